@@ -1,0 +1,47 @@
+"""Continuous parameter-space symmetries of PyTorch models, with proofs that fit in a number.
+
+``import symfind`` is cheap: torch and sympy are imported when a name below is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from symfind.analysis import analyze
+    from symfind.errors import InputError, LoadError, OutputError, SymfindError, TraceError
+    from symfind.report import Report
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "InputError",
+    "LoadError",
+    "OutputError",
+    "Report",
+    "SymfindError",
+    "TraceError",
+    "__version__",
+    "analyze",
+]
+
+_HOMES = {
+    "analyze": "symfind.analysis",
+    "Report": "symfind.report",
+    "InputError": "symfind.errors",
+    "LoadError": "symfind.errors",
+    "OutputError": "symfind.errors",
+    "SymfindError": "symfind.errors",
+    "TraceError": "symfind.errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'symfind' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

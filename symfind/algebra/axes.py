@@ -1,0 +1,227 @@
+"""Index algebra: what the dimensions of a tensor are made of.
+
+Every dimension of every wire is an `Axis`. Operations tell which axes are the same index
+(`merge`), that one is a flattened product of others, or a concatenation of parts. Merging
+refines both sides to a common structure, so that in the end each axis is a tree of products
+and sums over atomic indices, shared by all that use it.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+
+class Tangled(Exception):
+    """Two factorisations of one index that have no common refinement."""
+
+
+class Axis:
+    """An index of known size: atomic, a row-major product, or a concatenation of other axes."""
+
+    __slots__ = ("_parent", "size", "kind", "parts", "serial")
+    _serials = itertools.count()
+
+    def __init__(self, size: int, kind: str = "atom", parts: Sequence["Axis"] = ()) -> None:
+        """Make a fresh index that equals no other yet."""
+        self._parent: Axis | None = None
+        self.size = size
+        self.kind = kind
+        self.parts: list[Axis] = list(parts)
+        self.serial = next(Axis._serials)
+
+    @property
+    def root(self) -> "Axis":
+        """The representative of all axes known to be this index."""
+        axis = self
+        while axis._parent is not None:
+            if axis._parent._parent is not None:
+                axis._parent = axis._parent._parent
+            axis = axis._parent
+        return axis
+
+    def __repr__(self) -> str:
+        axis = self.root
+        if axis.kind == "atom":
+            return f"{axis.size}#{axis.serial}"
+        mark = "*" if axis.kind == "product" else "+"
+        return "(" + mark.join(map(repr, axis.parts)) + ")"
+
+    def _become(self, other: "Axis") -> None:
+        self._parent = other
+
+
+def product(axes: Sequence[Axis]) -> Axis:
+    """The row-major flattening of several axes; factors of size one carry nothing."""
+    factors: list[Axis] = []
+    for axis in axes:
+        root = axis.root
+        if root.size != 1:
+            factors.extend(root.parts if root.kind == "product" else [root])
+    if len(factors) == 1:
+        return factors[0]
+    if not factors:
+        return Axis(1)
+    return Axis(math.prod(a.size for a in factors), "product", factors)
+
+
+def concatenation(axes: Sequence[Axis]) -> Axis:
+    """The concatenation of several axes; empty parts carry nothing."""
+    parts: list[Axis] = []
+    for axis in axes:
+        root = axis.root
+        if root.size != 0:
+            parts.extend(root.parts if root.kind == "sum" else [root])
+    if len(parts) == 1:
+        return parts[0]
+    return Axis(sum(a.size for a in parts), "sum", parts)
+
+
+def merge(a: Axis, b: Axis) -> None:
+    """Declare two axes to be the same index, refining both.
+
+    Raises:
+        Tangled: where the sizes differ or the two structures have no common refinement.
+    """
+    a, b = a.root, b.root
+    if a is b:
+        return
+    if a.size != b.size:
+        raise Tangled(f"sizes {a.size} and {b.size}")
+    if a.size == 1:
+        return
+    if a.kind == "atom":
+        if _contains(b, a):
+            raise Tangled("an index inside itself")
+        a._become(b)
+    elif b.kind == "atom":
+        merge(b, a)
+    elif a.kind == b.kind == "product":
+        _align(a.parts, b.parts, product, math.gcd)
+        a._become(b)
+    elif a.kind == b.kind == "sum":
+        _align(a.parts, b.parts, concatenation, min)
+        a._become(b)
+    elif a.kind == "product":
+        _distribute(a, b)
+    else:
+        _distribute(b, a)
+
+
+def _contains(tree: Axis, atom: Axis) -> bool:
+    tree = tree.root
+    return tree is atom or any(_contains(part, atom) for part in tree.parts)
+
+
+def _split(axis: Axis, first: int, join) -> tuple[Axis, Axis]:
+    """Cut an axis into a leading part of the given size and the rest."""
+    axis = axis.root
+    rest = axis.size // first if join is product else axis.size - first
+    head, tail = Axis(first), Axis(rest)
+    merge(axis, Axis(axis.size, "product" if join is product else "sum", [head, tail]))
+    return head, tail
+
+
+def _align(left: Sequence[Axis], right: Sequence[Axis], join, common) -> None:
+    """Walk two factor lists (or two part lists) in step, cutting the larger to the smaller."""
+    a, b = [x.root for x in left], [x.root for x in right]
+    a.reverse()
+    b.reverse()
+    while a and b:
+        x, y = a.pop().root, b.pop().root
+        if x.size == y.size:
+            merge(x, y)
+            continue
+        step = common(x.size, y.size)
+        if step in (0, 1) and join is product:
+            raise Tangled("incommensurable factors")
+        if x.size != step:
+            x, rest = _split(x, step, join)
+            a.append(rest)
+        if y.size != step:
+            y, rest = _split(y, step, join)
+            b.append(rest)
+        merge(x, y)
+    if any(x.size != 1 for x in a + b):
+        raise Tangled("factors left over")
+
+
+def _distribute(prod: Axis, total: Axis) -> None:
+    """Merge a product with a concatenation: the outer factor is itself a concatenation."""
+    outer, inner = prod.parts[0].root, prod.parts[1:]
+    width = prod.size // outer.size
+    if any(part.root.size % width for part in total.parts):
+        raise Tangled("a concatenation across the factors of a product")
+    pieces = [Axis(part.root.size // width) for part in total.parts]
+    merge(outer, Axis(outer.size, "sum", pieces))
+    for part, piece in zip(list(total.parts), pieces, strict=True):
+        merge(part, product([piece, *inner]))
+    if prod.root is not total.root:
+        prod.root._become(total.root)
+
+
+Branch = tuple[tuple[int, ...], tuple[Axis, ...]]
+
+
+def branches(axis: Axis) -> list[Branch]:
+    """All ways to choose one part of every concatenation: (choices, atomic indices left)."""
+    axis = axis.root
+    if axis.kind == "atom":
+        return [((), (axis,) if axis.size != 1 else ())]
+    if axis.kind == "sum":
+        return [
+            ((i, *choice), atoms)
+            for i, part in enumerate(axis.parts)
+            for choice, atoms in branches(part)
+        ]
+    return [
+        (tuple(c for b in combo for c in b[0]), tuple(x for b in combo for x in b[1]))
+        for combo in itertools.product(*(branches(part) for part in axis.parts))
+    ]
+
+
+def atoms(axis: Axis) -> Iterator[Axis]:
+    """The atomic indices below an axis."""
+    axis = axis.root
+    if axis.kind == "atom":
+        yield axis
+    else:
+        for part in axis.parts:
+            yield from atoms(part)
+
+
+Sizes = Mapping[Axis, int]
+
+
+def extent(axis: Axis, sizes: Sizes | None = None) -> int:
+    """The size of an axis when its atoms take the given sizes (their own where not given)."""
+    axis = axis.root
+    if axis.kind == "atom":
+        return axis.size if sizes is None else sizes.get(axis, axis.size)
+    parts = (extent(part, sizes) for part in axis.parts)
+    return math.prod(parts) if axis.kind == "product" else sum(parts)
+
+
+def positions(axis: Axis, choice: tuple[int, ...], sizes: Sizes | None = None):
+    """Flat positions of one branch, as an integer array with one dimension per atom."""
+    import numpy as np
+
+    result, rest = _positions(axis.root, list(choice), sizes, np)
+    assert not rest
+    return result
+
+
+def _positions(axis, choice, sizes, np):
+    axis = axis.root
+    if axis.kind == "atom":
+        n = extent(axis, sizes)
+        return (np.arange(n) if axis.size != 1 else np.zeros((), dtype=int)), choice
+    if axis.kind == "sum":
+        index, rest = choice[0], choice[1:]
+        offset = sum(extent(part, sizes) for part in axis.parts[:index])
+        inner, rest = _positions(axis.parts[index], rest, sizes, np)
+        return inner + offset, rest
+    result = np.zeros((), dtype=int)
+    for part in axis.parts:
+        inner, choice = _positions(part, choice, sizes, np)
+        result = np.add.outer(result * extent(part, sizes), inner)
+    return result, choice

@@ -1,0 +1,36 @@
+"""The command line: parse, call, print. Everything heavy is imported when a command runs."""
+
+import click
+
+from symfind import __version__
+from symfind.cli.analyze import analyze_command
+from symfind.cli.catalog import catalog_group
+from symfind.cli.dims import dims_command
+from symfind.cli.guard import GuardedGroup
+
+_EPILOG = """\b
+Model specs:
+  model.py                      a file with `model` and `example_inputs`
+  model.py:build                another attribute: a module, a class or a function
+  package.module:attr           an importable module
+  torchvision:resnet50          torchvision.models, random weights
+  timm:vit_base_patch16_224     timm.create_model, random weights
+  transformers:GPT2LMHeadModel  a transformers class with its default config
+  transformers:path/config.json a config file on disk"""
+
+
+@click.group(
+    cls=GuardedGroup,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="symfind")
+def main() -> None:
+    """Find the continuous parameter-space symmetries of PyTorch models."""
+
+
+main.add_command(analyze_command)
+main.add_command(catalog_group)
+main.add_command(dims_command)
+
+__all__ = ["main"]

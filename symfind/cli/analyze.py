@@ -1,0 +1,104 @@
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from symfind.cli.device import check_device
+from symfind.cli.options import debug_option, model_options
+from symfind.cli.output import STDOUT, check_writable, print_text, write_text
+from symfind.cli.progress import progress, spoken_warnings, stay_offline
+
+if TYPE_CHECKING:
+    from symfind.report import Report
+
+
+@click.command("analyze")
+@model_options
+@click.option(
+    "--weights",
+    metavar="FILE",
+    help="Analyse this point as well: safetensors, or a torch file without code.",
+)
+@click.option(
+    "--certify",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="Measure the nullity: where the model or its twin is small enough, always, or never.",
+)
+@click.option("--json", "json_file", metavar="FILE", help="Write the report as JSON; - for stdout.")
+@click.option("--details", is_flag=True, help="Show every place, tensor and size.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Exit with 1 unless the report is complete and everything supported.",
+)
+@debug_option
+@click.pass_context
+def analyze_command(
+    ctx: click.Context,
+    model: str,
+    json_file: str | None,
+    details: bool,
+    strict: bool,
+    quiet: bool,
+    **arguments: Any,
+) -> None:
+    """Analyse MODEL: which groups act, where, and how many dimensions they remove.
+
+    Exit codes: 0 analysed; 1 a generator failed verification, or --strict and the report is not
+    complete; 2 bad usage, or a model that cannot be loaded or traced.
+    """
+    if json_file is not None:
+        check_writable(json_file)
+    report = run(model, quiet, **arguments)
+    if json_file is not None:
+        write_text(json_file, report.to_json() + "\n")
+    if json_file != STDOUT and not (quiet and json_file is not None):
+        print_report(report, details)
+    ctx.exit(exit_code(report, strict))
+
+
+def run(model: str, quiet: bool, **arguments: Any) -> "Report":
+    """Analyse a spec with progress and warnings on standard error."""
+    stay_offline()
+    with spoken_warnings(quiet), progress(quiet) as tell:
+        if tell:
+            tell("importing torch")
+        check_device(arguments["device"])
+        from symfind.analysis import analyze
+
+        return analyze(model, progress=tell, **arguments)
+
+
+def print_report(report: "Report", details: bool) -> None:
+    """Render the report on standard output, as wide and as colourful as that is."""
+    import io
+    import sys
+
+    from rich.console import Console
+
+    from symfind.report.terminal import render
+
+    target = Console()
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    # rendered first and printed at once: a pipe may close at any line
+    page = io.TextIOWrapper(io.BytesIO(), encoding, errors="replace", newline="")
+    console = Console(
+        file=page,
+        width=target.width,
+        force_terminal=target.is_terminal,
+        no_color=target.no_color,
+        legacy_windows=False,
+    )
+    render(report, console, details)
+    page.seek(0)
+    print_text(page.read())
+
+
+def exit_code(report: "Report", strict: bool) -> int:
+    """The exit code that a report calls for."""
+    if report.verification.status == "failed":
+        return 1
+    if strict and (not report.is_complete or report.unsupported):
+        return 1
+    return 0

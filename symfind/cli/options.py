@@ -1,0 +1,92 @@
+"""Options that several commands share."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+F = Callable[..., Any]
+
+
+def _settings(
+    ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str]:
+    settings = {}
+    for text in values:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise click.BadParameter(f"{text!r} is not KEY=VALUE", ctx, parameter)
+        settings[key.strip()] = value
+    return settings
+
+
+def _debug(ctx: click.Context, parameter: click.Parameter, value: bool) -> bool:
+    ctx.find_root().meta["symfind.debug"] = value
+    return value
+
+
+_MODEL_OPTIONS = (
+    click.argument("model", metavar="MODEL"),
+    click.option(
+        "--input",
+        "inputs",
+        multiple=True,
+        metavar="SPEC",
+        help="Example input: f32[8,3,224,224], name=i64[1,128] or 'i64<VOCAB>[1,128]'; repeatable.",
+    ),
+    click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        callback=_settings,
+        help="Keyword argument for the factory, class or config; repeatable.",
+    ),
+    click.option(
+        "--output",
+        type=click.Choice(["raw", "softmax"]),
+        default="raw",
+        show_default=True,
+        help="softmax: outputs that differ by what softmax ignores are the same.",
+    ),
+    click.option("--train", is_flag=True, help="Analyse training mode (batch statistics)."),
+    click.option(
+        "--verify/--no-verify",
+        default=True,
+        show_default=True,
+        help="Check the generators on the model itself.",
+    ),
+    click.option(
+        "--device",
+        default="cpu",
+        show_default=True,
+        help="Where generators are verified: cpu, cuda, cuda:1, …",
+    ),
+    click.option(
+        "--seed",
+        type=click.IntRange(0, 2**63 - 1),
+        default=0,
+        show_default=True,
+        help="Random seed.",
+    ),
+    click.option("--quiet", is_flag=True, help="No progress, no warnings."),
+)
+
+
+def debug_option(command: F) -> F:
+    """Add ``--debug``, which the guard looks at."""
+    return click.option(
+        "--debug",
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=_debug,
+        help="Show tracebacks and all warnings.",
+    )(command)
+
+
+def model_options(command: F) -> F:
+    """Add the argument MODEL and the options that say how to look at it."""
+    for option in reversed(_MODEL_OPTIONS):
+        command = option(command)
+    return command

@@ -1,0 +1,100 @@
+"""Writing results: whole or not at all, and refused before the work rather than after it."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import click
+
+from symfind.cli.guard import mute_stdout
+from symfind.errors import OutputError
+
+STDOUT = "-"
+
+
+def check_writable(path: str) -> None:
+    """Make sure that a file can be written, without touching what is there.
+
+    Raises:
+        OutputError: It cannot; the message says why.
+    """
+    if path == STDOUT:
+        return
+    target = Path(path)
+    if target.is_dir():
+        raise OutputError(f"cannot write {path}: it is a folder; name a file in it")
+    if _is_special(target):
+        return
+    folder = _resolved(target).parent
+    if not folder.is_dir():
+        raise OutputError(f"cannot write {path}: there is no folder {folder}; create it first")
+    if target.exists() and not os.access(target, os.W_OK):
+        raise OutputError(f"cannot write {path}: the file is read-only")
+    try:
+        handle, probe = tempfile.mkstemp(dir=folder, prefix=f".{target.name}.")
+        os.close(handle)
+        os.unlink(probe)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def write_text(path: str, text: str) -> None:
+    """Write a file in one step, or standard output for ``-``.
+
+    Raises:
+        OutputError: It cannot be written; what was there before stays.
+    """
+    if path == STDOUT:
+        # JSON is UTF-8, whatever the terminal speaks
+        print_text(text.encode("utf-8"))
+        return
+    target = Path(path)
+    try:
+        if _is_special(target):
+            target.write_text(text, encoding="utf-8")
+        else:
+            _replace(_resolved(target), text)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def print_text(text: str | bytes) -> None:
+    """Print a result; a reader that has gone away is no error.
+
+    Raises:
+        OutputError: Standard output cannot take it (a full disk).
+    """
+    try:
+        click.echo(text, nl=False)
+    except BrokenPipeError:
+        mute_stdout()
+    except OSError as error:
+        raise OutputError(f"cannot write to standard output: {error.strerror or error}") from error
+
+
+def _replace(target: Path, text: str) -> None:
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+        os.chmod(temporary, target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _resolved(target: Path) -> Path:
+    # a link keeps pointing to its file
+    return target.resolve()
+
+
+def _is_special(target: Path) -> bool:
+    # /dev/null and named pipes must not be replaced by a file
+    return target.exists() and not target.is_file()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

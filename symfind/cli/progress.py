@@ -1,0 +1,58 @@
+"""Progress and warnings, on standard error."""
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+Progress = Callable[[str], None]
+
+_PACKAGE = Path(__file__).parent.parent
+
+
+@contextmanager
+def progress(quiet: bool) -> Iterator[Progress | None]:
+    """A function to call with what is being done now, or ``None`` where nobody would see it."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield None
+        return
+    with console.status("starting") as status:
+        yield status.update
+
+
+@contextmanager
+def spoken_warnings(quiet: bool) -> Iterator[None]:
+    """Print symfind's own warnings as lines; with ``--debug`` those of other packages too."""
+    debug = click.get_current_context().find_root().meta.get("symfind.debug", False)
+    said = set()
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: object = None,
+        line: str | None = None,
+    ) -> None:
+        own = _PACKAGE in Path(filename).parents
+        if quiet or not (own or debug) or str(message) in said:
+            return
+        said.add(str(message))
+        click.echo(f"warning: {message}", err=True)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = show
+        yield
+
+
+def stay_offline() -> None:
+    """Keep packages that are imported later in this process from downloading or chatting."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

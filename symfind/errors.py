@@ -1,0 +1,21 @@
+"""Errors that a user can act on: each message names the culprit and the remedy."""
+
+
+class SymfindError(Exception):
+    """Base of every error that symfind reports without a traceback (exit code 2)."""
+
+
+class LoadError(SymfindError):
+    """A spec that leads to no model: a file, an attribute, a zoo name, a setting, a weight file."""
+
+
+class InputError(SymfindError):
+    """Example inputs that are absent, malformed, or do not fit the model's forward."""
+
+
+class TraceError(SymfindError):
+    """A model that cannot be turned into a graph."""
+
+
+class OutputError(SymfindError):
+    """A result that cannot be written where it was asked for."""

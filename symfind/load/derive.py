@@ -1,0 +1,165 @@
+"""Example inputs from what a model says about itself."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from symfind.load.grammar import parse_inputs
+from symfind.load.inputs import Inputs
+
+LONGEST = 1024
+"""Positions of a derived text input are capped here."""
+
+
+def derive(
+    model: nn.Module,
+    settings: Mapping[str, Any] | None = None,
+    generator: torch.Generator | None = None,
+) -> Inputs | None:
+    """Inputs of one sample for a model of torchvision, timm or transformers.
+
+    Args:
+        model: The model.
+        settings: What it was built with (``img_size``, ``in_chans``).
+        generator: Draws the values; integers over their whole vocabulary.
+
+    Returns:
+        The inputs with their bounds, or ``None`` for a model that does not say what it takes.
+    """
+    generator = generator or torch.Generator().manual_seed(0)
+    texts = None
+    if hasattr(model, "main_input_name") and hasattr(model, "config"):
+        texts = _transformers(model)
+    elif isinstance(getattr(model, "pretrained_cfg", None), Mapping):
+        texts = _timm(model, settings or {})
+    elif type(model).__module__.startswith("torchvision.models"):
+        if ".detection." in type(model).__module__:
+            return Inputs(([torch.randn(3, 320, 320, generator=generator)],))
+        texts = _torchvision(model)
+    return parse_inputs(texts, generator) if texts else None
+
+
+def _torchvision(model: nn.Module) -> list[str]:
+    module = type(model).__module__
+    if ".video." in module:
+        frames, side = _VIDEO.get(type(model).__name__, (16, 224))
+        return [f"f32[1,3,{frames},{side},{side}]"]
+    if ".optical_flow." in module:
+        # the correlation pyramid needs 16 cells at an eighth of the size
+        return ["f32[1,3,128,128]", "f32[1,3,128,128]"]
+    size: Any = getattr(model, "image_size", None)
+    if not isinstance(size, int):
+        size = 299 if type(model).__name__.endswith("Inception3") else 224
+    return [f"f32[1,3,{size},{size}]"]
+
+
+_VIDEO = {"VideoResNet": (16, 112), "SwinTransformer3d": (16, 224)}
+
+
+def _timm(model: nn.Module, settings: Mapping[str, Any]) -> list[str]:
+    channels, *size = getattr(model, "pretrained_cfg")["input_size"]  # noqa: B009
+    channels = getattr(model, "in_chans", None) or settings.get("in_chans", channels)
+    chosen = settings.get("img_size") or getattr(
+        getattr(model, "patch_embed", None), "img_size", None
+    )
+    if chosen is not None:
+        size = [chosen, chosen] if isinstance(chosen, int) else list(chosen)
+    return [f"f32[1,{channels},{size[0]},{size[1]}]"]
+
+
+def _transformers(model: Any) -> list[str] | None:
+    config = model.config
+    accepted = inspect.signature(model.forward).parameters
+    main = model.main_input_name
+    wanted = [main]
+    if "decoder_input_ids" in accepted and getattr(config, "is_encoder_decoder", False):
+        wanted.append("decoder_input_ids")
+    # contrastive models read a picture (or a sound) and a text
+    if hasattr(model, "logit_scale") or hasattr(model, "logit_scale_t"):
+        wanted += [n for n in ("input_ids", "pixel_values") if n in accepted and n not in wanted]
+        wanted += [n for n in ("input_features",) if n in accepted and n not in wanted]
+    required = [
+        n for n, p in accepted.items() if p.default is p.empty and p.kind is not p.VAR_KEYWORD
+    ]
+    wanted = [name for name in accepted if name in wanted or name in required]
+    texts = [_spell_input(model, name, name != main) for name in wanted]
+    return None if None in texts or not texts else [text for text in texts if text is not None]
+
+
+def _spell_input(model: Any, name: str, second: bool) -> str | None:
+    config = model.config
+    match name:
+        case "input_ids" | "decoder_input_ids":
+            part = _part(config, ("decoder", "text_config") if second else ("text_config",))
+            if _integer(part, "vocab_size") is None:
+                part = _part(config, ("text_config", "text_encoder", "decoder", "encoder"))
+            vocabulary = _integer(part, "vocab_size")
+            if vocabulary is None:
+                return None
+            length = _positions(model, part, name)
+            return f"{name}=i64<{vocabulary}>[1,{length}]"
+        case "pixel_values":
+            part = _part(config, ("vision_config", "encoder", "backbone_config"))
+            channels = _integer(part, "num_channels", "in_channels", "num_input_channels") or 3
+            size = getattr(part, "image_size", None) or getattr(config, "image_size", None) or 224
+            if isinstance(size, Mapping):
+                size = (size.get("height", 224), size.get("width", 224))
+            height, width = (size, size) if isinstance(size, int) else (size[0], size[-1])
+            frames = _integer(part, "num_frames")
+            lead = f"1,{frames}" if frames else "1"
+            return f"pixel_values=f32[{lead},{channels},{height},{width}]"
+        case "input_values":
+            bins = _integer(config, "num_mel_bins")
+            frames = _integer(config, "max_length")
+            if bins and frames:
+                return f"input_values=f32[1,{frames},{bins}]"
+            return "input_values=f32[1,16000]"
+        case "input_features":
+            bins = _integer(config, "num_mel_bins")
+            frames = _integer(config, "max_source_positions")
+            if bins and frames:
+                return f"input_features=f32[1,{bins},{2 * frames}]"
+            part = _part(config, ("encoder_config", "audio_config"))
+            width = _integer(
+                part, "input_feat_per_channel", "feature_projection_input_dim", "num_mel_bins"
+            )
+            return f"input_features=f32[1,128,{width}]" if width else None
+    return None
+
+
+def _positions(model: Any, config: Any, name: str) -> int:
+    """How many positions: all that a table holds, up to the cap."""
+    decoding = name.startswith("decoder")
+    names = ("max_target_positions",) if decoding else ("max_source_positions",)
+    table = _integer(config, *names, "n_positions", "max_position_embeddings", "max_seq_len")
+    if _integer(config, "relative_attention_num_buckets") or table is None:
+        # a state-space model is unrolled step by step
+        return 16 if hasattr(config, "state_size") else 128
+    for path, module in model.named_modules():
+        padding = getattr(module, "padding_idx", None)
+        learned = path.endswith("position_embeddings") and isinstance(module, nn.Embedding)
+        if learned and padding is not None and table == module.num_embeddings:
+            # RoBERTa counts its positions from behind the padding index
+            table -= padding + 1
+            break
+    return min(table, LONGEST)
+
+
+def _part(config: Any, names: tuple[str, ...]) -> Any:
+    """The nested config of one modality, or the config itself."""
+    for name in names:
+        part = getattr(config, name, None)
+        if hasattr(part, "model_type"):
+            return part
+    return config
+
+
+def _integer(config: Any, *names: str) -> int | None:
+    for name in names:
+        value = getattr(config, name, None)
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            return value
+    return None

@@ -1,0 +1,29 @@
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+from symfind.load.inputs import Inputs
+
+
+@dataclass
+class Loaded:
+    """A model ready to be analysed.
+
+    Attributes:
+        model: The module. Zoo models have their parameters on the meta device and their buffers,
+            which are constants of the graph, on the CPU.
+        inputs: Example inputs, real CPU tensors.
+        name: The class or zoo name, for people.
+        spec: The spec as it was given.
+        sizes: The model's own names for its integer sizes, for formulas (``n_embd`` = 768).
+        weights: A given point: parameter name to tensor, matched to the model; ``None`` without
+            ``--weights``.
+    """
+
+    model: nn.Module
+    inputs: Inputs
+    name: str
+    spec: str
+    sizes: dict[str, int] = field(default_factory=dict)
+    weights: Mapping[str, Tensor] | None = None

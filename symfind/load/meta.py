@@ -1,0 +1,100 @@
+"""Building a model without memory for its parameters, and without leaving a trace."""
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.nn.parameter import UninitializedParameter
+from torch.overrides import TorchFunctionMode
+from torch.utils.weak import WeakIdKeyDictionary
+
+_HUGE = 2**28  # elements: a gibibyte in float32
+_FACTORIES = {torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn, torch.full}
+
+
+@contextmanager
+def meta_parameters() -> Iterator[None]:
+    """Move every parameter to the meta device as soon as a module registers it.
+
+    Buffers stay real: rotary frequencies, masks and position indices are constants of the graph
+    whose values the analysis needs, while the values of the parameters are drawn at random anyway.
+    """
+    moved = WeakIdKeyDictionary()
+
+    def move(module: nn.Module, name: str, parameter: nn.Parameter | None) -> nn.Parameter | None:
+        if parameter is None or parameter.is_meta or isinstance(parameter, UninitializedParameter):
+            return parameter
+        # one parameter registered twice must stay one parameter
+        if parameter not in moved:
+            empty = parameter.detach().to("meta")
+            moved[parameter] = nn.Parameter(empty, requires_grad=parameter.requires_grad)
+        return moved[parameter]  # type: ignore[no-any-return]
+
+    handle = register_module_parameter_registration_hook(move)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+class _HugeOnMeta(TorchFunctionMode):
+    """Gives tensors that no memory may hold no storage from the start."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        if func in _FACTORIES and kwargs.get("device") is None:
+            empty = func(*args, **{**kwargs, "device": "meta"})
+            if empty.numel() > _HUGE:
+                return empty
+        return func(*args, **kwargs)
+
+
+def build_light(build: Callable[[], nn.Module]) -> nn.Module:
+    """Call a constructor so that its parameters end on meta and its buffers hold their values.
+
+    Most constructors never look at the values of their parameters. Those that do, or that create
+    buffers on the device of a parameter, are called really, if memory allows.
+    """
+    try:
+        with meta_parameters(), _HugeOnMeta():
+            model = build()
+    except Exception:
+        return _emptied(build())
+    lost = any(buffer.is_meta for buffer in model.buffers())
+    if lost and sum(p.numel() for p in model.parameters()) < _HUGE:
+        return _emptied(build())
+    return model
+
+
+def _emptied(model: nn.Module) -> nn.Module:
+    with meta_parameters():
+        for module in model.modules():
+            for name, parameter in list(module._parameters.items()):
+                module.register_parameter(name, parameter)
+    return model
+
+
+@contextmanager
+def isolated_randomness(seed: int) -> Iterator[None]:
+    """Seed Python, numpy and torch inside; give the caller's states back afterwards."""
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[]):
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+        torch.random.default_generator.manual_seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)

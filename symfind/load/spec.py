@@ -1,0 +1,126 @@
+"""``load``: from a spec to a model with example inputs."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from symfind.errors import InputError, LoadError
+from symfind.load.build import build, check_model
+from symfind.load.derive import derive
+from symfind.load.files import attribute, import_file, import_module
+from symfind.load.grammar import parse_inputs, parse_settings
+from symfind.load.inputs import Inputs, as_inputs, check_fits
+from symfind.load.loaded import Loaded
+from symfind.load.meta import isolated_randomness
+from symfind.load.sizes import sizes_of
+from symfind.load.timm_zoo import from_timm
+from symfind.load.torchvision_zoo import from_torchvision
+from symfind.load.transformers_zoo import from_transformers
+from symfind.load.weights import match_weights, read_weights
+
+_ZOOS: dict[str, Callable[[str, Mapping[str, Any]], nn.Module]] = {
+    "torchvision": from_torchvision,
+    "timm": from_timm,
+    "transformers": from_transformers,
+}
+
+
+def load(
+    spec: str,
+    *,
+    inputs: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
+    weights: str | Path | None = None,
+    seed: int = 0,
+) -> Loaded:
+    """Load what a spec names; nothing is ever downloaded.
+
+    Args:
+        spec: ``file.py[:attr]``, ``package.module:attr``, ``torchvision:NAME``, ``timm:NAME``,
+            ``transformers:CLASS`` or ``transformers:path/config.json``.
+        inputs: Texts of ``--input``; they replace every other source of example inputs.
+        settings: ``--set`` as key to text (or value), for the factory, class or config.
+        weights: A weight file whose tensors are matched to the model.
+        seed: Seeds whatever the loaded code draws; the caller's random states are left alone.
+
+    Raises:
+        LoadError: The spec, the settings or the weights do not lead to a model.
+        InputError: The inputs are malformed, absent, or do not fit the model's ``forward``.
+    """
+    with isolated_randomness(seed):
+        generator = torch.Generator().manual_seed(seed)
+        given = parse_inputs(inputs, generator) if inputs else None
+        parsed = parse_settings(settings or {})
+        # what a user's file prints must not mix with results on standard output
+        with contextlib.redirect_stdout(sys.stderr):
+            model, example, name = _resolve(spec, parsed)
+            check_model(model, spec)
+            example_inputs = _choose_inputs(spec, model, given, example, parsed, generator)
+    check_fits(model, example_inputs)
+    matched = match_weights(model, read_weights(weights)) if weights is not None else None
+    return Loaded(model, example_inputs, name, spec, sizes_of(model, parsed), matched)
+
+
+def _resolve(spec: str, settings: Mapping[str, Any]) -> tuple[nn.Module, Any, str]:
+    head, colon, tail = spec.partition(":")
+    if head in _ZOOS:
+        if not tail:
+            raise LoadError(f"{spec!r} names no model; write {head}:NAME")
+        model = _ZOOS[head](tail, settings)
+        name = type(model).__name__ if head == "transformers" else tail
+        return model, None, name
+    path, attr = _split_file(spec)
+    if path is not None:
+        module = import_file(path)
+        where = f"{path}:{attr}" if attr != "model" else f"{path}"
+        value = attribute(module, attr, str(path))
+        model, example = build(value, where, settings, path.resolve())
+    elif colon and tail:
+        module = import_module(head)
+        model, example = build(attribute(module, tail, head), spec, settings)
+    else:
+        raise LoadError(
+            f"{spec!r} is neither a file nor a model spec; write file.py, file.py:ATTR, "
+            "package.module:ATTR, torchvision:NAME, timm:NAME or transformers:CLASS"
+        )
+    if example is None:
+        example = getattr(module, "example_inputs", None)
+    return model, example, type(model).__name__
+
+
+def _split_file(spec: str) -> tuple[Path | None, str]:
+    """The file and attribute of a spec that names a file, else ``None``."""
+    if spec.endswith(".py") or Path(spec).exists():
+        return Path(spec), "model"
+    path, colon, attr = spec.rpartition(":")
+    if colon and (path.endswith(".py") or "/" in path or "\\" in path or Path(path).is_file()):
+        return Path(path), attr or "model"
+    if not colon and ("/" in spec or "\\" in spec):
+        return Path(spec), "model"
+    return None, "model"
+
+
+def _choose_inputs(
+    spec: str,
+    model: nn.Module,
+    given: Inputs | None,
+    example: Any,
+    settings: Mapping[str, Any],
+    generator: torch.Generator,
+) -> Inputs:
+    if given is not None:
+        return given
+    if example is not None:
+        return as_inputs(example)
+    derived = derive(model, settings, generator)
+    if derived is None:
+        raise InputError(
+            f"{spec}: no example inputs, and none can be derived from the model; define "
+            "example_inputs in the file, or give --input such as 'f32[8,3,224,224]'"
+        )
+    return derived

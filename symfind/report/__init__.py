@@ -1,0 +1,41 @@
+"""The Report and its renderings. Nothing here needs torch."""
+
+from symfind.report.codec import ReportFormatError
+from symfind.report.model import (
+    KINDS,
+    SCHEMA,
+    Certificate,
+    Dimension,
+    Discrete,
+    Factor,
+    GeneratorText,
+    Kind,
+    ModelInfo,
+    Place,
+    Report,
+    Residual,
+    Timing,
+    Unsupported,
+    Verification,
+    Versions,
+)
+
+__all__ = [
+    "KINDS",
+    "SCHEMA",
+    "Certificate",
+    "Dimension",
+    "Discrete",
+    "Factor",
+    "GeneratorText",
+    "Kind",
+    "ModelInfo",
+    "Place",
+    "Report",
+    "ReportFormatError",
+    "Residual",
+    "Timing",
+    "Unsupported",
+    "Verification",
+    "Versions",
+]

@@ -1,0 +1,315 @@
+"""The report: what an analysis found, as frozen records in the key order of the JSON."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from symfind.report.codec import IN_MEMORY, OMIT_NONE, ReportFormatError, decode, encode
+
+if TYPE_CHECKING:
+    from symfind.algebra.generator import Generator
+
+SCHEMA = "symfind.report/1"
+
+Kind = Literal["gauge", "scaling", "rotation", "shift", "reach", "parallel", "inert"]
+KINDS: tuple[Kind, ...] = ("gauge", "scaling", "rotation", "shift", "reach", "parallel", "inert")
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """The model that was analysed.
+
+    Attributes:
+        name: class name.
+        spec: what was asked for, `transformers:GPT2LMHeadModel`.
+        inputs: input names to text such as `f32[8,3,224,224]`.
+        mode: `eval` or `train`.
+        tensors: number of scalars of each trainable tensor, by name; shared ones once.
+    """
+
+    name: str
+    spec: str
+    inputs: dict[str, str]
+    mode: Literal["eval", "train"]
+    tensors: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """The counts.
+
+    Attributes:
+        parameters: trainable scalars, shared ones counted once.
+        algebra: dimension of the Lie algebra that acts.
+        symmetry: dimension of its generic orbit, at most `algebra`.
+        inert: scalars on which the output does not depend.
+        redundant: symmetry + inert.
+        effective: parameters - redundant, the functional dimension if the report is complete.
+        formula: `redundant` in closed form, in the names of `sizes`.
+        sizes: the model's own sizes by name.
+    """
+
+    parameters: int
+    algebra: int
+    symmetry: int
+    inert: int
+    redundant: int
+    effective: int
+    formula: str = ""
+    sizes: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check the identities that define the derived counts.
+
+        Raises:
+            ValueError: the counts contradict each other.
+        """
+        if self.redundant != self.symmetry + self.inert:
+            raise ValueError(
+                f"redundant {self.redundant} is not symmetry {self.symmetry} + inert {self.inert}"
+            )
+        if self.effective != self.parameters - self.redundant:
+            raise ValueError(
+                f"effective {self.effective} is not parameters {self.parameters} - {self.redundant}"
+            )
+
+    @classmethod
+    def of(
+        cls,
+        parameters: int,
+        algebra: int,
+        symmetry: int,
+        inert: int = 0,
+        formula: str = "",
+        sizes: Mapping[str, int] = {},
+    ) -> "Dimension":
+        """Fill in `redundant` and `effective` from the counts that define them."""
+        redundant = symmetry + inert
+        return cls(
+            parameters,
+            algebra,
+            symmetry,
+            inert,
+            redundant,
+            parameters - redundant,
+            formula,
+            dict(sizes),
+        )
+
+
+@dataclass(frozen=True)
+class GeneratorText:
+    """How the generator acts: `W_Q -> A W_Q, W_K -> -A^T W_K`; `latex` has no dollar signs."""
+
+    text: str
+    latex: str = ""
+
+
+@dataclass(frozen=True)
+class Residual:
+    """What verification measured: the generator, a random direction alike, the finite flow."""
+
+    infinitesimal: float | None = None
+    random: float | None = None
+    finite: float | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """One layer's share of a factor: `sites` copies (heads, say), each of `dimension`."""
+
+    id: str
+    parameters: tuple[str, ...] = ()
+    axes: str = ""
+    dimension: int = 0
+    sites: int = 1
+
+    @property
+    def total(self) -> int:
+        """Dimension of the factor at this place."""
+        return self.sites * self.dimension
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One group with one role, wherever the model repeats it.
+
+    Attributes:
+        id: first site and role, `transformer.h.0.attn:query-key`; unique in the report.
+        kind: one of `KINDS`.
+        group: the group at one site, `GL(64, R)`.
+        algebra: its Lie algebra, `gl(64)`.
+        sites: number of copies (layers x heads).
+        dimension: dimension at one site.
+        total: dimension over all sites.
+        formula: `total` in closed form.
+        parameters: every tensor that it moves, over all sites.
+        generator: how it acts.
+        source: where the literature describes it, empty if unknown.
+        residual: what verification measured, None if it was skipped.
+        module: common module path of the sites, `transformer.h.*.attn`.
+        axes: the axes of the tensors on which it acts.
+        places: the sites layer by layer.
+        generators: objects that apply it to weights; in memory only, not serialised or compared.
+    """
+
+    id: str
+    kind: Kind
+    group: str
+    algebra: str
+    sites: int
+    dimension: int
+    total: int
+    formula: str
+    parameters: tuple[str, ...]
+    generator: GeneratorText
+    source: str = ""
+    residual: Residual | None = None
+    module: str = ""
+    axes: str = ""
+    places: tuple[Place, ...] = ()
+    generators: tuple["Generator", ...] = field(
+        default=(), repr=False, compare=False, metadata=IN_MEMORY
+    )
+
+
+@dataclass(frozen=True)
+class Discrete:
+    """A finite group that acts beside the continuous ones, such as permutations of hidden units."""
+
+    id: str
+    group: str
+    sites: int = 1
+    parameters: tuple[str, ...] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Unsupported:
+    """An operation without a rule, the nodes where it occurs, and what was assumed there."""
+
+    op: str
+    nodes: tuple[str, ...] = ()
+    effect: str = "rigid"
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The measured null space against the derived directions.
+
+    Attributes:
+        status: `complete`, `incomplete`, `undetermined` or `skipped`.
+        method: how the nullity was measured, `jacobian`.
+        on: `model` or `twin`.
+        parameters: trainable scalars of what was measured.
+        nullity: the smallest over the points.
+        redundant: the derived count at the sizes of what was measured.
+        unexplained: nullity - redundant.
+        gap: log10 of the singular values on either side of the cut.
+        points: nullity at each random point.
+        unexplained_support: the tensors that carry the unexplained directions.
+        reason: why it was skipped or is undetermined.
+    """
+
+    status: Literal["complete", "incomplete", "undetermined", "skipped"]
+    method: str | None = None
+    on: str | None = None
+    parameters: int | None = None
+    nullity: int | None = None
+    redundant: int | None = None
+    unexplained: int | None = None
+    gap: tuple[float | None, float | None] | None = None
+    points: tuple[int, ...] = ()
+    unexplained_support: tuple[str, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """How the generators fared on the model; `failed` lists the factors that left the totals."""
+
+    status: Literal["verified", "failed", "skipped"]
+    device: str | None = None
+    dtype: str | None = None
+    worst: float | None = None
+    failed: tuple[Factor, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds per stage; a stage that did not run has no key."""
+
+    load: float | None = field(default=None, metadata=OMIT_NONE)
+    trace: float | None = field(default=None, metadata=OMIT_NONE)
+    solve: float | None = field(default=None, metadata=OMIT_NONE)
+    verify: float | None = field(default=None, metadata=OMIT_NONE)
+    certify: float | None = field(default=None, metadata=OMIT_NONE)
+
+
+@dataclass(frozen=True)
+class Versions:
+    """What produced the report."""
+
+    symfind: str
+    torch: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that one analysis found."""
+
+    model: ModelInfo
+    output: Literal["raw", "softmax"]
+    dimension: Dimension
+    factors: tuple[Factor, ...]
+    approximate: tuple[Factor, ...]
+    discrete: tuple[Discrete, ...]
+    unsupported: tuple[Unsupported, ...]
+    certificate: Certificate
+    verification: Verification
+    timing: Timing
+    versions: Versions
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the certificate says that no continuous symmetry was missed."""
+        return self.certificate.status == "complete"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values, keys in the documented order."""
+        return {"schema": SCHEMA, **encode(self)}
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """Return the JSON text, without a final newline."""
+        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Report":
+        """Read back what `to_dict` wrote; unknown keys are ignored.
+
+        Raises:
+            ReportFormatError: not a report of this schema; the message names the key at fault.
+        """
+        found = data.get("schema") if isinstance(data, Mapping) else None
+        if found != SCHEMA:
+            raise ReportFormatError(f"report.schema: expected {SCHEMA!r}, found {found!r}")
+        return decode(cls, data)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Report":
+        """Read back what `to_json` wrote.
+
+        Raises:
+            ReportFormatError: not JSON, or not a report of this schema.
+        """
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ReportFormatError(f"report: not JSON: {error}") from error
+        return cls.from_dict(data)
+
+    def without_timing(self) -> "Report":
+        """Return the part that two runs with one seed share."""
+        return replace(self, timing=Timing())

@@ -1,0 +1,112 @@
+"""Numbers and sentences that all renderings share."""
+
+from symfind.report.model import Certificate, Factor, Report, Verification
+
+
+def count(value: int | None) -> str:
+    """Write an integer with thousands separators; a dash for None."""
+    return "-" if value is None else f"{value:,}"
+
+
+def share(part: int, whole: int) -> str:
+    """Write `part / whole` as a percentage that is never rounded to zero or to all."""
+    if whole <= 0 or part == 0:
+        return "0%"
+    if part == whole:
+        return "100%"
+    percent = 100 * part / whole
+    if percent < 0.01:
+        return "<0.01%"
+    if percent > 99.99:
+        return ">99.99%"
+    return f"{percent:.2f}%"
+
+
+def small(value: float | None) -> str:
+    """Write a residual with two significant digits; a dash for None."""
+    return "-" if value is None else f"{value:.1e}"
+
+
+def plural(number: int, noun: str) -> str:
+    """Write a count and its noun, `1 point`, `1,024 points`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def where(factor: Factor) -> str:
+    """Name all sites at once: the id, with the module path starred where the report knows it."""
+    _, colon, role = factor.id.partition(":")
+    if "*" in factor.module:
+        return f"{factor.module}{colon}{role}"
+    return factor.id
+
+
+def by_size(factors: tuple[Factor, ...]) -> list[Factor]:
+    """Sort the largest first and inert parameters last, keeping the order of the report in ties."""
+    return sorted(factors, key=lambda factor: (factor.kind == "inert", -factor.total))
+
+
+def inputs(report: Report) -> str:
+    """Write the inputs on one line, `input_ids i64[1,1024]`."""
+    return ", ".join(f"{name} {kind}" for name, kind in report.model.inputs.items()) or "none"
+
+
+def used_sizes(report: Report) -> dict[str, int]:
+    """Return the sizes that the formulas of the report mention, in the order of the report."""
+    formulas = [report.dimension.formula, *(factor.formula for factor in report.factors)]
+    names = {word for formula in formulas for word in _identifiers(formula)}
+    return {name: size for name, size in report.dimension.sizes.items() if name in names}
+
+
+def effective_label(report: Report) -> str:
+    """Say what the effective count is: the functional dimension, or only a bound on it."""
+    if report.is_complete:
+        twin = " (shown on the twin)" if report.certificate.on == "twin" else ""
+        return f"functional dimension{twin}"
+    return "upper bound on the functional dimension"
+
+
+def certificate_sentence(certificate: Certificate) -> str:
+    """Say in words what the certificate shows, starting with its status."""
+    reason = f": {certificate.reason}" if certificate.reason else ""
+    if certificate.status == "skipped":
+        return f"skipped{reason}"
+    subject = f"the {certificate.on}" if certificate.on else "the model"
+    if certificate.parameters is not None:
+        subject += f" ({plural(certificate.parameters, 'parameter')})"
+    counts = f"nullity {count(certificate.nullity)}, derived {count(certificate.redundant)}"
+    if certificate.status == "complete":
+        text = f"complete: on {subject} {counts}; no continuous symmetry was missed"
+    elif certificate.status == "incomplete":
+        text = f"incomplete: on {subject} {counts}, unexplained {count(certificate.unexplained)}"
+    else:
+        text = f"undetermined{reason}; on {subject} {counts}"
+    return text + _measurement(certificate)
+
+
+def verification_sentence(verification: Verification) -> str:
+    """Say in words how the generators fared, starting with the status."""
+    reason = f": {verification.reason}" if verification.reason else ""
+    if verification.status == "skipped":
+        return f"skipped{reason}"
+    setting = ", ".join(part for part in (verification.dtype, verification.device) if part)
+    setting = f" ({setting})" if setting else ""
+    if verification.status == "failed":
+        failed = plural(len(verification.failed), "factor")
+        return f"failed: {failed} failed and left the totals{setting}"
+    worst = "" if verification.worst is None else f": worst residual {small(verification.worst)}"
+    return f"verified on the model itself{worst}{setting}"
+
+
+def _measurement(certificate: Certificate) -> str:
+    parts = []
+    if certificate.gap is not None and None not in certificate.gap:
+        above, below = certificate.gap
+        parts.append(f"gap 10^{above:.1f} to 10^{below:.1f}")
+    if certificate.points:
+        parts.append(plural(len(certificate.points), "random point"))
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _identifiers(formula: str) -> set[str]:
+    cleaned = "".join(c if c.isalnum() or c in "_." else " " for c in formula)
+    return {word for word in cleaned.split() if not word[0].isdigit()}

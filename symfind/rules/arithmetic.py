@@ -1,0 +1,83 @@
+"""Sums, products and quotients."""
+
+from symfind.rules.build import is_uniform
+from symfind.rules.builder import Builder
+from symfind.rules.primitives import Node
+from symfind.rules.registry import rule
+
+Number = int | float
+Operand = Node | Number
+
+
+@rule("add.Tensor", "add.Scalar")
+def add(b: Builder, x: Operand, y: Operand, alpha: Number = 1) -> Node:
+    """x + alpha y."""
+    return _sum(b, x, y, float(alpha))
+
+
+@rule("sub.Tensor", "sub.Scalar")
+def sub(b: Builder, x: Operand, y: Operand, alpha: Number = 1) -> Node:
+    """x - alpha y; minus its own mean, it is centred."""
+    if isinstance(x, Node) and isinstance(y, Node) and (dims := b.mean_of(y, x)) is not None:
+        return b.centre(x, dims)
+    return _sum(b, x, y, -float(alpha))
+
+
+@rule("rsub.Scalar", "rsub.Tensor")
+def rsub(b: Builder, x: Node, y: Operand, alpha: Number = 1) -> Node:
+    """y - alpha x."""
+    return _sum(b, y, x, -float(alpha))
+
+
+def _sum(b: Builder, x: Operand, y: Operand, sign: float) -> Node:
+    if not isinstance(x, Node):
+        x, y, signs = y, x, [sign, 1.0]
+    else:
+        signs = [1.0, sign]
+    assert isinstance(x, Node)
+    if not isinstance(y, Node):
+        if y == 0:
+            return x if signs[0] == 1 else b.scale(x, signs[0])
+        y = b.number(y)
+    return b.add(x, y, signs=signs)
+
+
+@rule("mul.Tensor", "mul.Scalar")
+def mul(b: Builder, x: Operand, y: Operand) -> Node:
+    """Entrywise product."""
+    if not isinstance(x, Node):
+        x, y = y, x
+    assert isinstance(x, Node)
+    return b.multiply(x, y) if isinstance(y, Node) else b.scale(x, float(y))
+
+
+@rule("div.Tensor", "div.Scalar", "true_divide.Tensor")
+def div(b: Builder, x: Operand, y: Operand) -> Node:
+    """Entrywise quotient: a product with the reciprocal."""
+    if not isinstance(y, Node):
+        assert isinstance(x, Node)
+        return b.scale(x, 1.0 / y)
+    inverse = y if y.fixed and is_uniform(y) else b.pointwise(y, degree=-1.0)
+    if not isinstance(x, Node):
+        return b.scale(inverse, float(x))
+    return b.multiply(x, inverse)
+
+
+@rule("addcmul")
+def addcmul(b: Builder, x: Node, u: Node, v: Node, value: Number = 1) -> Node:
+    """x + value u v."""
+    return b.add(x, b.multiply(u, v), signs=[1.0, float(value)])
+
+
+@rule("addcdiv")
+def addcdiv(b: Builder, x: Node, u: Node, v: Node, value: Number = 1) -> Node:
+    """x + value u / v."""
+    return b.add(x, b.multiply(u, b.pointwise(v, degree=-1.0)), signs=[1.0, float(value)])
+
+
+@rule("lerp.Tensor", "lerp.Scalar")
+def lerp(b: Builder, x: Node, y: Node, weight: Operand) -> Node:
+    """x + weight (y - x)."""
+    step = b.add(y, x, signs=[1.0, -1.0])
+    move = b.multiply(step, weight) if isinstance(weight, Node) else b.scale(step, float(weight))
+    return b.add(x, move)

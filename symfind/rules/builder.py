@@ -1,0 +1,156 @@
+"""The builder that rules receive: primitives, and memory of what was built."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from symfind.algebra.axes import Axis, merge
+from symfind.rules import primitives as p
+from symfind.rules.build import Construction, is_uniform
+from symfind.rules.primitives import Node
+
+MASKED = -1e4  # a fill this low before a softmax removes the entry
+
+
+@dataclass
+class Builder(Construction):
+    """Adds to the primitives what spans several operations of the traced graph."""
+
+    means: dict[int, tuple[Node, tuple[int, ...], bool]] = field(default_factory=dict)
+    squares: dict[int, Node] = field(default_factory=dict)
+
+    # constants ---------------------------------------------------------------------------
+    def constant(self, value: Any) -> Node:
+        """A constant that the rule itself makes."""
+        node = self.source("constant", tuple(value.shape))
+        assert isinstance(node, p.Source)
+        node.compute = lambda: value
+        return node
+
+    def number(self, value: float) -> Node:
+        """A constant of no dimension."""
+        import torch
+
+        return self.constant(torch.tensor(float(value), dtype=torch.float64))
+
+    def zeros(self, shape: Sequence[int]) -> Node:
+        """Zeros."""
+        node = self.source("constant", shape)
+        assert isinstance(node, p.Source)
+        node.zero = True
+        return node
+
+    def inverse_root(self, var: Node, eps: float) -> Node:
+        """1 / sqrt(var + eps) of a constant."""
+        node = self.source("constant", var.shape)
+        assert isinstance(node, p.Source) and isinstance(var, p.Source)
+        read: Callable[[], Any] = var.value
+
+        def compute() -> Any:
+            value = read()
+            return None if value is None else (value + eps).rsqrt()
+
+        node.compute = compute
+        return node
+
+    def free_shift(self, bias: Node | None, drift: Node) -> Node:
+        """bias - drift, as free as the bias where nothing else reads that."""
+        if bias is None:
+            return self.scale(drift, -1.0)
+        alone = isinstance(bias, p.Source) and bias.op is not None and len(bias.op.users) == 1
+        if not alone or not isinstance(bias, p.Source) or bias.role != "parameter":
+            return self.add(bias, drift, signs=[1.0, -1.0])
+        axes = list(bias.axes)
+        return self._put(
+            p.Source((), axes, op=bias.op, role="parameter", key=bias.key, offset=drift)
+        )
+
+    def one_hot(self, index: Node, rows: Axis) -> Node:
+        """Rows of the identity, chosen by the input."""
+        node = p.Source((), [*index.axes, Axis(rows.root.size)], role="input", key="one-hot")
+        merge(node.axes[-1], rows)
+        return self._put(node)
+
+    # memory ------------------------------------------------------------------------------
+    def remember_mean(self, y: Node, x: Node, dims: Sequence[int], keep: bool) -> None:
+        """Note that y is the mean of x."""
+        self.means[id(y)] = (x, tuple(dims), keep)
+
+    def mean_of(self, y: Node, x: Node) -> tuple[int, ...] | None:
+        """Dimensions over which y is the mean of x with those dimensions kept."""
+        base, dims, keep = self.means.get(id(y), (None, (), False))
+        if base is None and isinstance(y, p.View):
+            # A mean that was given its dimensions back by a view.
+            base, dims, keep = self.means.get(id(y.inputs[0]), (None, (), False))
+            shape = tuple(1 if d in dims else n for d, n in enumerate(x.shape))
+            keep = y.shape == shape
+        return dims if base is x and keep else None
+
+    def square(self, x: Node) -> Node:
+        """x², remembered for a sum that may follow."""
+        y = self.pointwise(x, degree=2.0)
+        self.squares[id(y)] = x
+        return y
+
+    def root_of_square(self, y: Node) -> Node | None:
+        """x where y = x²."""
+        if id(y) in self.squares:
+            return self.squares[id(y)]
+        if isinstance(y, p.Contract) and len(y.inputs) == 2 and y.inputs[0] is y.inputs[1]:
+            elementwise = y.out == tuple(range(len(y.axes))) and y.labels[0] == y.labels[1]
+            return y.inputs[0] if elementwise and y.inputs[0].shape == y.shape else None
+        return None
+
+    def factors_of(self, y: Node) -> tuple[list[Node], list[list[Any]], int] | None:
+        """Factors and labels where y is an entrywise product of two wires of its own shape."""
+        if not isinstance(y, p.Contract) or y.out != tuple(range(len(y.axes))) or y.windows:
+            return None
+        if any(x.varies is False and not x.inputs and x.fixed for x in y.inputs):
+            return None
+        used = {name for names in y.labels for name in names}
+        if not used >= {d for d, a in enumerate(y.axes) if a.size > 1}:
+            return None
+        return list(y.inputs), [list(names) for names in y.labels], len(y.axes)
+
+    # data-dependent movement -------------------------------------------------------------
+    def learned(self, x: Node) -> bool:
+        """Whether any parameter reaches a wire."""
+        return x.op is not None and bool(x.op.trainable)
+
+    def gathered(self, x: Node, dims: Sequence[int]) -> Node:
+        """Entries picked along some dimensions by the data: linear along all the others."""
+        shape = self.op.shape
+        rest = [a.size for d, a in enumerate(x.axes) if d not in dims]
+        first = dims[0] if dims else 0
+        tail = [x.axes[d] for d in range(first, len(x.axes)) if d not in dims]
+        contiguous = list(dims) == list(range(first, first + len(dims)))
+        new = len(shape) - len(rest)
+        if not contiguous or new < 0 or list(shape[first + new :]) != [a.size for a in tail]:
+            return self.opaque([x], shape, "indexing by data")
+        y = x
+        if len(dims) > 1:
+            merged = 1
+            for d in dims:
+                merged *= x.axes[d].size
+            y = self.view(x, [*x.shape[:first], merged, *[a.size for a in tail]])
+        flat = 1
+        for n in shape[first : first + new]:
+            flat *= n
+        y = self.mix(y, [first], [flat], unit=1.0)
+        return self.view(y, shape)
+
+    def choose(self, mask: Node, values: Sequence[Node]) -> Node:
+        """One of two values by a mask that no parameter reaches."""
+        x, y = values
+        if is_uniform(y) and not is_uniform(x):
+            x, y = y, x
+        if is_uniform(x):
+            fill = x.value() if isinstance(x, p.Source) else None
+            low = fill is not None and float(fill.reshape(-1)[0]) <= MASKED
+            if low and y.shape == tuple(self.op.shape):
+                return self.scale(y, 1.0)
+            shape = [a.size for a in self._broadcast([mask, y])]
+            if is_uniform(x, 0.0) and list(y.shape) == shape:
+                return self.multiply(y, self.source("constant", mask.shape))
+        masks = [self.source("constant", mask.shape) for _ in range(2)]
+        return self.add(*(self.multiply(v, m) for v, m in zip((x, y), masks, strict=True)))

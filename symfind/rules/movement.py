@@ -1,0 +1,254 @@
+"""Operations that only move entries: nothing is computed, so every change of basis goes along."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+from symfind.rules.builder import Builder
+from symfind.rules.primitives import Node, Source
+from symfind.rules.registry import rule
+
+
+@rule(
+    "view", "reshape", "flatten", "unflatten", "_unsafe_view", "squeeze", "unsqueeze",
+    "reshape_as", "view_as", "atleast_1d", "atleast_2d",
+)  # fmt: skip
+def view(b: Builder, x: Node, *_: object, **__: object) -> Node:
+    """The traced output shape says it all."""
+    return b.view(x, b.op.shape)
+
+
+@rule(
+    "clone", "contiguous", "alias", "detach", "dropout", "feature_dropout", "alpha_dropout",
+    "lift_fresh_copy", "lift_fresh", "_to_copy", "to", "type_as", "native_dropout", "positive",
+    "conj", "resolve_conj", "resolve_neg", "copy_identity", "feature_alpha_dropout",
+)  # fmt: skip
+def identity(b: Builder, x: Node, *_: object, **__: object) -> Node:
+    """The same value."""
+    return x
+
+
+@rule("copy")
+def copy(b: Builder, x: Node, source: Node, *_: object, **__: object) -> Node:
+    """The source, in the shape of the target."""
+    return b.expand(source, b.op.shape)
+
+
+@rule("permute", "permute_copy")
+def permute(b: Builder, x: Node, dims: Sequence[int]) -> Node:
+    """Dimensions in another order."""
+    return b.permute(x, dims)
+
+
+@rule("transpose", "swapaxes", "swapdims", "transpose_copy")
+def transpose(b: Builder, x: Node, a: int, c: int) -> Node:
+    """Two dimensions exchanged."""
+    return b.transpose(x, a, c)
+
+
+@rule("movedim")
+def movedim(b: Builder, x: Node, source: int | Sequence[int], target: int | Sequence[int]) -> Node:
+    """Dimensions moved."""
+    rank = len(x.axes)
+    froms = [d % rank for d in ([source] if isinstance(source, int) else source)]
+    tos = [d % rank for d in ([target] if isinstance(target, int) else target)]
+    order: list[int] = [-1] * rank
+    for f, t in zip(froms, tos, strict=True):
+        order[t] = f
+    rest = iter(d for d in range(rank) if d not in froms)
+    return b.permute(x, [d if d >= 0 else next(rest) for d in order])
+
+
+@rule("t", "numpy_T", "mT")
+def t(b: Builder, x: Node) -> Node:
+    """The transpose."""
+    rank = len(x.axes)
+    if b.op.target.startswith("aten.mT"):
+        return b.transpose(x, -1, -2)
+    return b.permute(x, list(range(rank))[::-1])
+
+
+@rule("expand", "broadcast_to", "expand_as", "expand_copy")
+def expand(b: Builder, x: Node, *_: object, **__: object) -> Node:
+    """Repetition along new dimensions."""
+    return b.expand(x, b.op.shape)
+
+
+@rule("repeat", "tile")
+def repeat(b: Builder, x: Node, repeats: Sequence[int]) -> Node:
+    """Copies side by side: the copy number is the outer index."""
+    rank = len(repeats)
+    x = b.view(x, [1] * (rank - len(x.axes)) + list(x.shape))
+    split = [n for size in x.shape for n in (1, size)]
+    full = [n for r, size in zip(repeats, x.shape, strict=True) for n in (r, size)]
+    return b.view(b.expand(b.view(x, split), full), b.op.shape)
+
+
+@rule("repeat_interleave.self_int")
+def repeat_interleave(
+    b: Builder, x: Node, repeats: int, dim: int | None = None, output_size: int | None = None
+) -> Node:
+    """Copies next to each other: the copy number is the inner index."""
+    if dim is None:
+        x, dim = b.view(x, [math.prod(x.shape)]), 0
+    dim %= len(x.axes)
+    shape = list(x.shape)
+    split = [*shape[: dim + 1], 1, *shape[dim + 1 :]]
+    full = [*shape[: dim + 1], repeats, *shape[dim + 1 :]]
+    return b.view(b.expand(b.view(x, split), full), b.op.shape)
+
+
+@rule("slice", "slice_copy")
+def slice_(
+    b: Builder, x: Node, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+) -> Node:
+    """A range of one dimension; with a step that divides it, one residue class."""
+    dim %= len(x.axes)
+    n = x.axes[dim].size
+    first, last, step = slice(start, end, step).indices(n)
+    if step == 1:
+        return b.narrow(x, dim, first, max(last - first, 0))
+    if n % step == 0 and first < step and last > n - step + first:
+        shape = list(x.shape)
+        y = b.view(x, [*shape[:dim], n // step, step, *shape[dim + 1 :]])
+        y = b.narrow(y, dim + 1, first, 1)
+        return b.view(y, b.op.shape)
+    picks = b.constant(torch.arange(first, last, step))
+    return b.take(x, dim, picks)
+
+
+@rule("select", "select_copy")
+def select(b: Builder, x: Node, dim: int, index: int) -> Node:
+    """One entry of a dimension."""
+    dim %= len(x.axes)
+    return b.view(b.narrow(x, dim, index % x.axes[dim].size, 1), b.op.shape)
+
+
+@rule("narrow", "narrow_copy")
+def narrow(b: Builder, x: Node, dim: int, start: int, length: int) -> Node:
+    """A range of one dimension."""
+    return b.narrow(x, dim, start, length)
+
+
+def _pieces(b: Builder, x: Node, dim: int, sizes: Sequence[int]) -> tuple[Node, ...]:
+    start, result = 0, []
+    for n in sizes:
+        result.append(b.narrow(x, dim, start, n))
+        start += n
+    return tuple(result)
+
+
+@rule("split.Tensor", "split.sizes", "chunk", "split_with_sizes", "tensor_split", "unsafe_chunk",
+      "unsafe_split", "unsafe_split_with_sizes", "split_copy", "split_with_sizes_copy")  # fmt: skip
+def split(b: Builder, x: Node, sizes: object, dim: int = 0) -> tuple[Node, ...]:
+    """Consecutive ranges of one dimension, sized as traced."""
+    return _pieces(b, x, dim, [shape[dim] for shape, _ in b.op.outputs])
+
+
+@rule("unbind", "unbind_copy")
+def unbind(b: Builder, x: Node, dim: int = 0) -> tuple[Node, ...]:
+    """Every entry of one dimension."""
+    pieces = _pieces(b, x, dim, [1] * x.axes[dim].size)
+    shape = list(x.shape)
+    del shape[dim % len(x.axes)]
+    return tuple(b.view(piece, shape) for piece in pieces)
+
+
+@rule("cat", "concat", "concatenate")
+def cat(b: Builder, xs: Sequence[Node], dim: int = 0) -> Node:
+    """Concatenation."""
+    return b.join(list(xs), dim)
+
+
+@rule("stack")
+def stack(b: Builder, xs: Sequence[Node], dim: int = 0) -> Node:
+    """Concatenation along a new dimension."""
+    dim %= len(xs[0].axes) + 1
+    shape = list(xs[0].shape)
+    return b.join([b.view(x, [*shape[:dim], 1, *shape[dim:]]) for x in xs], dim)
+
+
+@rule("hstack", "vstack", "column_stack")
+def unclear(b: Builder, xs: Sequence[Node], *_: object) -> Node:
+    """Rare spellings."""
+    return b.opaque(xs, b.op.shape, "no rule")
+
+
+@rule("pixel_shuffle")
+def pixel_shuffle(b: Builder, x: Node, r: int) -> Node:
+    """Channels to space."""
+    *batch, c, h, w = x.shape
+    k = len(batch)
+    y = b.view(x, [*batch, c // r**2, r, r, h, w])
+    y = b.permute(y, [*range(k), k, k + 3, k + 1, k + 4, k + 2])
+    return b.view(y, b.op.shape)
+
+
+@rule("pixel_unshuffle")
+def pixel_unshuffle(b: Builder, x: Node, r: int) -> Node:
+    """Space to channels."""
+    *batch, c, h, w = x.shape
+    k = len(batch)
+    y = b.view(x, [*batch, c, h // r, r, w // r, r])
+    y = b.permute(y, [*range(k), k, k + 2, k + 4, k + 1, k + 3])
+    return b.view(y, b.op.shape)
+
+
+@rule("channel_shuffle")
+def channel_shuffle(b: Builder, x: Node, groups: int) -> Node:
+    """The transpose of (group, channel)."""
+    n, c, *rest = x.shape
+    y = b.transpose(b.view(x, [n, groups, c // groups, *rest]), 1, 2)
+    return b.view(y, x.shape)
+
+
+@rule("index_select")
+def index_select(b: Builder, x: Node, dim: int, index: Node) -> Node:
+    """Entries of one dimension."""
+    if isinstance(index, Source) and index.fixed:
+        return b.take(x, dim, index)
+    return b.gathered(x, [dim % len(x.axes)])
+
+
+@rule("index.Tensor")
+def index(b: Builder, x: Node, indices: Sequence[Node | None]) -> Node:
+    """Advanced indexing by constants along one dimension, or several neighbours."""
+    used = [d for d, i in enumerate(indices) if i is not None]
+    picks = [i for i in indices if i is not None]
+    values = [i.value() if isinstance(i, Source) and i.fixed else None for i in picks]
+    contiguous = used == list(range(used[0], used[-1] + 1)) if used else False
+    known = [v for v in values if v is not None and v.dtype != torch.bool]
+    if not contiguous or len(known) < len(values):
+        return b.gathered(x, used)
+    if len(used) == 1:
+        flat = known[0] % x.axes[used[0]].size
+        return b.take(x, used[0], b.constant(flat))
+    strides = torch.zeros((), dtype=torch.long)
+    for d, value in zip(used, known, strict=True):
+        strides = strides * x.axes[d].size + value % x.axes[d].size
+    shape = list(x.shape)
+    merged = math.prod(shape[d] for d in used)
+    y = b.view(x, [*shape[: used[0]], merged, *shape[used[-1] + 1 :]])
+    return b.take(y, used[0], b.constant(strides))
+
+
+@rule("gather", "take_along_dim")
+def gather(b: Builder, x: Node, dim: int, index: Node, **_: object) -> Node:
+    """Entries of one dimension picked per position by the data."""
+    if b.op.shape == x.shape:
+        return b.mix(x, [dim], [b.op.shape[dim]], unit=1.0)
+    return b.opaque([x, index], b.op.shape, "no rule")
+
+
+@rule("tril", "triu")
+def triangle(b: Builder, x: Node, *_: object) -> Node:
+    """Half of the entries zero: a product with a constant."""
+    mask = b.source("constant", x.shape[-2:])
+    return b.multiply(x, mask)
+
+
+@rule("diagonal", "diag", "diag_embed")
+def diagonal(b: Builder, x: Node, *_: object, **__: object) -> Node:
+    """Diagonals are not understood yet."""
+    return b.opaque([x], b.op.shape, "no rule")

@@ -1,0 +1,220 @@
+"""Functions of one entry. Each is given by its formula; its algebra is solved from that by sympy.
+
+The one-parameter groups z -> az + b that a function carries into its own output,
+(a z + b) phi'(z) = c phi(z) + d, decide what passes. (Godfrey et al. 2022, intertwiner groups.)
+"""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from symfind.rules.builder import Builder
+from symfind.rules.primitives import Node
+from symfind.rules.registry import rule
+
+
+@dataclass(frozen=True)
+class UnaryAlgebra:
+    """What a function intertwines: its degree of positive homogeneity and its slope if linear."""
+
+    degree: float | None
+    slope: float | None = None
+
+
+def _formulas() -> dict[str, Callable[[Any], Any]]:
+    import sympy as s
+
+    def pieces(*cases: tuple[Any, Any]) -> Any:
+        return s.Piecewise(*cases)
+
+    return {
+        "relu": lambda z: pieces((z, z > 0), (0, True)),
+        "leaky_relu": lambda z: pieces((z, z > 0), (z * s.Rational(1, 100), True)),
+        "abs": lambda z: pieces((z, z > 0), (-z, True)),
+        "neg": lambda z: -z,
+        "square": lambda z: z**2,
+        "sqrt": lambda z: pieces((s.sqrt(z), z > 0), (0, True)),
+        "rsqrt": lambda z: pieces((1 / s.sqrt(z), z > 0), (0, True)),
+        "reciprocal": lambda z: 1 / z,
+        "relu6": lambda z: pieces((0, z < 0), (z, z < 6), (6, True)),
+        "elu": lambda z: pieces((z, z > 0), (s.exp(z) - 1, True)),
+        "selu": lambda z: pieces((z, z > 0), (2 * (s.exp(z) - 1), True)),
+        "celu": lambda z: pieces((z, z > 0), (s.exp(z) - 1, True)),
+        "hardtanh": lambda z: pieces((-1, z < -1), (z, z < 1), (1, True)),
+        "hardsigmoid": lambda z: pieces((0, z < -3), (z / 6 + s.Rational(1, 2), z < 3), (1, True)),
+        "hardswish": lambda z: pieces((0, z < -3), (z * (z + 3) / 6, z < 3), (z, True)),
+        "softplus": lambda z: s.log(1 + s.exp(z)),
+        "softsign": lambda z: pieces((z / (1 + z), z > 0), (z / (1 - z), True)),
+        "sigmoid": lambda z: 1 / (1 + s.exp(-z)),
+        "log_sigmoid": lambda z: -s.log(1 + s.exp(-z)),
+        "silu": lambda z: z / (1 + s.exp(-z)),
+        "mish": lambda z: z * s.tanh(s.log(1 + s.exp(z))),
+        "gelu": lambda z: z * (1 + s.erf(z / s.sqrt(2))) / 2,
+        "tanh": s.tanh,
+        "sin": s.sin,
+        "cos": s.cos,
+        "tan": s.tan,
+        "asin": s.asin,
+        "acos": s.acos,
+        "atan": s.atan,
+        "sinh": s.sinh,
+        "cosh": s.cosh,
+        "asinh": s.asinh,
+        "acosh": s.acosh,
+        "atanh": s.atanh,
+        "erf": s.erf,
+        "erfc": s.erfc,
+        "exp": s.exp,
+        "exp2": lambda z: 2**z,
+        "expm1": lambda z: s.exp(z) - 1,
+        "log": s.log,
+        "log1p": lambda z: s.log(1 + z),
+        "log2": lambda z: s.log(z),
+        "log10": lambda z: s.log(z),
+        "sinc": lambda z: s.sin(z) / z,
+    }
+
+
+def solve_unary(function: Callable[[Any], Any]) -> UnaryAlgebra:
+    """Solve (a z + b) phi' = c phi + d on every piece, and keep what all pieces share.
+
+    Args:
+        function: phi, from a sympy symbol to an expression, possibly a `Piecewise`.
+
+    Returns:
+        The degree p with c = p a where scalings pass with b = d = 0; the slope where phi is
+        linear through the origin.
+    """
+    import sympy as s
+
+    z = s.Symbol("z", real=True)
+    phi = function(z)
+    pieces = [e for e, _ in phi.args] if isinstance(phi, s.Piecewise) else [phi]
+    degrees: set[Any] = set()
+    slopes = set()
+    for piece in map(s.sympify, pieces):
+        if piece == 0:
+            slopes.add(s.Integer(0))
+            continue
+        # Scaling: z phi' = p phi, so that the logarithmic derivative is a constant.
+        ratio = s.simplify(z * s.diff(piece, z) / piece)
+        degrees.add(ratio if ratio.is_number else None)
+        slopes.add(s.diff(piece, z) if ratio == 1 else None)
+    if len(degrees) != 1 or None in degrees:
+        return UnaryAlgebra(None)
+    slope = slopes.pop() if len(slopes) == 1 else None
+    return UnaryAlgebra(float(degrees.pop()), None if slope is None else float(slope))
+
+
+@functools.cache
+def algebra_of(name: str) -> UnaryAlgebra:
+    """The algebra of a named function."""
+    return solve_unary(_formulas()[name])
+
+
+_NAMES = (
+    "relu leaky_relu abs neg square sqrt rsqrt reciprocal relu6 elu selu celu hardtanh hardsigmoid "
+    "hardswish softplus softsign sigmoid log_sigmoid silu mish gelu tanh sin cos tan asin acos "
+    "atan sinh cosh asinh acosh atanh erf erfc exp exp2 expm1 log log1p log2 log10 sinc"
+).split()
+
+
+def _unary(name: str) -> Callable[..., Node]:
+    def lower(b: Builder, x: Node, *_: object, **__: object) -> Node:
+        algebra = algebra_of(name)
+        if name == "square":
+            return b.square(x)
+        return b.pointwise(x, degree=algebra.degree, slope=algebra.slope)
+
+    return lower
+
+
+for _name in _NAMES:
+    rule(_name)(_unary(_name))
+
+
+@rule("rrelu")
+def rrelu(b: Builder, x: Node, *_: object) -> Node:
+    """In evaluation a leaky rectifier."""
+    return b.pointwise(x, degree=1.0)
+
+
+@rule("prelu", "_prelu_kernel")
+def prelu(b: Builder, x: Node, weight: Node) -> Node:
+    """Homogeneous in x, with a slope per channel that must stay as it is."""
+    w = weight
+    if len(weight.axes) == 1 and weight.axes[0].size > 1 and len(x.axes) > 1:
+        w = b.view(weight, [weight.shape[0], *([1] * (len(x.axes) - 2))])
+    left = b.pointwise(x, degree=1.0)
+    return b.add(b.pointwise(x, degree=1.0), b.multiply(w, left))
+
+
+@rule("pow.Tensor_Scalar")
+def power(b: Builder, x: Node, exponent: float) -> Node:
+    """z^p is homogeneous of degree p."""
+    if exponent == 1:
+        return x
+    if exponent == 2:
+        return b.square(x)
+    return b.pointwise(x, degree=float(exponent))
+
+
+@rule("pow.Scalar", "pow.Tensor_Tensor")
+def exponential(b: Builder, x: object, y: object) -> Node:
+    """No scaling passes an exponent."""
+    return b.entrywise(*[v for v in (x, y) if isinstance(v, Node)])
+
+
+@rule("clamp", "clip", "clamp_min", "clamp_max", "threshold")
+def clamp(b: Builder, x: Node, *bounds: object, **named: object) -> Node:
+    """Homogeneous where the only bounds are zero."""
+    limits = [v for v in (*bounds, *named.values()) if v is not None]
+    nodes = [v for v in limits if isinstance(v, Node)]
+    if nodes:
+        return b.entrywise(x, *nodes)
+    return b.pointwise(x, degree=1.0 if all(v == 0 for v in limits) else None)
+
+
+@rule("maximum", "minimum", "fmax", "fmin", "max.other", "min.other")
+def extremum(b: Builder, x: Node, y: Node) -> Node:
+    """The larger of two: both may be scaled by the same positive number."""
+    return b.entrywise(x, y, degree=1.0)
+
+
+@rule("atan2", "hypot", "logaddexp", "fmod.Tensor", "remainder.Tensor", "xlogy")
+def binary(b: Builder, x: object, y: object, **_: object) -> Node:
+    """Nonlinear in both."""
+    return b.entrywise(*[v for v in (x, y) if isinstance(v, Node)])
+
+
+@rule("glu")
+def glu(b: Builder, x: Node, dim: int = -1) -> Node:
+    """One half times the sigmoid of the other."""
+    n = x.axes[dim].size // 2
+    gate = b.pointwise(b.narrow(x, dim, n, n))
+    return b.multiply(b.narrow(x, dim, 0, n), gate)
+
+
+@rule(
+    "sign", "floor", "ceil", "round", "trunc", "floor_divide", "fmod.Scalar", "remainder.Scalar",
+    "nan_to_num", "bitwise_not", "bitwise_and", "bitwise_or", "logical_not", "logical_and",
+    "logical_or", "eq", "ne", "lt", "le", "gt", "ge", "isnan", "isinf", "argmax", "argmin",
+    "__and__", "__or__", "any", "all", "isfinite", "div.Tensor_mode", "one_hot",
+)  # fmt: skip
+def discrete(b: Builder, *args: object, **_: object) -> Node:
+    """Locally constant: nothing is known of what passes, and no direction is seen through it."""
+    return b.opaque(args, b.op.shape)
+
+
+@rule("where", "masked_fill")
+def where(b: Builder, *args: object) -> Node:
+    """A choice between values by a mask."""
+    if ".where" in b.op.target or b.op.target.startswith("aten.where"):
+        condition, x, y = args
+    else:
+        y, condition, x = args
+    values = [v if isinstance(v, Node) else b.number(float(str(v))) for v in (x, y)]
+    if not isinstance(condition, Node) or b.learned(condition):
+        return b.entrywise(*[v for v in (condition, *values) if isinstance(v, Node)])
+    return b.choose(condition, values)

@@ -1,0 +1,137 @@
+"""Sums, means, extrema, norms, cumulative sums."""
+
+import math
+from collections.abc import Sequence
+
+from symfind.rules.builder import Builder
+from symfind.rules.primitives import Node
+from symfind.rules.registry import rule
+
+Dims = int | Sequence[int] | None
+
+
+def _dims(x: Node, dim: Dims) -> list[int]:
+    rank = len(x.axes)
+    if dim is None:
+        return list(range(rank))
+    dims = [dim] if isinstance(dim, int) else list(dim)
+    return [d % rank for d in dims] or list(range(rank))
+
+
+@rule("mean")
+def mean(b: Builder, x: Node, dim: Dims = None, keepdim: bool = False, **_: object) -> Node:
+    """The mean; of squares it is a contraction."""
+    dims = _dims(x, dim)
+    if (base := b.root_of_square(x)) is not None:
+        n = math.prod(x.shape[d] for d in dims)
+        return b.scale(b.square_sum(base, dims, keepdim), 1.0 / n)
+    y = b.reduce(x, dims, keepdim, unit=1.0)
+    b.remember_mean(y, x, dims, keepdim)
+    return y
+
+
+@rule("sum")
+def sum_(b: Builder, x: Node, dim: Dims = None, keepdim: bool = False, **_: object) -> Node:
+    """The sum; of products it is a contraction."""
+    dims = _dims(x, dim)
+    if (base := b.root_of_square(x)) is not None:
+        return b.square_sum(base, dims, keepdim)
+    if (parts := b.factors_of(x)) is not None:
+        factors, labels, rank = parts
+        y = b.contract(factors, labels, [d for d in range(rank) if d not in dims])
+        shape = [1 if d in dims else n for d, n in enumerate(x.shape)]
+        return b.view(y, shape) if keepdim else y
+    return b.reduce(x, dims, keepdim, unit=float(math.prod(x.shape[d] for d in dims)))
+
+
+@rule("var", "std")
+def var(b: Builder, x: Node, dim: Dims = None, *_: object, **named: object) -> Node:
+    """The mean square about the mean."""
+    dims = _dims(x, dim)
+    y = b.square_sum(b.centre(x, dims), dims, bool(named.get("keepdim", False)))
+    return b.scale(y) if b.op.target.startswith("aten.var") else b.pointwise(y, degree=0.5)
+
+
+@rule("var_mean", "std_mean")
+def var_mean(b: Builder, x: Node, dim: Dims = None, *_: object, **named: object) -> tuple:
+    """Both."""
+    keep = bool(named.get("keepdim", False))
+    dims = _dims(x, dim)
+    square = b.square_sum(b.centre(x, dims), dims, keep)
+    spread = square if "var" in b.op.target else b.pointwise(square, degree=0.5)
+    average = b.reduce(x, dims, keep, unit=1.0)
+    b.remember_mean(average, x, dims, keep)
+    return b.scale(spread), average
+
+
+@rule("linalg_vector_norm", "norm", "linalg_norm")
+def norm(
+    b: Builder, x: Node, ord: float = 2, dim: Dims = None, keepdim: bool = False, **_: object
+) -> Node:
+    """The root of a contraction for p = 2; otherwise homogeneous of degree one."""
+    dims = _dims(x, dim)
+    if ord in (2, None) or (isinstance(ord, str) and ord == "fro"):
+        return b.pointwise(b.square_sum(x, dims, keepdim), degree=0.5)
+    return b.pointwise(b.reduce(b.pointwise(x, degree=1.0), dims, keepdim), degree=1.0)
+
+
+@rule("max.dim", "min.dim", "median.dim", "mode", "kthvalue")
+def max_dim(b: Builder, x: Node, dim: int, keepdim: bool = False) -> tuple[Node, Node]:
+    """Commutes with positive scalings and with shifts that are equal along the dimension."""
+    y = b.reduce(x, [dim], keepdim, unit=1.0, peak=True)
+    return y, b.opaque([x], y.shape)
+
+
+@rule("amax", "amin", "max", "min")
+def amax(b: Builder, x: Node, dim: Dims = None, keepdim: bool = False) -> Node:
+    """As max, without the index."""
+    return b.reduce(x, _dims(x, dim), keepdim, unit=1.0, peak=True)
+
+
+@rule("logsumexp")
+def logsumexp(b: Builder, x: Node, dim: Dims, keepdim: bool = False) -> Node:
+    """Equal shifts pass; scalings do not."""
+    y = b.reduce(b.pointwise(x), _dims(x, dim), keepdim)
+    return b.pointwise(y)
+
+
+@rule("prod")
+def prod(b: Builder, x: Node, dim: int | None = None, keepdim: bool = False) -> Node:
+    """A product of entries."""
+    dims = _dims(x, dim)
+    return b.reduce(b.pointwise(x), dims, keepdim)
+
+
+@rule("cumsum", "flip", "roll", "diff", "logcumsumexp", "cumprod", "fft_fft")
+def along(b: Builder, x: Node, *args: object, **named: object) -> Node:
+    """Constant maps along one dimension."""
+    name = b.op.target.split(".")[1]
+    if name in ("logcumsumexp", "cumprod", "fft_fft"):
+        return b.opaque([x], b.op.shape, "no rule")
+    if name == "cumsum":
+        dims = [args[0] if args else named["dim"]]
+    elif name == "flip":
+        dims = list(args[0] if args else named["dims"])  # type: ignore[call-overload]
+    elif name == "roll":
+        where = args[1] if len(args) > 1 else named.get("dims", ())
+        dims = [where] if isinstance(where, int) else list(where)  # type: ignore[call-overload]
+    else:
+        dims = [args[1] if len(args) > 1 else -1]
+    if not dims:
+        return b.opaque([x], b.op.shape, "no rule")
+    dims = [d % len(x.axes) for d in dims]
+    unit = 1.0 if name in ("flip", "roll") else None
+    return b.mix(x, dims, [b.op.shape[d] for d in dims], unit=unit)
+
+
+@rule("topk", "sort")
+def topk(b: Builder, x: Node, *args: object, **_: object) -> tuple[Node, Node]:
+    """A choice along one dimension: scalings pass."""
+    dim = args[1] if b.op.target.startswith("aten.topk") and len(args) > 1 else -1
+    if b.op.target.startswith("aten.sort") and args and isinstance(args[0], int):
+        dim = args[0]
+    assert isinstance(dim, int)
+    dim %= len(x.axes)
+    shape = b.op.outputs[0][0]
+    y = b.mix(x, [dim], [shape[dim]], unit=1.0, peak=True)
+    return y, b.opaque([x], shape)

@@ -1,0 +1,593 @@
+"""Additive perturbations: what is added to one parameter and dies, or is taken back by others.
+
+A perturbation that starts in a parameter flows along the graph. It dies where everything
+downstream is blind to it (constants before a softmax or a centred norm); it is absorbed where
+another parameter adds to the same wire, unobserved on the way, and can produce its negative. Both
+questions are answered by recursion with memory over (wire, state), so that the cost is that of
+the graph.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from symfind.rules import primitives as p
+from symfind.rules.lower import Lowered
+from symfind.rules.primitives import Node
+from symfind.solve.environment import Environment, einsum
+from symfind.solve.relations import Relation, Relations
+from symfind.solve.variation import (
+    ARBITRARY,
+    CONSTANT,
+    State,
+    canonical,
+    groups,
+    join_piece,
+    through_join,
+    through_narrow,
+    through_view,
+)
+
+Step = Callable[[Environment, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Action:
+    """What one parameter does: the perturbation taken through the steps and added to it."""
+
+    source: p.Source
+    steps: tuple[Step, ...]
+    loose: bool = False  # leans on a relation that the perturbation itself may move
+
+    def after(self, *steps: Step, loose: bool = False) -> "Action":
+        """The same action for a perturbation that passes these steps first."""
+        return Action(self.source, (*steps, *self.steps), self.loose or loose)
+
+    def __call__(self, env: Environment, delta: Tensor) -> Tensor:
+        """The change of the parameter's wire."""
+        for step in self.steps:
+            delta = step(env, delta)
+        return delta
+
+
+Plan = tuple[Action, ...]
+
+
+class Flows:
+    """Answers for one lowered graph."""
+
+    def __init__(self, lowered: Lowered) -> None:
+        """Nothing is computed until asked."""
+        self.lowered = lowered
+        self.relations = Relations(lowered)
+        self._plans: dict[tuple[int, State, bool, bool], Plan | None] = {}
+
+    def dispose(self, node: Node, state: State, explicit: bool, absorb: bool) -> Plan | None:
+        """How a perturbation of a wire is made invisible, or None where it is not.
+
+        Args:
+            node: the wire.
+            state: along which indices the perturbation varies.
+            explicit: whether it is a known function of the parameters alone, that can be undone.
+            absorb: whether other parameters may undo it.
+        """
+        key = (node.index, state, explicit, absorb)
+        if key not in self._plans:
+            self._plans[key] = None  # a cycle cannot occur in a graph without cycles
+            self._plans[key] = self._dispose(node, state, explicit, absorb)
+        return self._plans[key]
+
+    def _dispose(self, node: Node, state: State, explicit: bool, absorb: bool) -> Plan | None:
+        if not explicit and all(
+            s == ARBITRARY or a.size == 1 for s, a in zip(state, node.axes, strict=True)
+        ):
+            return None if node.users else ()
+        plan: list[Action] = []
+        for user in node.users:
+            for at, x in enumerate(user.inputs):
+                if x is node:
+                    part = self._through(user, at, state, explicit, absorb)
+                    if part is None:
+                        return None
+                    plan.extend(part)
+        return tuple(plan)
+
+    def _onward(
+        self, user: Node, state: State, explicit: bool, absorb: bool, step: Step | None
+    ) -> Plan | None:
+        explicit = explicit and step is not None
+        plan = self.dispose(user, canonical(user, state), explicit, absorb and explicit)
+        if plan is None or step is None:
+            return plan
+        return tuple(action.after(step) for action in plan)
+
+    def _through(
+        self, user: Node, at: int, state: State, explicit: bool, absorb: bool
+    ) -> Plan | None:
+        x = user.inputs[at]
+        everywhere = tuple(ARBITRARY for _ in user.axes)
+
+        def go(new: State, step: Step | None) -> Plan | None:
+            return self._onward(user, new, explicit, absorb, step)
+
+        match user:
+            case p.View():
+                return go(through_view(x, state, user), _reshape(x, user))
+            case p.Permute():
+                order = user.order
+                return go(tuple(state[d] for d in order), lambda env, t: t.permute(order))
+            case p.Expand():
+                return go(_broadcast(user, x, state), _pad_rank(user, x))
+            case p.Narrow():
+                inside = through_narrow(user, state)
+                return () if inside is None else go(inside, _narrow(user))
+            case p.Join():
+                return go(through_join(user, at, state), _embed(user, at))
+            case p.Take():
+                dim = state[user.dim]
+                new = CONSTANT if dim == CONSTANT else ARBITRARY
+                picks = len(user.axes) - len(x.axes) + 1
+                joined = (*state[: user.dim], *([new] * picks), *state[user.dim + 1 :])
+                return go(joined, _take(user) if new == CONSTANT else None)
+            case p.Add():
+                return self._add(user, at, state, explicit, absorb)
+            case p.Contract():
+                return self._contract(user, at, state, explicit, absorb)
+            case p.Pointwise() if user.slope is not None:
+                slope = user.slope
+                known = slope == slope
+                return go(state, (lambda env, t: slope * t) if known else None)
+            case p.Softmax() | p.Normalise() | p.Centre():
+                blind = isinstance(user, p.Softmax) or getattr(user, "centred", True)
+                if blind and all(state[d] == CONSTANT for d in user.dims):
+                    return ()
+                if isinstance(user, p.Centre):
+                    new = tuple(
+                        ARBITRARY if d in user.dims else s for d, s in enumerate(state)
+                    )
+                    return go(new, None)
+                return go(everywhere, None)
+            case p.Mix():
+                return self._mix(user, state, explicit, absorb)
+            case p.Output():
+                dims = user.softened
+                return () if dims and all(state[d] == CONSTANT for d in dims) else None
+        return go(everywhere, None)
+
+    def _mix(self, user: p.Mix, state: State, explicit: bool, absorb: bool) -> Plan | None:
+        flat = all(state[d] == CONSTANT for d in user.dims) and user.unit is not None
+        if isinstance(user, p.Peak) and not flat:
+            return self._onward(user, tuple(ARBITRARY for _ in user.axes), explicit, absorb, None)
+        new = CONSTANT if flat else ARBITRARY
+        out = [new if d in user.dims else s for d, s in enumerate(state)]
+        kept = [s for d, s in enumerate(out) if not (user.drop and d in user.dims)]
+        unit, dims, drop = user.unit, user.dims, user.drop
+
+        def step(env: Environment, t: Tensor) -> Tensor:
+            for d in dims:
+                t = t.narrow(d, 0, 1)
+            t = t * unit
+            return t.reshape([n for d, n in enumerate(t.shape) if d not in dims]) if drop else t
+
+        return self._onward(user, tuple(kept), explicit, absorb, step if flat else None)
+
+    def _add(
+        self, user: p.Add, at: int, state: State, explicit: bool, absorb: bool
+    ) -> Plan | None:
+        x = user.inputs[at]
+        new = canonical(user, _broadcast(user, x, state))
+        sign = user.signs[at]
+        raise_rank = _pad_rank(user, x)
+
+        def step(env: Environment, t: Tensor) -> Tensor:
+            return sign * raise_rank(env, t)
+
+        if absorb and explicit:
+            taken = self._undo(user, new, skip=at)
+            if taken is not None:
+                return tuple(action.after(step) for action in taken)
+        return self._onward(user, new, explicit, absorb, step)
+
+    def _contract(
+        self, user: p.Contract, at: int, state: State, explicit: bool, absorb: bool
+    ) -> Plan | None:
+        mine = dict(zip(user.labels[at], state, strict=True))
+        others = [(i, x) for i, x in enumerate(user.inputs) if i != at]
+        average = self._average(user, at, mine)
+        windows = dict(zip(user.windows, [n for n in user.labels[at] if _is_in(n)], strict=False))
+        seen = {n for i, _ in others for n in user.labels[i] if n not in user.windows}
+        new = []
+        for name, axis in zip(user.out, user.axes, strict=True):
+            if axis.size == 1:
+                new.append(CONSTANT)
+            elif name in mine and (name not in seen or average):
+                new.append(mine[name])
+            elif name in seen and average:
+                new.append(CONSTANT)
+            elif _is_out(name) and windows:
+                flat = all(mine[n] == CONSTANT for n in windows.values())
+                new.append(CONSTANT if flat and user.seals else ARBITRARY)
+            else:
+                new.append(ARBITRARY)
+        step: Step | None = None
+        slid = [d for n, d in mine.items() if _is_in(n)]
+        if average:
+            step = _pass_average(user, at)
+        elif all(not x.varies for _, x in others) and all(d == CONSTANT for d in slid):
+            if not slid or user.seals:
+                step = _multiply(user, at, others)
+        if step is not None and absorb and explicit:
+            taken = self._lean(user, canonical(user, new), skip=at)
+            if taken is not None:
+                return tuple(action.after(step) for action in taken)
+        return self._onward(user, tuple(new), explicit, absorb, step)
+
+    def _average(self, user: p.Contract, at: int, mine: dict) -> bool:
+        """Whether the perturbation is averaged with weights that sum to one."""
+        if len(user.inputs) != 2 or user.windows:
+            return False
+        other = user.inputs[1 - at]
+        summed = [n for n in user.labels[1 - at] if n not in user.out and _size(user, n) > 1]
+        if not summed or any(mine.get(n) != CONSTANT for n in summed):
+            return False
+        dims = tuple(d for d, n in enumerate(user.labels[1 - at]) if n in summed)
+        return any(
+            r.dims == dims and r.unit for r in self.relations.of(other)
+        ) and all(n in user.labels[at] for n in summed)
+
+    def unread(self, node: Node, state: State) -> bool:
+        """Whether a perturbation only ever meets operations that drop its entries."""
+        for user in node.users:
+            at = user.inputs.index(node)
+            if isinstance(user, p.Narrow):
+                inside = through_narrow(user, state)
+                if inside is None:
+                    continue
+            elif isinstance(user, p.View):
+                inside = through_view(node, state, user)
+            elif isinstance(user, p.Permute):
+                inside = tuple(state[d] for d in user.order)
+            elif isinstance(user, p.Join):
+                inside = through_join(user, at, state)
+            else:
+                return False
+            if not self.unread(user, canonical(user, inside)):
+                return False
+        return True
+
+    # absorption --------------------------------------------------------------------------
+    def undo(self, node: Node, state: State) -> Plan | None:
+        """Actions that subtract a perturbation of the given state from a parameter-only wire."""
+        return self._undo(node, state)
+
+    def _undo(self, node: Node, state: State, skip: int | None = None) -> Plan | None:
+        """Actions that subtract a perturbation from a sum, by operands that nothing else sees."""
+        if isinstance(node, p.Add):
+            for i, z in enumerate(node.inputs):
+                if i == skip or (skip is not None and z is node.inputs[skip]):
+                    continue
+                if len(z.users) != 1 or node.inputs.count(z) != 1:
+                    continue
+                below = _debroadcast(node, z, state)
+                if below is None:
+                    continue
+                plan = self._undo(z, canonical(z, below))
+                if plan is not None:
+                    sign = node.signs[i]
+                    lower = _drop_rank(node, z)
+
+                    def step(env: Environment, t: Tensor, s=sign, lower=lower) -> Tensor:
+                        return lower(env, t) / s
+
+                    return tuple(a.after(step) for a in plan)
+            return None
+        if isinstance(node, p.Source):
+            if node.role != "parameter" or len(self.lowered.parameters[node.key]) != 1:
+                return None
+            return (Action(node, (_negative(node),)),)
+        if isinstance(node, p.Contract):
+            return self._lean(node, state)
+        return self._undo_movement(node, state)
+
+    def _undo_movement(self, node: Node, state: State) -> Plan | None:
+        if not node.inputs:
+            return None
+        x = node.inputs[0]
+        alone = len(x.users) == 1
+        match node:
+            case p.View() if alone:
+                plan = self._undo(x, through_view(node, state, x))
+                step = _reshape(node, x)
+            case p.Permute() if alone:
+                inverse = tuple(node.order.index(d) for d in range(len(node.order)))
+                plan = self._undo(x, tuple(state[d] for d in inverse))
+
+                def step(env: Environment, t: Tensor) -> Tensor:
+                    return t.permute(inverse)
+            case p.Expand() if alone:
+                below = _debroadcast(node, x, state)
+                plan = None if below is None else self._undo(x, canonical(x, below))
+                step = _drop_rank(node, x)
+            case p.Narrow() if alone or _disjoint(x):
+                plan = self._undo(x, _widen(node, state))
+                step = _unnarrow(node)
+            case p.Pointwise() if node.slope is not None and node.slope == node.slope and alone:
+                slope = node.slope
+                plan = self._undo(x, state)
+
+                def step(env: Environment, t: Tensor) -> Tensor:
+                    return t / slope
+            case p.Join():
+                return self._undo_join(node, state)
+            case _:
+                return None
+        return None if plan is None else tuple(a.after(step) for a in plan)
+
+    def _undo_join(self, node: p.Join, state: State) -> Plan | None:
+        total: list[Action] = []
+        for i, piece in enumerate(node.inputs):
+            below = join_piece(node, i, state)
+            if below is None:
+                continue
+            if len(piece.users) != 1:
+                return None
+            plan = self._undo(piece, below)
+            if plan is None:
+                return None
+            step = _piece(node, i)
+            total.extend(a.after(step) for a in plan)
+        return tuple(total)
+
+    def _lean(self, node: p.Contract, state: State, skip: int | None = None) -> Plan | None:
+        """A weight whose input satisfies κ·x = c ≠ 0 can produce any constant: δV = −δ κᵀ / c."""
+        if len(node.inputs) != 2 or node.windows:
+            return None
+        for at in (0, 1):
+            weight, x = node.inputs[at], node.inputs[1 - at]
+            if weight.varies or at == skip or weight is x:
+                continue
+            names, read = node.labels[at], node.labels[1 - at]
+            summed = [n for n in names if n not in node.out and _size(node, n) > 1]
+            free = [n for n in names if n in node.out]
+            if any(n in read for n in free) or not summed:
+                continue
+            by_name = dict(zip(node.out, state, strict=True))
+            if any(s != CONSTANT for n, s in by_name.items() if n not in free):
+                continue
+            dims = tuple(d for d, n in enumerate(read) if n in summed)
+            for relation in self.relations.of(x):
+                if relation.dims != dims or relation.zero:
+                    continue
+                want = tuple(by_name.get(n, ARBITRARY) for n in names)
+                if len(weight.users) != 1:
+                    continue
+                plan = self._undo(weight, canonical(weight, want))
+                if plan is None:
+                    continue
+                step = _against(node, at, relation, [read[d] for d in dims])
+                return tuple(a.after(step, loose=True) for a in plan)
+        return None
+
+
+def _size(node: p.Contract, name: object) -> int:
+    for x, names in zip(node.inputs, node.labels, strict=True):
+        if name in names:
+            return x.axes[names.index(name)].size
+    return 1
+
+
+def _is_in(name: object) -> bool:
+    return isinstance(name, tuple) and name[0] == "in"
+
+
+def _is_out(name: object) -> bool:
+    return isinstance(name, tuple) and name[0] == "out"
+
+
+def _broadcast(user: Node, x: Node, state: State) -> State:
+    offset = len(user.axes) - len(x.axes)
+    result = [CONSTANT] * offset
+    for d, s in enumerate(state):
+        wide = user.axes[d + offset].size != x.axes[d].size
+        result.append(CONSTANT if wide else s)
+    return tuple(result)
+
+
+def _debroadcast(user: Node, x: Node, state: State) -> State | None:
+    """The state of an operand that is broadcast: it must be constant where the operand is."""
+    offset = len(user.axes) - len(x.axes)
+    result = []
+    for d, s in enumerate(state):
+        inside = d >= offset and x.axes[d - offset].size == user.axes[d].size
+        if inside:
+            result.append(s)
+        elif s != CONSTANT:
+            return None
+        elif d >= offset:
+            result.append(CONSTANT)
+    return tuple(result)
+
+
+def _pad_rank(user: Node, x: Node) -> Step:
+    offset = len(user.axes) - len(x.axes)
+    return lambda env, t: t.reshape([1] * offset + list(t.shape))
+
+
+def _drop_rank(user: Node, x: Node) -> Step:
+    offset = len(user.axes) - len(x.axes)
+    ones = [d for d, a in enumerate(x.axes) if a.size == 1]
+
+    def step(env: Environment, t: Tensor) -> Tensor:
+        for d in range(offset):
+            t = t.narrow(d, 0, 1)
+        t = t.reshape(t.shape[offset:])
+        for d in ones:
+            t = t.narrow(d, 0, 1)
+        return t
+
+    return step
+
+
+def _reshape(x: Node, y: Node) -> Step:
+    runs = groups(x.axes, y.axes)
+
+    def step(env: Environment, t: Tensor) -> Tensor:
+        full, new = list(t.shape), [1] * len(y.axes)
+        sizes_in, sizes_out = env.shape(x), env.shape(y)
+        for ins, outs in runs:
+            if all(t.shape[d] == 1 for d in ins):
+                continue
+            for d in ins:
+                full[d] = sizes_in[d]
+            for d in outs:
+                new[d] = sizes_out[d]
+        return t.expand(full).reshape(new)
+
+    return step
+
+
+def _narrow(user: p.Narrow) -> Step:
+    def step(env: Environment, t: Tensor) -> Tensor:
+        if t.shape[user.dim] == 1 and user.inputs[0].axes[user.dim].size != 1:
+            return t
+        return t.narrow(user.dim, env.start(user), env.shape(user)[user.dim])
+
+    return step
+
+
+def _unnarrow(node: p.Narrow) -> Step:
+    def step(env: Environment, t: Tensor) -> Tensor:
+        n = env.shape(node)[node.dim]
+        whole = env.shape(node.inputs[0])[node.dim]
+        if t.shape[node.dim] != n:
+            t = t.expand([n if d == node.dim else -1 for d in range(t.dim())])
+        start = env.start(node)
+        shape = list(t.shape)
+        before = t.new_zeros([start if d == node.dim else s for d, s in enumerate(shape)])
+        after = t.new_zeros([whole - start - n if d == node.dim else s for d, s in enumerate(shape)])
+        return torch.cat([before, t, after], node.dim)
+
+    return step
+
+
+def _widen(node: p.Narrow, state: State) -> State:
+    dim = state[node.dim]
+    large = {o: c for c, o in p.begins(node.inputs[0].axes[node.dim]).items()}
+    small = p.begins(node.axes[node.dim])
+    if isinstance(dim, tuple):
+        new: object = (large[small[dim[0]] + node.start], dim[1])
+    elif len(small) == 1:
+        ((choice, offset),) = small.items()
+        atoms = len(p.branches(node.axes[node.dim])[0][1])
+        which = frozenset(range(atoms)) if dim == ARBITRARY else frozenset()
+        new = (large[offset + node.start], which)
+    else:
+        new = ARBITRARY
+    return canonical(node.inputs[0], [new if d == node.dim else s for d, s in enumerate(state)])
+
+
+def _disjoint(x: Node) -> bool:
+    """Whether all readers of a wire take ranges of one dimension that do not overlap."""
+    if not all(isinstance(u, p.Narrow) for u in x.users):
+        return False
+    if len({u.dim for u in x.users}) != 1:  # type: ignore[attr-defined]
+        return False
+    ranges = sorted((u.start, u.start + u.axes[u.dim].size) for u in x.users)  # type: ignore[attr-defined]
+    return all(a[1] <= b[0] for a, b in zip(ranges, ranges[1:], strict=False))
+
+
+def _embed(user: p.Join, at: int) -> Step:
+    def step(env: Environment, t: Tensor) -> Tensor:
+        sizes = [env.shape(x)[user.dim] for x in user.inputs]
+        t = t.expand([sizes[at] if d == user.dim else -1 for d in range(t.dim())])
+        shape = list(t.shape)
+
+        def zeros(n: int) -> Tensor:
+            return t.new_zeros([n if d == user.dim else s for d, s in enumerate(shape)])
+
+        return torch.cat([zeros(sum(sizes[:at])), t, zeros(sum(sizes[at + 1 :]))], user.dim)
+
+    return step
+
+
+def _piece(node: p.Join, at: int) -> Step:
+    def step(env: Environment, t: Tensor) -> Tensor:
+        if t.shape[node.dim] == 1 and node.axes[node.dim].size != 1:
+            return t
+        sizes = [env.shape(x)[node.dim] for x in node.inputs]
+        return t.narrow(node.dim, sum(sizes[:at]), sizes[at])
+
+    return step
+
+
+def _take(user: p.Take) -> Step:
+    picks = len(user.axes) - len(user.inputs[0].axes) + 1
+
+    def step(env: Environment, t: Tensor) -> Tensor:
+        t = t.narrow(user.dim, 0, 1)
+        return t.reshape([*t.shape[: user.dim], *([1] * picks), *t.shape[user.dim + 1 :]])
+
+    return step
+
+
+def _negative(node: p.Source) -> Step:
+    return lambda env, t: -t.expand(env.shape(node))
+
+
+def _multiply(user: p.Contract, at: int, others: list) -> Step:
+    def step(env: Environment, t: Tensor) -> Tensor:
+        # A dimension of size one stands for a constant: it is expanded where it is summed.
+        shape = env.shape(user.inputs[at])
+        names = user.labels[at]
+        full = [
+            n if name not in user.out and not _is_in(name) else s
+            for s, n, name in zip(t.shape, shape, names, strict=True)
+        ]
+        t = t.expand(full)
+        kept = [n for n, s in zip(names, t.shape, strict=True) if s != 1 or n not in user.out]
+        squeezed = t.reshape([s for n, s in zip(names, t.shape, strict=True) if n in kept])
+        return einsum(
+            [squeezed, *(env.value(x) for _, x in others)],
+            [kept, *(user.labels[i] for i, _ in others)],
+            user.out,
+        )
+
+    return step
+
+
+def _pass_average(user: p.Contract, at: int) -> Step:
+    names = user.labels[at]
+
+    def step(env: Environment, t: Tensor) -> Tensor:
+        for d, name in enumerate(names):
+            if name not in user.out:
+                t = t.narrow(d, 0, 1)
+        kept = [n for n in names if n in user.out]
+        t = t.reshape([s for s, n in zip(t.shape, names, strict=True) if n in user.out])
+        order = [kept.index(n) for n in user.out if n in kept]
+        t = t.permute(order)
+        for d, name in enumerate(user.out):
+            if name not in kept:
+                t = t.unsqueeze(d)
+        return t
+
+    return step
+
+
+def _against(node: p.Contract, at: int, relation: Relation, summed: list) -> Step:
+    names = node.labels[at]
+
+    def step(env: Environment, t: Tensor) -> Tensor:
+        kappa, c = relation.vector(env), relation.constant(env)
+        free = [n for n in names if n in node.out]
+        for d, name in reversed(list(enumerate(node.out))):
+            if name not in free:
+                t = t.narrow(d, 0, 1).squeeze(d)
+        order = [n for n in node.out if n in free]
+        shape = dict(zip(names, env.shape(node.inputs[at]), strict=True))
+        t = t.expand([shape[n] for n in order])
+        return einsum([t / c, kappa], [order, summed], names)
+
+    return step

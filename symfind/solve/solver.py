@@ -1,0 +1,76 @@
+"""From a traced graph to families of generators and their count."""
+
+from dataclasses import dataclass
+
+from symfind.algebra.axes import Sizes
+from symfind.rules.lower import Lowered, lower
+from symfind.solve.chains import Chains
+from symfind.solve.family import Family, MatrixFamily, NullFamily, ScalingFamily
+from symfind.solve.flows import Flows
+from symfind.solve.matrices import Matrices
+from symfind.solve.scalings import Scaling, Scalings
+from symfind.solve.shifts import shift_families
+from symfind.trace import Graph
+
+
+@dataclass
+class Derivation:
+    """All families of a graph, exact ones first, in the order in which they are counted."""
+
+    lowered: Lowered
+    families: list[Family]
+    approximate: list[Family]
+
+
+def derive(graph: Graph, output: str = "raw") -> Derivation:
+    """Derive every family of generators from a traced graph.
+
+    Args:
+        graph: what `symfind.trace.trace` returns.
+        output: "raw" or "softmax".
+    """
+    lowered = lower(graph, output)
+    flows = Flows(lowered)
+    chains = Chains(lowered, flows)
+    shifts = shift_families(lowered, flows)
+    families = [f for f in shifts if f.kind == "inert"]
+    families += _matrices(lowered)
+    scalings = Scalings(lowered).scalings()
+    families += [_scaling(s) for s in scalings]
+    families += [f for f in shifts if f.kind == "shift"]
+    families += [f for f in shifts if f.kind == "parallel"]
+    families += chains.relation_families()
+    families += chains.reach_families()
+    families += chains.blind_families()
+    relaxed = [_scaling(s, approximate=True) for s in Scalings(lowered, relaxed=True).scalings()]
+    return Derivation(lowered, [f for f in families if f.count() > 0], relaxed)
+
+
+def _matrices(lowered: Lowered) -> list[Family]:
+    result: list[Family] = []
+    for bond, members in Matrices(lowered).bonds():
+        first = members[0]
+        axis = first.source.cells[first.cell].atoms[first.atom]
+        kind = "rotation" if bond.skew else "gauge"
+        result.append(
+            MatrixFamily(
+                kind=kind,
+                sources=tuple(dict.fromkeys(m.source for m in members)),
+                bond=bond,
+                axis=axis,
+                indexed=tuple(sorted(bond.indexed, key=lambda a: a.serial)),
+                members=members,
+                nodes=lowered.nodes,
+            )
+        )
+    return [f for f in result if f.count() > 0]
+
+
+def _scaling(scaling: Scaling, approximate: bool = False) -> Family:
+    sources = tuple(dict.fromkeys(s for s, _, _ in scaling.members))
+    return ScalingFamily(
+        kind="scaling", sources=sources, scaling=scaling, approximate=approximate
+    )
+
+
+__all__ = ["Derivation", "NullFamily", "Sizes", "derive"]

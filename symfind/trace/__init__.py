@@ -1,0 +1,7 @@
+"""Model to graph: trace a module and give its operations one canonical spelling."""
+
+from symfind.trace.execute import execute
+from symfind.trace.graph import Graph, Op, replace, walk
+from symfind.trace.tracer import trace
+
+__all__ = ["Graph", "Op", "execute", "replace", "trace", "walk"]

@@ -1,0 +1,77 @@
+"""Say which line of the user's code stopped the tracing, and what to do about it."""
+
+import linecache
+import os
+import sysconfig
+import traceback
+
+import torch
+from torch import nn
+
+from symfind.errors import TraceError
+
+_TORCH = os.path.dirname(torch.__file__)
+_OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_STANDARD = sysconfig.get_paths()["stdlib"]
+
+
+def is_user_file(path: str) -> bool:
+    """Whether ``path`` is neither torch, nor this package, nor generated code."""
+    return not path.startswith((_TORCH, _OWN, "<")) and (
+        "site-packages" in path or not path.startswith(_STANDARD)
+    )
+
+
+def describe(path: str, line: int, function: str, text: str = "") -> str:
+    """``file.py:12 in forward: y = foo(x)``."""
+    text = (text or linecache.getline(path, line)).strip()
+    return f"{os.path.basename(path)}:{line} in {function}" + (f": {text}" if text else "")
+
+
+def blame(model: nn.Module, error: BaseException) -> TraceError:
+    """A TraceError for ``error``, raised while ``model`` was traced."""
+    if isinstance(error, TraceError):
+        return error
+    place = _culprit(error)
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+    reason = lines[0].rstrip(".") if lines else type(error).__name__
+    name = type(model).__name__
+    if _depends_on_data(error):
+        return TraceError(
+            f"cannot trace {name}: the path that forward takes depends on the values of tensors"
+            + (f", at {place!r}" if place else f" ({reason})")
+            + ". Make it the same for all inputs, for example with torch.where, or fix the choice "
+            "in the constructor"
+        )
+    at = f" at {place!r}" if place else ""
+    return TraceError(
+        f"cannot trace {name}: {reason}{at}. Check that the example inputs have the shapes and "
+        "dtypes that forward expects; if they do, write this line with torch operations, or "
+        "analyse the submodules around it"
+    )
+
+
+def _depends_on_data(error: BaseException) -> bool:
+    chain = " ".join(f"{type(e).__name__} {e}" for e in _chain(error))
+    words = ("DataDependent", "data-dependent", "unbacked", "Unbacked", "DynamicOutputShape")
+    return any(word in chain for word in words)
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    found: list[BaseException] = []
+    while error is not None and error not in found:
+        found.append(error)
+        error = error.__cause__ or error.__context__
+    return found
+
+
+def _culprit(error: BaseException) -> str:
+    fallback = ""
+    for exception in _chain(error):
+        for frame in reversed(traceback.extract_tb(exception.__traceback__)):
+            if is_user_file(frame.filename):
+                place = describe(frame.filename, frame.lineno or 0, frame.name, frame.line or "")
+                if "site-packages" not in frame.filename:
+                    return place
+                fallback = fallback or place
+    return fallback

@@ -1,0 +1,150 @@
+"""From a model to a functional ATen graph, by torch.export or by what else works."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, fx, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.export.graph_signature import InputKind, OutputKind
+from torch.fx.experimental.symbolic_shapes import ShapeEnv
+
+from symfind.trace.blame import blame
+from symfind.trace.guard import convert_tensors, plain_config, quiet, set_mode, unchanged
+from symfind.trace.wrapper import Wrapper, to_device
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a placeholder of an exported graph stands for: ``kind`` is input, tensor or skip."""
+
+    kind: str
+    name: str
+    data: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A functional graph, the meaning of its placeholders, and which results are outputs."""
+
+    module: fx.GraphModule
+    sources: list[Source]
+    results: list[int]
+    outputs: list[str]
+
+
+def export(model: nn.Module, args: tuple, kwargs: dict[str, Any], train: bool) -> Exported:
+    """Trace ``model``; raises TraceError that names the user's line where nothing works."""
+    first: Exception | None = None
+    attempts: list[tuple[Callable[..., Exported], str | None]] = [(_direct, None)]
+    if any(hasattr(getattr(m, "config", None), "_attn_implementation") for m in model.modules()):
+        attempts.append((_direct, "eager"))
+    attempts += [(_proxied, None), (_symbolic, None)]
+    for attempt, attention in attempts:
+        with unchanged(model), quiet(), torch.enable_grad():
+            torch.backends.mha.set_fastpath_enabled(False)
+            set_mode(model, train)
+            plain_config(model, attention)
+            try:
+                wrapper, mode = _prepare(model, args, kwargs)
+                return attempt(wrapper, mode)
+            except Exception as error:  # whatever the exporter trips over, another way may work
+                first = first or error
+    assert first is not None
+    raise blame(model, first) from first
+
+
+def _prepare(
+    model: nn.Module, args: tuple, kwargs: dict[str, Any]
+) -> tuple[Wrapper, FakeTensorMode | None]:
+    """Wrap ``model``; one without storage gets fake tensors that pretend to be on the cpu."""
+    tensors = [*model.parameters(), *model.buffers()]
+    if not any(t.device.type == "meta" for t in tensors):
+        device = tensors[0].device if tensors else torch.device("cpu")
+        return Wrapper(model, to_device(args, device), to_device(kwargs, device)), None
+    mode = FakeTensorMode(shape_env=ShapeEnv(), allow_non_fake_inputs=True)
+    memory: dict[int, Tensor] = {}
+
+    def fake(tensor: Tensor) -> Tensor:
+        if tensor.device.type != "meta":
+            return tensor
+        if id(tensor) not in memory:
+            with mode:
+                copy: Tensor = torch.empty_strided(
+                    tensor.shape, tensor.stride(), dtype=tensor.dtype, device="cpu"
+                )
+            if isinstance(tensor, nn.Parameter):
+                copy = nn.Parameter(copy, tensor.requires_grad)
+            memory[id(tensor)] = copy
+        return memory[id(tensor)]
+
+    convert_tensors(model, fake)
+    wrapper = Wrapper(model, args, kwargs)
+    for slot in wrapper.slots:
+        leaf = wrapper.leaves[slot]
+        with mode:
+            wrapper.leaves[slot] = torch.empty(leaf.shape, dtype=leaf.dtype, device="cpu")
+    return wrapper, mode
+
+
+def _direct(wrapper: Wrapper, mode: FakeTensorMode | None) -> Exported:
+    program = torch.export.export(wrapper, tuple(wrapper.tensors), strict=False)
+    return _functional(program, wrapper, None)
+
+
+def _proxied(wrapper: Wrapper, mode: FakeTensorMode | None) -> Exported:
+    """Record with make_fx, which does not mind models that assign to themselves."""
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    named = {**dict(wrapper.named_parameters()), **dict(wrapper.named_buffers())}
+    names = list(named)
+
+    def call(*flat: Tensor) -> tuple[Tensor, ...]:
+        state = dict(zip(names, flat, strict=False))
+        return torch.func.functional_call(wrapper, state, tuple(flat[len(names) :]))
+
+    flat = [*named.values(), *wrapper.tensors]
+    tracing: Literal["real", "fake"] = "real" if mode is not None else "fake"
+    with mode or nullcontext():
+        module = make_fx(
+            call, tracing_mode=tracing, pre_dispatch=True, _allow_non_fake_inputs=True
+        )(*flat)
+        program = torch.export.export(module, tuple(flat), strict=False)
+    return _functional(program, wrapper, names)
+
+
+def _symbolic(wrapper: Wrapper, mode: FakeTensorMode | None) -> Exported:
+    """Record with the symbolic tracer of torch.fx, which treats known modules as opaque."""
+    inner = fx.symbolic_trace(wrapper.model)
+    wrapper.model = inner
+    return _direct(wrapper, mode)
+
+
+def _functional(program: Any, wrapper: Wrapper, names: list[str] | None) -> Exported:
+    """Make ``program`` functional; ``names``: tensors of the model that are its first inputs."""
+    program = program.run_decompositions({})
+    signature = program.graph_signature
+    sources: list[Source] = []
+    users = 0
+    lead = len(names or ())
+    for spec in signature.input_specs:
+        if spec.kind is InputKind.USER_INPUT:
+            if users < lead:
+                assert names is not None
+                sources.append(Source("tensor", names[users].removeprefix("model.")))
+            else:
+                sources.append(Source("input", wrapper.names[users - lead]))
+            users += 1
+        elif spec.kind in (InputKind.PARAMETER, InputKind.BUFFER, InputKind.CONSTANT_TENSOR):
+            data = program.constants.get(spec.target)
+            if data is None:
+                data = program.state_dict.get(spec.target)
+            sources.append(Source("tensor", spec.target.removeprefix("model."), data))
+        else:
+            sources.append(Source("skip", spec.target or ""))
+    results = [
+        i for i, spec in enumerate(signature.output_specs) if spec.kind is OutputKind.USER_OUTPUT
+    ]
+    return Exported(program.graph_module, sources, results, list(wrapper.record.outputs))

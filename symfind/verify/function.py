@@ -1,0 +1,291 @@
+"""A module as a pure float64 function of its trainable parameters."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import forward_ad
+from torch.func import functional_call
+from torch.utils._pytree import tree_map
+
+from symfind.errors import InputError
+from symfind.verify.isolation import isolated
+from symfind.verify.outputs import output_tensors
+from symfind.verify.precision import double_precision, widen
+from symfind.verify.sampling import parameter_sampler
+
+Point = Mapping[str, Tensor]
+
+
+class InputsLike(Protocol):
+    """What one call of a model is given."""
+
+    @property
+    def args(self) -> tuple[Any, ...]: ...  # noqa: D102
+    @property
+    def kwargs(self) -> dict[str, Any]: ...  # noqa: D102
+
+
+class Call(NamedTuple):
+    """Positional and keyword arguments of one call of a model."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+class Function:
+    """The map from named trainable parameters to the outputs of `model`, in float64.
+
+    Shared parameters appear once, under their first name. The module itself is never changed: its
+    weights, buffers, mode flags and attributes, and the random state, are as before each call.
+
+    Args:
+        model: the module; may be on the meta device.
+        args: positional inputs used when a call gives none.
+        kwargs: keyword inputs used when a call gives none.
+        train: evaluate in training mode (batch statistics; dropout stays off).
+        output: "raw", or "softmax": outputs up to what softmax over their last axis ignores.
+        device: where to evaluate.
+        buffers: values for buffers that are on the meta device, by name.
+
+    Raises:
+        InputError: a buffer has no value, or there is no real trainable parameter.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        train: bool = False,
+        output: Literal["raw", "softmax"] = "raw",
+        device: str | torch.device = "cpu",
+        buffers: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        self._model = model
+        self._train = train
+        self._softmax = output == "softmax"
+        self.device = torch.device(device)
+        self.inputs = self._place(Call(args, dict(kwargs or {})))
+        trainable = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        for name, parameter in trainable.items():
+            if not parameter.is_floating_point():
+                raise InputError(
+                    f"parameter {name} is {parameter.dtype}; only real floating "
+                    "parameters can be analysed: freeze it (requires_grad=False)"
+                )
+        self.names: tuple[str, ...] = tuple(trainable)
+        self.shapes: dict[str, tuple[int, ...]] = {n: tuple(p.shape) for n, p in trainable.items()}
+        self.count: int = sum(p.numel() for p in trainable.values())
+        self._samplers = {n: parameter_sampler(model, n) for n in self.names}
+        self._constants = self._frozen() | self._buffers(buffers or {})
+
+    def _place(self, inputs: InputsLike) -> Call:
+        def place(value: Any) -> Any:
+            return widen(value.to(self.device)) if isinstance(value, Tensor) else value
+
+        return Call(tree_map(place, tuple(inputs.args)), tree_map(place, dict(inputs.kwargs)))
+
+    def _frozen(self) -> dict[str, Tensor]:
+        rng = torch.Generator().manual_seed(0)
+        frozen = {n: p.detach() for n, p in self._model.named_parameters() if not p.requires_grad}
+        return {
+            name: (parameter_sampler(self._model, name)(rng) if value.is_meta else widen(value))
+            .to(self.device)
+            for name, value in frozen.items()
+        }  # fmt: skip
+
+    def _buffers(self, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        values = {}
+        for name, buffer in self._model.named_buffers():
+            value = given.get(name, buffer).detach()
+            if value.is_meta:
+                raise InputError(
+                    f"buffer {name} has no value (meta device): build the model on "
+                    "a real device, or give the values of its buffers"
+                )
+            values[name] = widen(value.to(self.device))
+        return values
+
+    def random_point(self, rng: torch.Generator) -> dict[str, Tensor]:
+        """Draw generic parameters: fan-in scaled weights, gains about one, nonzero biases."""
+        return {name: self._samplers[name](rng).to(self.device) for name in self.names}
+
+    def initial_point(self) -> dict[str, Tensor]:
+        """Return the module's own parameters, as float64 copies.
+
+        Raises:
+            InputError: the module is on the meta device.
+        """
+        own = dict(self._model.named_parameters())
+        if any(own[n].is_meta for n in self.names):
+            raise InputError("the model is on the meta device: it has no weights of its own")
+        return {n: own[n].detach().to(self.device, torch.float64, copy=True) for n in self.names}
+
+    @contextmanager
+    def _scope(self) -> Iterator[None]:
+        with isolated(self._model, train=self._train), double_precision():
+            yield
+
+    def _evaluate(self, theta: Point, inputs: Call) -> Tensor:
+        # Buffers are cloned here, inside any transform, because a forward pass may write to them.
+        constants = {n: v.clone() for n, v in self._constants.items()}
+        inputs = Call(*tree_map(lambda v: v.clone() if isinstance(v, Tensor) else v, inputs))
+        values = {**constants, **theta}
+        result = functional_call(self._model, values, inputs.args, inputs.kwargs, tie_weights=True)
+        parts = list(output_tensors(result))
+        if not parts:
+            raise InputError(f"the model returned no floating-point tensor, but {type(result)}")
+        if self._softmax:
+            parts = [p.log_softmax(-1) if p.ndim else p for p in parts]
+        return torch.cat([part.reshape(-1).double() for part in parts])
+
+    @staticmethod
+    def _finite(value: Tensor, what: str) -> Tensor:
+        if not bool(torch.isfinite(value).all()):
+            bad = "NaN" if bool(value.isnan().any()) else "Inf"
+            raise InputError(
+                f"{what} has {bad} at random weights: check the domain of the inputs "
+                "(--input) and divisions, logarithms and masks in the model"
+            )
+        return value
+
+    def __call__(self, theta: Point, inputs: InputsLike | None = None) -> Tensor:
+        """Evaluate all floating outputs, concatenated: shape (rows,), float64.
+
+        Raises:
+            InputError: an output is NaN or infinite.
+        """
+        call = self.inputs if inputs is None else self._place(inputs)
+        with self._scope():
+            value = self._evaluate(theta, call)
+        if torch._C._are_functorch_transforms_active():
+            return value  # its values cannot be looked at inside a transform
+        return self._finite(value, "the output")
+
+    def jvp(self, theta: Point, direction: Point, inputs: InputsLike | None = None) -> Tensor:
+        """Directional derivative at `theta`, shape (rows,); names absent in `direction` are fixed.
+
+        Raises:
+            InputError: an output or derivative is NaN or infinite.
+        """
+        call = self.inputs if inputs is None else self._place(inputs)
+        try:
+            value, tangent = self._forward_jvp(theta, direction, call)
+        except (NotImplementedError, RuntimeError) as error:
+            if "forward" not in str(error).lower() and not isinstance(error, NotImplementedError):
+                raise
+            value, tangent = self._double_reverse_jvp(theta, direction, call)
+        self._finite(value, "the output")
+        return self._finite(tangent, "the derivative of the output")
+
+    def _forward_jvp(self, theta: Point, direction: Point, call: Call) -> tuple[Tensor, Tensor]:
+        with forward_ad.dual_level(), torch.no_grad():
+            dual = {n: forward_ad.make_dual(v, direction[n].to(v)) if n in direction else v
+                    for n, v in theta.items()}  # fmt: skip
+            with self._scope():
+                value, tangent = forward_ad.unpack_dual(self._evaluate(dual, call))
+        return value, torch.zeros_like(value) if tangent is None else tangent
+
+    def _double_reverse_jvp(
+        self, theta: Point, direction: Point, call: Call
+    ) -> tuple[Tensor, Tensor]:
+        # For operations without forward derivatives: Jᵀu is linear in u; differentiate it by u.
+        names = [n for n in theta if n in direction]
+        with torch.enable_grad():
+            leaves = {n: v.detach().requires_grad_(n in direction) for n, v in theta.items()}
+            with self._scope():
+                value = self._evaluate(leaves, call)
+            cotangent = torch.zeros_like(value, requires_grad=True)
+            pulled = torch.autograd.grad(value, [leaves[n] for n in names], cotangent,
+                                         create_graph=True, allow_unused=True)  # fmt: skip
+            used = [(p, direction[n].to(p)) for p, n in zip(pulled, names, strict=True)
+                    if p is not None]  # fmt: skip
+            if not used:
+                return value.detach(), torch.zeros_like(value)
+            (tangent,) = torch.autograd.grad([p for p, _ in used], cotangent, [d for _, d in used],
+                                             allow_unused=True)  # fmt: skip
+        value = value.detach()
+        return value, torch.zeros_like(value) if tangent is None else tangent
+
+    def jacobian(self, theta: Point, inputs: InputsLike | None = None) -> Tensor:
+        """Dense Jacobian at `theta`, shape (rows, parameters), columns in the order of `names`.
+
+        Forward mode when there are far more rows than parameters, else reverse mode; in chunks.
+
+        Raises:
+            InputError: an output or derivative is NaN or infinite.
+        """
+        call = self.inputs if inputs is None else self._place(inputs)
+        with torch.enable_grad():
+            leaves = {n: v.detach().requires_grad_() for n, v in theta.items()}
+            with self._scope():
+                value = self._evaluate(leaves, call)
+        self._finite(value.detach(), "the output")
+        rows = value.numel()
+        jacobian = None
+        if rows > 3 * self.count:
+            jacobian = self._forward_jacobian(theta, call)
+        if jacobian is None:
+            jacobian = _reverse_jacobian(value, [leaves[n] for n in self.names])
+        return self._finite(jacobian, "the Jacobian")
+
+    def _forward_jacobian(self, theta: Point, call: Call) -> Tensor | None:
+        rest = {n: v for n, v in theta.items() if n not in self.shapes}
+        flat = self.flatten(theta)
+
+        def along(vector: Tensor) -> Tensor:
+            def evaluate(point: Tensor) -> Tensor:
+                return self._evaluate({**rest, **self.unflatten(point)}, call)
+
+            return torch.func.jvp(evaluate, (flat,), (vector,))[1]
+
+        try:
+            with self._scope():
+                eye = torch.eye(flat.numel(), dtype=flat.dtype, device=flat.device)
+                return torch.func.vmap(along, chunk_size=64)(eye).T
+        except (RuntimeError, NotImplementedError):
+            return None  # not every model can run under vmap; reverse mode needs none of it
+
+    def flatten(self, values: Point) -> Tensor:
+        """Concatenate named tensors in the order of `names`: shape (parameters,)."""
+        return torch.cat([values[n].reshape(-1) for n in self.names])
+
+    def unflatten(self, vector: Tensor) -> dict[str, Tensor]:
+        """Split a vector of shape (parameters,) into the named tensors."""
+        sizes = [torch.Size(self.shapes[n]).numel() for n in self.names]
+        parts = vector.split(sizes)
+        return {n: p.view(self.shapes[n]) for n, p in zip(self.names, parts, strict=True)}
+
+
+def _reverse_jacobian(value: Tensor, leaves: list[Tensor]) -> Tensor:
+    rows, count = value.numel(), sum(leaf.numel() for leaf in leaves)
+    if not value.requires_grad:
+        return value.new_zeros(rows, count)
+
+    def pull(cotangent: Tensor, batched: bool) -> Tensor:
+        lead = cotangent.shape[:1] if batched else (1,)
+        grads: tuple[Tensor | None, ...] = torch.autograd.grad(
+            value, leaves, cotangent, retain_graph=True, allow_unused=True,
+            is_grads_batched=batched)  # fmt: skip
+        return torch.cat([value.new_zeros(*lead, leaf.numel()) if g is None
+                          else g.reshape(*lead, -1)
+                          for g, leaf in zip(grads, leaves, strict=True)], 1)  # fmt: skip
+
+    jacobian = value.new_empty(rows, count)
+    chunk = max(1, min(256, 20_000_000 // max(count, 1)))
+    batch: Callable[[Tensor], Tensor] = lambda c: pull(c, True)  # noqa: E731
+    for start in range(0, rows, chunk):
+        width = min(chunk, rows - start)
+        cotangent = value.new_zeros(width, rows)
+        cotangent[torch.arange(width), start + torch.arange(width)] = 1.0
+        try:
+            block = batch(cotangent)
+        except RuntimeError:  # a backward that vmap cannot batch
+            batch = lambda c: torch.cat([pull(row, False) for row in c])  # noqa: E731
+            block = batch(cotangent)
+        jacobian[start : start + width] = block
+    return jacobian

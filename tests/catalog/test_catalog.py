@@ -1,0 +1,116 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from symfind.catalog import blocks, build, entries
+from symfind.errors import InputError, OutputError
+from symfind.report import Report
+from tests.report.examples import complete, empty, troubled
+
+ONLY = ("block-swiglu", "gpt2")
+BLOCKS = [entry for entry in entries() if entry.family == "block"]
+
+
+def stub(entry):
+    return complete() if entry.slug == "gpt2" else empty()
+
+
+def test_slugs_are_unique_file_names():
+    slugs = [entry.slug for entry in entries()]
+    assert len(set(slugs)) == len(slugs)
+    assert all(set(slug) <= set("abcdefghijklmnopqrstuvwxyz0123456789-.") for slug in slugs)
+
+
+def test_every_block_has_an_entry_and_every_entry_its_block():
+    named = {entry.spec.partition(":")[2] for entry in BLOCKS}
+    public = {
+        name
+        for name, value in vars(blocks).items()
+        if name.islower() and getattr(value, "__annotations__", {}).get("return") == blocks.Built
+    }
+    assert named == public
+
+
+@pytest.mark.parametrize("entry", BLOCKS, ids=lambda entry: entry.slug)
+def test_blocks_run_and_are_small(entry):
+    model, inputs = getattr(blocks, entry.spec.partition(":")[2])()
+    assert 0 < sum(p.numel() for p in model.parameters()) < 3000
+    assert model(*inputs).isfinite().all()
+
+
+def test_build_writes_pages_and_index(tmp_path):
+    lines = []
+    assert build(tmp_path / "catalog", ONLY, lines.append, stub) == 0
+    written = sorted(path.name for path in (tmp_path / "catalog").iterdir())
+    assert written == [
+        "README.md",
+        "block-swiglu.json",
+        "block-swiglu.md",
+        "gpt2.json",
+        "gpt2.md",
+    ]
+    text = (tmp_path / "catalog" / "gpt2.json").read_text()
+    assert json.loads(text)["timing"] == {}
+    assert Report.from_json(text) == complete().without_timing()
+    index = (tmp_path / "catalog" / "README.md").read_text()
+    assert "| [GPT-2 small](gpt2.md) | 59,858,688 | 599,040 | 1.00% | complete |" in index
+    assert len(lines) == 2
+
+
+def test_two_builds_are_equal(tmp_path):
+    def contents(folder):
+        build(folder, ONLY, analyse=stub)
+        return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def later(entry):
+        report = stub(entry)
+        return replace(report, timing=replace(report.timing, load=9.0))
+
+    first = contents(tmp_path / "one")
+    build(tmp_path / "two", ONLY, analyse=later)
+    assert first == {path.name: path.read_bytes() for path in (tmp_path / "two").iterdir()}
+
+
+def test_a_failure_leaves_the_others(tmp_path):
+    def failing(entry):
+        if entry.slug == "gpt2":
+            raise RuntimeError("no such thing")
+        return stub(entry)
+
+    lines = []
+    assert build(tmp_path, ONLY, lines.append, failing) == 1
+    assert (tmp_path / "block-swiglu.md").exists()
+    assert not (tmp_path / "gpt2.md").exists()
+    assert any("gpt2 failed: RuntimeError: no such thing" in line for line in lines)
+    assert "- `gpt2`: RuntimeError" in (tmp_path / "README.md").read_text()
+
+
+def test_a_failed_verification_is_shown_and_counts(tmp_path):
+    lines = []
+    assert build(tmp_path, ("block-swiglu",), lines.append, lambda entry: troubled()) == 1
+    assert "block-swiglu: a generator failed verification" in lines
+    index = (tmp_path / "README.md").read_text()
+    assert "(block-swiglu.md)" in index
+    assert "- `block-swiglu`: a generator failed verification" in index
+
+
+def test_the_index_keeps_earlier_entries(tmp_path):
+    build(tmp_path, ("gpt2",), analyse=stub)
+    build(tmp_path, ("block-swiglu",), analyse=stub)
+    index = (tmp_path / "README.md").read_text()
+    assert "gpt2.md" in index
+    assert "block-swiglu.md" in index
+
+
+def test_an_unknown_slug_is_named(tmp_path):
+    with pytest.raises(InputError, match="no-such-model"):
+        build(tmp_path, ("no-such-model",), analyse=stub)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    blocker = tmp_path / "file"
+    blocker.write_text("")
+    with pytest.raises(OutputError, match="file"):
+        build(blocker / "catalog", ONLY, analyse=stub)

@@ -1,0 +1,190 @@
+import copy
+import json
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from symfind.errors import LoadError, SymfindError
+from symfind.load import describe, load
+from symfind.load.meta import build_light
+from symfind.load.operators import prepare_torchvision
+from symfind.load.outputs import result_names
+
+prepare_torchvision()  # its compiled operators may be missing
+transformers = pytest.importorskip("transformers")
+pytest.importorskip("timm")
+pytest.importorskip("torchvision")
+
+TINY_GPT2 = {"n_layer": "1", "n_embd": "6", "n_head": "2", "n_inner": "7", "vocab_size": "11"}
+TINY_GPT2 |= {"n_positions": "5", "bos_token_id": "None", "eos_token_id": "None"}
+
+
+def real(model: nn.Module) -> nn.Module:
+    """The model with random parameters, its buffers as they are."""
+    model = copy.deepcopy(model).eval()
+    for module in model.modules():
+        for name, p in module._parameters.items():
+            if p is not None and p.is_meta:
+                module._parameters[name] = nn.Parameter(torch.randn(p.shape))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("spec", "settings", "inputs", "parameters"),
+    [
+        ("torchvision:resnet50", {}, {"x": "f32[1,3,224,224]"}, 25_557_032),
+        ("torchvision:resnet18", {"num_classes": "7"}, {"x": "f32[1,3,224,224]"}, 11_180_103),
+        ("torchvision:inception_v3", {}, {"x": "f32[1,3,299,299]"}, 27_161_264),
+        ("torchvision:r3d_18", {}, {"x": "f32[1,3,16,112,112]"}, 33_371_472),
+        ("timm:vit_base_patch16_224", {}, {"x": "f32[1,3,224,224]"}, 86_567_656),
+        (
+            "timm:vit_tiny_patch16_224",
+            {"img_size": "32", "in_chans": "1", "depth": "2"},
+            {"x": "f32[1,1,32,32]"},
+            None,
+        ),
+        ("transformers:GPT2LMHeadModel", {}, {"input_ids": "i64[1,1024]"}, 124_439_808),
+        ("transformers:LlamaForCausalLM", {}, {"input_ids": "i64[1,1024]"}, 6_738_415_616),
+        (
+            "transformers:T5ForConditionalGeneration",
+            {},
+            {"input_ids": "i64[1,128]", "decoder_input_ids": "i64[1,128]"},
+            60_506_624,
+        ),
+        (
+            "transformers:CLIPModel",
+            {},
+            {"input_ids": "i64[1,77]", "pixel_values": "f32[1,3,224,224]"},
+            None,
+        ),
+        ("transformers:RobertaModel", {}, {"input_ids": "i64[1,510]"}, None),
+        ("transformers:ViTForImageClassification", {}, {"pixel_values": "f32[1,3,224,224]"}, None),
+    ],
+)
+def test_zoo_models_cost_no_memory_and_know_their_inputs(spec, settings, inputs, parameters):
+    loaded = load(spec, settings=settings)
+    assert describe(loaded.inputs, loaded.model) == inputs
+    assert all(p.is_meta for p in loaded.model.parameters())
+    assert not any(b.is_meta for b in loaded.model.buffers())
+    if parameters is not None:
+        assert sum(p.numel() for p in loaded.model.parameters()) == parameters
+
+
+def test_config_sizes_and_bounds():
+    loaded = load("transformers:GPT2LMHeadModel", settings={"n_layer": "2"})
+    assert loaded.inputs.bounds == {"input_ids": 50257}
+    wanted = {"n_layer": 2, "n_embd": 768, "n_head": 12, "head_dim": 64, "n_inner": 3072}
+    assert wanted.items() <= loaded.sizes.items()
+    assert not any("token" in name for name in loaded.sizes)
+
+
+@pytest.mark.parametrize(
+    ("spec", "settings", "names"),
+    [
+        ("transformers:GPT2LMHeadModel", TINY_GPT2, ["logits"]),
+        (
+            "transformers:T5ForConditionalGeneration",
+            {"d_model": "6", "d_kv": "2", "d_ff": "7", "num_layers": "1", "num_heads": "2"},
+            ["logits"],
+        ),
+        ("transformers:BertModel", {}, ["last_hidden_state", "pooler_output"]),
+    ],
+)
+@torch.no_grad()
+def test_outputs_are_results_only(spec, settings, names):
+    loaded = load(spec, settings=settings)
+    assert list(real(loaded.model)(**loaded.inputs.kwargs)) == names
+
+
+def test_result_names():
+    assert result_names(["logits", "pred_boxes", "last_hidden_state", "encoder_attentions"]) == [
+        "logits",
+        "pred_boxes",
+    ]
+    assert result_names(["hidden_states"]) == ["hidden_states"]
+
+
+def test_tied_parameters_stay_tied_and_copies_run_their_own():
+    model = load("transformers:GPT2LMHeadModel", settings=TINY_GPT2).model
+    assert model.lm_head.weight is model.transformer.wte.weight
+    assert sum(p.numel() for p in model.parameters()) == 397
+    assert type(model).__name__ == "GPT2LMHeadModel"
+    twin = copy.deepcopy(model)
+    assert twin.forward.__self__ is twin
+
+
+def test_config_file(tmp_path):
+    config = transformers.GPT2Config(n_layer=1, n_embd=6, n_head=2, n_positions=5, vocab_size=11)
+    config.architectures = ["GPT2LMHeadModel"]
+    content = config.to_dict()
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(content))
+    loaded = load(f"transformers:{path}", settings={"n_layer": "2"})
+    assert loaded.name == "GPT2LMHeadModel" and len(loaded.model.transformer.h) == 2
+    assert describe(loaded.inputs) == {"input_ids": "i64[1,5]"}
+    del content["architectures"]
+    path.write_text(json.dumps(content))
+    assert load(f"transformers:{path}").name == "GPT2Model"
+    path.write_text("[]")
+    with pytest.raises(LoadError, match="JSON object"):
+        load(f"transformers:{path}")
+    path.write_text("{}")
+    with pytest.raises(LoadError, match="neither architectures nor a model_type"):
+        load(f"transformers:{path}")
+
+
+@pytest.mark.parametrize(
+    ("spec", "settings", "says"),
+    [
+        ("torchvision:resnet5", {}, "did you mean .*resnet50"),
+        ("torchvision:resnet18", {"widht": 3}, "does not take the setting 'widht'"),
+        ("torchvision:resnet18", {"weights": "DEFAULT"}, "nothing is downloaded"),
+        ("timm:vit_base_patch16", {}, "did you mean .*vit_base_patch16_224"),
+        ("timm:resnet18", {"no_such_thing": 3}, "does not take the setting 'no_such_thing'"),
+        ("timm:resnet18", {"pretrained": True}, "nothing is downloaded"),
+        ("timm:hf_hub:timm/resnet18", {}, "nothing is downloaded"),
+        ("transformers:GPT2LMHead", {}, "did you mean GPT2LMHeadModel"),
+        ("transformers:GPT2Config", {}, "is not a model"),
+        ("transformers:AutoModelForCausalLM", {}, "takes its class from a config"),
+        ("transformers:GPT2LMHeadModel", {"n_layers": 2}, "did you mean n_layer"),
+        ("transformers:org/name", {}, "nothing is downloaded"),
+        ("transformers:GPT2LMHeadModel", {"n_embd": 7}, "GPT2LMHeadModel"),
+    ],
+)
+def test_names_and_settings_at_fault(spec, settings, says):
+    with pytest.raises(SymfindError, match=says):
+        load(spec, settings=settings)
+
+
+@pytest.mark.parametrize("package", ["torchvision", "timm", "transformers"])
+def test_a_package_that_is_not_installed(package, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(LoadError, match=r"pip install 'symfind\[zoo\]'"):
+        load(f"{package}:something")
+
+
+def test_models_that_compute_with_their_parameters_are_built_really():
+    class Computes(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(3))
+            self.alias = self.weight
+            self.total = self.weight.sum().item()
+            self.register_buffer("scale", torch.full((3,), 2.0))
+
+    model = build_light(Computes)
+    assert model.total == 3 and model.weight.is_meta and model.alias is model.weight
+    assert model.scale.tolist() == [2, 2, 2]
+
+
+def test_buffers_that_follow_a_parameter_hold_values():
+    class Follows(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(3))
+            self.register_buffer("scale", torch.ones(3, device=self.weight.device))
+
+    model = build_light(Follows)
+    assert model.weight.is_meta and model.scale.tolist() == [1, 1, 1]

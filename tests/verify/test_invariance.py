@@ -1,0 +1,106 @@
+import pytest
+import torch
+from torch import nn
+
+from symfind.verify.function import Function
+from symfind.verify.invariance import verify
+from tests.ground_truth.layers import Attention
+from tests.verify.examples import Bond, Shift, WrongFlow
+
+DEPTH, WIDTH = 17, 4
+
+
+def deep_linear() -> Function:
+    model = nn.Sequential(*(nn.Linear(WIDTH, WIDTH, bias=False) for _ in range(DEPTH)))
+    return Function(model, (torch.randn(8, WIDTH),))
+
+
+def bonds(wrong: tuple[int, ...] = (), kind: type[Bond] = Bond) -> list[Bond]:
+    return [
+        (kind if i in wrong else Bond)(
+            f"bond-{i}", f"{i}.weight", f"{i + 1}.weight", WIDTH, wrong=kind is Bond and i in wrong
+        )
+        for i in range(DEPTH - 1)
+    ]
+
+
+def rng() -> torch.Generator:
+    return torch.Generator().manual_seed(3)
+
+
+def test_all_right() -> None:
+    outcome = verify(deep_linear(), bonds(), rng=rng())
+    assert outcome.status == "verified" and outcome.failed == ()
+    assert outcome.worst < 1e-11
+    assert outcome.random > 1e-2
+    assert all(r.finite is not None and r.finite < 1e-11 for r in outcome.residuals.values())
+
+
+def test_joint_check_costs_two_derivatives_and_three_evaluations(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    function = deep_linear()
+    calls = {"jvp": 0, "call": 0}
+    jvp, call = Function.jvp, Function.__call__
+
+    def counted_jvp(self, *args):
+        calls["jvp"] += 1
+        return jvp(self, *args)
+
+    def counted_call(self, *args):
+        calls["call"] += 1
+        return call(self, *args)
+
+    monkeypatch.setattr(Function, "jvp", counted_jvp)
+    monkeypatch.setattr(Function, "__call__", counted_call)
+    verify(function, bonds(), rng=rng())
+    assert calls == {"jvp": 2, "call": 3}
+
+
+@pytest.mark.parametrize("wrong", [(0,), (7,), (15,), (2, 3), (0, 8, 15)])
+def test_wrong_generators_are_named(wrong: tuple[int, ...]) -> None:
+    outcome = verify(deep_linear(), bonds(wrong), rng=rng())
+    assert outcome.status == "failed"
+    assert outcome.failed == tuple(f"bond-{i}" for i in wrong)
+    for i in range(DEPTH - 1):
+        residual = outcome.residuals[f"bond-{i}"]
+        assert (residual.infinitesimal > 1e-3) == (i in wrong)
+        assert (residual.finite is None) == (i in wrong)
+
+
+def test_wrong_flow_is_named() -> None:
+    outcome = verify(deep_linear(), bonds((5,), WrongFlow), rng=rng())
+    assert outcome.failed == ("bond-5",)
+    assert outcome.residuals["bond-5"].infinitesimal < 1e-11
+    assert outcome.residuals["bond-5"].finite > 1e-6
+
+
+def test_tiny_wrong_generator_does_not_hide() -> None:
+    class Tiny(Bond):
+        def coefficients(self, rng):
+            return 1e-12 * super().coefficients(rng)
+
+    generators = bonds()
+    generators[4] = Tiny("tiny", "4.weight", "5.weight", WIDTH, wrong=True)
+    assert verify(deep_linear(), generators, rng=rng()).failed == ("tiny",)
+
+
+def test_direction_on_tensors_that_do_not_matter() -> None:
+    # A key bias has no effect in any direction: rounding must not be compared with rounding.
+    function = Function(Attention(4, 2, 2, bias=True), (torch.randn(3, 5, 4),))
+    outcome = verify(function, [Shift("key-bias", "k.bias")], rng=rng())
+    assert outcome.status == "verified" and outcome.worst < 1e-11
+    assert verify(function, [Shift("query-bias", "q.bias")], rng=rng()).status == "failed"
+
+
+def test_no_generators() -> None:
+    assert verify(deep_linear(), [], rng=rng()).status == "verified"
+
+
+def test_wrong_shape_is_named() -> None:
+    class Misshapen(Bond):
+        def direction(self, theta, c):
+            return {self.writer: torch.ones(3)}
+
+    with pytest.raises(ValueError, match="odd"):
+        verify(deep_linear(), [Misshapen("odd", "0.weight", "1.weight", WIDTH)], rng=rng())
