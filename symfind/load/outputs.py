@@ -1,10 +1,13 @@
 """What counts as the output of a model that returns its insides as well."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any
 
-from torch import nn
+from torch import Tensor
+
+_CACHES = ("past_key_values", "past_key_value", "cache_params", "presents", "mems", "state")
 
 # caches, traces and the state between encoder and decoder: a change of basis may move these
 _INSIDE = re.compile(
@@ -28,27 +31,28 @@ def result_names(names: list[str]) -> list[str]:
     return results or names
 
 
-def only_results(model: nn.Module) -> nn.Module:
-    """Make a model that symfind has built return only its results, under the same names.
+def results(value: Any, path: str = "") -> Iterator[tuple[str, Tensor]]:
+    """The floating tensors of what a model returned, with their names.
 
-    The class is replaced by a subclass of the same name, not the method on the instance, so that
-    copies of the model run their own parameters.
+    Looks into tuples, lists, mappings and dataclasses, past caches. Of a transformers output only
+    its results count (see `result_names`).
     """
-    kind = type(model)
-    forward = kind.forward
-
-    def forward_results(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        output = forward(self, *args, **kwargs)
-        if not isinstance(output, Mapping):
-            return output
-        return {name: output[name] for name in result_names(list(output))}
-
-    # signatures are inspected for the names of inputs
-    forward_results.__wrapped__ = forward  # type: ignore[attr-defined]
-    body = {
-        "forward": forward_results,
-        "__module__": kind.__module__,
-        "__qualname__": kind.__qualname__,
-    }
-    model.__class__ = type(kind.__name__, (kind,), body)
-    return model
+    if isinstance(value, Tensor):
+        if value.is_floating_point() or value.is_complex():
+            yield path or "output", value
+        return
+    items: list[tuple[str, Any]] = []
+    if isinstance(value, Mapping):
+        names = list(value)
+        if any(cls.__name__ == "ModelOutput" for cls in type(value).__mro__):
+            # Recognised by name, so that transformers need not be imported (or installed).
+            names = result_names([name for name in names if value[name] is not None])
+        items = [(str(name), value[name]) for name in names]
+    elif isinstance(value, tuple | list):
+        named = getattr(value, "_fields", None) or range(len(value))
+        items = [(str(key), item) for key, item in zip(named, value, strict=True)]
+    elif is_dataclass(value) and not isinstance(value, type):
+        items = [(f.name, getattr(value, f.name)) for f in fields(value)]
+    for key, item in items:
+        if key not in _CACHES:
+            yield from results(item, f"{path}.{key}" if path else key)

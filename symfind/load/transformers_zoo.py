@@ -14,7 +14,6 @@ from symfind.load.build import unknown_setting
 from symfind.load.files import explain, near
 from symfind.load.meta import build_light
 from symfind.load.operators import prepare_torchvision
-from symfind.load.outputs import only_results
 
 
 def from_transformers(name: str, settings: Mapping[str, Any]) -> nn.Module:
@@ -53,7 +52,7 @@ def from_transformers(name: str, settings: Mapping[str, Any]) -> nn.Module:
             model = build_light(lambda: kind(config))
     except Exception as error:
         raise LoadError(explain(error, f"{where} could not be built")) from error
-    return only_results(model)
+    return model
 
 
 def _model_class(transformers: Any, name: str) -> Any:

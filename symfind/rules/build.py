@@ -216,10 +216,17 @@ class Construction:
         """Entries of one dimension picked by constant integers of any shape."""
         dim %= len(x.axes)
         value = picks.value() if isinstance(picks, p.Source) else None
-        if value is not None and value.dim() == 1 and value.numel():
-            first, n = int(value[0]), value.numel()
-            if value.tolist() == list(range(first, first + n)) and first >= 0:
-                return self.narrow(x, dim, first, n)
+        if value is not None and value.numel():
+            flat = value.reshape(-1).tolist()
+            first, n = flat[0], len(flat)
+            shape = [*x.shape[:dim], *picks.shape, *x.shape[dim + 1 :]]
+            if flat == list(range(first, first + n)) and first >= 0:
+                return self.view(self.narrow(x, dim, first, n), shape)
+            if all(i == first for i in flat):
+                row = self.narrow(x, dim, first % x.axes[dim].size, 1)
+                ones = [1] * len(picks.shape)
+                row = self.view(row, [*x.shape[:dim], *ones, *x.shape[dim + 1 :]])
+                return self.expand(row, shape)
         axes = [*x.axes[:dim], *picks.axes, *x.axes[dim + 1 :]]
         return self._put(p.Take((x,), axes, dim=dim, picks=picks))
 

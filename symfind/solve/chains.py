@@ -16,10 +16,13 @@ from symfind.algebra.axes import Axis, Sizes, extent
 from symfind.rules import primitives as p
 from symfind.rules.lower import Lowered
 from symfind.rules.primitives import Node
-from symfind.solve.environment import Environment
+from symfind.solve.environment import Environment, einsum
 from symfind.solve.family import Family, Moves, NullFamily
-from symfind.solve.flows import Flows, Plan
+from symfind.solve.flows import PLAIN, Flows, Plan
 from symfind.solve.variation import ARBITRARY, CONSTANT, canonical
+
+
+KAPPA = "which relation"  # a label
 
 
 @dataclass(frozen=True)
@@ -187,7 +190,7 @@ class Chains:
     def _constant(self, layer: Linear) -> Plan | None:
         """How a constant added to a layer's output is taken back."""
         state = [ARBITRARY if n in layer.names else CONSTANT for n in layer.node.out]
-        return self.flows.dispose(layer.node, canonical(layer.node, state), True, True)
+        return self.flows.dispose(layer.node, canonical(layer.node, state), True, PLAIN)
 
     # relations of normalised, one-hot and softmax wires -----------------------------------
     def relation_families(self) -> list[Family]:
@@ -222,7 +225,7 @@ class Chains:
                 if node.windows and not node.seals:
                     continue
                 state = [ARBITRARY if n in free else CONSTANT for n in node.out]
-                actions = self.flows.dispose(node, canonical(node, state), True, True)
+                actions = self.flows.dispose(node, canonical(node, state), True, PLAIN)
             if write is None or actions is None:
                 continue
             order = [read[d] for d in dims]
@@ -234,18 +237,18 @@ class Chains:
         axes = {n: a for n, a in zip(names, weight.axes, strict=True)}
 
         def width(sizes: Sizes | None) -> int:
-            return math.prod(extent(axes[n], sizes) for n in free)
+            return relation.count(sizes) * math.prod(extent(axes[n], sizes) for n in free)
 
         def build(env: Environment, c: Tensor) -> Moves:
-            from symfind.solve.environment import einsum
-
-            s = c.reshape([extent(axes[n], env.sizes) for n in free])
-            delta = einsum([s, relation.vector(env)], [free, order], names)
+            sizes = [extent(axes[n], env.sizes) for n in free]
+            s = c.reshape(*sizes, relation.count(env.sizes))
+            kappa = relation.vector(env)
+            delta = einsum([s, kappa], [[*free, KAPPA], [KAPPA, *order]], names)
             moves: Moves = {
                 a.source: a(env, -delta).reshape(env.shape(a.source)) for a in write
             }
             if not relation.zero:
-                constant = einsum([s * relation.constant(env)], [free], node.out)
+                constant = einsum([s @ relation.constant(env)], [free], node.out)
                 for a in actions:
                     change = a(env, constant).reshape(env.shape(a.source))
                     moves[a.source] = moves[a.source] + change if a.source in moves else change

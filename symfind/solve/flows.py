@@ -30,6 +30,8 @@ from symfind.solve.variation import (
     through_view,
 )
 
+Absorb = int
+NEVER, PLAIN, LEANING = 0, 1, 2
 Step = Callable[[Environment, Tensor], Tensor]
 
 
@@ -62,16 +64,17 @@ class Flows:
         """Nothing is computed until asked."""
         self.lowered = lowered
         self.relations = Relations(lowered)
-        self._plans: dict[tuple[int, State, bool, bool], Plan | None] = {}
+        self._plans: dict[tuple[int, State, bool, int], Plan | None] = {}
 
-    def dispose(self, node: Node, state: State, explicit: bool, absorb: bool) -> Plan | None:
+    def dispose(self, node: Node, state: State, explicit: bool, absorb: Absorb) -> Plan | None:
         """How a perturbation of a wire is made invisible, or None where it is not.
 
         Args:
             node: the wire.
             state: along which indices the perturbation varies.
             explicit: whether it is a known function of the parameters alone, that can be undone.
-            absorb: whether other parameters may undo it.
+            absorb: whether other parameters may undo it: not at all, as they are, or also by
+                leaning on a relation that their input satisfies.
         """
         key = (node.index, state, explicit, absorb)
         if key not in self._plans:
@@ -79,7 +82,7 @@ class Flows:
             self._plans[key] = self._dispose(node, state, explicit, absorb)
         return self._plans[key]
 
-    def _dispose(self, node: Node, state: State, explicit: bool, absorb: bool) -> Plan | None:
+    def _dispose(self, node: Node, state: State, explicit: bool, absorb: Absorb) -> Plan | None:
         if not explicit and all(
             s == ARBITRARY or a.size == 1 for s, a in zip(state, node.axes, strict=True)
         ):
@@ -95,16 +98,16 @@ class Flows:
         return tuple(plan)
 
     def _onward(
-        self, user: Node, state: State, explicit: bool, absorb: bool, step: Step | None
+        self, user: Node, state: State, explicit: bool, absorb: Absorb, step: Step | None
     ) -> Plan | None:
         explicit = explicit and step is not None
-        plan = self.dispose(user, canonical(user, state), explicit, absorb and explicit)
+        plan = self.dispose(user, canonical(user, state), explicit, absorb if explicit else 0)
         if plan is None or step is None:
             return plan
         return tuple(action.after(step) for action in plan)
 
     def _through(
-        self, user: Node, at: int, state: State, explicit: bool, absorb: bool
+        self, user: Node, at: int, state: State, explicit: bool, absorb: Absorb
     ) -> Plan | None:
         x = user.inputs[at]
         everywhere = tuple(ARBITRARY for _ in user.axes)
@@ -156,7 +159,7 @@ class Flows:
                 return () if dims and all(state[d] == CONSTANT for d in dims) else None
         return go(everywhere, None)
 
-    def _mix(self, user: p.Mix, state: State, explicit: bool, absorb: bool) -> Plan | None:
+    def _mix(self, user: p.Mix, state: State, explicit: bool, absorb: Absorb) -> Plan | None:
         flat = all(state[d] == CONSTANT for d in user.dims) and user.unit is not None
         if isinstance(user, p.Peak) and not flat:
             return self._onward(user, tuple(ARBITRARY for _ in user.axes), explicit, absorb, None)
@@ -174,7 +177,7 @@ class Flows:
         return self._onward(user, tuple(kept), explicit, absorb, step if flat else None)
 
     def _add(
-        self, user: p.Add, at: int, state: State, explicit: bool, absorb: bool
+        self, user: p.Add, at: int, state: State, explicit: bool, absorb: Absorb
     ) -> Plan | None:
         x = user.inputs[at]
         new = canonical(user, _broadcast(user, x, state))
@@ -185,13 +188,13 @@ class Flows:
             return sign * raise_rank(env, t)
 
         if absorb and explicit:
-            taken = self._undo(user, new, skip=at)
+            taken = self._undo(user, new, absorb, skip=at)
             if taken is not None:
                 return tuple(action.after(step) for action in taken)
         return self._onward(user, new, explicit, absorb, step)
 
     def _contract(
-        self, user: p.Contract, at: int, state: State, explicit: bool, absorb: bool
+        self, user: p.Contract, at: int, state: State, explicit: bool, absorb: Absorb
     ) -> Plan | None:
         mine = dict(zip(user.labels[at], state, strict=True))
         others = [(i, x) for i, x in enumerate(user.inputs) if i != at]
@@ -218,7 +221,7 @@ class Flows:
         elif all(not x.varies for _, x in others) and all(d == CONSTANT for d in slid):
             if not slid or user.seals:
                 step = _multiply(user, at, others)
-        if step is not None and absorb and explicit:
+        if step is not None and absorb == LEANING and explicit:
             taken = self._lean(user, canonical(user, new), skip=at)
             if taken is not None:
                 return tuple(action.after(step) for action in taken)
@@ -260,9 +263,11 @@ class Flows:
     # absorption --------------------------------------------------------------------------
     def undo(self, node: Node, state: State) -> Plan | None:
         """Actions that subtract a perturbation of the given state from a parameter-only wire."""
-        return self._undo(node, state)
+        return self._undo(node, state, PLAIN)
 
-    def _undo(self, node: Node, state: State, skip: int | None = None) -> Plan | None:
+    def _undo(
+        self, node: Node, state: State, absorb: Absorb, skip: int | None = None
+    ) -> Plan | None:
         """Actions that subtract a perturbation from a sum, by operands that nothing else sees."""
         if isinstance(node, p.Add):
             for i, z in enumerate(node.inputs):
@@ -273,7 +278,7 @@ class Flows:
                 below = _debroadcast(node, z, state)
                 if below is None:
                     continue
-                plan = self._undo(z, canonical(z, below))
+                plan = self._undo(z, canonical(z, below), absorb)
                 if plan is not None:
                     sign = node.signs[i]
                     lower = _drop_rank(node, z)
@@ -288,44 +293,44 @@ class Flows:
                 return None
             return (Action(node, (_negative(node),)),)
         if isinstance(node, p.Contract):
-            return self._lean(node, state)
-        return self._undo_movement(node, state)
+            return self._lean(node, state) if absorb == LEANING else None
+        return self._undo_movement(node, state, absorb)
 
-    def _undo_movement(self, node: Node, state: State) -> Plan | None:
+    def _undo_movement(self, node: Node, state: State, absorb: Absorb) -> Plan | None:
         if not node.inputs:
             return None
         x = node.inputs[0]
         alone = len(x.users) == 1
         match node:
             case p.View() if alone:
-                plan = self._undo(x, through_view(node, state, x))
+                plan = self._undo(x, through_view(node, state, x), absorb)
                 step = _reshape(node, x)
             case p.Permute() if alone:
                 inverse = tuple(node.order.index(d) for d in range(len(node.order)))
-                plan = self._undo(x, tuple(state[d] for d in inverse))
+                plan = self._undo(x, tuple(state[d] for d in inverse), absorb)
 
                 def step(env: Environment, t: Tensor) -> Tensor:
                     return t.permute(inverse)
             case p.Expand() if alone:
                 below = _debroadcast(node, x, state)
-                plan = None if below is None else self._undo(x, canonical(x, below))
+                plan = None if below is None else self._undo(x, canonical(x, below), absorb)
                 step = _drop_rank(node, x)
             case p.Narrow() if alone or _disjoint(x):
-                plan = self._undo(x, _widen(node, state))
+                plan = self._undo(x, _widen(node, state), absorb)
                 step = _unnarrow(node)
             case p.Pointwise() if node.slope is not None and node.slope == node.slope and alone:
                 slope = node.slope
-                plan = self._undo(x, state)
+                plan = self._undo(x, state, absorb)
 
                 def step(env: Environment, t: Tensor) -> Tensor:
                     return t / slope
             case p.Join():
-                return self._undo_join(node, state)
+                return self._undo_join(node, state, absorb)
             case _:
                 return None
         return None if plan is None else tuple(a.after(step) for a in plan)
 
-    def _undo_join(self, node: p.Join, state: State) -> Plan | None:
+    def _undo_join(self, node: p.Join, state: State, absorb: Absorb) -> Plan | None:
         total: list[Action] = []
         for i, piece in enumerate(node.inputs):
             below = join_piece(node, i, state)
@@ -333,7 +338,7 @@ class Flows:
                 continue
             if len(piece.users) != 1:
                 return None
-            plan = self._undo(piece, below)
+            plan = self._undo(piece, below, absorb)
             if plan is None:
                 return None
             step = _piece(node, i)
@@ -363,7 +368,7 @@ class Flows:
                 want = tuple(by_name.get(n, ARBITRARY) for n in names)
                 if len(weight.users) != 1:
                     continue
-                plan = self._undo(weight, canonical(weight, want))
+                plan = self._undo(weight, canonical(weight, want), PLAIN)
                 if plan is None:
                     continue
                 step = _against(node, at, relation, [read[d] for d in dims])
@@ -580,7 +585,7 @@ def _against(node: p.Contract, at: int, relation: Relation, summed: list) -> Ste
     names = node.labels[at]
 
     def step(env: Environment, t: Tensor) -> Tensor:
-        kappa, c = relation.vector(env), relation.constant(env)
+        kappa, c = relation.vector(env)[0], relation.constant(env)[0]
         free = [n for n in names if n in node.out]
         for d, name in reversed(list(enumerate(node.out))):
             if name not in free:

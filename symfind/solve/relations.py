@@ -4,12 +4,14 @@ A centred norm sums to zero, a softmax and a one-hot row to one; a gain divides 
 Every reader of such a wire may add s κᵀ. (Reach relations.)
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from symfind.algebra.axes import Sizes, extent
 from symfind.rules import primitives as p
 from symfind.rules.lower import Lowered
 from symfind.rules.primitives import Node
@@ -19,11 +21,12 @@ from symfind.solve.variation import groups
 
 @dataclass(frozen=True)
 class Relation:
-    """Σ κ w = c over the given dimensions, at every other index."""
+    """Σ κ w = c over the given dimensions, at every other index; one or several such κ."""
 
     dims: tuple[int, ...]
-    vector: Callable[[Environment], Tensor]  # κ, one dimension per entry of `dims`
-    constant: Callable[[Environment], Tensor]  # c, a number
+    vector: Callable[[Environment], Tensor]  # κ: [count, *sizes of dims]
+    constant: Callable[[Environment], Tensor]  # c: [count]
+    count: Callable[[Sizes | None], int]
     zero: bool = False  # c = 0
     unit: bool = False  # κ = 1 and c = 1
 
@@ -67,10 +70,25 @@ class Relations:
                     for r in self._known[node.inputs[0].index]
                 ]
             case p.View():
-                runs = groups(node.inputs[0].axes, node.axes)
-                moves = {a[0]: b[0] for a, b in runs if len(a) == len(b) == 1}
                 found = self._known[node.inputs[0].index]
-                return [_moved(r, moves) for r in found if all(d in moves for d in r.dims)]
+                return [r for old in found for r in _viewed(old, node)]
+            case p.Expand():
+                offset = len(node.axes) - len(node.inputs[0].axes)
+                found = self._known[node.inputs[0].index]
+                return [_moved(r, {d: d + offset for d in r.dims}) for r in found]
+            case p.Narrow():
+                found = self._known[node.inputs[0].index]
+                return [r for r in found if node.dim not in r.dims]
+            case p.Mix() if node.unit == 1.0 and not isinstance(node, p.Peak):
+                found = self._known[node.inputs[0].index]
+                rank = range(len(node.inputs[0].axes))
+                left = [d for d in rank if not (node.drop and d in node.dims)]
+                moves = {d: i for i, d in enumerate(left)}
+                return [
+                    _moved(r, moves) for r in found if not any(d in node.dims for d in r.dims)
+                ]
+            case p.Join():
+                return self._joined(node)
             case p.Contract():
                 return self._gained(node)
             case p.Add():
@@ -78,6 +96,19 @@ class Relations:
             case p.Pointwise() if node.slope is not None:
                 return [r for r in self._known[node.inputs[0].index] if r.zero]
         return []
+
+    def _joined(self, node: p.Join) -> list[Relation]:
+        """What all pieces satisfy, the same for each."""
+        first = self._known[node.inputs[0].index]
+        return [
+            r
+            for r in first
+            if node.dim not in r.dims
+            and all(
+                any(o.dims == r.dims and o.vector is r.vector for o in self._known[x.index])
+                for x in node.inputs[1:]
+            )
+        ]
 
     def _gained(self, node: p.Contract) -> list[Relation]:
         result = []
@@ -112,7 +143,9 @@ class Relations:
 
 
 def _carriers(node: Node) -> list[Node]:
-    if isinstance(node, p.Permute | p.View | p.Pointwise | p.Add):
+    if isinstance(node, p.Permute | p.View | p.Pointwise | p.Add | p.Expand | p.Narrow | p.Join):
+        return list(node.inputs)
+    if isinstance(node, p.Mix) and not isinstance(node, p.Peak):
         return list(node.inputs)
     if isinstance(node, p.Contract):
         return [x for _, x in _wires(node)]
@@ -129,9 +162,58 @@ def _ones(node: Node, dims: tuple[int, ...], c: float) -> Relation:
     dims = tuple(sorted(dims))
 
     def vector(env: Environment) -> Tensor:
-        return torch.ones([env.shape(node)[d] for d in dims], **env.like)
+        return torch.ones([1, *(env.shape(node)[d] for d in dims)], **env.like)
 
-    return Relation(dims, vector, lambda env: torch.tensor(c, **env.like), c == 0, c == 1)
+    def constant(env: Environment) -> Tensor:
+        return torch.full((1,), c, **env.like)
+
+    return Relation(dims, vector, constant, lambda sizes: 1, c == 0, c == 1)
+
+
+def _viewed(relation: Relation, node: p.View) -> list[Relation]:
+    """A relation under a reshape: moved, or one for each value of what is flattened with it."""
+    x = node.inputs[0]
+    for ins, outs in groups(x.axes, node.axes):
+        if not any(d in ins for d in relation.dims):
+            continue
+        if len(ins) == len(outs) == 1 and len(relation.dims) > 1:
+            continue
+        if not all(d in ins for d in relation.dims) or len(outs) != 1:
+            return []
+        if len(ins) == 1:
+            return [_moved(relation, {ins[0]: outs[0]})]
+        return [_flattened(relation, x, ins, outs[0])]
+    runs = groups(x.axes, node.axes)
+    moves = {a[0]: b[0] for a, b in runs if len(a) == len(b) == 1}
+    return [_moved(relation, moves)] if all(d in moves for d in relation.dims) else []
+
+
+def _flattened(relation: Relation, x: Node, ins: list[int], out: int) -> Relation:
+    others = [d for d in ins if d not in relation.dims]
+    places = {d: i for i, d in enumerate([*others, *relation.dims])}
+
+    def copies(sizes: Sizes | None) -> int:
+        return math.prod(extent(x.axes[d], sizes) for d in others)
+
+    def vector(env: Environment) -> Tensor:
+        kappa = relation.vector(env)
+        shape = [env.shape(x)[d] for d in others]
+        n = math.prod(shape)
+        unit = torch.eye(n, **env.like).reshape(n, *shape)
+        full = torch.einsum("ax,by->abxy", unit.reshape(n, -1), kappa.flatten(1))
+        full = full.reshape(n * kappa.shape[0], *shape, *kappa.shape[1:])
+        return full.permute(0, *[1 + places[d] for d in ins]).flatten(1)
+
+    def constant(env: Environment) -> Tensor:
+        return relation.constant(env).repeat(copies(env.sizes))
+
+    return Relation(
+        (out,),
+        vector,
+        constant,
+        lambda sizes: relation.count(sizes) * copies(sizes),
+        relation.zero,
+    )
 
 
 def _moved(relation: Relation, moves: dict[int, int]) -> Relation:
@@ -140,11 +222,20 @@ def _moved(relation: Relation, moves: dict[int, int]) -> Relation:
     dims = tuple(targets[i] for i in order)
     return Relation(
         dims,
-        lambda env: relation.vector(env).permute(order),
+        _permuted(relation.vector, order),
         relation.constant,
+        relation.count,
         relation.zero,
         relation.unit,
     )
+
+
+def _permuted(
+    vector: Callable[[Environment], Tensor], order: list[int]
+) -> Callable[[Environment], Tensor]:
+    if order == sorted(order):
+        return vector
+    return lambda env: vector(env).permute(0, *[1 + i for i in order])
 
 
 def _divided(relation: Relation, gain: Node, node: p.Contract, at: int, names: list) -> Relation:
@@ -160,7 +251,7 @@ def _divided(relation: Relation, gain: Node, node: p.Contract, at: int, names: l
         value = value.permute([keep.index(n) for n in present]) if present else value
         return relation.vector(env) / value.reshape(shape)
 
-    return Relation(relation.dims, vector, relation.constant, relation.zero, False)
+    return Relation(relation.dims, vector, relation.constant, relation.count, relation.zero)
 
 
 def _moved_constant(
@@ -177,6 +268,6 @@ def _moved_constant(
             value.shape[d - offset] if d >= offset else 1 for d in relation.dims
         ]
         value = value.reshape(shape)
-        return relation.constant(env) + signs[1 - at] * (vector(env) * value).sum()
+        return relation.constant(env) + signs[1 - at] * (vector(env) * value).flatten(1).sum(1)
 
-    return Relation(relation.dims, vector, constant, False, False)
+    return Relation(relation.dims, vector, constant, relation.count)

@@ -12,7 +12,7 @@ from symfind.rules import primitives as p
 from symfind.rules.lower import Lowered
 from symfind.solve.environment import Environment
 from symfind.solve.family import Family, NullFamily, ShiftFamily
-from symfind.solve.flows import Flows
+from symfind.solve.flows import LEANING, NEVER, PLAIN, Flows
 from symfind.solve.variation import ARBITRARY, CONSTANT, State, canonical
 
 MOST_FORMS = 64
@@ -31,13 +31,13 @@ def shift_families(lowered: Lowered, flows: Flows) -> list[Family]:
 
 
 def _of(source: p.Source, flows: Flows) -> Iterator[Family]:
-    done: dict[tuple[int | None, bool], list[frozenset[int]]] = {}
+    done: dict[tuple[int | None, int], list[frozenset[int]]] = {}
     for cell, free, state in _forms(source):
         chosen = frozenset(free)
-        for absorb in (False, True):
+        for absorb in (NEVER, PLAIN, LEANING):
             if any(
                 chosen <= earlier
-                for mode in ((False,) if not absorb else (False, True))
+                for mode in range(absorb + 1)
                 for earlier in done.get((cell, mode), [])
             ):
                 continue

@@ -8,6 +8,7 @@ from symfind.solve.chains import Chains
 from symfind.solve.family import Family, MatrixFamily, NullFamily, ScalingFamily
 from symfind.solve.flows import Flows
 from symfind.solve.matrices import Matrices
+from symfind.solve.parallel import parallel_families
 from symfind.solve.scalings import Scaling, Scalings
 from symfind.solve.shifts import shift_families
 from symfind.trace import Graph
@@ -39,6 +40,7 @@ def derive(graph: Graph, output: str = "raw") -> Derivation:
     families += [_scaling(s) for s in scalings]
     families += [f for f in shifts if f.kind == "shift"]
     families += [f for f in shifts if f.kind == "parallel"]
+    families += parallel_families(lowered, flows)
     families += chains.relation_families()
     families += chains.reach_families()
     families += chains.blind_families()

@@ -1,15 +1,13 @@
 """A module with tensors in and tensors out around any model."""
 
 import inspect
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-_CACHES = ("past_key_values", "past_key_value", "cache_params", "presents", "mems", "state")
+from symfind.load.outputs import results
 
 
 class Record:
@@ -45,29 +43,9 @@ class Wrapper(nn.Module):
         for slot, tensor in zip(self.slots, tensors, strict=True):
             leaves[slot] = tensor
         args, kwargs = pytree.tree_unflatten(leaves, self.spec)
-        found: list[tuple[str, Tensor]] = []
-        _collect(self.model(*args, **kwargs), "", found)
-        self.record.outputs = _unique([name or "output" for name, _ in found])
+        found = list(results(self.model(*args, **kwargs)))
+        self.record.outputs = _unique([name for name, _ in found])
         return tuple(tensor for _, tensor in found)
-
-
-def _collect(value: Any, path: str, found: list[tuple[str, Tensor]]) -> None:
-    """Append the floating tensors inside ``value``, except key-value caches."""
-    if isinstance(value, Tensor):
-        if value.is_floating_point() or value.is_complex():
-            found.append((path, value))
-        return
-    items: list[tuple[str, Any]] = []
-    if isinstance(value, Mapping):
-        items = [(str(key), item) for key, item in value.items()]
-    elif isinstance(value, (tuple, list)):
-        named = getattr(value, "_fields", None) or range(len(value))
-        items = [(str(key), item) for key, item in zip(named, value, strict=True)]
-    elif is_dataclass(value):
-        items = [(f.name, getattr(value, f.name)) for f in fields(value)]
-    for key, item in items:
-        if key not in _CACHES:
-            _collect(item, f"{path}.{key}" if path else key, found)
 
 
 def _input_name(model: nn.Module, path: tuple) -> str:

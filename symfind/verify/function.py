@@ -10,9 +10,9 @@ from torch.autograd import forward_ad
 from torch.func import functional_call
 from torch.utils._pytree import tree_map
 
+from symfind.load.outputs import results
 from symfind.errors import InputError
 from symfind.verify.isolation import isolated
-from symfind.verify.outputs import output_tensors
 from symfind.verify.precision import double_precision, widen
 from symfind.verify.sampling import parameter_sampler
 
@@ -136,7 +136,9 @@ class Function:
         inputs = Call(*tree_map(lambda v: v.clone() if isinstance(v, Tensor) else v, inputs))
         values = {**constants, **theta}
         result = functional_call(self._model, values, inputs.args, inputs.kwargs, tie_weights=True)
-        parts = list(output_tensors(result))
+        parts = [
+            torch.view_as_real(t) if t.is_complex() else t for _, t in results(result)
+        ]
         if not parts:
             raise InputError(f"the model returned no floating-point tensor, but {type(result)}")
         if self._softmax:

@@ -8,13 +8,13 @@ from torch import Tensor, nn
 
 from symfind.errors import TraceError
 from symfind.trace import Graph, execute, export, trace
-from symfind.trace.wrapper import _collect
+from symfind.load.outputs import results
 from tests.trace import models
 
 
 def results(model: nn.Module, theta: dict, args: tuple, kwargs: dict) -> list[Tensor]:
     found: list[tuple[str, Tensor]] = []
-    _collect(torch.func.functional_call(model, theta, args, kwargs), "", found)
+    found.extend(results(torch.func.functional_call(model, theta, args, kwargs)))
     return [tensor for _, tensor in found]
 
 
