@@ -207,7 +207,7 @@ class Chains:
 
     def _relation(self, node: p.Contract, at: int) -> Family | None:
         weight, x = node.inputs[at], node.inputs[1 - at]
-        if weight.varies or not x.varies or len(weight.users) != 1:
+        if weight.varies or not x.varies:
             return None
         names, read = node.labels[at], node.labels[1 - at]
         free = [n for n in names if n in node.out or n in node.windows]
@@ -216,37 +216,51 @@ class Chains:
             return None
         dims = tuple(d for d, n in enumerate(read) if n in summed)
         for relation in self.flows.relations.of(x):
-            if relation.dims != dims:
+            if relation.dims != dims or (not relation.zero and node.windows and not node.seals):
                 continue
-            everything = canonical(weight, [ARBITRARY] * len(weight.axes))
-            write = self.flows.undo(weight, everything)
-            actions: Plan | None = ()
-            if not relation.zero:
-                if node.windows and not node.seals:
-                    continue
-                state = [ARBITRARY if n in free else CONSTANT for n in node.out]
-                actions = self.flows.dispose(node, canonical(node, state), True, PLAIN)
-            if write is None or actions is None:
-                continue
-            order = [read[d] for d in dims]
-            return self._along(node, at, free, order, relation, write, actions)
+            # A shared weight may have to be changed by the same amount for all its outputs.
+            for spread in (ARBITRARY, CONSTANT):
+                write = self._write(node, at, summed, spread)
+                actions: Plan | None = ()
+                if write is not None and not relation.zero:
+                    state = [spread if n in free else CONSTANT for n in node.out]
+                    actions = self.flows.dispose(node, canonical(node, state), True, PLAIN)
+                if write is not None and actions is not None:
+                    order = [read[d] for d in dims]
+                    return self._along(node, at, free, order, relation, spread, write, actions)
         return None
 
-    def _along(self, node, at, free, order, relation, write: Plan, actions: Plan) -> Family:
+    def _write(self, node: p.Contract, at: int, summed: list, spread: str) -> Plan | None:
+        """How the weight of one reader is changed, and what its other readers then need."""
+        weight = node.inputs[at]
+        if len(weight.users) == 1:
+            everything = canonical(weight, [ARBITRARY] * len(weight.axes))
+            return self.flows.undo(weight, everything) if spread == ARBITRARY else None
+        if not isinstance(weight, p.Source) or weight.role != "parameter":
+            return None
+        state = [ARBITRARY if n in summed else spread for n in node.labels[at]]
+        return self.flows.replace(weight, canonical(weight, state), node)
+
+    def _along(
+        self, node, at, free, order, relation, spread, write: Plan, actions: Plan
+    ) -> Family:
         weight, names = node.inputs[at], node.labels[at]
         axes = {n: a for n, a in zip(names, weight.axes, strict=True)}
 
+        def lengths(sizes: Sizes | None) -> list[int]:
+            return [extent(axes[n], sizes) if spread == ARBITRARY else 1 for n in free]
+
         def width(sizes: Sizes | None) -> int:
-            return relation.count(sizes) * math.prod(extent(axes[n], sizes) for n in free)
+            return relation.count(sizes) * math.prod(lengths(sizes))
 
         def build(env: Environment, c: Tensor) -> Moves:
-            sizes = [extent(axes[n], env.sizes) for n in free]
-            s = c.reshape(*sizes, relation.count(env.sizes))
+            s = c.reshape(*lengths(env.sizes), relation.count(env.sizes))
             kappa = relation.vector(env)
             delta = einsum([s, kappa], [[*free, KAPPA], [KAPPA, *order]], names)
-            moves: Moves = {
-                a.source: a(env, -delta).reshape(env.shape(a.source)) for a in write
-            }
+            moves: Moves = {}
+            for a in write:
+                change = a(env, -delta).reshape(env.shape(a.source))
+                moves[a.source] = moves[a.source] + change if a.source in moves else change
             if not relation.zero:
                 constant = einsum([s @ relation.constant(env)], [free], node.out)
                 for a in actions:

@@ -212,9 +212,8 @@ class ScalingFamily(Family):
 
     def _sizes(self, sizes: Sizes | None) -> list[int]:
         result = []
-        for axis in self.scaling.indexed:
+        for axis, pairs in zip(self.scaling.indexed, self.scaling.ties, strict=True):
             n = extent(axis, sizes)
-            pairs = self.scaling.ties.get(axis)
             result.append(n if pairs is None else n - len(_tied(axis, pairs, n)))
         return result
 
@@ -224,8 +223,9 @@ class ScalingFamily(Family):
 
     def _logs(self, env: Environment, c: Tensor) -> Tensor:
         c = c.reshape(self._sizes(env.sizes))
-        for d, axis in enumerate(self.scaling.indexed):
-            pairs = self.scaling.ties.get(axis)
+        for d, (axis, pairs) in enumerate(
+            zip(self.scaling.indexed, self.scaling.ties, strict=True)
+        ):
             if pairs is not None:
                 n = extent(axis, env.sizes)
                 second = {j: i for i, j in _tied(axis, pairs, n)}
@@ -237,11 +237,14 @@ class ScalingFamily(Family):
     def _factors(self, env: Environment, c: Tensor) -> list[tuple[p.Source, int, Tensor]]:
         logs = self._logs(env, c)
         result = []
-        for source, cell, exponent in self.scaling.members:
-            atoms = source.cells[cell].atoms
-            order = sorted(range(logs.dim()), key=lambda d: atoms.index(self.scaling.indexed[d]))
-            shape = [extent(a, env.sizes) if a in self.scaling.indexed else 1 for a in atoms]
-            result.append((source, cell, exponent * logs.permute(order).reshape(shape)))
+        for follower in self.scaling.members:
+            atoms = follower.source.cells[follower.cell].atoms
+            order = sorted(range(logs.dim()), key=lambda d: follower.places[d])
+            shape = [1] * len(atoms)
+            for d, place in enumerate(follower.places):
+                shape[place] = logs.shape[d]
+            log = follower.exponent * logs.permute(order).reshape(shape)
+            result.append((follower.source, follower.cell, log))
         return result
 
     def direction(self, env: Environment, c: Tensor) -> Moves:

@@ -260,6 +260,19 @@ class Flows:
                 return False
         return True
 
+    def replace(self, source: p.Source, state: State, reader: Node) -> Plan | None:
+        """Subtract a perturbation from a shared parameter and make all readers but one blind."""
+        plan: list[Action] = [Action(source, (_negative(source),))]
+        for user in source.users:
+            for at, x in enumerate(user.inputs):
+                if x is source and user is not reader:
+                    part = self._through(user, at, state, True, PLAIN)
+                    if part is None:
+                        return None
+                    # The perturbation that flows is minus what is to be subtracted.
+                    plan.extend(action.after(_minus) for action in part)
+        return tuple(plan)
+
     # absorption --------------------------------------------------------------------------
     def undo(self, node: Node, state: State) -> Plan | None:
         """Actions that subtract a perturbation of the given state from a parameter-only wire."""
@@ -535,6 +548,10 @@ def _take(user: p.Take) -> Step:
         return t.reshape([*t.shape[: user.dim], *([1] * picks), *t.shape[user.dim + 1 :]])
 
     return step
+
+
+def _minus(env: Environment, t: Tensor) -> Tensor:
+    return -t
 
 
 def _negative(node: p.Source) -> Step:

@@ -7,33 +7,47 @@ it constant along it.
 """
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from symfind.algebra.axes import Axis
 from symfind.rules import primitives as p
 from symfind.rules.lower import Lowered
 from symfind.rules.primitives import Instance, Node, Port
 
-Ties = dict[Axis, tuple[tuple[int, int], ...]]
+Pairs = tuple[tuple[int, int], ...]
+Slots = dict[int, int]  # from the slots of a class to the atoms of a member
+Term = tuple[float, int, dict[int, Any]]  # coefficient, class, labels of its slots
 
 
 @dataclass
 class Unknown:
-    """The logarithm of a scale: a function of `indexed`, equal on tied pairs of coordinates."""
+    """The logarithm of a scale: a function of its slots, equal on tied pairs of coordinates."""
 
-    indexed: set[Axis]
+    slots: dict[int, Axis]
     zero: bool = False
-    ties: Ties = field(default_factory=dict)
+    ties: dict[int, Pairs] = field(default_factory=dict)
     still: bool = True  # lives on parameter-only wires alone
+
+
+@dataclass(frozen=True)
+class Follower:
+    """A block of a parameter that follows a scaling: its exponent, and which atoms index it."""
+
+    source: p.Source
+    cell: int
+    exponent: float
+    places: tuple[int, ...]  # one atom of the block for every index of the scaling
 
 
 @dataclass
 class Scaling:
-    """A free function of some indices, and the exponent with which each parameter follows it."""
+    """A free function of some indices, and the parameters that follow it."""
 
     indexed: tuple[Axis, ...]
-    ties: Ties
-    members: list[tuple[p.Source, int, float]]  # (parameter wire, cell, exponent)
+    ties: tuple[Pairs | None, ...]
+    members: list[Follower]
 
 
 class Scalings:
@@ -43,17 +57,17 @@ class Scalings:
         """Read every instance of every primitive once, then solve."""
         self.lowered = lowered
         self.relaxed = relaxed
-        self._start = []
+        self._start: list[int] = []
         self._unknowns: list[Unknown] = []
         for node in lowered.nodes:
             self._start.append(len(self._unknowns))
             for cell in node.cells:
-                count = Counter(cell.atoms)
-                once = {a for a in cell.atoms if count[a] == 1}
-                self._unknowns.append(Unknown(once, still=not node.varies))
+                slots = dict(enumerate(cell.atoms))
+                self._unknowns.append(Unknown(slots, still=not node.varies))
         self._parent = list(range(len(self._unknowns)))
-        self._equations: list[list[tuple[float, int]]] = []
-        self._solved: dict[int, dict[int, float]] = {}
+        self._rename: list[Slots] = [{i: i for i in u.slots} for u in self._unknowns]
+        self._equations: list[list[tuple[float, Port]]] = []
+        self._solved: dict[int, list[tuple[float, int, Slots]]] = {}
         for node in lowered.nodes:
             if isinstance(node, p.Source) and node.role != "parameter" and not node.zero:
                 for cell in range(len(node.cells)):
@@ -62,70 +76,77 @@ class Scalings:
                 self._read(node, instance)
         self._solve()
 
-    # unknowns ----------------------------------------------------------------------------
-    def _find(self, v: int) -> int:
+    # classes -----------------------------------------------------------------------------
+    def _find(self, v: int) -> tuple[int, Slots]:
+        """The class of an unknown, and which of its atoms every slot of the class is."""
+        path = []
         while self._parent[v] != v:
-            self._parent[v] = self._parent[self._parent[v]]
+            path.append(v)
             v = self._parent[v]
-        return v
+        above: Slots | None = None
+        for u in reversed(path):
+            own = self._rename[u]
+            if above is not None:
+                own = {slot: own[mid] for slot, mid in above.items() if mid in own}
+            self._rename[u], self._parent[u] = own, v
+            above = own
+        return v, self._rename[path[0]] if path else {i: i for i in self._unknowns[v].slots}
 
-    def _of(self, port: Port) -> int:
-        return self._find(self._start[port.node.index] + port.cell)
+    def _of(self, port: Port) -> tuple[int, dict[int, Any]]:
+        """The class of a port, and the labels of its live slots."""
+        root, places = self._find(self._start[port.node.index] + port.cell)
+        live = self._unknowns[root].slots
+        if not port.labels:
+            return root, {}
+        return root, {slot: port.labels[i] for slot, i in places.items() if slot in live}
 
     def _zero(self, port: Port) -> None:
-        self._unknowns[self._of(port)].zero = True
+        self._unknowns[self._find(self._start[port.node.index] + port.cell)[0]].zero = True
 
-    def _equal(self, a: int, b: int) -> None:
-        a, b = self._find(a), self._find(b)
+    def _drop(self, root: int, slots: Iterable[int]) -> None:
+        for slot in list(slots):
+            self._unknowns[root].slots.pop(slot, None)
+            self._unknowns[root].ties.pop(slot, None)
+
+    def _restrict(self, port: Port, dims: tuple[int, ...]) -> None:
+        """Make an unknown constant along some dimensions."""
+        root, labels = self._of(port)
+        self._drop(root, [s for s, name in labels.items() if name[0] in dims])
+
+    def _tie(self, root: int, slot: int, pairs: Pairs) -> None:
+        if self._unknowns[root].ties.setdefault(slot, pairs) != pairs:
+            self._drop(root, [slot])
+
+    def _equal(self, one: Port, two: Port) -> None:
+        a, labels_a = self._of(one)
+        b, labels_b = self._of(two)
         if a == b:
+            self._drop(a, [s for s, n in labels_a.items() if labels_b.get(s) != n])
             return
-        one, two = self._unknowns[a], self._unknowns[b]
-        one.indexed &= two.indexed
-        one.zero |= two.zero
-        one.still &= two.still
-        self._tie(one, two.ties)
-        self._parent[b] = a
-
-    def _tie(self, unknown: Unknown, ties: Ties) -> None:
-        for axis, pairs in ties.items():
-            if unknown.ties.setdefault(axis, pairs) != pairs:
-                unknown.indexed.discard(axis)
-
-    def _restrict(self, port: Port, axes: set[Axis]) -> None:
-        self._unknowns[self._of(port)].indexed -= axes
+        by_label = {n: s for s, n in labels_b.items()}
+        shared = {s: by_label[n] for s, n in labels_a.items() if n in by_label}
+        self._drop(a, [s for s in labels_a if s not in shared])
+        keep, gone = self._unknowns[a], self._unknowns[b]
+        keep.zero |= gone.zero
+        keep.still &= gone.still
+        self._parent[b], self._rename[b] = a, shared
+        for mine, theirs in shared.items():
+            if theirs in gone.ties:
+                self._tie(a, mine, gone.ties[theirs])
 
     # equations ---------------------------------------------------------------------------
-    def _loose(self, instance: Instance) -> None:
-        """Forbid what is indexed under different labels on the two sides."""
-        ports = [*instance.inputs, instance.output]
-        labels: dict[Axis, set] = {}
-        for port in ports:
-            for name, axis in zip(port.labels, port.node.cells[port.cell].atoms, strict=True):
-                labels.setdefault(axis, set()).add(name)
-        twice = {axis for axis, names in labels.items() if len(names) > 1}
-        for port in ports:
-            self._restrict(port, twice)
-
-    def _along(self, port: Port, dims: tuple[int, ...]) -> set[Axis]:
-        atoms = port.node.cells[port.cell].atoms
-        return {a for n, a in zip(port.labels, atoms, strict=True) if n[0] in dims}
-
     def _read(self, node: Node, instance: Instance) -> None:
-        self._loose(instance)
         inputs, out = instance.inputs, instance.output
         match node:
             case p.Contract():
-                terms = [(1.0, self._of(x)) for x in inputs]
-                self._equations.append([*terms, (-1.0, self._of(out))])
+                self._equations.append([*((1.0, x) for x in inputs), (-1.0, out)])
             case p.Pointwise() if node.degree is not None:
                 if node.degree == 1:
-                    self._equal(self._of(inputs[0]), self._of(out))
+                    self._equal(inputs[0], out)
                 else:
-                    self._equations.append(
-                        [(node.degree, self._of(inputs[0])), (-1.0, self._of(out))]
-                    )
+                    self._equations.append([(node.degree, inputs[0]), (-1.0, out)])
             case p.Normalise():
-                self._restrict(inputs[0], self._along(inputs[0], node.dims))
+                self._restrict(inputs[0], node.dims)
                 if node.eps and not self.relaxed:
                     self._zero(inputs[0])
                 self._zero(out)
@@ -136,105 +157,133 @@ class Scalings:
                     self._zero(port)
             case p.Commute():
                 self._transparent(instance)
-                for axis in self._along(out, (node.dim,)):
-                    self._tie(self._unknowns[self._of(out)], {axis: node.pairs})
+                root, labels = self._of(out)
+                for slot, name in labels.items():
+                    if name[0] == node.dim:
+                        self._tie(root, slot, node.pairs)
             case p.Centre():
                 self._transparent(instance)
-                self._restrict(out, self._along(out, node.dims))
+                self._restrict(out, node.dims)
             case _:
                 self._transparent(instance)
 
     def _transparent(self, instance: Instance) -> None:
         for port in instance.inputs:
             if not (isinstance(port.node, p.Source) and port.node.zero):
-                self._equal(self._of(port), self._of(instance.output))
+                self._equal(port, instance.output)
 
     # solution ----------------------------------------------------------------------------
-    def _expand(self, terms: dict[int, float]) -> dict[int, float]:
-        """Substitute what is solved, drop what is zero."""
-        total: dict[int, float] = {}
-        stack = list(terms.items())
+    def _expand(self, terms: Iterable[Term]) -> list[Term]:
+        """Substitute what is solved, drop what is zero, collect what is the same."""
+        total: dict[tuple[int, frozenset], float] = {}
+        stack = list(terms)
         while stack:
-            v, c = stack.pop()
-            v = self._find(v)
-            if self._unknowns[v].zero or c == 0:
+            c, v, labels = stack.pop()
+            unknown = self._unknowns[v]
+            if unknown.zero or c == 0:
                 continue
             if v in self._solved:
-                stack.extend((w, c * k) for w, k in self._solved[v].items())
+                for k, w, slots in self._solved[v]:
+                    moved = {s: labels[t] for s, t in slots.items() if t in labels}
+                    stack.append((c * k, w, moved))
             else:
-                total[v] = total.get(v, 0.0) + c
-        return {v: c for v, c in total.items() if abs(c) > 1e-12}
+                key = v, frozenset((s, n) for s, n in labels.items() if s in unknown.slots)
+                total[key] = total.get(key, 0.0) + c
+        return [(c, v, dict(labels)) for (v, labels), c in total.items() if abs(c) > 1e-12]
 
-    def _lone(self, terms: dict[int, float]) -> bool:
+    def _terms(self, equation: list[tuple[float, Port]]) -> list[Term]:
+        return self._expand([(c, *self._of(port)) for c, port in equation])
+
+    def _lone(self, terms: list[Term]) -> bool:
         """Make constant along an index every term that alone depends on it."""
+        count = Counter(name for _, _, labels in terms for name in set(labels.values()))
         changed = False
-        count = Counter(a for v in terms for a in self._unknowns[v].indexed)
-        for v in terms:
-            alone = {a for a in self._unknowns[v].indexed if count[a] == 1}
+        for _, v, labels in terms:
+            alone = [s for s, name in labels.items() if count[name] == 1]
             if alone:
-                self._unknowns[v].indexed -= alone
+                self._drop(v, alone)
                 changed = True
         return changed
 
+    def _settle(self, equation: list[tuple[float, Port]]) -> tuple[list[Term], bool]:
+        terms, changed = self._terms(equation), False
+        while self._lone(terms):
+            terms, changed = self._terms(equation), True
+        if len(terms) == 1:
+            self._unknowns[terms[0][1]].zero = changed = True
+            terms = []
+        return terms, changed
+
     def _solve(self) -> None:
-        equations = []
-        for equation in self._equations:
-            terms: dict[int, float] = {}
-            for c, v in equation:
-                v = self._find(v)
-                terms[v] = terms.get(v, 0.0) + c
-            equations.append(terms)
         changed = True
         while changed:
             changed = False
-            for terms in equations:
-                left = self._expand(terms)
-                if len(left) == 1:
-                    (v,) = left
-                    self._unknowns[v].zero = changed = True
-                else:
-                    changed |= self._lone(left)
-        for terms in equations:
-            self._eliminate(terms)
+            for equation in self._equations:
+                changed |= self._settle(equation)[1]
+        for equation in self._equations:
+            self._eliminate(equation)
 
-    def _eliminate(self, terms: dict[int, float]) -> None:
-        left = self._expand(terms)
-        while self._lone(left):
-            pass
-        if not left:
+    def _eliminate(self, equation: list[tuple[float, Port]]) -> None:
+        terms, _ = self._settle(equation)
+        if not terms:
             return
-        if len(left) == 1:
-            self._unknowns[next(iter(left))].zero = True
-            return
-        everything = set().union(*(self._unknowns[v].indexed for v in left))
-        full = [v for v in left if self._unknowns[v].indexed == everything]
-        if not full:
-            common = set.intersection(*(self._unknowns[v].indexed for v in left))
-            for v in left:
-                self._unknowns[v].indexed &= common
-            full = list(left)
-        pivot = min(full, key=lambda v: (bool(self._unknowns[v].ties), not self._unknowns[v].still))
-        ties = self._unknowns[pivot].ties
-        for v in left:
-            if v != pivot:
-                self._tie(self._unknowns[v], {a: t for a, t in ties.items()
-                                              if a in self._unknowns[v].indexed})
-        scale = left[pivot]
-        self._solved[pivot] = {v: -c / scale for v, c in left.items() if v != pivot}
+        names = {name for _, _, labels in terms for name in labels.values()}
+        often = Counter(v for _, v, _ in terms)
+
+        def full(term: Term) -> bool:
+            values = list(term[2].values())
+            return often[term[1]] == 1 and set(values) == names and len(values) == len(names)
+
+        pivots = [t for t in terms if full(t)]
+        if not pivots:
+            common = set.intersection(*(set(labels.values()) for _, _, labels in terms))
+            for _, v, labels in terms:
+                self._drop(v, [s for s, n in labels.items() if n not in common])
+            terms, _ = self._settle(equation)
+            names = common
+            often = Counter(v for _, v, _ in terms)
+            pivots = [t for t in terms if full(t)]
+            if not pivots:
+                for _, v, _ in terms:
+                    self._unknowns[v].zero = True
+                return
+        pivot = min(
+            pivots, key=lambda t: (bool(self._unknowns[t[1]].ties), not self._unknowns[t[1]].still)
+        )
+        c, root, labels = pivot
+        place = {name: slot for slot, name in labels.items()}
+        others = [t for t in terms if t is not pivot]
+        for _, v, theirs in others:
+            for slot, name in theirs.items():
+                if place[name] in self._unknowns[root].ties:
+                    self._tie(v, slot, self._unknowns[root].ties[place[name]])
+        self._solved[root] = [
+            (-k / c, v, {s: place[n] for s, n in theirs.items()}) for k, v, theirs in others
+        ]
 
     def scalings(self) -> list[Scaling]:
         """The free unknowns that move any parameter."""
-        free: dict[int, list[tuple[p.Source, int, float]]] = {}
+        free: dict[int, list[tuple[p.Source, int, float, Mapping[int, Any]]]] = {}
         for node in self.lowered.nodes:
             if isinstance(node, p.Source) and node.role == "parameter":
                 for cell in range(len(node.cells)):
-                    v = self._find(self._start[node.index] + cell)
-                    for w, c in self._expand({v: 1.0}).items():
-                        free.setdefault(w, []).append((node, cell, c))
+                    atoms = tuple(range(len(node.cells[cell].atoms)))
+                    port = Port(node, cell, atoms)  # type: ignore[arg-type]
+                    for c, v, places in self._expand([(1.0, *self._of(port))]):
+                        free.setdefault(v, []).append((node, cell, c, places))
         result = []
         for v in sorted(free):
             unknown = self._unknowns[v]
-            axes = tuple(sorted(unknown.indexed, key=lambda a: a.serial))
-            ties = {a: t for a, t in unknown.ties.items() if a in unknown.indexed}
-            result.append(Scaling(axes, ties, free[v]))
+            slots = sorted(unknown.slots)
+            result.append(
+                Scaling(
+                    tuple(unknown.slots[s].root for s in slots),
+                    tuple(unknown.ties.get(s) for s in slots),
+                    [
+                        Follower(node, cell, c, tuple(places[s] for s in slots))
+                        for node, cell, c, places in free[v]
+                        if all(s in places for s in slots)
+                    ],
+                )
+            )
         return result

@@ -69,7 +69,7 @@ def _matrices(lowered: Lowered) -> list[Family]:
 
 
 def _scaling(scaling: Scaling, approximate: bool = False) -> Family:
-    sources = tuple(dict.fromkeys(s for s, _, _ in scaling.members))
+    sources = tuple(dict.fromkeys(m.source for m in scaling.members))
     return ScalingFamily(
         kind="scaling", sources=sources, scaling=scaling, approximate=approximate
     )
