@@ -9,6 +9,7 @@ and sums over atomic indices, shared by all that use it.
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 
 class Tangled(Exception):
@@ -189,16 +190,39 @@ def atoms(axis: Axis) -> Iterator[Axis]:
             yield from atoms(part)
 
 
-Sizes = Mapping[Axis, int]
+Sizes = Mapping[Axis, Any]  # numbers, or symbols where a formula is wanted
 
 
-def extent(axis: Axis, sizes: Sizes | None = None) -> int:
+def extent(axis: Axis, sizes: Sizes | None = None) -> Any:
     """The size of an axis when its atoms take the given sizes (their own where not given)."""
     axis = axis.root
     if axis.kind == "atom":
         return axis.size if sizes is None else sizes.get(axis, axis.size)
-    parts = (extent(part, sizes) for part in axis.parts)
+    parts = [extent(part, sizes) for part in axis.parts]
     return math.prod(parts) if axis.kind == "product" else sum(parts)
+
+
+def half(n: Any) -> Any:
+    """n / 2 of an even number, or of an expression in sizes."""
+    return n // 2 if isinstance(n, int) else n / 2
+
+
+def least(*values: Any) -> Any:
+    """The minimum of numbers, or of expressions in sizes."""
+    if all(isinstance(v, int) for v in values):
+        return min(values)
+    import sympy
+
+    return sympy.Min(*values)
+
+
+def positive(value: Any) -> Any:
+    """The value, or zero where it is negative."""
+    if isinstance(value, int):
+        return max(value, 0)
+    import sympy
+
+    return sympy.Max(value, 0)
 
 
 def positions(axis: Axis, choice: tuple[int, ...], sizes: Sizes | None = None):

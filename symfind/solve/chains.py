@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from symfind.algebra.axes import Axis, Sizes, extent
+from symfind.algebra.axes import Axis, Sizes, extent, least, positive
 from symfind.rules import primitives as p
 from symfind.rules.lower import Lowered
 from symfind.rules.primitives import Node
@@ -102,7 +102,7 @@ class Chains:
 
             def rank(sizes: Sizes | None) -> int:
                 r = extent(inner, sizes) if below is None else below.rank(sizes)
-                return min(extent(axis, sizes), r)
+                return least(extent(axis, sizes), r)
 
             def basis(env: Environment) -> Tensor:
                 m = layer.matrix(env)
@@ -165,7 +165,7 @@ class Chains:
         inner = layer.node.labels[1 - layer.at][layer.read]
 
         def width(sizes: Sizes | None) -> int:
-            return layer.outputs(sizes) * max(extent(axis, sizes) - span.rank(sizes), 0)
+            return layer.outputs(sizes) * positive(extent(axis, sizes) - span.rank(sizes))
 
         def build(env: Environment, c: Tensor) -> Moves:
             n, r = extent(axis, env.sizes), span.rank(env.sizes)
@@ -301,7 +301,7 @@ class Chains:
         axis = node.axes[dim]
 
         def rank(sizes: Sizes | None) -> int:
-            return min(extent(axis, sizes), sum(r(sizes) for r, _ in parts))
+            return least(extent(axis, sizes), sum(r(sizes) for r, _ in parts))
 
         def rows(env: Environment) -> Tensor:
             return torch.cat([m(env) for _, m in parts])
@@ -345,7 +345,7 @@ class Chains:
 
         def width(sizes: Sizes | None) -> int:
             others = math.prod(extent(a, sizes) for a in rest)
-            return max(extent(axis, sizes) - rank(sizes), 0) * others
+            return positive(extent(axis, sizes) - rank(sizes)) * others
 
         def build(env: Environment, c: Tensor) -> Moves:
             n = extent(axis, env.sizes)
@@ -363,7 +363,7 @@ def _composed(layer: Linear, below: tuple | None) -> tuple:
         return layer.outputs, layer.matrix
     rank, rows = below
     return (
-        lambda sizes: min(layer.outputs(sizes), rank(sizes)),
+        lambda sizes: least(layer.outputs(sizes), rank(sizes)),
         lambda env: rows(env) @ layer.matrix(env),
     )
 

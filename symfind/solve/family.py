@@ -4,11 +4,12 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from symfind.algebra.axes import Axis, Sizes, extent
+from symfind.algebra.axes import Axis, Sizes, extent, half
 from symfind.rules import primitives as p
 from symfind.solve.environment import Environment
 from symfind.solve.matrices import Bond, Member, Potential
@@ -86,11 +87,12 @@ class MatrixFamily(Family):
     def _pairs(self, sizes: Sizes | None) -> list[tuple[int, int]]:
         (pairs,) = self.bond.pairs
         n = self._width(sizes)
-        if n == self.axis.size:
-            return list(pairs)
-        # On a twin the positions do not matter, only whether all coordinates are paired.
-        k = n // 2 if 2 * len(pairs) == self.axis.size else (n - 1) // 2
-        return [(i, i + k) for i in range(k)]
+        return _tied(self.axis, pairs, n)
+
+    def paired(self, sizes: Sizes | None = None) -> int:
+        """Number of rotating pairs."""
+        (pairs,) = self.bond.pairs
+        return paired(pairs, self.axis, self._width(sizes))
 
     def single(self, sizes: Sizes | None = None) -> int:
         """Dimension of one copy."""
@@ -101,13 +103,13 @@ class MatrixFamily(Family):
             case "affine-stabiliser":
                 return (n - 1) ** 2
             case "orthogonal":
-                return n * (n - 1) // 2
+                return half(n * (n - 1))
             case "stabiliser":
-                return (n - 1) * (n - 2) // 2
-        k = len(self._pairs(sizes))
+                return half((n - 1) * (n - 2))
+        k = self.paired(sizes)
         rest = n - 2 * k
         if self.type == "rotations":
-            return k + rest * (rest - 1) // 2
+            return k + half(rest * (rest - 1))
         return 2 * k + rest * rest
 
     def count(self, sizes: Sizes | None = None) -> int:
@@ -214,7 +216,7 @@ class ScalingFamily(Family):
         result = []
         for axis, pairs in zip(self.scaling.indexed, self.scaling.ties, strict=True):
             n = extent(axis, sizes)
-            result.append(n if pairs is None else n - len(_tied(axis, pairs, n)))
+            result.append(n if pairs is None else n - paired(pairs, axis, n))
         return result
 
     def count(self, sizes: Sizes | None = None) -> int:
@@ -266,10 +268,20 @@ class ScalingFamily(Family):
         return values
 
 
+def paired(pairs: tuple[tuple[int, int], ...], axis: Axis, n: Any) -> Any:
+    """Number of pairs when the axis has size n: all coordinates are paired, or the same few."""
+    if not isinstance(n, int):
+        return n / 2 if 2 * len(pairs) == axis.size else len(pairs)
+    if n == axis.size:
+        return len(pairs)
+    return n // 2 if 2 * len(pairs) == axis.size else (n - 1) // 2
+
+
 def _tied(axis: Axis, pairs: tuple[tuple[int, int], ...], n: int) -> list[tuple[int, int]]:
+    """The pairs at size n: on a twin their positions do not matter."""
     if n == axis.size:
         return list(pairs)
-    k = n // 2 if 2 * len(pairs) == axis.size else (n - 1) // 2
+    k = paired(pairs, axis, n)
     return [(i, i + k) for i in range(k)]
 
 
