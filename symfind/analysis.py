@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from symfind import __version__
-from symfind.errors import InputError
+from symfind.errors import InputError, SymfindError, TraceError
 from symfind.load import Inputs, Loaded, as_inputs, check_fits, load, sizes_of
 from symfind.load.build import check_model
 from symfind.load.inputs import describe as describe_inputs
@@ -32,11 +32,14 @@ from symfind.solve.factors import Group, factor, gather, spell
 from symfind.solve.solver import derive
 from symfind.solve.symbols import Symbols
 from symfind.trace import Graph, trace
+from symfind.trace.blame import place
+from symfind.trace.misfit import misfit
 
 if TYPE_CHECKING:
     from symfind.verify import Function
 
 DENSE_PARAMETERS = 3000
+MOST_PARAMETERS = 10_000
 VERIFIED_PARAMETERS = 400_000_000
 
 Tell = Callable[[str], None] | None
@@ -87,7 +90,7 @@ def analyze(
     loaded = _loaded(model, example_inputs, inputs, settings or {}, weights, seed)
     ends = {"load": time.perf_counter()}
     tell("tracing")
-    graph = trace(loaded.model, loaded.inputs.args, loaded.inputs.kwargs, train=train)
+    graph = _traced(loaded, train)
     ends["trace"] = time.perf_counter()
     tell("deriving symmetries")
     found = _Derived(graph, loaded, output)
@@ -96,12 +99,25 @@ def analyze(
         found, loaded, graph, output, verify, device, seed, train, tell
     )
     ends["verify"] = time.perf_counter()
-    certificate = _certify(found, loaded, graph, output, certify, device, seed, train, failed, tell)
+    proven = verification.status == "verified"
+    try:
+        certificate = _certify(
+            found, loaded, graph, output, certify, device, seed, train, failed, proven, tell
+        )
+    except KeyboardInterrupt:
+        certificate = Certificate("undetermined", reason="interrupted")
     ends["certify"] = time.perf_counter()
     return found.report(
         loaded, graph, output, train, verification, failed, approximate, certificate,
         _timing(start, ends),
     )  # fmt: skip
+
+
+def _traced(loaded: Loaded, train: bool) -> Graph:
+    try:
+        return trace(loaded.model, loaded.inputs.args, loaded.inputs.kwargs, train=train)
+    except TraceError as error:
+        raise misfit(loaded.model, loaded.inputs) or error from error
 
 
 def _timing(start: float, ends: dict[str, float]) -> Timing:
@@ -218,7 +234,7 @@ class _Derived:
             certificate=certificate,
             verification=verification,
             timing=timing,
-            versions=Versions(__version__, torch.__version__),
+            versions=Versions(__version__, str(torch.__version__)),
         )
 
     def _unread_factors(self) -> tuple[Factor, ...]:
@@ -283,6 +299,7 @@ def _verify(
         return Verification("skipped", reason=reason), set(), tuple(found.near)
     tell("verifying generators on the model")
     function = _function(loaded, graph, output, device, train)
+    _probe(function, seed)
     rng = torch.Generator().manual_seed(seed)
     pairs = found.generators(found.groups, found.factors)
     result = verify(function, [g for g, _ in pairs], rng=rng)
@@ -316,6 +333,23 @@ def _verify(
     )
 
 
+def _probe(function: "Function", seed: int) -> None:
+    """Evaluate once: what fails here fails because of the inputs, or is not finite."""
+    try:
+        function(function.random_point(torch.Generator().manual_seed(seed)))
+    except SymfindError:
+        raise
+    except Exception as error:
+        at = place(error)
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"the model fails on its example inputs: {type(error).__name__}: {reason}"
+            + (f" at {at!r}" if at else "")
+            + ". Give inputs of the shapes, dtypes and ranges that forward expects (--input; an "
+            "upper bound for integers is written 'i64<VOCAB>[1,128]')"
+        ) from error
+
+
 def _bounds(loaded: Loaded, graph: Graph) -> dict[str, int]:
     """Upper bounds of integer inputs: those given, else the table that an input is looked up in."""
     bounds = dict(loaded.inputs.bounds)
@@ -341,6 +375,7 @@ def _certify(
     seed: int,
     train: bool,
     failed: set[int],
+    proven: bool,
     tell: Callable[[str], None],
 ) -> Certificate:
     from symfind.load.inputs import draw
@@ -351,11 +386,13 @@ def _certify(
     if found.parameters > DENSE_PARAMETERS and certify == "auto":
         reason = f"{found.parameters:,} parameters are too many for a dense Jacobian"
         return Certificate("skipped", reason=reason)
+    if found.parameters > MOST_PARAMETERS:
+        reason = f"{found.parameters:,} parameters: a dense Jacobian is for {MOST_PARAMETERS:,}"
+        return Certificate("skipped", reason=f"{reason} at most")
     tell("measuring the nullity")
     function = _function(loaded, graph, output, device, train)
     bounds = _bounds(loaded, graph)
     start = Inputs(loaded.inputs.args, loaded.inputs.kwargs, bounds)
-
 
     def fresh(rng: torch.Generator) -> Inputs:
         # Of several sizes, so that units that are rarely active are reached as well.
@@ -365,25 +402,26 @@ def _certify(
             lambda _, leaf: leaf * scale if _is_float(leaf) else leaf,
         )
 
+    _, symmetry, inert = found.orbit(failed)
+    redundant = symmetry + inert
     measured = measure_nullity(
         function,
         fresh,
         seed=seed,
+        expected=redundant if proven else None,
         progress=tell,
     )
-    _, symmetry, inert = found.orbit(failed)
-    redundant = symmetry + inert
     common: dict[str, Any] = {
         "method": "jacobian",
         "on": "model",
         "parameters": found.parameters,
         "nullity": measured.nullity,
         "redundant": redundant,
-        "unexplained": measured.nullity - redundant,
+        "unexplained": None if measured.nullity is None else measured.nullity - redundant,
         "gap": measured.gap,
         "points": measured.points,
     }
-    if measured.status == "undetermined":
+    if measured.status == "undetermined" or measured.nullity is None:
         return Certificate("undetermined", reason=measured.reason, **common)
     if measured.nullity == redundant:
         return Certificate("complete", **common)
@@ -396,11 +434,11 @@ def _certify(
     tell("looking for what carries the unexplained directions")
     from symfind.solve.support import unexplained_support
 
-    rng = torch.Generator().manual_seed(seed + 1)
+    assert measured.theta is not None and measured.null is not None
     support = unexplained_support(
-        function,
-        lambda: fresh(rng),
+        measured.theta,
+        measured.null,
         [t.family for k, g in enumerate(found.groups) if k not in failed for t in g.tallies],
-        rng,
+        found.unread,
     )
     return Certificate("incomplete", unexplained_support=support, **common)

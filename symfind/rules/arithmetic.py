@@ -2,7 +2,7 @@
 
 from symfind.rules.build import is_uniform
 from symfind.rules.builder import Builder
-from symfind.rules.primitives import Node
+from symfind.rules.primitives import Expand, Node
 from symfind.rules.registry import rule
 
 Number = int | float
@@ -18,6 +18,8 @@ def add(b: Builder, x: Operand, y: Operand, alpha: Number = 1) -> Node:
 @rule("sub.Tensor", "sub.Scalar")
 def sub(b: Builder, x: Operand, y: Operand, alpha: Number = 1) -> Node:
     """x - alpha y; minus its own mean, it is centred."""
+    if isinstance(x, Node) and isinstance(y, Node):
+        y = _compact(y, x)
     if isinstance(x, Node) and isinstance(y, Node) and (dims := b.mean_of(y, x)) is not None:
         return b.centre(x, dims)
     return _sum(b, x, y, -float(alpha))
@@ -42,13 +44,25 @@ def _sum(b: Builder, x: Operand, y: Operand, sign: float) -> Node:
     return b.add(x, y, signs=signs)
 
 
+def _compact(x: Node, other: Node) -> Node:
+    """x before it was expanded to the shape of the other operand."""
+    if isinstance(x, Expand) and len(x.inputs[0].axes) == len(x.axes) and x.shape == other.shape:
+        return x.inputs[0]
+    return x
+
+
 @rule("mul.Tensor", "mul.Scalar")
 def mul(b: Builder, x: Operand, y: Operand) -> Node:
     """Entrywise product."""
     if not isinstance(x, Node):
         x, y = y, x
     assert isinstance(x, Node)
-    return b.multiply(x, y) if isinstance(y, Node) else b.scale(x, float(y))
+    if not isinstance(y, Node):
+        return b.scale(x, float(y))
+    x, y = _compact(x, y), _compact(y, x)
+    if x.varies or y.varies:
+        x, y = b.factor(x), b.factor(y)
+    return b.multiply(x, y)
 
 
 @rule("div.Tensor", "div.Scalar", "true_divide.Tensor")
@@ -57,7 +71,9 @@ def div(b: Builder, x: Operand, y: Operand) -> Node:
     if not isinstance(y, Node):
         assert isinstance(x, Node)
         return b.scale(x, 1.0 / y)
-    inverse = y if y.fixed and is_uniform(y) else b.pointwise(y, degree=-1.0)
+    if isinstance(x, Node):
+        y = _compact(y, x)
+    inverse = y if y.fixed and is_uniform(y) else b.reciprocal(y)
     if not isinstance(x, Node):
         return b.scale(inverse, float(x))
     return b.multiply(x, inverse)
@@ -72,7 +88,7 @@ def addcmul(b: Builder, x: Node, u: Node, v: Node, value: Number = 1) -> Node:
 @rule("addcdiv")
 def addcdiv(b: Builder, x: Node, u: Node, v: Node, value: Number = 1) -> Node:
     """x + value u / v."""
-    return b.add(x, b.multiply(u, b.pointwise(v, degree=-1.0)), signs=[1.0, float(value)])
+    return b.add(x, b.multiply(u, b.reciprocal(v)), signs=[1.0, float(value)])
 
 
 @rule("lerp.Tensor", "lerp.Scalar")

@@ -88,7 +88,7 @@ class Construction:
         rest = [f for f in factors if f not in scalars]
         shape = tuple(a.size for a in axes)
         if scalars and len(rest) == 1 and rest[0].shape == shape:
-            return self.scale(rest[0], float("nan"))
+            return self.scale(rest[0], math.prod(number(f) for f in scalars))
         rank = len(axes)
         labels = tuple(
             tuple(
@@ -313,6 +313,12 @@ def _groups(left: Axes, right: Axes) -> list[tuple[list[Axis], list[Axis]]]:
                 j += 1
         groups.append((one, two))
     return groups
+
+
+def number(x: Node) -> float:
+    """The one entry of a uniform constant, NaN where it is not known."""
+    value = x.value() if isinstance(x, p.Source) else None
+    return float("nan") if value is None else float(value.reshape(-1)[0])
 
 
 def is_uniform(x: Node, number: float | None = None) -> bool:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 from symfind.algebra.axes import Axis, merge
 from symfind.rules import primitives as p
 from symfind.rules.build import Construction, is_uniform
@@ -29,8 +31,6 @@ class Builder(Construction):
 
     def number(self, value: float) -> Node:
         """A constant of no dimension."""
-        import torch
-
         return self.constant(torch.tensor(float(value), dtype=torch.float64))
 
     def zeros(self, shape: Sequence[int]) -> Node:
@@ -60,16 +60,28 @@ class Builder(Construction):
         alone = isinstance(bias, p.Source) and bias.op is not None and len(bias.op.users) == 1
         if not alone or not isinstance(bias, p.Source) or bias.role != "parameter":
             return self.add(bias, drift, signs=[1.0, -1.0])
-        axes = list(bias.axes)
-        return self._put(
-            p.Source((), axes, op=bias.op, role="parameter", key=bias.key, offset=drift)
+        wire = p.Source(
+            (), list(bias.axes), op=bias.op, role="parameter", key=bias.key, offset=drift
         )
+        stack = [drift]
+        while stack:
+            node = stack.pop()
+            stack.extend(node.inputs)
+            if isinstance(node, p.Source) and node.role == "parameter":
+                node.followers.append(wire)
+        return self._put(wire)
 
     def one_hot(self, index: Node, rows: Axis) -> Node:
         """Rows of the identity, chosen by the input."""
         node = p.Source((), [*index.axes, Axis(rows.root.size)], role="input", key="one-hot")
         merge(node.axes[-1], rows)
         return self._put(node)
+
+    def reciprocal(self, x: Node) -> Node:
+        """1 / x."""
+        y = self.pointwise(x, degree=-1.0)
+        y.apply = torch.reciprocal
+        return y
 
     # memory ------------------------------------------------------------------------------
     def remember_mean(self, y: Node, x: Node, dims: Sequence[int], keep: bool) -> None:
@@ -91,6 +103,13 @@ class Builder(Construction):
         y = self.pointwise(x, degree=2.0)
         self.squares[id(y)] = x
         return y
+
+    def positive(self, x: Node) -> bool:
+        """Whether a wire is a sum of squares, or a power of one."""
+        while isinstance(x, p.Pointwise | p.View | p.Expand) and id(x) not in self.squares:
+            x = x.inputs[0]
+        own = isinstance(x, p.Contract) and len(x.inputs) == 2 and x.inputs[0] is x.inputs[1]
+        return id(x) in self.squares or own
 
     def root_of_square(self, y: Node) -> Node | None:
         """x where y = x²."""
@@ -151,6 +170,23 @@ class Builder(Construction):
                 return self.scale(y, 1.0)
             shape = [a.size for a in self._broadcast([mask, y])]
             if is_uniform(x, 0.0) and list(y.shape) == shape:
-                return self.multiply(y, self.source("constant", mask.shape))
-        masks = [self.source("constant", mask.shape) for _ in range(2)]
-        return self.add(*(self.multiply(v, m) for v, m in zip((x, y), masks, strict=True)))
+                return self.multiply(y, self.selector(mask, y is not values[0]))
+        picks = (self.selector(mask, flip) for flip in (False, True))
+        return self.add(*(self.multiply(v, m) for v, m in zip(values, picks, strict=True)))
+
+    def selector(self, mask: Node, flip: bool) -> Node:
+        """One where a mask holds and zero elsewhere, or the reverse."""
+        value = mask.value() if isinstance(mask, p.Source) and mask.fixed else None
+        if value is None:
+            return self.source("input", mask.shape)
+        chosen = (value == 0) if flip else (value != 0)
+        return self.factor(self.constant(chosen.to(torch.float64)))
+
+    def factor(self, x: Node) -> Node:
+        """A constant factor; one with zeros undoes no change of basis, and is like data."""
+        if not (isinstance(x, p.Source) and x.role == "constant") or is_uniform(x):
+            return x
+        value = x.value()
+        if value is None or bool((value == 0).any()):
+            return self.source("input", x.shape)
+        return x

@@ -16,7 +16,16 @@ def embedding(b: Builder, weight: Node, index: Node, *_: object) -> Node:
     return b.contract([rows, weight], [[*batch, "v"], ["v", "d"]], [*batch, "d"])
 
 
-@rule("embedding_bag", "_embedding_bag")
-def embedding_bag(b: Builder, *args: object) -> Node:
-    """Not understood yet."""
-    return b.opaque(args, b.op.shape, "no rule")
+@rule("embedding_bag")
+def embedding_bag(
+    b: Builder, weight: Node, indices: Node, offsets: Node, scale: bool = False, mode: int = 0,
+    sparse: bool = False, weights: Node | None = None, *_: object, **__: object,
+) -> tuple[Node, ...]:  # fmt: skip
+    """Weighted sums of rows (modes 0 and 1), or their maximum."""
+    shapes = [shape for shape, _ in b.op.outputs]
+    rest = [b.opaque([indices], shape or ()) for shape in shapes[1:]]
+    if mode == 2 or (weights is not None and b.learned(weights)):
+        inputs = [x for x in (weight, weights) if x is not None]
+        return b.opaque(inputs, shapes[0], "a maximum of rows"), *rest
+    counts = b.source("input", [shapes[0][0], weight.shape[0]])
+    return b.contract([counts, weight], [["n", "v"], ["v", "d"]], ["n", "d"]), *rest

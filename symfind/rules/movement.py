@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 
 from symfind.rules.builder import Builder
-from symfind.rules.primitives import Node, Source
+from symfind.rules.primitives import Expand, Node, Source, View
 from symfind.rules.registry import rule
 
 
@@ -15,24 +15,20 @@ from symfind.rules.registry import rule
     "reshape_as", "view_as", "atleast_1d", "atleast_2d",
 )  # fmt: skip
 def view(b: Builder, x: Node, *_: object, **__: object) -> Node:
-    """The traced output shape says it all."""
+    """The traced output shape says it all; there and back is nothing."""
+    if isinstance(x, View) and x.inputs[0].shape == tuple(b.op.shape):
+        return x.inputs[0]
     return b.view(x, b.op.shape)
 
 
 @rule(
     "clone", "contiguous", "alias", "detach", "dropout", "feature_dropout", "alpha_dropout",
     "lift_fresh_copy", "lift_fresh", "_to_copy", "to", "type_as", "native_dropout", "positive",
-    "conj", "resolve_conj", "resolve_neg", "copy_identity", "feature_alpha_dropout",
+    "conj", "resolve_conj", "resolve_neg", "copy_identity", "feature_alpha_dropout", "nan_to_num",
 )  # fmt: skip
 def identity(b: Builder, x: Node, *_: object, **__: object) -> Node:
     """The same value."""
     return x
-
-
-@rule("copy")
-def copy(b: Builder, x: Node, source: Node, *_: object, **__: object) -> Node:
-    """The source, in the shape of the target."""
-    return b.expand(source, b.op.shape)
 
 
 @rule("permute", "permute_copy")
@@ -170,9 +166,39 @@ def stack(b: Builder, xs: Sequence[Node], dim: int = 0) -> Node:
 
 
 @rule("hstack", "vstack", "column_stack")
-def unclear(b: Builder, xs: Sequence[Node], *_: object) -> Node:
-    """Rare spellings."""
-    return b.opaque(xs, b.op.shape, "no rule")
+def stack_along(b: Builder, xs: Sequence[Node]) -> Node:
+    """Concatenation along the second dimension, or the first."""
+    rank = len(xs[0].axes)
+    if rank < 2:
+        return b.opaque(xs, b.op.shape, "stacked vectors")
+    return b.join(list(xs), 0 if b.op.target.startswith("aten.vstack") else 1)
+
+
+@rule("slice_scatter")
+def slice_scatter(
+    b: Builder, x: Node, y: Node, dim: int = 0, start: int | None = None, end: int | None = None,
+    step: int = 1,
+) -> Node:  # fmt: skip
+    """One range of x replaced by y."""
+    dim %= len(x.axes)
+    n = x.axes[dim].size
+    first, last, step = slice(start, end, step).indices(n)
+    if step != 1:
+        return b.opaque([x, y], b.op.shape, "a scatter with a step")
+    parts = [b.narrow(x, dim, 0, first)] if first else []
+    parts.append(y)
+    if last < n:
+        parts.append(b.narrow(x, dim, last, n - last))
+    return b.join(parts, dim)
+
+
+@rule("select_scatter")
+def select_scatter(b: Builder, x: Node, y: Node, dim: int, index: int) -> Node:
+    """One entry of a dimension replaced by y."""
+    dim %= len(x.axes)
+    index %= x.axes[dim].size
+    shape = [1 if d == dim else n for d, n in enumerate(x.shape)]
+    return slice_scatter(b, x, b.view(y, shape), dim, index, index + 1)
 
 
 @rule("pixel_shuffle")
@@ -233,19 +259,40 @@ def index(b: Builder, x: Node, indices: Sequence[Node | None]) -> Node:
     return b.take(y, used[0], b.constant(strides))
 
 
-@rule("gather", "take_along_dim")
+@rule("gather")
 def gather(b: Builder, x: Node, dim: int, index: Node, **_: object) -> Node:
-    """Entries of one dimension picked per position by the data."""
-    if b.op.shape == x.shape:
-        return b.mix(x, [dim], [b.op.shape[dim]], unit=1.0)
-    return b.opaque([x, index], b.op.shape, "no rule")
+    """Entries of one dimension picked by the data, per position of the others.
+
+    Along a dimension where all positions pick the same, changes of basis pass.
+    """
+    dim %= len(x.axes)
+    for d, n in enumerate(index.shape):
+        if d != dim:
+            x = b.narrow(x, d, 0, n)
+    y = b.mix(x, [dim], [index.shape[dim]], unit=1.0)
+    same = _repeated(index)
+    y.stiff = tuple(d for d in range(len(x.axes)) if d != dim and d not in same)
+    return y
+
+
+def _repeated(x: Node) -> list[int]:
+    """Dimensions along which a wire is a copy of one slice."""
+    if isinstance(x, Expand):
+        offset = len(x.axes) - len(x.inputs[0].axes)
+        old = [1] * offset + list(x.inputs[0].shape)
+        return [d for d, n in enumerate(x.shape) if n != old[d]]
+    op = x.op
+    if op is not None and op.target.startswith("aten.expand"):
+        old = list(op.args[0].shape)
+        old = [1] * (len(x.axes) - len(old)) + old
+        return [d for d, n in enumerate(x.shape) if n != old[d]]
+    return []
 
 
 @rule("tril", "triu")
 def triangle(b: Builder, x: Node, *_: object) -> Node:
     """Half of the entries zero: a product with a constant."""
-    mask = b.source("constant", x.shape[-2:])
-    return b.multiply(x, mask)
+    return b.multiply(x, b.source("input", x.shape[-2:]))
 
 
 @rule("diagonal", "diag", "diag_embed")

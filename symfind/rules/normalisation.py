@@ -46,8 +46,8 @@ def rms_norm(
     weight: Node | None = None,
     eps: float | None = None,
 ) -> Node | tuple:
-    """Without centring."""
-    small = 1e-6 if eps is None else eps
+    """Without centring; no eps is that of the arithmetic, and the arithmetic here is exact."""
+    small = 0.0 if eps is None else eps
     y = _affine(b, b.normalise(x, _trailing(x, shape), False, small), weight, None)
     return (y, b.opaque([x], b.op.outputs[1][0])) if b.op.shape is None else y
 

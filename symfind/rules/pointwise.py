@@ -9,9 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from symfind.rules.build import is_uniform
 from symfind.rules.builder import Builder
 from symfind.rules.primitives import Node
 from symfind.rules.registry import rule
+
+
+GUARD = 1e-5  # a norm is kept above a bound this small only to divide by it
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,6 @@ def _formulas() -> dict[str, Callable[[Any], Any]]:
         "hardsigmoid": lambda z: pieces((0, z < -3), (z / 6 + s.Rational(1, 2), z < 3), (1, True)),
         "hardswish": lambda z: pieces((0, z < -3), (z * (z + 3) / 6, z < 3), (z, True)),
         "softplus": lambda z: s.log(1 + s.exp(z)),
-        "softsign": lambda z: pieces((z / (1 + z), z > 0), (z / (1 - z), True)),
         "sigmoid": lambda z: 1 / (1 + s.exp(-z)),
         "log_sigmoid": lambda z: -s.log(1 + s.exp(-z)),
         "silu": lambda z: z / (1 + s.exp(-z)),
@@ -115,7 +118,7 @@ def algebra_of(name: str) -> UnaryAlgebra:
 
 _NAMES = (
     "relu leaky_relu abs neg square sqrt rsqrt reciprocal relu6 elu selu celu hardtanh hardsigmoid "
-    "hardswish softplus softsign sigmoid log_sigmoid silu mish gelu tanh sin cos tan asin acos "
+    "hardswish softplus sigmoid log_sigmoid silu mish gelu tanh sin cos tan asin acos "
     "atan sinh cosh asinh acosh atanh erf erfc exp exp2 expm1 log log1p log2 log10 sinc"
 ).split()
 
@@ -168,17 +171,22 @@ def exponential(b: Builder, x: object, y: object) -> Node:
 
 @rule("clamp", "clip", "clamp_min", "clamp_max", "threshold")
 def clamp(b: Builder, x: Node, *bounds: object, **named: object) -> Node:
-    """Homogeneous where the only bounds are zero."""
+    """Homogeneous where the only bounds are zero, or a guard against division by zero."""
     limits = [v for v in (*bounds, *named.values()) if v is not None]
     nodes = [v for v in limits if isinstance(v, Node)]
     if nodes:
         return b.entrywise(x, *nodes)
-    return b.pointwise(x, degree=1.0 if all(v == 0 for v in limits) else None)
+    guard = len(limits) == 1 and ".clamp_m" in b.op.target or b.op.target == "aten.clamp.default"
+    least = GUARD if guard and b.positive(x) else 0.0
+    return b.pointwise(x, degree=1.0 if all(0 <= float(str(v)) <= least for v in limits) else None)
 
 
 @rule("maximum", "minimum", "fmax", "fmin", "max.other", "min.other")
 def extremum(b: Builder, x: Node, y: Node) -> Node:
     """The larger of two: both may be scaled by the same positive number."""
+    for one, other in ((x, y), (y, x)):
+        if is_uniform(one, 0.0) and other.shape == tuple(b.op.shape):
+            return b.pointwise(other, degree=1.0)
     return b.entrywise(x, y, degree=1.0)
 
 
@@ -198,9 +206,10 @@ def glu(b: Builder, x: Node, dim: int = -1) -> Node:
 
 @rule(
     "sign", "floor", "ceil", "round", "trunc", "floor_divide", "fmod.Scalar", "remainder.Scalar",
-    "nan_to_num", "bitwise_not", "bitwise_and", "bitwise_or", "logical_not", "logical_and",
+    "bitwise_not", "bitwise_and", "bitwise_or", "logical_not", "logical_and",
     "logical_or", "eq", "ne", "lt", "le", "gt", "ge", "isnan", "isinf", "argmax", "argmin",
-    "__and__", "__or__", "any", "all", "isfinite", "div.Tensor_mode", "one_hot",
+    "any", "all", "isfinite", "div.Tensor_mode", "one_hot", "histc", "bincount", "searchsorted",
+    "bucketize",
 )  # fmt: skip
 def discrete(b: Builder, *args: object, **_: object) -> Node:
     """Locally constant: nothing is known of what passes, and no direction is seen through it."""

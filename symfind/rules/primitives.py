@@ -52,25 +52,19 @@ class Node:
     users: list["Node"] = field(default_factory=list)
     index: int = -1
     result_of: Any = None  # the traced operation whose whole result this is
+    fixed: bool = field(init=False)  # neither parameters nor inputs reach it
+    varies: bool = field(init=False)  # it depends on the model's input
 
     def __post_init__(self) -> None:
         for x in dict.fromkeys(self.inputs):
             x.users.append(self)
+        self.fixed = bool(self.inputs) and all(x.fixed for x in self.inputs)
+        self.varies = any(x.varies for x in self.inputs)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Sizes of the dimensions."""
         return tuple(a.size for a in self.axes)
-
-    @cached_property
-    def fixed(self) -> bool:
-        """Whether neither parameters nor inputs reach this wire."""
-        return all(x.fixed for x in self.inputs) and bool(self.inputs)
-
-    @cached_property
-    def varies(self) -> bool:
-        """Whether the wire depends on the model's input."""
-        return any(x.varies for x in self.inputs)
 
     @cached_property
     def cells(self) -> list[Cell]:
@@ -136,16 +130,14 @@ class Source(Node):
     role: str = "constant"
     key: str = ""
     offset: Node | None = None  # wire = parameter - offset, the parameter being free to follow
+    followers: list["Source"] = field(default_factory=list)  # wires whose offset this moves
     compute: Any = None  # value of a constant that a rule made
     zero: bool = False
 
-    @cached_property
-    def fixed(self) -> bool:
-        return self.role == "constant"
-
-    @cached_property
-    def varies(self) -> bool:
-        return self.role == "input"
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.fixed = self.role == "constant"
+        self.varies = self.role == "input"
 
     def instances(self) -> Iterator[Instance]:
         """Nothing meets in a source."""
@@ -301,6 +293,7 @@ class Pointwise(Node):
 
     degree: float | None = None
     slope: float | None = None
+    apply: Any = None  # the function itself, where a rule and no traced operation made it
 
 
 @dataclass(eq=False)
@@ -337,6 +330,7 @@ class Mix(Node):
     dims: tuple[int, ...] = ()
     drop: bool = False
     unit: float | None = None  # the sum of each row, where it is the same for all
+    stiff: tuple[int, ...] = ()  # output dimensions along which the map is not the same
 
     def labelled(self):
         """Mixed dimensions are different indices on the two sides."""

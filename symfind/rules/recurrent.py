@@ -7,6 +7,11 @@ from symfind.rules.primitives import Node
 from symfind.rules.registry import rule
 
 
+def _state(b: Builder, shape: Sequence[int]) -> Node:
+    """A wire of which nothing is known yet, not even that it is fixed; it varies."""
+    return b.multiply(b.zeros(shape), b.source("input", [1] * len(shape)))
+
+
 def _layers(
     b: Builder, x: Node, params: Sequence[Node], biases: bool, layers: int, two: bool, first: bool
 ) -> Node:
@@ -23,7 +28,7 @@ def _layers(
             if each != per or (kind != "gru" and w_h.shape[0] % hidden):
                 return b.opaque([x, *params], b.op.outputs[0][0], "a recurrent layer projected")
             time = list(range(len(x.axes) - 1))
-            state = b.opaque([], [*x.shape[:-1], hidden])
+            state = _state(b, [*x.shape[:-1], hidden])
             gates = [
                 b.contract([x, w_i], [[*time, "i"], ["o", "i"]], [*time, "o"]),
                 b.contract([state, w_h], [[*time, "i"], ["o", "i"]], [*time, "o"]),
@@ -40,7 +45,11 @@ def _layers(
                 pieces = [b.add(*joint), *ends]
             else:
                 pieces = [b.add(*gates, *rest)]
-            outs.append(b.opaque(pieces, [*x.shape[:-1], hidden]))
+            if kind == "rnn_relu":
+                # The state is what the layer writes: both are scaled alike.
+                outs.append(b.entrywise(b.pointwise(pieces[0], degree=1.0), state, degree=1.0))
+            else:
+                outs.append(b.opaque([*pieces, state], [*x.shape[:-1], hidden]))
         x = b.join(outs, -1)
     return x
 

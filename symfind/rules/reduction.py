@@ -7,6 +7,7 @@ from symfind.rules.builder import Builder
 from symfind.rules.primitives import Node
 from symfind.rules.registry import rule
 
+LONGEST = 16  # a product of more entries is not multiplied out
 Dims = int | Sequence[int] | None
 
 
@@ -16,6 +17,11 @@ def _dims(x: Node, dim: Dims) -> list[int]:
         return list(range(rank))
     dims = [dim] if isinstance(dim, int) else list(dim)
     return [d % rank for d in dims] or list(range(rank))
+
+
+def _kept(x: Node, dims: Sequence[int], shape: Sequence[int]) -> bool:
+    """Whether reduced dimensions stay, with size one."""
+    return len(shape) == len(x.axes) and len(dims) > 0
 
 
 @rule("mean")
@@ -48,15 +54,15 @@ def sum_(b: Builder, x: Node, dim: Dims = None, keepdim: bool = False, **_: obje
 def var(b: Builder, x: Node, dim: Dims = None, *_: object, **named: object) -> Node:
     """The mean square about the mean."""
     dims = _dims(x, dim)
-    y = b.square_sum(b.centre(x, dims), dims, bool(named.get("keepdim", False)))
+    y = b.square_sum(b.centre(x, dims), dims, _kept(x, dims, b.op.shape))
     return b.scale(y) if b.op.target.startswith("aten.var") else b.pointwise(y, degree=0.5)
 
 
 @rule("var_mean", "std_mean")
 def var_mean(b: Builder, x: Node, dim: Dims = None, *_: object, **named: object) -> tuple:
     """Both."""
-    keep = bool(named.get("keepdim", False))
     dims = _dims(x, dim)
+    keep = _kept(x, dims, b.op.outputs[0][0])
     square = b.square_sum(b.centre(x, dims), dims, keep)
     spread = square if "var" in b.op.target else b.pointwise(square, degree=0.5)
     average = b.reduce(x, dims, keep, unit=1.0)
@@ -70,14 +76,17 @@ def norm(
 ) -> Node:
     """The root of a contraction for p = 2; otherwise homogeneous of degree one."""
     dims = _dims(x, dim)
+    if ord == 0:
+        return b.opaque([x], b.op.shape)
     if ord in (2, None) or (isinstance(ord, str) and ord == "fro"):
         return b.pointwise(b.square_sum(x, dims, keepdim), degree=0.5)
     return b.pointwise(b.reduce(b.pointwise(x, degree=1.0), dims, keepdim), degree=1.0)
 
 
 @rule("max.dim", "min.dim", "median.dim", "mode", "kthvalue")
-def max_dim(b: Builder, x: Node, dim: int, keepdim: bool = False) -> tuple[Node, Node]:
+def max_dim(b: Builder, x: Node, *args: int) -> tuple[Node, Node]:
     """Commutes with positive scalings and with shifts that are equal along the dimension."""
+    dim, keepdim = args[-2:]
     y = b.reduce(x, [dim], keepdim, unit=1.0, peak=True)
     return y, b.opaque([x], y.shape)
 
@@ -90,24 +99,28 @@ def amax(b: Builder, x: Node, dim: Dims = None, keepdim: bool = False) -> Node:
 
 @rule("logsumexp")
 def logsumexp(b: Builder, x: Node, dim: Dims, keepdim: bool = False) -> Node:
-    """Equal shifts pass; scalings do not."""
-    y = b.reduce(b.pointwise(x), _dims(x, dim), keepdim)
-    return b.pointwise(y)
+    """A soft maximum: equal shifts pass; scalings do not, as if a number were added."""
+    y = b.reduce(x, _dims(x, dim), keepdim, unit=1.0, peak=True)
+    return b.add(y, b.number(1.0))
 
 
 @rule("prod")
-def prod(b: Builder, x: Node, dim: int | None = None, keepdim: bool = False) -> Node:
-    """A product of entries."""
+def prod(b: Builder, x: Node, dim: int | None = None, keepdim: bool = False, **_: object) -> Node:
+    """A product of entries, multiplied out where they are few."""
     dims = _dims(x, dim)
-    return b.reduce(b.pointwise(x), dims, keepdim)
+    if len(dims) > 1 or x.axes[dims[0]].size > LONGEST:
+        return b.reduce(b.pointwise(x), dims, keepdim)
+    (at,) = dims
+    y = b.narrow(x, at, 0, 1)
+    for i in range(1, x.axes[at].size):
+        y = b.multiply(y, b.narrow(x, at, i, 1))
+    return b.view(y, b.op.shape)
 
 
-@rule("cumsum", "flip", "roll", "diff", "logcumsumexp", "cumprod", "fft_fft")
+@rule("cumsum", "flip", "roll", "diff")
 def along(b: Builder, x: Node, *args: object, **named: object) -> Node:
     """Constant maps along one dimension."""
     name = b.op.target.split(".")[1]
-    if name in ("logcumsumexp", "cumprod", "fft_fft"):
-        return b.opaque([x], b.op.shape, "no rule")
     if name == "cumsum":
         dims = [args[0] if args else named["dim"]]
     elif name == "flip":
@@ -117,8 +130,9 @@ def along(b: Builder, x: Node, *args: object, **named: object) -> Node:
         dims = [where] if isinstance(where, int) else list(where)  # type: ignore[call-overload]
     else:
         dims = [args[1] if len(args) > 1 else -1]
-    if not dims:
-        return b.opaque([x], b.op.shape, "no rule")
+    extra = [v for v in (*args, *named.values()) if isinstance(v, Node)]
+    if not dims or extra:
+        return b.opaque([x, *extra], b.op.shape, "a map of all entries together")
     dims = [d % len(x.axes) for d in dims]
     unit = 1.0 if name in ("flip", "roll") else None
     return b.mix(x, dims, [b.op.shape[d] for d in dims], unit=unit)
@@ -135,3 +149,17 @@ def topk(b: Builder, x: Node, *args: object, **_: object) -> tuple[Node, Node]:
     shape = b.op.outputs[0][0]
     y = b.mix(x, [dim], [shape[dim]], unit=1.0, peak=True)
     return y, b.opaque([x], shape)
+
+
+@rule("cosine_similarity")
+def cosine_similarity(b: Builder, x: Node, y: Node, dim: int = 1, eps: float = 1e-8) -> Node:
+    """The product of two wires, each divided by its norm."""
+    rank = max(len(x.axes), len(y.axes))
+    dim %= rank
+    labels, factors = [], []
+    for z in (x, y):
+        own = list(range(rank - len(z.axes), rank))
+        labels.append(own)
+        norm = b.square_sum(z, [own.index(dim)], True)
+        factors.append(b.multiply(z, b.pointwise(norm, degree=-0.5)))
+    return b.contract(factors, labels, [d for d in range(rank) if d != dim])

@@ -198,7 +198,7 @@ def _partners(
         hot = (rows + offset * slots + (offset > 0)) % width
         x = torch.nn.functional.one_hot(hot, width).to(torch.float64).reshape(shape)
         y = _run(root, exit_, inside, x).reshape(slots, width).abs()
-        reach.index_reduce_(0, hot, y, "amax")
+        reach.scatter_reduce_(0, hot[:, None].expand_as(y), y, "amax")
     reach.fill_diagonal_(0)
     partner = list(range(width))
     for j, i in torch.nonzero(reach > 1e-12).tolist():

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import torch
+
 from symfind.rules.builder import Builder
 from symfind.rules.primitives import Node
 from symfind.rules.registry import rule
@@ -57,7 +59,8 @@ def adaptive_avg_pool(b: Builder, x: Node, *_: object) -> Node:
 
 @rule("upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d", "upsample_linear1d",
       "upsample_bilinear2d", "upsample_trilinear3d", "upsample_bicubic2d",
-      "_upsample_bicubic2d_aa", "_upsample_bilinear2d_aa")  # fmt: skip
+      "_upsample_bicubic2d_aa", "_upsample_bilinear2d_aa", "_upsample_nearest_exact1d",
+      "_upsample_nearest_exact2d", "_upsample_nearest_exact3d")  # fmt: skip
 def upsample(b: Builder, x: Node, *_: object, **__: object) -> Node:
     """Interpolation weights sum to one."""
     return _last(b, x, _rank(b.op.target), 1.0)
@@ -80,13 +83,13 @@ def pad(
     mode: str | float = "constant",
     value: float | None = None,
 ) -> Node:
-    """Zeros are a concatenation; reflections a fixed map."""
+    """A constant is a concatenation; reflections are a fixed map."""
     rank = len(x.axes)
     target = b.op.target
     constant = "constant_pad" in target or (target.startswith("aten.pad") and mode == "constant")
     if "constant_pad" in target and isinstance(mode, int | float):
         value = mode
-    if constant and not value:
+    if constant:
         for i in range(len(padding) // 2):
             d = rank - 1 - i
             before, after = padding[2 * i], padding[2 * i + 1]
@@ -95,16 +98,30 @@ def pad(
             parts = [x]
             for n, at in ((max(before, 0), 0), (max(after, 0), 1)):
                 if n:
-                    zero = b.zeros([n if k == d else s for k, s in enumerate(x.shape)])
-                    parts.insert(0 if at == 0 else len(parts), zero)
+                    shape = [n if k == d else s for k, s in enumerate(x.shape)]
+                    fill = b.constant(torch.full(shape, float(value))) if value else b.zeros(shape)
+                    parts.insert(0 if at == 0 else len(parts), fill)
             x = b.join(parts, d)
         return x
-    if constant:
-        return b.opaque([x], b.op.shape, "padding with a number other than zero")
     return _last(b, x, len(padding) // 2, 1.0)
 
 
-@rule("im2col", "col2im")
-def im2col(b: Builder, x: Node, *_: object) -> Node:
-    """Sliding blocks are not understood yet."""
-    return b.opaque([x], b.op.shape, "no rule")
+@rule("im2col")
+def im2col(
+    b: Builder, x: Node, kernel: Sequence[int], dilation: object, padding: Sequence[int], *_: object
+) -> Node:
+    """Sliding blocks: positions become (place in the block, block), the same for all channels."""
+    *batch, c, _h, _w = x.shape
+    blocks = b.op.shape[-1]
+    unit = None if any(padding) else 1.0
+    y = b.mix(x, [-2, -1], [kernel[0] * kernel[1], blocks], unit=unit)
+    return b.view(y, [*batch, c * kernel[0] * kernel[1], blocks])
+
+
+@rule("col2im")
+def col2im(b: Builder, x: Node, size: Sequence[int], kernel: Sequence[int], *_: object) -> Node:
+    """Sums of sliding blocks."""
+    *batch, c, blocks = x.shape
+    k = kernel[0] * kernel[1]
+    y = b.view(x, [*batch, c // k, k, blocks])
+    return b.mix(y, [-2, -1], list(size))

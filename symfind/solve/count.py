@@ -17,7 +17,7 @@ import torch
 
 from symfind.algebra.axes import Axis, atoms, extent
 from symfind.solve.family import Family, MatrixFamily, Point, ScalingFamily, ShiftFamily
-from symfind.solve.rank import directions, increments
+from symfind.solve.rank import Span
 
 OWN_PARAMETERS = 3000
 OWN_DIRECTIONS = 2500
@@ -79,10 +79,20 @@ def _plain(family: Family, symbols: Any) -> Tally:
     return Tally(family, n, n, text, text)
 
 
-def _ranks(families: Sequence[Family], points: list[Point], names: dict[str, int]):
-    blocks = [directions(point, list(families), names) for point in points]
-    counts = [f.count(points[0].sizes) for f in families]
-    return increments(torch.cat(blocks), counts), increments(blocks[0], counts), counts
+def _increments(
+    families: Sequence[Family], sizes: dict[Axis, int] | None, shapes: Any, seed: int
+) -> tuple[list[int], list[int], list[int]]:
+    """What each family adds as vector fields, at one point, and how many coefficients it has."""
+    points = [_point(families, sizes, shapes, seed + k) for k in range(POINTS)]
+    at_point, as_fields = Span(families, points[:1]), Span(families, points)
+    fields, orbits, counts = [], [], []
+    for i, family in enumerate(families):
+        counts.append(family.count(sizes))
+        orbits.append(at_point.increment(i))
+        # A family that adds nothing at a generic point is combined from those before it.
+        clear = orbits[-1] in (0, counts[-1])
+        fields.append(orbits[-1] if clear else as_fields.increment(i))
+    return fields, orbits, counts
 
 
 def _point(families: Sequence[Family], sizes: dict[Axis, int] | None, shapes, seed: int) -> Point:
@@ -100,11 +110,9 @@ def _point(families: Sequence[Family], sizes: dict[Axis, int] | None, shapes, se
 
 
 def _own(families: list[Family], shapes: dict[str, tuple[int, ...]], symbols: Any) -> list[Tally]:
-    names = {name: math.prod(shape) for name, shape in shapes.items()}
-    points = [_point(families, None, shapes, seed) for seed in range(POINTS)]
-    fields, orbits, counts = _ranks(families, points, names)
     result = []
-    for family, field, orbit, count in zip(families, fields, orbits, counts, strict=True):
+    found = _increments(families, None, shapes, 0)
+    for family, field, orbit, count in zip(families, *found, strict=True):
         text = formula(family, symbols)
         result.append(Tally(family, field, orbit, text - (count - field), text - (count - orbit)))
     return result
@@ -150,17 +158,12 @@ def _shrink(families: list[Family], twin: int) -> dict[Axis, int]:
     }
     for f in families:
         found |= set(_axes(f))
-    distinct = sorted({a.size for a in found})
     rng = random.Random(twin)
-    room = 7
     small: dict[int, int] = {}
-    for i, n in enumerate(distinct):
-        base = 3 + round(i * min(1.0, room / max(len(distinct) - 1, 1)))
-        small[n] = min(n, base + rng.randint(0, 2))
-    # The order of sizes decides which ranks are full: it is kept.
     last = 0
-    for n in distinct:
-        small[n] = last = max(small[n], last)
+    for n in sorted({a.size for a in found}):
+        # Strictly in order, for the order of sizes decides which ranks are full.
+        small[n] = last = min(n, max(last + 1, 3) + rng.randint(0, 1))
     even = {a for f in families if isinstance(f, MatrixFamily) and f.bond.pairs for a in [f.axis]}
     even |= {
         a
@@ -186,13 +189,13 @@ def _through_twins(families: list[Family], symbols: Any) -> list[Tally]:
     for twin in range(TWINS):
         sizes = _shrink(kept, twin)
         sizes_of.append(sizes)
-        points = [_point(kept, sizes, needed, 100 * twin + k) for k in range(POINTS)]
-        names = {s.key: points[0].theta[s.key].numel() for s in needed}
-        fields, orbits, counts = _ranks(kept, points, names)
-        for i, (field, orbit, count) in enumerate(zip(fields, orbits, counts, strict=True)):
+        found = _increments(kept, sizes, needed, 100 * twin)
+        for i, (field, orbit, count) in enumerate(zip(*found, strict=True)):
             lacks[i][0].append(count - field)
             lacks[i][1].append(count - orbit)
             full[i].append(count)
+        if twin and all(_plainly(*lacks[i], full[i]) for i in range(len(kept))):
+            break
     counted: dict[int, Tally] = {}
     for i, f, (field, orbit), count in zip(chosen, kept, lacks, full, strict=True):
         counted[i] = _identify(f, field, orbit, count, sizes_of, symbols)
@@ -201,6 +204,14 @@ def _through_twins(families: list[Family], symbols: Any) -> list[Tally]:
         t = counted[stands[i]]
         result.append(Tally(f, t.algebra, t.orbit, t.algebra_formula, t.orbit_formula, t.known))
     return result
+
+
+def _plainly(field: list[int], orbit: list[int], count: list[int]) -> bool:
+    """Whether a family adds all or nothing on every twin, so that no polynomial is needed."""
+    return any(
+        all(x == y for x, y in zip(lack, whole, strict=True))
+        for lack, whole in ((orbit, [0] * len(count)), (field, count))
+    )
 
 
 def _all_parameters(families: list[Family], sources: list) -> list:

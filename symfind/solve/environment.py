@@ -70,6 +70,10 @@ class Environment:
                 return total.expand(self.shape(node))
             case p.Contract():
                 return einsum(values, node.labels, node.out)
+            case p.Pointwise() if node.slope is not None and node.slope == node.slope:
+                return node.slope * values[0]
+            case p.Pointwise() if node.apply is not None:
+                return node.apply(values[0])
         if self.sizes is None:
             raise LookupError(f"no value for {node.op}")
         return self._generic(node)

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,7 +44,15 @@ class Family(ABC):
     @property
     def names(self) -> tuple[str, ...]:
         """Parameters that are moved, in order, without repetition."""
-        return tuple(dict.fromkeys(s.key for s in self.sources))
+        moved = (*self.sources, *_followers(self.sources))
+        return tuple(dict.fromkeys(s.key for s in moved))
+
+
+def _followers(moved: Iterable[p.Source]) -> list[p.Source]:
+    """Wires that stay as they are, and whose parameters must therefore follow what moves."""
+    sources = list(moved)
+    found = dict.fromkeys(w for s in sources for w in s.followers if w.users)
+    return [w for w in found if w not in sources]
 
 
 def _accumulate(moves: Moves, source: p.Source, change: Tensor) -> None:
@@ -348,6 +356,20 @@ class NullFamily(Family):
         return self.build(env, c)  # type: ignore[operator]
 
 
+class _Changes(dict[str, Tensor]):
+    """Changes of parameters by name, zero (made when asked for) where nothing changes."""
+
+    def __init__(self, theta: Mapping[str, Tensor], changes: Mapping[str, Tensor]) -> None:
+        super().__init__(changes)
+        self._theta = theta
+
+    def __missing__(self, name: str) -> Tensor:
+        return torch.zeros_like(self._theta[name])
+
+    def values(self):  # type: ignore[no-untyped-def]
+        return super().values() or self._theta.values()
+
+
 @dataclass(eq=False)
 class Point:
     """Parameters at which families are evaluated, with their conversion from wires to names."""
@@ -368,20 +390,15 @@ class Point:
         for source, change in moves.items():
             if source.offset is not None:
                 result[source.key] = change + self._drift(source, plain)
+        for follower in _followers(moves):
+            result[follower.key] = self._drift(follower, plain)
         return result
 
     def _drift(self, source: p.Source, plain: Mapping[str, Tensor]) -> Tensor:
-        needed = {k: d for k, d in plain.items()}
-        if not needed:
-            return torch.zeros((), dtype=next(iter(self.theta.values())).dtype)
-
-        def drift(part: dict[str, Tensor]) -> Tensor:
-            env = Environment({**self.theta, **part}, self.sizes, self.constants)
-            return env.value(source.offset)  # type: ignore[arg-type]
-
-        point = {k: self.theta[k] for k in needed}
-        _, change = torch.func.jvp(drift, (point,), (needed,))
-        return change
+        """The change of an offset: it is linear in the one parameter that it depends on."""
+        assert source.offset is not None
+        changes = _Changes(self.theta, plain)
+        return Environment(changes, self.sizes, self.constants).value(source.offset)
 
     def flow(self, family: Family, c: Tensor, t: float) -> dict[str, Tensor]:
         """Parameters after time t."""
@@ -394,6 +411,9 @@ class Point:
         for source, value in values.items():
             if source.offset is not None:
                 result[source.key] = value + after.value(source.offset)
+        for follower in _followers(values):
+            assert follower.offset is not None
+            result[follower.key] = env.value(follower) + after.value(follower.offset)
         return result
 
     def _integrate(self, family: Family, c: Tensor, t: float, steps: int = 4) -> dict[str, Tensor]:

@@ -1,72 +1,124 @@
-"""How many directions the families really span at a generic point: orbits, not algebras."""
+"""How many directions the families really span at generic points.
+
+Whether a family is independent of those before it is nearly always visible on a single tensor:
+restricting to some coordinates can only lose rank. Whether it depends on them is nearly always
+visible from those that share a tensor with it: leaving others out can only add rank. Where the two
+bounds meet, the count is exact, and its cost is that of a neighbourhood; where they do not, more
+families are taken in.
+"""
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from symfind.solve.family import Family, Point
 
-DEPENDENT = 1e-8  # relative distance from the span of earlier directions that counts as none
+DEPENDENT = 1e-8  # singular values below this part of the largest count as zero
 
 
-def directions(point: Point, families: list[Family], names: dict[str, int]) -> Tensor:
-    """All basis directions as columns [P, N], normalised, in the order of the families."""
+def columns(point: Point, family: Family, scale: bool = True) -> dict[str, Tensor]:
+    """The basis directions of a family, one matrix [size of the tensor, count] per tensor."""
     env = point.environment()
-    total = sum(names.values())
-    offsets = {}
-    start = 0
+    count = family.count(point.sizes)
+    basis = torch.eye(count, **env.like)
+    found: dict[str, list[Tensor]] = {}
+    for c in basis:
+        for name, change in point.direction(family, c, env).items():
+            found.setdefault(name, []).append(change.reshape(-1))
+    return {name: torch.stack(parts, 1) for name, parts in found.items()}
+
+
+def rank(matrix: Tensor) -> int:
+    """Numerical rank, after scaling columns to unit norm."""
+    if 0 in matrix.shape:
+        return 0
+    norms = matrix.norm(dim=0)
+    matrix = matrix[:, norms > 0] / norms[norms > 0]
+    if matrix.shape[1] == 0:
+        return 0
+    rows, width = matrix.shape
+    if rows > 2 * width + 64:
+        # A random projection to a few more rows than columns keeps the rank.
+        matrix = _mixing(width + 32, rows) @ matrix
+    s = torch.linalg.svdvals(matrix)
+    return int((s > DEPENDENT * s[0]).sum())
+
+
+_pool = torch.zeros(0, dtype=torch.float64)
+
+
+def _mixing(rows: int, width: int) -> Tensor:
+    """A fixed random matrix; drawing it anew each time would cost more than using it."""
+    global _pool
+    if _pool.numel() < rows * width:
+        generator = torch.Generator().manual_seed(0)
+        _pool = torch.randn(2 * rows * width, generator=generator, dtype=torch.float64)
+    return _pool[: rows * width].reshape(rows, width)
+
+
+def directions(point: Point, families: Sequence[Family], names: dict[str, int]) -> Tensor:
+    """All basis directions as columns [P, N], over tensors of the given sizes, in order."""
+    return _stack([columns(point, f) for f in families], names)
+
+
+def _stack(parts: Sequence[dict[str, Tensor]], names: dict[str, int]) -> Tensor:
+    widths = [next(iter(p.values())).shape[1] if p else 0 for p in parts]
+    total = torch.zeros(sum(names.values()), sum(widths), dtype=torch.float64)
+    offset, row = {}, 0
     for name, n in names.items():
-        offsets[name] = start
-        start += n
-    columns = []
-    for family in families:
-        count = family.count(point.sizes)
-        for i in range(count):
-            c = torch.zeros(count, **env.like)
-            c[i] = 1.0
-            column = torch.zeros(total, **env.like)
-            for name, change in point.direction(family, c, env).items():
-                at = offsets[name]
-                column[at : at + names[name]] += change.reshape(-1)
-            norm = column.norm()
-            columns.append(column / norm if norm > 0 else column)
-    if not columns:
-        return torch.zeros(total, 0, **env.like)
-    return torch.stack(columns, 1)
+        offset[name] = row
+        row += n
+    at = 0
+    for part, width in zip(parts, widths, strict=True):
+        for name, block in part.items():
+            if name in offset:
+                total[offset[name] : offset[name] + names[name], at : at + width] = block
+        at += width
+    return total
 
 
-def increments(matrix: Tensor, counts: list[int]) -> list[int]:
-    """How many new directions each group of columns adds to the groups before it.
+class Span:
+    """The span of an ordered list of families at one point, or at several points together."""
 
-    A random projection to slightly more rows than columns keeps all ranks, and makes an unpivoted
-    QR factorisation reveal every dependent column by a vanishing diagonal entry.
-    """
-    rows, columns = matrix.shape
-    if columns == 0:
-        return [0] * len(counts)
-    generator = torch.Generator().manual_seed(rows)
-    if rows > columns + 32:
-        mix = torch.randn(columns + 32, rows, generator=generator, dtype=matrix.dtype)
-        matrix = mix @ matrix / rows**0.5
-    else:
-        # Fewer rows than columns: the span can fill everything; append nothing, count by pivots.
-        mix = torch.randn(rows, rows, generator=generator, dtype=matrix.dtype)
-        matrix = mix @ matrix
-    kept: list[Tensor] = []
-    result, start = [], 0
-    basis = torch.zeros(matrix.shape[0], 0, dtype=matrix.dtype)
-    for count in counts:
-        block = matrix[:, start : start + count]
-        start += count
-        if count == 0:
-            result.append(0)
-            continue
-        scale = block.norm(dim=0).max()
-        for _ in range(2):
-            block = block - basis @ (basis.T @ block)
-        q, r, _ = torch.linalg.svd(block, full_matrices=False)
-        rank = int((r > DEPENDENT * scale).sum()) if scale > 0 else 0
-        rank = min(rank, matrix.shape[0] - basis.shape[1])
-        basis = torch.cat([basis, q[:, :rank]], 1)
-        result.append(rank)
-        kept.append(q)
-    return result
+    def __init__(self, families: Sequence[Family], points: Sequence[Point]) -> None:
+        """Directions are computed when first needed."""
+        self.families = families
+        self.points = points
+        self._columns: dict[int, dict[str, Tensor]] = {}
+        self._touching: dict[str, list[int]] = {}
+        for i, family in enumerate(families):
+            for name in family.names:
+                self._touching.setdefault(name, []).append(i)
+
+    def _of(self, i: int) -> dict[str, Tensor]:
+        if i not in self._columns:
+            blocks = [columns(point, self.families[i]) for point in self.points]
+            self._columns[i] = {name: torch.cat([b[name] for b in blocks]) for name in blocks[0]}
+        return self._columns[i]
+
+    def _touch(self, names: set[str], i: int) -> list[int]:
+        """The families before i that move any of the tensors."""
+        return sorted({j for name in names for j in self._touching[name] if j < i})
+
+    def increment(self, i: int) -> int:
+        """Dimensions that family i adds to the span of those before it."""
+        count = self.families[i].count(self.points[0].sizes)
+        names = set(self.families[i].names)
+        while True:
+            before = self._touch(names, i)
+            lower = self._gain(before, i, names)
+            if lower == count:
+                return count
+            wide = names | {name for j in before for name in self.families[j].names}
+            if wide == names or self._gain(before, i, wide) == lower:
+                return lower
+            names = wide
+
+    def _gain(self, before: list[int], i: int, names: set[str]) -> int:
+        """Rank that family i adds to some families on some tensors."""
+        parts = [self._of(j) for j in (*before, i)]
+        rows = {n: block.shape[0] for part in parts for n, block in part.items() if n in names}
+        whole = _stack(parts, rows)
+        width = next(iter(self._of(i).values())).shape[1]
+        return rank(whole) - rank(whole[:, : whole.shape[1] - width])

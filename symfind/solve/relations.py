@@ -60,6 +60,10 @@ class Relations:
                 return [_ones(node, node.dims, 0.0)]
             case p.Centre():
                 return [_ones(node, node.dims, 0.0)]
+            case p.Normalise():
+                # divided by one number for all that the sum runs over: what is zero stays zero
+                found = self._known[node.inputs[0].index]
+                return [r for r in found if r.zero and set(r.dims) <= set(node.dims)]
             case p.Softmax():
                 return [_ones(node, node.dims, 1.0)]
             case p.Source() if node.key == "one-hot" and node.role == "input":
@@ -90,7 +94,7 @@ class Relations:
             case p.Join():
                 return self._joined(node)
             case p.Contract():
-                return self._gained(node)
+                return [*self._gained(node), *self._multiplied(node)]
             case p.Add():
                 return self._shifted(node)
             case p.Pointwise() if node.slope is not None:
@@ -126,6 +130,23 @@ class Relations:
                     result.append(_divided(_moved(relation, moves), gain, node, at, names))
         return result
 
+    def _multiplied(self, node: p.Contract) -> list[Relation]:
+        """What sums to zero still does so times what is constant along the sum."""
+        result: list[Relation] = []
+        for at, x in _factors(node):
+            other = node.inputs[1 - at]
+            place = {n: d for d, n in enumerate(node.out)}
+            wide = [n for n, a in zip(node.labels[at], x.axes, strict=True) if a.size > 1]
+            along = {n for n, a in zip(node.labels[1 - at], other.axes, strict=True) if a.size > 1}
+            if any(n not in place for n in [*wide, *along]):
+                continue
+            moves = {d: place[n] for d, n in enumerate(node.labels[at]) if n in place}
+            for relation in self._known[x.index]:
+                inside = all(d in moves and node.labels[at][d] not in along for d in relation.dims)
+                if relation.zero and inside:
+                    result.append(_moved(relation, moves))
+        return result
+
     def _shifted(self, node: p.Add) -> list[Relation]:
         if len(node.inputs) != 2:
             return []
@@ -143,17 +164,26 @@ class Relations:
 
 
 def _carriers(node: Node) -> list[Node]:
-    if isinstance(node, p.Permute | p.View | p.Pointwise | p.Add | p.Expand | p.Narrow | p.Join):
+    if isinstance(node, p.Permute | p.View | p.Pointwise | p.Add | p.Expand):
+        return list(node.inputs)
+    if isinstance(node, p.Narrow | p.Join | p.Normalise):
         return list(node.inputs)
     if isinstance(node, p.Mix) and not isinstance(node, p.Peak):
         return list(node.inputs)
     if isinstance(node, p.Contract):
-        return [x for _, x in _wires(node)]
+        return [x for _, x in [*_wires(node), *_factors(node)]]
     return []
 
 
 def _wires(node: p.Contract) -> list[tuple[int, Node]]:
     if len(node.inputs) != 2 or node.windows:
+        return []
+    return [(i, x) for i, x in enumerate(node.inputs) if x.varies]
+
+
+def _factors(node: p.Contract) -> list[tuple[int, Node]]:
+    """Both factors of a product of two different wires."""
+    if len(node.inputs) != 2 or node.windows or node.inputs[0] is node.inputs[1]:
         return []
     return [(i, x) for i, x in enumerate(node.inputs) if x.varies]
 

@@ -11,16 +11,16 @@ from symfind.algebra.axes import Sizes, branches
 from symfind.rules import primitives as p
 from symfind.rules.lower import Lowered
 from symfind.solve.environment import Environment
-from symfind.solve.family import Family, NullFamily, ShiftFamily
+from symfind.solve.family import NullFamily, ShiftFamily
 from symfind.solve.flows import LEANING, NEVER, PLAIN, Flows
 from symfind.solve.variation import ARBITRARY, CONSTANT, State, canonical
 
 MOST_FORMS = 64
 
 
-def shift_families(lowered: Lowered, flows: Flows) -> list[Family]:
+def shift_families(lowered: Lowered, flows: Flows) -> list[ShiftFamily | NullFamily]:
     """All seeds that die, and all that others take back."""
-    result: list[Family] = []
+    result: list[ShiftFamily | NullFamily] = []
     for sources in lowered.parameters.values():
         for source in sources:
             result.extend(_of(source, flows))
@@ -30,7 +30,7 @@ def shift_families(lowered: Lowered, flows: Flows) -> list[Family]:
     return result
 
 
-def _of(source: p.Source, flows: Flows) -> Iterator[Family]:
+def _of(source: p.Source, flows: Flows) -> Iterator[ShiftFamily]:
     done: dict[tuple[int | None, int], list[frozenset[int]]] = {}
     for cell, free, state in _forms(source):
         chosen = frozenset(free)
@@ -86,7 +86,7 @@ def _forms(source: p.Source) -> Iterator[tuple[int | None, list[int], State]]:
                     yield None, list(free), canonical(source, state)
 
 
-def _unread_rows(source: p.Source) -> Family | None:
+def _unread_rows(source: p.Source) -> NullFamily | None:
     """Rows of a table that its constant look-ups never read."""
     takes = [u for u in source.users if isinstance(u, p.Take)]
     if not takes or len(takes) != len(source.users) or len({u.dim for u in takes}) != 1:

@@ -1,5 +1,8 @@
 """From a traced graph to families of generators and their count."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from symfind.algebra.axes import Sizes
@@ -31,6 +34,22 @@ def derive(graph: Graph, output: str = "raw") -> Derivation:
         output: "raw" or "softmax".
     """
     lowered = lower(graph, output)
+    with _deep(len(lowered.nodes)):
+        return _derive(lowered)
+
+
+@contextmanager
+def _deep(nodes: int) -> Iterator[None]:
+    """Room for recursions along the graph: a few frames for every node."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, 10_000 + 20 * nodes))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def _derive(lowered: Lowered) -> Derivation:
     flows = Flows(lowered)
     chains = Chains(lowered, flows)
     shifts = shift_families(lowered, flows)
@@ -39,13 +58,25 @@ def derive(graph: Graph, output: str = "raw") -> Derivation:
     scalings = Scalings(lowered).scalings()
     families += [_scaling(s) for s in scalings]
     families += [f for f in shifts if f.kind == "shift"]
-    families += [f for f in shifts if f.kind == "parallel"]
+    families += [f for f in shifts if f.kind == "parallel" and not f.loose]
     families += parallel_families(lowered, flows)
     families += chains.relation_families()
     families += chains.reach_families()
     families += chains.blind_families()
-    relaxed = [_scaling(s, approximate=True) for s in Scalings(lowered, relaxed=True).scalings()]
+    # What leans on a relation mostly repeats what readers of that relation may do: it comes last.
+    families += [f for f in shifts if f.kind == "parallel" and f.loose]
+    known = {_followers(s) for s in scalings}
+    relaxed = [
+        _scaling(s, approximate=True)
+        for s in Scalings(lowered, relaxed=True).scalings()
+        if _followers(s) not in known
+    ]
     return Derivation(lowered, [f for f in families if f.count() > 0], relaxed)
+
+
+def _followers(scaling: Scaling) -> frozenset:
+    """What identifies a scaling: who follows it, how, along which indices."""
+    return frozenset((id(m.source), m.cell, m.exponent, m.places) for m in scaling.members)
 
 
 def _matrices(lowered: Lowered) -> list[Family]:

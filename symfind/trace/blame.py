@@ -32,18 +32,18 @@ def blame(model: nn.Module, error: BaseException) -> TraceError:
     """A TraceError for ``error``, raised while ``model`` was traced."""
     if isinstance(error, TraceError):
         return error
-    place = _culprit(error)
+    culprit = place(error)
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
     reason = lines[0].rstrip(".") if lines else type(error).__name__
     name = type(model).__name__
     if _depends_on_data(error):
         return TraceError(
             f"cannot trace {name}: the path that forward takes depends on the values of tensors"
-            + (f", at {place!r}" if place else f" ({reason})")
+            + (f", at {culprit!r}" if culprit else f" ({reason})")
             + ". Make it the same for all inputs, for example with torch.where, or fix the choice "
             "in the constructor"
         )
-    at = f" at {place!r}" if place else ""
+    at = f" at {culprit!r}" if culprit else ""
     return TraceError(
         f"cannot trace {name}: {reason}{at}. Check that the example inputs have the shapes and "
         "dtypes that forward expects; if they do, write this line with torch operations, or "
@@ -65,13 +65,14 @@ def _chain(error: BaseException | None) -> list[BaseException]:
     return found
 
 
-def _culprit(error: BaseException) -> str:
+def place(error: BaseException) -> str:
+    """The innermost line of the user's code that led to an error; empty where there is none."""
     fallback = ""
     for exception in _chain(error):
         for frame in reversed(traceback.extract_tb(exception.__traceback__)):
             if is_user_file(frame.filename):
-                place = describe(frame.filename, frame.lineno or 0, frame.name, frame.line or "")
+                line = describe(frame.filename, frame.lineno or 0, frame.name, frame.line or "")
                 if "site-packages" not in frame.filename:
-                    return place
-                fallback = fallback or place
+                    return line
+                fallback = fallback or line
     return fallback

@@ -35,6 +35,7 @@ class _Builder:
         }
         self.leaves: dict[str, Op] = {}
         self.recovered = recover_buffers(model)
+        self.known: dict[Any, Op] = {}
 
     def build(self, exported: Exported) -> Graph:
         results = self.block(exported.module, [self.leaf(s) for s in exported.sources])
@@ -159,10 +160,16 @@ class _Builder:
             module=_module(node),
         )
         result = simplify(op, target)
-        if result is op:
-            op.name = self.unique(node.name)
-            return self.add(op)
-        return result
+        if result is not op:
+            return result
+        # What is computed twice from the same wires is one wire: relations on it are shared.
+        key = None if _random(target) else _key((op.target, op.args, op.kwargs, shape, dtype))
+        if key is not None and key in self.known:
+            return self.known[key]
+        op.name = self.unique(node.name)
+        if key is not None:
+            self.known[key] = op
+        return self.add(op)
 
     def unique(self, name: str) -> str:
         candidate, count = name, 1
@@ -206,6 +213,26 @@ class _Builder:
             if op not in needed:
                 unread.append(name)
         return Graph(ops, self.inputs, parameters, outputs, unread)
+
+
+def _random(target: Any) -> bool:
+    return torch.Tag.nondeterministic_seeded in getattr(target, "tags", ())
+
+
+def _key(tree: Any) -> Any:
+    """A hashable spelling of arguments, with operations by identity; None where there is none."""
+    if isinstance(tree, Op):
+        return "op", id(tree)
+    if isinstance(tree, (tuple, list)):
+        parts = tuple(_key(item) for item in tree)
+        return None if None in parts else ("list", *parts)
+    if isinstance(tree, dict):
+        return _key([[k, v] for k, v in sorted(tree.items())])
+    if tree is None or isinstance(tree, (bool, int, float, complex, str)):
+        return type(tree).__name__, tree
+    if isinstance(tree, (torch.dtype, torch.layout, torch.device, torch.memory_format)):
+        return str(tree)
+    return None
 
 
 def _meta(value: Any) -> tuple[tuple[int, ...] | None, torch.dtype | None]:

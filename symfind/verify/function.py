@@ -69,7 +69,7 @@ class Function:
         self._train = train
         self._softmax = output == "softmax"
         self.device = torch.device(device)
-        self.inputs = self._place(Call(args, dict(kwargs or {})))
+        self.inputs = self.place(Call(args, dict(kwargs or {})))
         trainable = {n: p for n, p in model.named_parameters() if p.requires_grad}
         for name, parameter in trainable.items():
             if not parameter.is_floating_point():
@@ -83,7 +83,8 @@ class Function:
         self._samplers = {n: parameter_sampler(model, n) for n in self.names}
         self._constants = self._frozen() | self._buffers(buffers or {})
 
-    def _place(self, inputs: InputsLike) -> Call:
+    def place(self, inputs: InputsLike) -> Call:
+        """The inputs in float64, where the function is evaluated."""
         def place(value: Any) -> Any:
             return widen(value.to(self.device)) if isinstance(value, Tensor) else value
 
@@ -126,11 +127,13 @@ class Function:
         return {n: own[n].detach().to(self.device, torch.float64, copy=True) for n in self.names}
 
     @contextmanager
-    def _scope(self) -> Iterator[None]:
+    def scope(self) -> Iterator[None]:
+        """The state in which `evaluate` may be called."""
         with isolated(self._model, train=self._train), double_precision():
             yield
 
-    def _evaluate(self, theta: Point, inputs: Call) -> Tensor:
+    def evaluate(self, theta: Point, inputs: Call) -> Tensor:
+        """All floating outputs, concatenated; inside a `scope`, of placed inputs, any transform."""
         # Buffers are cloned here, inside any transform, because a forward pass may write to them.
         constants = {n: v.clone() for n, v in self._constants.items()}
         inputs = Call(*tree_map(lambda v: v.clone() if isinstance(v, Tensor) else v, inputs))
@@ -146,7 +149,8 @@ class Function:
         return torch.cat([part.reshape(-1).double() for part in parts])
 
     @staticmethod
-    def _finite(value: Tensor, what: str) -> Tensor:
+    def finite(value: Tensor, what: str) -> Tensor:
+        """The value, or an InputError that says what is not finite."""
         if not bool(torch.isfinite(value).all()):
             bad = "NaN" if bool(value.isnan().any()) else "Inf"
             raise InputError(
@@ -161,12 +165,12 @@ class Function:
         Raises:
             InputError: an output is NaN or infinite.
         """
-        call = self.inputs if inputs is None else self._place(inputs)
-        with self._scope():
-            value = self._evaluate(theta, call)
+        call = self.inputs if inputs is None else self.place(inputs)
+        with self.scope():
+            value = self.evaluate(theta, call)
         if torch._C._are_functorch_transforms_active():
             return value  # its values cannot be looked at inside a transform
-        return self._finite(value, "the output")
+        return self.finite(value, "the output")
 
     def jvp(self, theta: Point, direction: Point, inputs: InputsLike | None = None) -> Tensor:
         """Directional derivative at `theta`, shape (rows,); names absent in `direction` are fixed.
@@ -174,22 +178,22 @@ class Function:
         Raises:
             InputError: an output or derivative is NaN or infinite.
         """
-        call = self.inputs if inputs is None else self._place(inputs)
+        call = self.inputs if inputs is None else self.place(inputs)
         try:
             value, tangent = self._forward_jvp(theta, direction, call)
         except (NotImplementedError, RuntimeError) as error:
             if "forward" not in str(error).lower() and not isinstance(error, NotImplementedError):
                 raise
             value, tangent = self._double_reverse_jvp(theta, direction, call)
-        self._finite(value, "the output")
-        return self._finite(tangent, "the derivative of the output")
+        self.finite(value, "the output")
+        return self.finite(tangent, "the derivative of the output")
 
     def _forward_jvp(self, theta: Point, direction: Point, call: Call) -> tuple[Tensor, Tensor]:
         with forward_ad.dual_level(), torch.no_grad():
             dual = {n: forward_ad.make_dual(v, direction[n].to(v)) if n in direction else v
                     for n, v in theta.items()}  # fmt: skip
-            with self._scope():
-                value, tangent = forward_ad.unpack_dual(self._evaluate(dual, call))
+            with self.scope():
+                value, tangent = forward_ad.unpack_dual(self.evaluate(dual, call))
         return value, torch.zeros_like(value) if tangent is None else tangent
 
     def _double_reverse_jvp(
@@ -199,8 +203,8 @@ class Function:
         names = [n for n in theta if n in direction]
         with torch.enable_grad():
             leaves = {n: v.detach().requires_grad_(n in direction) for n, v in theta.items()}
-            with self._scope():
-                value = self._evaluate(leaves, call)
+            with self.scope():
+                value = self.evaluate(leaves, call)
             cotangent = torch.zeros_like(value, requires_grad=True)
             pulled = torch.autograd.grad(value, [leaves[n] for n in names], cotangent,
                                          create_graph=True, allow_unused=True)  # fmt: skip
@@ -221,19 +225,27 @@ class Function:
         Raises:
             InputError: an output or derivative is NaN or infinite.
         """
-        call = self.inputs if inputs is None else self._place(inputs)
-        with torch.enable_grad():
-            leaves = {n: v.detach().requires_grad_() for n, v in theta.items()}
-            with self._scope():
-                value = self._evaluate(leaves, call)
-        self._finite(value.detach(), "the output")
-        rows = value.numel()
+        call = self.inputs if inputs is None else self.place(inputs)
         jacobian = None
-        if rows > 3 * self.count:
+        if self(theta, call).numel() > 3 * self.count:
             jacobian = self._forward_jacobian(theta, call)
         if jacobian is None:
-            jacobian = _reverse_jacobian(value, [leaves[n] for n in self.names])
-        return self._finite(jacobian, "the Jacobian")
+            return self.pullback(theta, call)
+        return self.finite(jacobian, "the Jacobian")
+
+    def pullback(self, theta: Point, call: Call, cotangents: Tensor | None = None) -> Tensor:
+        """Cotangents, shape (count, rows), times the Jacobian; all of the Jacobian without them.
+
+        Raises:
+            InputError: an output or derivative is NaN or infinite.
+        """
+        with torch.enable_grad():
+            leaves = {n: v.detach().requires_grad_() for n, v in theta.items()}
+            with self.scope():
+                value = self.evaluate(leaves, call)
+        self.finite(value.detach(), "the output")
+        pulled = _reverse_rows(value, [leaves[n] for n in self.names], cotangents)
+        return self.finite(pulled, "the Jacobian")
 
     def _forward_jacobian(self, theta: Point, call: Call) -> Tensor | None:
         rest = {n: v for n, v in theta.items() if n not in self.shapes}
@@ -241,12 +253,12 @@ class Function:
 
         def along(vector: Tensor) -> Tensor:
             def evaluate(point: Tensor) -> Tensor:
-                return self._evaluate({**rest, **self.unflatten(point)}, call)
+                return self.evaluate({**rest, **self.unflatten(point)}, call)
 
             return torch.func.jvp(evaluate, (flat,), (vector,))[1]
 
         try:
-            with self._scope():
+            with self.scope():
                 eye = torch.eye(flat.numel(), dtype=flat.dtype, device=flat.device)
                 return torch.func.vmap(along, chunk_size=64)(eye).T
         except (RuntimeError, NotImplementedError):
@@ -263,8 +275,9 @@ class Function:
         return {n: p.view(self.shapes[n]) for n, p in zip(self.names, parts, strict=True)}
 
 
-def _reverse_jacobian(value: Tensor, leaves: list[Tensor]) -> Tensor:
-    rows, count = value.numel(), sum(leaf.numel() for leaf in leaves)
+def _reverse_rows(value: Tensor, leaves: list[Tensor], cotangents: Tensor | None) -> Tensor:
+    size, count = value.numel(), sum(leaf.numel() for leaf in leaves)
+    rows = size if cotangents is None else len(cotangents)
     if not value.requires_grad:
         return value.new_zeros(rows, count)
 
@@ -277,17 +290,20 @@ def _reverse_jacobian(value: Tensor, leaves: list[Tensor]) -> Tensor:
                           else g.reshape(*lead, -1)
                           for g, leaf in zip(grads, leaves, strict=True)], 1)  # fmt: skip
 
-    jacobian = value.new_empty(rows, count)
+    pulled = value.new_empty(rows, count)
     chunk = max(1, min(256, 20_000_000 // max(count, 1)))
     batch: Callable[[Tensor], Tensor] = lambda c: pull(c, True)  # noqa: E731
     for start in range(0, rows, chunk):
         width = min(chunk, rows - start)
-        cotangent = value.new_zeros(width, rows)
-        cotangent[torch.arange(width), start + torch.arange(width)] = 1.0
+        if cotangents is None:
+            cotangent = value.new_zeros(width, size)
+            cotangent[torch.arange(width), start + torch.arange(width)] = 1.0
+        else:
+            cotangent = cotangents[start : start + width]
         try:
             block = batch(cotangent)
         except RuntimeError:  # a backward that vmap cannot batch
             batch = lambda c: torch.cat([pull(row, False) for row in c])  # noqa: E731
             block = batch(cotangent)
-        jacobian[start : start + width] = block
-    return jacobian
+        pulled[start : start + width] = block
+    return pulled

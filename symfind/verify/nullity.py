@@ -5,43 +5,29 @@ ReLU neural networks" (2022): the rank at a generic point, over enough inputs.
 """
 
 import math
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from symfind.verify.function import Function, InputsLike
+from symfind.verify.function import Function, InputsLike, Point
+from symfind.verify.rank import Revealed, Spectrum, reveal, widest_gap
+from symfind.verify.rows import Rows
+from symfind.verify.threads import fitting_threads
 
 Draw = Callable[[torch.Generator], InputsLike]
 Progress = Callable[[str], None]
 
-_MIN_GAP = 3.0  # decades between the smallest kept and the largest dropped singular value
-_NOISE = -9.0  # a dropped singular value lies below this (log10, relative to the largest)
-_SCALING = 1e-3  # columns smaller than this, relative to the largest, are not scaled up to one
 _MAX_GROWTH = 32  # give up when rows this many times the parameters still add rank,
 _MAX_ROWS = 50_000  # or more than this many, where parameters are few
-_MAX_DRAWS = 4000
+_MAX_DRAWS = 4000  # or inputs, where each has few rows
 _SMALL = 1200  # parameters, up to which nothing is spared: several doublings at every point
-
-
-@dataclass(frozen=True)
-class Spectrum:
-    """Rank of a matrix decided by the widest gap in its singular values.
-
-    `kept` and `dropped` are log10 of the singular values at the two sides of the gap, relative to
-    the largest. Where nothing is dropped, `dropped` is the level of rounding.
-    """
-
-    rank: int
-    kept: float
-    dropped: float
-
-    @property
-    def clear(self) -> bool:
-        """Whether the two sides of the gap cannot be confused."""
-        return self.kept - self.dropped >= _MIN_GAP
+_LARGE = 2000  # parameters, from which what it will cost is told first
+_COPIES = 4  # of every row that is folded into others
+_PATIENCE = 5.0  # seconds between two lines about one point
 
 
 @dataclass(frozen=True)
@@ -50,131 +36,158 @@ class Nullity:
 
     `points` holds the nullity at every parameter point, `gap` (kept, dropped) at the point of the
     reported (smallest) one, and `saturation` the (rows, rank) pairs seen while adding inputs there.
+    `theta` is that point, and the columns of `null` span the null space there. Where it was
+    interrupted before the first point, `rank` and `nullity` are absent.
     """
 
     parameters: int
-    rank: int
-    nullity: int
+    rank: int | None
+    nullity: int | None
     points: tuple[int, ...]
-    gap: tuple[float, float]
+    gap: tuple[float, float] | None
     saturation: tuple[tuple[int, int], ...]
     status: Literal["clear", "undetermined"]
     reason: str = ""
-
-
-def _balanced(matrix: Tensor) -> Tensor:
-    """Scale columns towards unit norm, because parameters come in very different sizes.
-
-    The factor is bounded, so that the rounding noise of a null column (a key bias) stays noise.
-    Columns that are exactly zero are left out.
-    """
-    norms = matrix.norm(dim=0)
-    live = norms > 0
-    if not bool(live.any()):
-        return matrix[:, :0]
-    return matrix[:, live] / norms[live].clamp(min=_SCALING * float(norms.max()))
-
-
-def _gap(values: Tensor) -> Spectrum:
-    floor = math.log10(torch.finfo(torch.float64).eps) + 0.5 * math.log10(max(len(values), 1))
-    if len(values) == 0 or float(values[0]) == 0.0:
-        return Spectrum(0, 0.0, floor)
-    logs = [max(math.log10(v), floor) if v > 0 else floor for v in (values / values[0]).tolist()]
-    logs.append(floor)
-    below = [i for i in range(1, len(logs)) if logs[i] <= _NOISE]
-    rank = max(below, key=lambda i: (logs[i - 1] - logs[i], -i))
-    return Spectrum(rank, logs[rank - 1], logs[rank])
-
-
-def spectral_rank(matrix: Tensor) -> Spectrum:
-    """Rank of `matrix` by the widest gap among singular values that ends in rounding noise."""
-    return _gap(torch.linalg.svdvals(_balanced(matrix)))
-
-
-def _quick_rank(matrix: Tensor) -> int:
-    """Rank by QR after a random mixing of the columns, three times faster than the spectrum.
-
-    Mixing makes the leading columns independent with probability one, so that the diagonal of the
-    factor reveals the rank (Demmel, Dumitriu, Holtz 2007, section 5). Good enough to see whether
-    rank still grows; the answer is read off the spectrum.
-    """
-    matrix = _balanced(matrix)
-    rng = torch.Generator().manual_seed(0)
-    mixing = torch.randn(matrix.shape[1], min(matrix.shape), generator=rng, dtype=matrix.dtype)
-    factor = torch.linalg.qr(matrix @ mixing.to(matrix.device), mode="r").R
-    return _gap(factor.diagonal().abs().sort(descending=True).values).rank
+    theta: Point | None = field(default=None, compare=False, repr=False)
+    null: Tensor | None = field(default=None, compare=False, repr=False)
 
 
 class RowSpace:
-    """The row space of a growing stack of Jacobian rows, kept as one triangular factor."""
+    """Rows of a Jacobian in bounded memory.
+
+    Until it is full the rows are kept as they are; those that come later are added, with random
+    weights, to several random ones that are there (a sparse embedding, as in Cohen, "Nearly tight
+    oblivious subspace embeddings by trace inequalities", 2016). Its row space is always contained
+    in that of all rows, so that its rank is never more than theirs, and almost surely not less.
+    """
 
     def __init__(self, columns: int) -> None:
         self.columns = columns
+        self.capacity = columns + columns // 8 + 64
         self.rows = 0
-        self._pending: list[Tensor] = []
-        self._factor: Tensor | None = None
+        self._store: Tensor | None = None
+        self._rng = torch.Generator().manual_seed(columns)
 
     def add(self, block: Tensor) -> None:
         """Add rows, shape (rows, columns)."""
+        if self._store is None:
+            self._store = block.new_empty(self.capacity, self.columns)
+        room = max(0, self.capacity - self.rows)
+        kept, folded = block[:room], block[room:]
+        self._store[self.rows : self.rows + len(kept)] = kept
         self.rows += len(block)
-        self._pending.append(block)
-        if sum(map(len, self._pending)) >= self.columns:
-            self._compress()
-
-    def _compress(self) -> None:
-        parts = ([] if self._factor is None else [self._factor]) + self._pending
-        stacked = torch.cat(parts)
-        self._pending = []
-        if len(stacked) <= self.columns:
-            self._factor = stacked
-            return
-        # Columns that are exactly zero stay exactly zero; they only cost time.
-        live = stacked.abs().amax(0) > 0
-        factor = torch.linalg.qr(stacked[:, live], mode="r").R
-        self._factor = stacked.new_zeros(len(factor), self.columns)
-        self._factor[:, live] = factor
+        if len(folded):
+            place = torch.randint(self.capacity, (_COPIES, len(folded)), generator=self._rng)
+            weight = torch.randn(*place.shape, 1, generator=self._rng, dtype=torch.float64)
+            for p, w in zip(place.to(block.device), weight.to(block), strict=True):
+                self._store.index_add_(0, p, folded * w)
 
     def matrix(self) -> Tensor:
-        """A matrix with the row space, and the singular values, of the whole stack."""
-        self._compress()
-        assert self._factor is not None
-        return self._factor
+        """What represents all rows, at most `capacity` of them."""
+        assert self._store is not None
+        return self._store[: min(self.rows, self.capacity)]
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Outcome:
-    spectrum: Spectrum
+    revealed: Revealed
+    theta: Point
     history: tuple[tuple[int, int], ...]
     stopped: bool
 
+    @property
+    def spectrum(self) -> Spectrum:
+        return self.revealed.spectrum
 
-def _measure_point(
-    function: Function, draw: Draw, rng: torch.Generator, least: int, expected: int | None = None
-) -> _Outcome:
-    """Rank at one random point: redraw inputs, doubling the rows, until the rank stops growing.
 
-    Where another point's rank is `expected` and this one reaches it with the `least` rows that
-    sufficed there, it has stopped growing as well.
-    """
-    theta = function.random_point(rng)
-    space = RowSpace(function.count)
-    steady = 3 if function.count <= 300 else 2 if function.count <= _SMALL else 1
-    history: list[tuple[int, int]] = []
-    goal, unchanged, draws = least, 0, 0
-    stopped = gave_up = False
-    while not (stopped or gave_up):
-        while space.rows < goal and draws < _MAX_DRAWS:
-            space.add(function.jacobian(theta, draw(rng)))
-            draws += 1
-        rank = _quick_rank(space.matrix())
-        unchanged = unchanged + 1 if history and rank == history[-1][1] else 0
-        history.append((space.rows, rank))
-        stopped = rank in (function.count, expected) or unchanged >= steady
-        gave_up = space.rows > max(_MAX_GROWTH * function.count, _MAX_ROWS) or draws >= _MAX_DRAWS
-        goal = 2 * space.rows
-    spectrum = spectral_rank(space.matrix())
-    history[-1] = (space.rows, spectrum.rank)
-    return _Outcome(spectrum, tuple(history), stopped)
+class _Point:
+    """Rank at one random point, by adding rows until it stops growing."""
+
+    def __init__(
+        self, function: Function, rows: Rows, draw: Draw, rng: torch.Generator, tell: Progress
+    ) -> None:
+        self.draw, self.rng, self.source, self.tell = draw, rng, rows, tell
+        self.theta = function.random_point(rng)
+        self.count = function.count
+        self.space = RowSpace(self.count)
+        self.draws = 0
+        rows.prepare(self.theta, draw(rng))
+        self.most = max(_MAX_GROWTH * self.count, _MAX_ROWS)
+        self.most_draws = max(_MAX_DRAWS, 5 * self.space.capacity // rows.width)
+
+    @property
+    def exhausted(self) -> bool:
+        return self.space.rows > self.most or self.draws >= self.most_draws
+
+    def _block(self, goal: int) -> Tensor:
+        missing = -(-(goal - self.space.rows) // self.source.width)
+        wanted = min(missing, self.source.draws, self.most_draws - self.draws)
+        self.draws += wanted
+        block = self.source(self.theta, [self.draw(self.rng) for _ in range(wanted)])
+        self.space.add(block)
+        return block
+
+    def fill(self, goal: int) -> None:
+        """Add rows up to a number."""
+        told = time.perf_counter()
+        while self.space.rows < goal and self.draws < self.most_draws:
+            self._block(goal)
+            if time.perf_counter() > told + _PATIENCE:
+                told = time.perf_counter()
+                self.tell(f"{self.space.rows:,} of {goal:,} rows")
+
+    def extend(self, goal: int, known: Revealed) -> Revealed:
+        """Add rows up to a number, and take from the null space what they see.
+
+        Only the product of the new rows with the null space is decomposed.
+        """
+        before = self.space.rows
+        seen: list[Tensor] = []
+        null = known.null / known.scales[:, None]
+        while self.space.rows < goal and self.draws < self.most_draws:
+            seen.append(self._block(goal) @ null)
+            if sum(map(len, seen)) > 2 * null.shape[1] + 256:
+                seen = [torch.linalg.qr(torch.cat(seen), mode="r").R]
+        size = known.largest * math.sqrt(max(self.space.rows - before, 1) / before)
+        product = torch.cat(seen)
+        if len(product) > product.shape[1]:
+            product = torch.linalg.qr(product, mode="r").R
+        _, values, vh = torch.linalg.svd(product, full_matrices=True)
+        top = max(size, float(values[0])) if len(values) else 0.0
+        if top == 0.0:
+            return known
+        grown = widest_gap(torch.cat([values.new_tensor([top]), values])).rank - 1
+        if grown == 0:
+            return known
+        rank = known.spectrum.rank + grown
+        spectrum = Spectrum(rank, known.spectrum.kept, known.spectrum.dropped)
+        return Revealed(spectrum, known.null @ vh[grown:].T, known.scales, top)
+
+    def measure(self, least: int, enough: int | None) -> _Outcome:
+        """Double the rows until the rank stays, or is `enough`: then more rows cannot add to it."""
+        steady = 3 if self.count <= 300 else 2 if self.count <= _SMALL else 1
+        self.fill(least)
+        known = reveal(self.space.matrix())
+        history = [(self.space.rows, known.spectrum.rank)]
+        unchanged, fresh = 0, True
+
+        def stopped() -> bool:
+            goal = self.count if enough is None else min(enough, self.count)
+            done = known.spectrum.rank >= goal and (known.spectrum.clear or not fresh)
+            return done or unchanged >= steady
+
+        while not (stopped() or self.exhausted):
+            known, last = self.extend(2 * self.space.rows, known), known
+            grown = known is not last
+            unchanged, fresh = (0, False) if grown else (unchanged + 1, fresh)
+            history.append((self.space.rows, known.spectrum.rank))
+        agreed = True
+        if not fresh:
+            # The null space was reduced step by step: decompose what represents all rows.
+            known, last = reveal(self.space.matrix()), known
+            agreed = known.spectrum.rank == last.spectrum.rank
+            history[-1] = (self.space.rows, known.spectrum.rank)
+        return _Outcome(known, self.theta, tuple(history), agreed and stopped())
 
 
 def _first_rows(outcome: _Outcome) -> int:
@@ -189,12 +202,93 @@ def _unconfirmed(outcomes: list[_Outcome], count: int) -> bool:
     return len(set(ranks)) > 1 and (count <= _SMALL or ranks.count(max(ranks)) == 1)
 
 
+class _Measurement:
+    def __init__(
+        self, function: Function, draw: Draw, points: int, expected: int | None, tell: Progress
+    ) -> None:
+        self.function, self.draw, self.points, self.tell = function, draw, points, tell
+        self.count = function.count
+        self.expected = expected
+        self.outcomes: list[_Outcome] = []
+        self.rows = Rows(function)
+
+    def _done(self) -> bool:
+        if not self.outcomes:
+            return False
+        last = self.outcomes[-1]
+        if self.expected is not None and last.spectrum.clear:
+            if self.count - last.spectrum.rank <= self.expected:
+                return True
+        if len(self.outcomes) < self.points:
+            return False
+        return not (
+            _unconfirmed(self.outcomes, self.count) and len(self.outcomes) < 4 * self.points
+        )
+
+    def run(self, rng: torch.Generator) -> None:
+        if self.count > _LARGE:
+            self.tell(_estimate(self.count, self.function.device))
+        while not self._done():
+            best = max(self.outcomes, key=lambda o: o.spectrum.rank, default=None)
+            point = _Point(self.function, self.rows, self.draw, rng, self.tell)
+            enough = None if self.expected is None else self.count - self.expected
+            least = point.space.capacity
+            if best is not None and best.stopped and self.count > _SMALL:
+                least, enough = _first_rows(best), best.spectrum.rank
+            outcome = point.measure(least, enough)
+            self.outcomes.append(outcome)
+            nullity = self.count - outcome.spectrum.rank
+            self.tell(f"point {len(self.outcomes)}: nullity {nullity} of {self.count}, "
+                      f"{outcome.history[-1][0]} rows")  # fmt: skip
+
+    def result(self, interrupted: bool) -> Nullity:
+        outcomes, count = self.outcomes, self.count
+        seen = f"interrupted after {len(outcomes)} point{'s' * (len(outcomes) != 1)}"
+        if not outcomes:
+            return Nullity(count, None, None, (), None, (), "undetermined", seen)
+        settled = [o for o in outcomes if o.spectrum.clear and o.stopped]
+        chosen = max(settled or outcomes, key=lambda o: o.spectrum.rank)
+        spectrum = chosen.spectrum
+        reason = seen if interrupted else ""
+        if not settled and not interrupted:
+            reason = "the rank still grows with every added input" if spectrum.clear else (
+                f"no clear gap in the spectrum: the smallest kept singular value is "
+                f"1e{spectrum.kept:.1f}, the largest dropped 1e{spectrum.dropped:.1f}")  # fmt: skip
+        return Nullity(
+            parameters=count,
+            rank=spectrum.rank,
+            nullity=count - spectrum.rank,
+            points=tuple(count - o.spectrum.rank for o in outcomes),
+            gap=(round(spectrum.kept, 1), round(spectrum.dropped, 1)),
+            saturation=chosen.history,
+            status="undetermined" if reason else "clear",
+            reason=reason,
+            theta=chosen.theta,
+            null=chosen.revealed.null / chosen.revealed.scales[:, None],
+        )
+
+
+def _estimate(count: int, device: torch.device) -> str:
+    """What one point needs: memory for its rows and their factor, time for the factor alone."""
+    size = 1000
+    probe = torch.randn(size, size, dtype=torch.float64, device=device)
+    torch.linalg.qr(probe[:64], mode="r")
+    start = time.perf_counter()
+    float(torch.linalg.qr(probe, mode="r").R[0, 0])
+    seconds = 1.2 * (time.perf_counter() - start) * (count / size) ** 3
+    memory = 5.0 * 8 * count**2 / 1e9
+    spelled = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+    return (f"{count:,} parameters: about {memory:.1f} GB, and {spelled} for each decomposition "
+            "besides the derivatives")  # fmt: skip
+
+
 def measure_nullity(
     function: Function,
     draw_inputs: Draw,
     *,
     points: int = 3,
     seed: int = 0,
+    expected: int | None = None,
     progress: Progress | None = None,
 ) -> Nullity:
     """Measure parameters minus rank of the Jacobian, at generic parameters.
@@ -209,42 +303,25 @@ def measure_nullity(
         draw_inputs: draws inputs over their full domain (see `sampling.draw_like`).
         points: how many random parameter points, at least.
         seed: of the random parameters and inputs.
+        expected: how many independent directions are known (proven) to be null. The nullity is at
+            least this, and rows can only lower it: a point that shows it, with a clear gap, ends
+            the measurement.
         progress: told one line of text per point.
+
+    Returns:
+        The measurement; when interrupted from the keyboard, an undetermined one with what was seen.
 
     Raises:
         InputError: outputs or derivatives are NaN or infinite.
     """
-    count = function.count
-    if count == 0:
+    if function.count == 0:
         return Nullity(0, 0, 0, (), (0.0, -16.0), (), "clear")
-    rng = torch.Generator().manual_seed(seed)
-    outcomes: list[_Outcome] = []
-    while len(outcomes) < points or (_unconfirmed(outcomes, count) and len(outcomes) < 4 * points):
-        best = max(outcomes, key=lambda o: o.spectrum.rank, default=None)
-        if best is None or not best.stopped or count <= _SMALL:
-            outcome = _measure_point(function, draw_inputs, rng, least=count + 16)
-        else:
-            outcome = _measure_point(function, draw_inputs, rng, _first_rows(best),
-                                     expected=best.spectrum.rank)  # fmt: skip
-        outcomes.append(outcome)
-        if progress is not None:
-            progress(f"point {len(outcomes)}: nullity {count - outcome.spectrum.rank} of {count}, "
-                     f"{outcome.history[-1][0]} rows")  # fmt: skip
-    settled = [o for o in outcomes if o.spectrum.clear and o.stopped]
-    chosen = max(settled or outcomes, key=lambda o: o.spectrum.rank)
-    spectrum = chosen.spectrum
-    reason = ""
-    if not settled:
-        reason = "the rank still grows with every added input" if spectrum.clear else (
-            f"no clear gap in the spectrum: the smallest kept singular value is "
-            f"1e{spectrum.kept:.1f}, the largest dropped 1e{spectrum.dropped:.1f}")  # fmt: skip
-    return Nullity(
-        parameters=count,
-        rank=spectrum.rank,
-        nullity=count - spectrum.rank,
-        points=tuple(count - o.spectrum.rank for o in outcomes),
-        gap=(round(spectrum.kept, 1), round(spectrum.dropped, 1)),
-        saturation=chosen.history,
-        status="undetermined" if reason else "clear",
-        reason=reason,
+    measurement = _Measurement(
+        function, draw_inputs, points, expected, progress or (lambda text: None)
     )
+    try:
+        with fitting_threads(function.count):
+            measurement.run(torch.Generator().manual_seed(seed))
+    except KeyboardInterrupt:
+        return measurement.result(interrupted=True)
+    return measurement.result(interrupted=False)

@@ -3,7 +3,8 @@ import torch
 from torch import Tensor, nn
 
 from symfind.verify.function import Call, Function
-from symfind.verify.nullity import RowSpace, measure_nullity, spectral_rank
+from symfind.verify.nullity import RowSpace, measure_nullity
+from symfind.verify.rank import reveal, spectral_rank
 from symfind.verify.sampling import draw_like
 
 
@@ -40,17 +41,52 @@ def test_rounding_in_a_null_column_is_not_scaled_up() -> None:
     assert spectral_rank(matrix).rank == 4
 
 
-def test_row_space_keeps_singular_values() -> None:
-    space = RowSpace(6)
-    blocks = [torch.randn(4, 6, dtype=torch.float64) for _ in range(7)]
-    for block in blocks:
-        block[:, 3] = 0
-        space.add(block)
-    assert space.rows == 28
-    factor = space.matrix()
-    assert len(factor) <= 6 and not factor[:, 3].any()
-    full = torch.linalg.svdvals(torch.cat(blocks))[:5]
-    assert torch.allclose(torch.linalg.svdvals(factor)[:5], full)
+@pytest.mark.parametrize("shape", [(12, 5), (5, 12), (40, 40), (300, 211)])
+@pytest.mark.parametrize("deficit", [0, 1, 3])
+def test_revealed_rank_and_null_space(shape: tuple[int, int], deficit: int) -> None:
+    rng = torch.Generator().manual_seed(1)
+    rank = min(shape) - deficit
+    left = torch.randn(shape[0], rank, generator=rng, dtype=torch.float64)
+    matrix = left @ torch.randn(rank, shape[1], generator=rng, dtype=torch.float64)
+    matrix[:, 0] *= 1e-2
+    found = reveal(matrix)
+    exact = torch.linalg.svdvals(matrix / found.scales)
+    assert found.spectrum.rank == rank and found.spectrum.clear
+    assert found.null.shape == (shape[1], shape[1] - rank)
+    eye = torch.eye(shape[1] - rank, dtype=torch.float64)
+    assert torch.allclose(found.null.T @ found.null, eye, atol=1e-12)
+    assert (matrix @ (found.null / found.scales[:, None])).norm() < 1e-12 * matrix.norm()
+    # both sides of the gap are those of the spectrum
+    assert found.largest == pytest.approx(float(exact[0]), rel=0.05)
+    assert 10**found.spectrum.kept == pytest.approx(float(exact[rank - 1] / exact[0]), rel=0.2)
+
+
+@pytest.mark.parametrize("tail", [[1e-7, 1e-8, 1e-9, 1e-10, 1e-11], [1e-5, 1e-6, 1e-13, 1e-14]])
+def test_revealed_gap_is_that_of_the_spectrum(tail: list[float]) -> None:
+    matrix = matrix_with([1.0] * 20 + tail, rows=40)
+    found, exact = reveal(matrix).spectrum, spectral_rank(matrix)
+    assert found.rank == exact.rank and found.clear == exact.clear
+
+
+def test_row_space_never_has_more_rank_and_keeps_it() -> None:
+    rng = torch.Generator().manual_seed(0)
+    basis = torch.randn(5, 9, generator=rng, dtype=torch.float64)
+    basis[:, 3] = 0
+    space = RowSpace(9)
+    for _ in range(30):
+        space.add(torch.randn(7, 5, generator=rng, dtype=torch.float64) @ basis)
+    assert space.rows == 210
+    assert len(space.matrix()) == space.capacity < 210
+    assert not space.matrix()[:, 3].any()
+    assert spectral_rank(space.matrix()).rank == 5
+
+
+def test_row_space_sees_what_comes_late() -> None:
+    space = RowSpace(20)
+    eye = torch.eye(20, dtype=torch.float64)
+    space.add(eye[:1].expand(500, 20))
+    space.add(eye[1:])
+    assert reveal(space.matrix()).spectrum.rank == 20
 
 
 def test_rare_tokens_are_waited_for() -> None:
@@ -96,6 +132,60 @@ def test_same_seed_same_answer() -> None:
 
     assert measured() == measured()
     assert measured().nullity == 4
+
+
+def relu_net() -> Function:
+    model = nn.Sequential(nn.Linear(4, 12), nn.ReLU(), nn.Linear(12, 3))
+    return Function(model, (torch.randn(1, 4),))
+
+
+def test_expected_nullity_ends_the_measurement() -> None:
+    function = relu_net()
+
+    def draw(rng: torch.Generator) -> Call:
+        return Call(draw_like(function.inputs.args, rng), {})
+
+    full = measure_nullity(function, draw)
+    short = measure_nullity(function, draw, expected=12)
+    assert full.nullity == short.nullity == 12
+    assert len(short.points) == 1 and len(full.points) >= 3
+    assert short.saturation[-1][0] < full.saturation[-1][0]
+
+
+def test_too_small_an_expectation_changes_nothing() -> None:
+    function = relu_net()
+
+    def draw(rng: torch.Generator) -> Call:
+        return Call(draw_like(function.inputs.args, rng), {})
+
+    assert measure_nullity(function, draw, expected=7) == measure_nullity(function, draw)
+
+
+def test_null_space_is_returned() -> None:
+    function = relu_net()
+    measured = measure_nullity(function, lambda rng: Call(draw_like(function.inputs.args, rng), {}))
+    assert measured.theta is not None and measured.null is not None
+    assert measured.null.shape == (function.count, 12)
+    assert torch.linalg.matrix_rank(measured.null) == 12
+    jacobian = function.jacobian(measured.theta)
+    assert (jacobian @ measured.null).norm() < 1e-12 * jacobian.norm() * measured.null.norm()
+
+
+@pytest.mark.parametrize("after", [0, 2])
+def test_interrupted(after: int) -> None:
+    function = relu_net()
+    seen: list[str] = []
+
+    def draw(rng: torch.Generator) -> Call:
+        if len(seen) == after:
+            raise KeyboardInterrupt
+        return Call(draw_like(function.inputs.args, rng), {})
+
+    measured = measure_nullity(function, draw, progress=seen.append)
+    assert measured.status == "undetermined"
+    assert f"interrupted after {after} points" in measured.reason
+    assert len(measured.points) == after
+    assert (measured.nullity is None) == (after == 0)
 
 
 def test_no_trainable_parameters() -> None:

@@ -1,0 +1,273 @@
+"""What every analysis promises, whatever the model."""
+
+import dataclasses
+import json
+import random
+from collections import namedtuple
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from torch import Tensor, nn
+
+import symfind
+from symfind.cli import main
+from symfind.report import Report
+from symfind.solve.family import ScalingFamily
+
+
+def mlp(*widths: int, activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for a, b in zip(widths, widths[1:], strict=False):
+        layers += [nn.Linear(a, b), activation()]
+    return nn.Sequential(*layers[:-1])
+
+
+class Everything(nn.Module):
+    """Modes, hooks, buffers that change, frozen and half-precision parameters, recurrence."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(3, 4)
+        self.norm = nn.BatchNorm1d(4)
+        self.drop = nn.Dropout(0.5)
+        self.frozen = nn.Linear(4, 4).requires_grad_(False)
+        self.rnn = nn.LSTM(4, 2, batch_first=True)
+        self.last = nn.Linear(2, 3)
+        self.calls = 0
+        self.cache: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        x = self.drop(self.norm(self.first(x)))
+        self.cache = x
+        x = torch.relu(self.frozen(x)) + torch.rand_like(x) * 0
+        return self.last(self.rnn(x[:, None])[0][:, 0])
+
+
+def state(model: nn.Module) -> dict[str, Any]:
+    return {
+        "tensors": {k: v.clone() for k, v in model.state_dict().items()},
+        "identity": [id(p) for p in model.parameters()],
+        "dtypes": [(p.dtype, p.device, p.requires_grad, p.grad) for p in model.parameters()],
+        "modes": [m.training for m in model.modules()],
+        "hooks": [(len(m._forward_hooks), len(m._forward_pre_hooks)) for m in model.modules()],
+        "attributes": [sorted(m.__dict__) for m in model.modules()],
+        "momentum": [getattr(m, "track_running_stats", None) for m in model.modules()],
+    }
+
+
+@pytest.mark.parametrize("train", [False, True])
+def test_the_model_is_left_alone(train: bool) -> None:
+    model = Everything().train()
+    model.norm.eval()
+    seen: list[int] = []
+    model.last.register_forward_hook(lambda *_: seen.append(1))
+    before = state(model)
+    torch.manual_seed(5)
+    random.seed(5)
+    np.random.seed(5)
+    randomness = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()
+    flags = torch.is_grad_enabled(), torch.get_default_dtype(), torch.get_num_threads()
+    example = torch.randn(16, 3, generator=torch.Generator().manual_seed(0))
+    kept = example.clone()
+
+    symfind.analyze(model, example, train=train)
+
+    after = state(model)
+    for name, tensor in before.pop("tensors").items():
+        assert torch.equal(tensor, after["tensors"][name]), name
+    after.pop("tensors")
+    assert before == after
+    assert model.calls == 0 and model.cache is None
+    assert torch.equal(example, kept)
+    assert torch.equal(torch.get_rng_state(), randomness[0])
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == randomness[1:]
+    assert flags == (torch.is_grad_enabled(), torch.get_default_dtype(), torch.get_num_threads())
+
+
+def test_half_precision_and_meta_models_are_analysed_as_real_ones() -> None:
+    plain = symfind.analyze(mlp(6, 5, 4), torch.randn(16, 6))
+    half = symfind.analyze(mlp(6, 5, 4).bfloat16(), torch.randn(16, 6))
+    with torch.device("meta"):
+        empty = mlp(6, 5, 4)
+    meta = symfind.analyze(empty, torch.randn(16, 6))
+    assert plain.dimension == half.dimension == meta.dimension
+    assert half.is_complete and meta.is_complete
+    assert all(p.is_meta for p in empty.parameters())
+
+
+def test_one_seed_one_report() -> None:
+    def run(seed: int) -> Report:
+        torch.manual_seed(seed + 17)  # the caller's own state must not matter
+        example = torch.ones(16, 6)
+        return symfind.analyze(mlp(6, 5, 4, 3), example, seed=seed).without_timing()
+
+    assert run(0).to_dict() == run(0).to_dict()
+    other = run(1)
+    assert other.dimension == run(0).dimension
+
+
+def test_round_trip() -> None:
+    report = symfind.analyze(mlp(6, 5, 4), torch.randn(16, 6))
+    data = json.loads(report.to_json())
+    assert data["schema"] == "symfind.report/1"
+    assert Report.from_dict(data) == report
+    assert Report.from_dict(report.to_dict()).to_json() == report.to_json()
+    for key in ("certificate", "verification", "dimension", "factors", "timing", "versions"):
+        assert key in data
+
+
+def test_generators_of_a_report_act_on_weights() -> None:
+    model = mlp(6, 5, 4)
+    report = symfind.analyze(model, torch.randn(16, 6), certify="never")
+    theta = {n: p.detach().double() for n, p in model.named_parameters()}
+    x = torch.randn(32, 6, dtype=torch.float64)
+    expected = torch.func.functional_call(model, theta, x)
+    for factor in report.factors:
+        for generator in factor.generators:
+            c = generator.coefficients(torch.Generator().manual_seed(0))
+            moved = {**theta, **generator.flow(theta, c, 0.5)}
+            assert max(float((moved[n] - theta[n]).abs().max()) for n in theta) > 1e-2
+            torch.testing.assert_close(torch.func.functional_call(model, moved, x), expected)
+
+
+# a generator that is wrong ----------------------------------------------------------------
+@pytest.fixture
+def corrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scalings of the first bond push one of their two sides the wrong way."""
+    honest = ScalingFamily._factors
+
+    def wrong(self: ScalingFamily, env: Any, c: Tensor) -> Any:
+        result = honest(self, env, c)
+        if any(source.key == "0.weight" for source, _, _ in result):
+            source, cell, log = result[-1]
+            result[-1] = source, cell, -log
+        return result
+
+    monkeypatch.setattr(ScalingFamily, "_factors", wrong)
+
+
+def test_a_wrong_generator_is_caught(corrupted: None) -> None:
+    report = symfind.analyze(mlp(6, 5, 4, 6), torch.randn(16, 6))
+    assert report.verification.status == "failed"
+    (lost,) = report.verification.failed
+    assert lost.residual.infinitesimal > 1e-3 and lost.total == 5
+    assert lost.id not in {f.id for f in report.factors}
+    assert report.dimension.symmetry == sum(f.total for f in report.factors) == 4
+    assert report.dimension.redundant == 4
+    certificate = report.certificate
+    assert (certificate.status, certificate.redundant, certificate.nullity) == ("incomplete", 4, 9)
+    assert any(name.startswith("0.") for name in certificate.unexplained_support)
+
+
+FILE = """
+import torch
+from torch import nn
+model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 6))
+example_inputs = torch.ones(16, 6)
+"""
+
+
+def test_a_wrong_generator_makes_exit_code_1(corrupted: None, tmp_path: Any) -> None:
+    path, target = tmp_path / "net.py", tmp_path / "report.json"
+    path.write_text(FILE)
+    result = CliRunner().invoke(main, ["analyze", str(path), "--json", str(target)])
+    assert result.exit_code == 1 and "failed" in result.stdout.lower()
+    assert json.loads(target.read_text())["verification"]["status"] == "failed"
+
+
+# outputs ----------------------------------------------------------------------------------
+@dataclasses.dataclass
+class Pair:
+    one: Tensor
+    two: Tensor
+
+
+Named = namedtuple("Named", ["one", "two"])
+
+
+class Several(nn.Module):
+    """Two heads; the second alone would leave the first one inert."""
+
+    def __init__(self, pack: Any) -> None:
+        super().__init__()
+        self.trunk, self.one, self.two = nn.Linear(6, 5), nn.Linear(5, 3), nn.Linear(5, 2)
+        self.pack = pack
+
+    def forward(self, x: Tensor) -> Any:
+        h = torch.relu(self.trunk(x))
+        return self.pack(self.one(h), self.two(h))
+
+
+PACKS = {
+    "tuple": lambda a, b: (a, b),
+    "list": lambda a, b: [a, b],
+    "dict": lambda a, b: {"one": a, "two": b},
+    "nested": lambda a, b: {"one": (a, [b])},
+    "dataclass": Pair,
+    "namedtuple": Named,
+    "with-integers": lambda a, b: (a, b, b.argmax(-1)),
+}
+
+
+@pytest.mark.parametrize("pack", PACKS.values(), ids=PACKS.keys())
+def test_every_output_counts(pack: Any) -> None:
+    report = symfind.analyze(Several(pack), torch.randn(16, 6))
+    assert report.dimension.redundant == 5 and report.dimension.inert == 0
+    assert report.is_complete
+    assert symfind.analyze(Several(lambda a, b: b), torch.randn(16, 6)).dimension.inert == 18
+
+
+# controls ---------------------------------------------------------------------------------
+class Asymmetric(nn.Module):
+    """Fixed entries in every row break all symmetry (Lim et al. 2024)."""
+
+    def __init__(self, a: int, b: int, masked: bool) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(a)
+        free = torch.ones(b, a)
+        for row in range(b):
+            free[row, torch.randint(a, (), generator=generator)] = 0.0
+        self.register_buffer("free", free)
+        self.register_buffer("held", (1 - free) * torch.randn(b, a, generator=generator))
+        self.register_buffer("places", torch.eye(a * b)[:, free.flatten().bool()])
+        shape = (b, a) if masked else (int(free.sum()),)
+        self.weight, self.bias = nn.Parameter(torch.randn(shape)), nn.Parameter(torch.randn(b))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.weight.dim() == 2:
+            weight = self.free * self.weight + self.held
+        else:
+            weight = (self.places @ self.weight).view_as(self.held) + self.held
+        return nn.functional.linear(x, weight, self.bias)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_asymmetric_networks_have_no_symmetry(masked: bool) -> None:
+    model = nn.Sequential(Asymmetric(6, 5, masked), nn.ReLU(), Asymmetric(5, 4, masked),
+                          nn.ReLU(), Asymmetric(4, 3, masked))  # fmt: skip
+    report = symfind.analyze(model, torch.randn(16, 6))
+    assert report.dimension.symmetry == 0
+    assert report.verification.status == "verified"
+    # what lies under a fixed entry is never read; that, and nothing else, is the null space
+    unread = 5 + 4 + 3 if masked else 0
+    assert report.certificate.nullity == unread
+    assert report.dimension.inert + report.certificate.unexplained == unread
+
+
+class Foreign(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.linalg.svdvals(x.unflatten(-1, (2, 2)))
+
+
+def test_an_operation_without_a_rule_is_rigid_and_named() -> None:
+    model = nn.Sequential(mlp(6, 5, 4), Foreign(), nn.Linear(2, 3))
+    report = symfind.analyze(model, torch.randn(16, 6))
+    (gap,) = report.unsupported
+    assert "svd" in gap.op and gap.nodes and gap.effect.startswith("rigid")
+    assert report.dimension.redundant <= report.certificate.nullity
+    assert report.dimension.redundant >= 5  # the bond in front of it is untouched
+    assert report.verification.status == "verified"

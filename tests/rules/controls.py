@@ -1,0 +1,45 @@
+"""Models that must have no symmetry, and operations that nobody knows."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tests.rules.harness import Case, linear, of, sequences
+
+
+class Fixed(nn.Module):
+    """A linear layer with one weight of every row fixed to a random number (W-asymmetry)."""
+
+    def __init__(self, a: int, b: int) -> None:
+        super().__init__()
+        self.inner = nn.Linear(a, b)
+        mask = torch.ones(b, a)
+        mask[torch.arange(b), torch.randint(a, (b,))] = 0
+        self.register_buffer("mask", mask)
+        self.register_buffer("number", torch.randn(b, a) + 2.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.inner.weight * self.mask + (1 - self.mask) * self.number
+        return nn.functional.linear(x, weight, self.inner.bias)
+
+
+def asymmetric(activation: Any) -> Any:
+    return of(lambda m, x: m.r(activation(m.w(x))), (16, 3),
+              w=lambda: Fixed(3, 4), r=lambda: Fixed(4, 3))  # fmt: skip
+
+
+def spectrum(m: Any, x: Tensor) -> Tensor:
+    return m.r(torch.fft.rfft(m.w(x)).abs())
+
+
+CASES = [
+    Case("asymmetric-relu", "mul.Tensor", asymmetric(torch.relu)),
+    Case("asymmetric-tanh", "mul.Tensor", asymmetric(torch.tanh)),
+    Case("rfft", "", of(spectrum, (16, 4), w=lambda: linear(4, 4), r=lambda: linear(3, 3)),
+         rigid=("aten.fft_rfft.default",), gap="no rule"),
+    Case("matrix-exponential", "", sequences(lambda z: torch.linalg.matrix_exp(z), 4),
+         rigid=("aten.linalg_matrix_exp.default",)),
+    Case("cumprod", "", sequences(lambda z: z.cumprod(1), 2), rigid=("aten.cumprod.default",),
+         gap="no rule"),
+]  # fmt: skip

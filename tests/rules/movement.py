@@ -1,0 +1,117 @@
+"""Operations that only move entries."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tests.rules.harness import (
+    Case,
+    between,
+    images,
+    linear,
+    of,
+    pair,
+    sequences,
+    weight,
+)
+
+PERMUTED = "a change of basis conjugated by a constant permutation"
+COPIES = "relations between copies of one wire"
+UNREAD = "entries that a constant selection leaves out"
+MASKED = "entries that a constant removes or makes"
+ROWS = torch.tensor([2, 0, 3])
+
+
+def heads(z: Tensor) -> Tensor:
+    return z.reshape(*z.shape[:-1], 2, 2)
+
+
+CASES = [
+    Case("view", "view", between(lambda z: F.relu(z.view(-1, 2, 2)).view(-1, 4))),
+    Case("view-linear", "view", between(lambda z: z.view(-1, 2, 2).flatten(1))),
+    Case("unflatten", "view", between(lambda z: z.unflatten(-1, (2, 2)).flatten(-2))),
+    Case("squeeze", "unsqueeze squeeze", between(lambda z: z.unsqueeze(1).cos().squeeze(1))),
+    Case("permute", "permute",
+         sequences(lambda z: heads(z).permute(2, 3, 0, 1).relu().permute(2, 3, 0, 1).flatten(2))),
+    Case("transpose", "transpose", sequences(lambda z: z.transpose(1, 2).relu().transpose(1, 2))),
+    Case("swap-in-features", "transpose", between(lambda z: heads(z).mT.flatten(1)),
+         gap=PERMUTED),
+    Case("movedim", "transpose", sequences(lambda z: z.movedim(1, 2).sin().movedim(1, 2))),
+    Case("channel-shuffle", "channel_shuffle",
+         of(lambda m, x: m.r(F.channel_shuffle(m.w(x), 2)), (3, 2, 3, 3),
+            w=lambda: torch.nn.Conv2d(2, 4, 1, groups=2), r=lambda: torch.nn.Conv2d(4, 2, 1))),
+    Case("expand", "expand", between(lambda z: z.unsqueeze(1).expand(-1, 3, -1))),
+    Case("expand-features", "expand", between(lambda z: z.relu().expand(-1, 4), 1, 4), gap=COPIES),
+    Case("repeat", "repeat", between(lambda z: z.repeat(1, 2), 2, 4), gap=COPIES),
+    Case("tile", "tile", between(lambda z: z.tile((1, 2)), 2, 4), gap=COPIES),
+    Case("repeat-relu", "repeat", between(lambda z: z.repeat(1, 2).relu(), 2, 4), gap=COPIES),
+    Case("repeat-interleave", "repeat_interleave.self_int",
+         between(lambda z: z.repeat_interleave(2, 1), 2, 4), gap=COPIES),
+    Case("slice", "slice", between(lambda z: z[:, 1:], 4, 3)),
+    Case("slice-relu", "slice", between(lambda z: z[:, 1:].relu(), 4, 3)),
+    Case("slices", "slice", between(lambda z: z[:, :2].relu() * z[:, 2:], 4, 2)),
+    Case("slice-step", "slice", between(lambda z: z[:, ::2] * z[:, 1::2], 4, 2)),
+    Case("slice-step-uneven", "slice", between(lambda z: z[:, ::3].relu(), 4, 2), gap=UNREAD),
+    Case("slice-rows", "slice", sequences(lambda z: z[:, 1:].relu() + z[:, :-1])),
+    Case("select", "select", sequences(lambda z: z[:, 0].tanh() + z[:, 1])),
+    Case("narrow", "slice", between(lambda z: z.narrow(1, 1, 2).relu(), 4, 2)),
+    Case("split", "split.Tensor", between(lambda z: F.relu(z.split(2, 1)[0]) * z.split(2, 1)[1],
+         4, 2)),
+    Case("split-sizes", "split_with_sizes",
+         between(lambda z: z.split([1, 3], 1)[0] * z.split([1, 3], 1)[1].relu(), 4, 3)),
+    Case("chunk", "split.Tensor", between(lambda z: F.silu(z.chunk(2, 1)[0]) * z.chunk(2, 1)[1],
+         4, 2)),
+    Case("tensor-split", "slice", between(lambda z: z.tensor_split(2, 1)[0].relu(), 4, 2)),
+    Case("unbind", "unbind", between(lambda z: heads(z).unbind(1)[0].relu() * heads(z).unbind(1)[1],
+         4, 2)),
+    Case("cat", "cat", pair(lambda u, v: torch.cat([u.relu(), v], 1), 2, 4)),
+    Case("cat-relu", "cat", pair(lambda u, v: torch.cat([u, v], 1).relu(), 2, 4)),
+    Case("cat-rows", "cat", of(lambda m, x: m.r(torch.cat([m.w(x), m.t.expand(4, 1, 3)], 1).relu()),
+         (4, 3, 3), w=lambda: linear(3, 3), t=lambda: weight(1, 1, 3), r=lambda: linear(3, 3))),
+    Case("cat-rows-linear", "cat",
+         of(lambda m, x: m.r(torch.cat([m.w(x), m.t.expand(4, 1, 3)], 1)),
+            (4, 3, 3), w=lambda: linear(3, 3), t=lambda: weight(1, 1, 3),
+            r=lambda: linear(3, 3)), gap="an equal shift of all pieces"),
+    Case("stack", "stack", pair(lambda u, v: torch.stack([u.relu(), v], 1).flatten(1), 2, 4)),
+    Case("hstack", "hstack", pair(lambda u, v: torch.hstack([u.relu(), v]), 2, 4)),
+    Case("stack-mean", "stack mean", pair(lambda u, v: torch.stack([u.relu(), v.relu()]).mean(0))),
+    Case("pixel-shuffle", "pixel_shuffle", images(lambda z: F.pixel_shuffle(z.relu(), 2), 4, 1)),
+    Case("pixel-unshuffle", "pixel_unshuffle",
+         images(lambda z: F.pixel_unshuffle(z.relu(), 2), 2, 8)),
+    Case("index-select", "index_select", between(lambda z: z.index_select(1, ROWS).relu(), 4, 3), gap=UNREAD),
+    Case("index-permutation", "index.Tensor", between(lambda z: z[:, [2, 0, 1, 3]]),
+         gap=PERMUTED),
+    Case("index-permutation-relu", "index.Tensor",
+         between(lambda z: z[:, [2, 0, 1, 3]].relu()), gap=PERMUTED),
+    Case("index-rows", "index.Tensor", sequences(lambda z: z[:, ROWS].relu() + z[:, :3])),
+    Case("index-pairs", "index.Tensor",
+         sequences(lambda z: z[torch.tensor([0, 1]), torch.tensor([1, 2])].relu())),
+    Case("index-by-data", "index.Tensor", of(
+         lambda m, x: m.r(m.w(x)[x[:, 0].argsort()[:9]].relu()), (12, 3),
+         w=lambda: linear(3, 3), r=lambda: linear(3, 3))),
+    Case("index-table", "index.Tensor", of(
+         lambda m, x: (x @ m.t[torch.tensor([0, 1, 2, 1])]) @ m.r, (12, 4),
+         t=lambda: weight(3, 3), r=lambda: weight(3, 3))),
+    Case("gather", "gather", sequences(lambda z: z.gather(1, torch.tensor([2, 1]).view(1, 2, 1).expand(4, 2, 4)).relu())),
+    Case("gather-by-data-rows", "gather", of(
+         lambda m, x: m.r(m.w(x).gather(
+             1, x[..., :1].argsort(1)[:, :2].expand(4, 2, 3))), (4, 4, 3),
+         w=lambda: linear(3, 3), r=lambda: linear(3, 3))),
+    Case("gather-by-data", "gather", of(
+         lambda m, x: m.r(m.w(x).gather(1, x.argsort(1))), (4, 4, 3),
+         w=lambda: linear(3, 3), r=lambda: linear(3, 3))),
+    Case("tril", "tril", sequences(lambda z: z @ (z.mT @ z).tril())),
+    Case("tril-linear", "tril", sequences(lambda z: z.tril()),
+         gap=MASKED),
+    Case("slice-scatter", "slice_scatter",
+         sequences(lambda z: z.slice_scatter(z[:, :2].relu(), 1, 1, 3))),
+    Case("select-scatter", "select_scatter",
+         sequences(lambda z: z.select_scatter(z[:, 0].relu(), 1, 2))),
+    Case("nan-to-num", "nan_to_num", between(lambda z: torch.nan_to_num(z).relu())),
+    Case("diagonal", "diagonal", sequences(lambda z: z.diagonal(0, 1, 2).relu()),
+         rigid=("aten.diagonal.default",), gap="diagonals"),
+    Case("flip", "flip", sequences(lambda z: z.flip(1).relu() + z)),
+    Case("roll", "roll", sequences(lambda z: z.roll(1, 1).relu() + z)),
+    Case("flip-features", "flip", between(lambda z: z.flip(1).relu()), gap=PERMUTED),
+    Case("roll-features", "roll", between(lambda z: z.roll(1, 1).relu()), gap=PERMUTED),
+]  # fmt: skip

@@ -1,0 +1,112 @@
+"""Functions of one entry or of two."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tests.rules.harness import Case, between, linear, of, pair, sequences, weight
+
+FROM_SHIFT = "a shift that becomes a scale, or the other way, is not followed"
+
+ABOUT = "a scaling about a point other than zero"
+DEAD = "entries that a constant mask removes"
+BOTH = "an equal shift of both operands"
+
+_POSITIVE = "log log2 log10 sqrt rsqrt reciprocal log1p acosh"
+_UNIT = "asin acos atanh"
+_PLAIN = (
+    "relu abs neg sigmoid tanh sin cos tan atan sinh cosh asinh erf erfc exp exp2 expm1 sinc"
+)
+_FUNCTIONAL = (
+    "leaky_relu elu selu celu softplus silu mish gelu"
+)
+
+
+def _plain(name: str, inner=lambda z: z, covers: str = "") -> Case:
+    function = getattr(torch, name)
+    gap = FROM_SHIFT if name in ("exp", "exp2", "expm1") else ""
+    return Case(name, covers or name, between(lambda z: function(inner(z))), gap=gap)
+
+
+def _functional(name: str, covers: str = "") -> Case:
+    return Case(name, covers or name, between(getattr(F, name)))
+
+
+def gelu_spelled(z: Tensor) -> Tensor:
+    return 0.5 * z * (1 + torch.tanh(0.797885 * (z + 0.044715 * torch.pow(z, 3))))
+
+
+def masked(x: Tensor, mask: Tensor) -> Tensor:
+    return torch.where(mask, x, torch.zeros_like(x))
+
+
+MASK = torch.tensor([True, False, True, False])
+
+CASES = [
+    *(_plain(name) for name in _PLAIN.split()),
+    *(_plain(name, lambda z: z * z + 2.0) for name in _POSITIVE.split()),
+    *(_plain(name, lambda z: 0.9 * torch.tanh(z)) for name in _UNIT.split()),
+    *(_functional(name) for name in _FUNCTIONAL.split()),
+    Case("square", "square", between(torch.square, 2)),
+    Case("hardsigmoid", "hardsigmoid", between(lambda z: F.hardsigmoid(3 * z))),
+    Case("hardswish", "hardswish", between(lambda z: F.hardswish(3 * z))),
+    Case("relu6", "relu6", between(lambda z: F.relu6(4 * z))),
+    Case("softsign", "abs div.Tensor", between(F.softsign)),
+    Case("hardtanh", "hardtanh", between(F.hardtanh)),
+    Case("log-sigmoid", "log_sigmoid", between(F.logsigmoid)),
+    Case("gelu-spelled", "pow.Tensor_Scalar", between(gelu_spelled)),
+    Case("silu-spelled", "mul.Tensor", between(lambda z: z * torch.sigmoid(z))),
+    Case("log-of-square", "log", between(lambda z: torch.log(z * z)), gap=FROM_SHIFT),
+    Case("sqrt-of-square", "sqrt", between(lambda z: torch.sqrt(z * z))),
+    Case("rsqrt-of-square", "rsqrt", between(lambda z: torch.rsqrt(z * z))),
+    Case("reciprocal-alone", "reciprocal", between(torch.reciprocal)),
+    Case("cube", "pow.Tensor_Scalar", between(lambda z: z**3)),
+    Case("power-of-number", "pow.Scalar", between(lambda z: 2.0**z), gap=FROM_SHIFT),
+    Case("power-of-two", "pow.Tensor_Tensor", pair(lambda u, v: (u * u + 1) ** v)),
+    Case("rrelu", "rrelu", between(lambda z: F.rrelu(z))),
+    Case("prelu", "prelu", of(lambda m, x: m.r(F.prelu(m.w(x), m.a)), (12, 3),
+         w=lambda: linear(3, 4), r=lambda: linear(4, 2), a=lambda: weight(4))),
+    Case("prelu-one", "prelu", of(lambda m, x: m.r(F.prelu(m.w(x), m.a)), (12, 3),
+         w=lambda: linear(3, 4), r=lambda: linear(4, 2), a=lambda: weight(1))),
+    Case("clamp", "clamp", between(lambda z: z.clamp(-1, 1))),
+    Case("clamp-zero", "clamp", between(lambda z: z.clamp(min=0))),
+    Case("clamp-min", "clamp_min", between(lambda z: torch.clamp_min(z, 0))),
+    Case("clamp-max", "clamp_max", between(lambda z: torch.clamp_max(z, 0.5)), gap=ABOUT),
+    Case("threshold", "threshold", between(lambda z: F.threshold(z, 0.1, 0.5)), gap=ABOUT),
+    Case("maximum", "maximum", pair(torch.maximum, 2), gap=BOTH),
+    Case("minimum", "minimum", pair(torch.minimum, 2), gap=BOTH),
+    Case("fmax", "fmax", pair(torch.fmax, 2), gap=BOTH),
+    Case("fmin", "fmin", pair(torch.fmin, 2), gap=BOTH),
+    Case("max-other", "max.other", pair(lambda u, v: torch.max(u, v), 2), gap=BOTH),
+    Case("maximum-of-zero", "maximum", between(lambda z: torch.maximum(z, torch.zeros(4)))),
+    Case("maximum-of-one", "maximum", between(lambda z: torch.maximum(z, torch.ones(4))),
+         gap=ABOUT),
+    Case("atan2", "atan2", pair(torch.atan2), gap="the angle of two scaled wires"),
+    Case("hypot", "hypot", pair(torch.hypot), gap="the norm of two wires"),
+    Case("logaddexp", "logaddexp", pair(torch.logaddexp), gap="equal shifts of two wires"),
+    Case("xlogy", "xlogy", pair(lambda u, v: torch.xlogy(u, v * v + 2)),
+         gap="linear in the first"),
+    Case("glu", "glu", between(F.glu, 4, 2)),
+    Case("swiglu", "silu mul.Tensor", pair(lambda u, v: F.silu(u) * v)),
+    Case("reglu", "relu mul.Tensor", pair(lambda u, v: F.relu(u) * v)),
+    Case("bilinear", "mul.Tensor", pair(lambda u, v: u * v, 2)),
+    Case("where-zero", "where", between(lambda z: torch.where(z > 0, z, torch.zeros_like(z))),
+         gap="a mask that the wire itself decides"),
+    Case("where-constant", "where", between(lambda z: masked(z, MASK)), gap=DEAD),
+    Case("where-of-two", "where", pair(lambda u, v: torch.where(MASK[:3], u, v)), gap=DEAD),
+    Case("where-by-data", "where", of(
+         lambda m, x: m.r(torch.where(x > 0, m.u(x), m.v(x))), (12, 3),
+         u=lambda: linear(3, 3), v=lambda: linear(3, 3), r=lambda: linear(3, 3)), gap=BOTH),
+    Case("where-rows-by-data", "where", of(
+         lambda m, x: m.r(torch.where(x[:, :1] > 0, m.u(x), m.v(x))), (12, 3),
+         u=lambda: linear(3, 3), v=lambda: linear(3, 3), r=lambda: linear(3, 3)), gap=BOTH),
+    Case("masked-fill", "masked_fill", between(lambda z: z.masked_fill(MASK, 0.0)), gap=DEAD),
+    Case("masked-fill-number", "masked_fill", between(lambda z: z.masked_fill(MASK, 0.5)),
+         gap=DEAD),
+    Case("masked-fill-rows", "masked_fill",
+         sequences(lambda z: z.masked_fill(MASK[:, None], 0.0))),
+    Case("mask-times", "mul.Tensor", between(lambda z: z * MASK), gap=DEAD),
+    Case("mask-times-rows", "mul.Tensor", sequences(lambda z: z * MASK[:, None])),
+    Case("sin-cos", "cat sin cos", between(lambda z: torch.cat([z.sin(), z.cos()], -1), 3, 6),
+         gap="a shift that becomes a rotation of two wires"),
+]  # fmt: skip

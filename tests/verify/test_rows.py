@@ -1,0 +1,94 @@
+import pytest
+import torch
+from torch import Tensor, nn
+
+from symfind.errors import InputError
+from symfind.verify.function import Call, Function
+from symfind.verify.rows import Rows
+from tests.ground_truth.models import CASES
+
+BY_NAME = {case.name: case for case in CASES}
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def check(function: Function, calls: list[Call]) -> Rows:
+    theta = function.random_point(rng())
+    rows = Rows(function)
+    rows.prepare(theta, calls[0])
+    together = rows(theta, calls)
+    alone = torch.cat([function.jacobian(theta, call) for call in calls])
+    assert together.shape == alone.shape
+    assert torch.allclose(together, alone, atol=1e-10 * float(alone.abs().max()))
+    return rows
+
+
+NAMES = ["relu-6-5-4-6", "batchnorm-train", "weight-norm", "multihead-self", "squeeze-excite"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_batched_rows_are_those_of_separate_jacobians(name: str) -> None:
+    model, args, kwargs = BY_NAME[name].build()
+    function = Function(model, args, kwargs, train=BY_NAME[name].train)
+    calls = [
+        Call(tuple(torch.randn(a.shape, generator=rng(i)) for a in args), kwargs) for i in range(3)
+    ]
+    assert check(function, calls).batched
+
+
+class Branching(nn.Module):
+    """What it does depends on the data: it cannot be batched."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(3, 2), nn.Linear(3, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.a(x) if x.sum() > 0 else self.b(x)
+
+
+def test_what_cannot_be_batched_is_evaluated_separately() -> None:
+    function = Function(Branching(), (torch.randn(1, 3),))
+    calls = [Call((torch.randn(1, 3, generator=rng(i)),), {}) for i in range(4)]
+    rows = check(function, calls)
+    assert rows.batched is False and rows.draws == 1
+
+
+def test_inputs_of_several_shapes() -> None:
+    function = Function(nn.Linear(3, 2), (torch.randn(1, 3),))
+    check(function, [Call((torch.randn(3),), {}), Call((torch.randn(1, 3),), {})])
+
+
+def test_constant_inputs() -> None:
+    function = Function(nn.Linear(3, 2), (torch.randn(1, 3),))
+    check(function, [function.inputs] * 3)
+
+
+def test_many_outputs_are_combined() -> None:
+    function = Function(nn.Linear(3, 2), (torch.randn(400, 3),))
+    theta = function.random_point(rng())
+    rows = Rows(function)
+    rows.prepare(theta, function.inputs)
+    block = rows(theta, [function.inputs])
+    assert len(block) == rows.width == 256
+    full = function.jacobian(theta)
+    assert torch.linalg.matrix_rank(torch.cat([full, block])) == torch.linalg.matrix_rank(block)
+
+
+def test_not_finite() -> None:
+    class Root(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.w = nn.Parameter(torch.ones(2))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return (self.w * x).sqrt()
+
+    function = Function(Root(), (torch.ones(2),))
+    theta = function.random_point(rng())
+    rows = Rows(function)
+    rows.prepare(theta, function.inputs)
+    with pytest.raises(InputError, match="NaN"):
+        rows(theta, [Call((torch.ones(2),), {}), Call((-torch.ones(2),), {})])
