@@ -10,12 +10,12 @@ from torch import Tensor, nn
 @dataclass
 class Config:
     vocab_size: int = 17
-    n_layer: int = 2
+    n_layer: int = 3
     n_embd: int = 8
     n_head: int = 4
     n_kv_head: int = 2
-    head_dim: int = 4
-    n_inner: int = 12
+    head_dim: int = 6
+    n_inner: int = 10
     eps: float = 1e-5
     rope_base: float = 10000.0
 

@@ -27,7 +27,7 @@ from symfind.report.model import (
     Versions,
 )
 from symfind.solve.bound import BoundGenerator
-from symfind.solve.count import tally
+from symfind.solve.count import tally, whole
 from symfind.solve.factors import Group, factor, gather, spell
 from symfind.solve.solver import derive
 from symfind.solve.symbols import Symbols
@@ -164,16 +164,17 @@ class _Derived:
         self.unread = {name: math.prod(self.shapes[name]) for name in graph.unread}
         families = self.derivation.families
         relaxed = self.derivation.approximate
-        tallies = tally([*families, *relaxed], self.shapes, self.symbols)
-        exact = [t for t in tallies if not t.family.approximate]
-        self.open = [t for t in exact if not t.known]
-        self.groups = gather(exact)
-        self.approximate = gather([t for t in tallies if t.family.approximate])
+        tallies = tally(families, self.shapes, self.symbols)
+        self.open = [t for t in tallies if not t.known]
+        self.groups = gather(tallies)
+        self.approximate = gather([whole(f, self.symbols) for f in relaxed])
         taken: set[str] = set()
         self.factors = [factor(g, self.symbols, taken) for g in self.groups]
         self.near = [factor(g, self.symbols, taken) for g in self.approximate]
 
-    def generators(self, groups: Sequence[Group], factors: Sequence[Factor]):
+    def generators(
+        self, groups: Sequence[Group], factors: Sequence[Factor]
+    ) -> list[tuple[BoundGenerator, int]]:
         """Bound generators and the factor that each belongs to."""
         return [
             (BoundGenerator(f"{f.id}@{i}", t.family), k)
@@ -262,9 +263,7 @@ class _Derived:
         return tuple(gaps)
 
 
-def _function(
-    loaded: Loaded, graph: Graph, output: Any, device: str, train: bool
-) -> "Function":
+def _function(loaded: Loaded, graph: Graph, output: Any, device: str, train: bool) -> "Function":
     from symfind.verify import Function
 
     return Function(

@@ -113,7 +113,7 @@ def _contains(tree: Axis, atom: Axis) -> bool:
     return tree is atom or any(_contains(part, atom) for part in tree.parts)
 
 
-def _split(axis: Axis, first: int, join) -> tuple[Axis, Axis]:
+def _split(axis: Axis, first: int, join: Any) -> tuple[Axis, Axis]:
     """Cut an axis into a leading part of the given size and the rest."""
     axis = axis.root
     rest = axis.size // first if join is product else axis.size - first
@@ -122,7 +122,7 @@ def _split(axis: Axis, first: int, join) -> tuple[Axis, Axis]:
     return head, tail
 
 
-def _align(left: Sequence[Axis], right: Sequence[Axis], join, common) -> None:
+def _align(left: Sequence[Axis], right: Sequence[Axis], join: Any, common: Any) -> None:
     """Walk two factor lists (or two part lists) in step, cutting the larger to the smaller."""
     a, b = [x.root for x in left], [x.root for x in right]
     a.reverse()
@@ -225,7 +225,7 @@ def positive(value: Any) -> Any:
     return sympy.Max(value, 0)
 
 
-def positions(axis: Axis, choice: tuple[int, ...], sizes: Sizes | None = None):
+def positions(axis: Axis, choice: tuple[int, ...], sizes: Sizes | None = None) -> Any:
     """Flat positions of one branch, as an integer array with one dimension per atom."""
     import numpy as np
 
@@ -234,7 +234,7 @@ def positions(axis: Axis, choice: tuple[int, ...], sizes: Sizes | None = None):
     return result
 
 
-def _positions(axis, choice, sizes, np):
+def _positions(axis: Axis, choice: list[int], sizes: Sizes | None, np: Any) -> Any:
     axis = axis.root
     if axis.kind == "atom":
         n = extent(axis, sizes)

@@ -25,7 +25,7 @@ def sub(b: Builder, x: Operand, y: Operand, alpha: Number = 1) -> Node:
     return _sum(b, x, y, -float(alpha))
 
 
-@rule("rsub.Scalar", "rsub.Tensor")
+@rule("rsub.Scalar")
 def rsub(b: Builder, x: Node, y: Operand, alpha: Number = 1) -> Node:
     """y - alpha x."""
     return _sum(b, y, x, -float(alpha))
@@ -65,7 +65,7 @@ def mul(b: Builder, x: Operand, y: Operand) -> Node:
     return b.multiply(x, y)
 
 
-@rule("div.Tensor", "div.Scalar", "true_divide.Tensor")
+@rule("div.Tensor", "div.Scalar")
 def div(b: Builder, x: Operand, y: Operand) -> Node:
     """Entrywise quotient: a product with the reciprocal."""
     if not isinstance(y, Node):

@@ -7,7 +7,7 @@ from symfind.rules.primitives import Node
 from symfind.rules.registry import rule
 
 
-@rule("softmax", "_softmax")
+@rule("softmax")
 def softmax(b: Builder, x: Node, dim: int, *_: object, **__: object) -> Node:
     """Softmax over one dimension."""
     return b.softmax(x, [dim])
@@ -19,7 +19,7 @@ def safe_softmax(b: Builder, x: Node, dim: int, *_: object, **__: object) -> Nod
     return b.softmax(x, [dim])
 
 
-@rule("log_softmax", "_log_softmax")
+@rule("log_softmax")
 def log_softmax(b: Builder, x: Node, dim: int, *_: object, **__: object) -> Node:
     """Blind to the same constants as softmax."""
     return b.pointwise(b.softmax(x, [dim]))

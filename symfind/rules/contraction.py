@@ -18,7 +18,7 @@ def linear(b: Builder, x: Node, weight: Node, bias: Node | None = None) -> Node:
     return y if bias is None else b.add(y, bias)
 
 
-@rule("matmul", "mm", "bmm", "mv", "dot", "inner")
+@rule("matmul", "mm", "bmm", "mv", "dot")
 def matmul(b: Builder, x: Node, y: Node) -> Node:
     """Batched matrix product with broadcasting; vectors lose their dimension."""
     left, right = len(x.axes), len(y.axes)
@@ -47,7 +47,7 @@ def baddbmm(
     return b.add(bias, matmul(b, x, y), signs=[float(beta), float(alpha)])
 
 
-@rule("outer", "ger")
+@rule("outer")
 def outer(b: Builder, x: Node, y: Node) -> Node:
     """x yᵀ."""
     return b.contract([x, y], [["m"], ["n"]], ["m", "n"])

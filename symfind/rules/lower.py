@@ -5,6 +5,8 @@ import pkgutil
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 import symfind.rules as package
 from symfind.algebra.axes import Tangled
 from symfind.rules import registry
@@ -76,6 +78,8 @@ def _one(builder: Builder, op: Op, made: dict[int, Any]) -> Any:
     rule = registry.find(op.target)
     inputs = [made[id(x)] for x in op.operands]
     shapes = [op.shape] if op.shape is not None else [s for s, _ in op.outputs]
+    if rule is None and op.dtype is not None and not _differentiable(op.dtype):
+        return builder.opaque(inputs, op.shape or ())  # locally constant
     if rule is None:
         return _rigid(builder, op, inputs, shapes, "no rule")
     try:
@@ -85,6 +89,10 @@ def _one(builder: Builder, op: Op, made: dict[int, Any]) -> Any:
     if op.shape is not None and result.shape != tuple(op.shape):
         return _rigid(builder, op, inputs, shapes, "a rule of another shape")
     return result
+
+
+def _differentiable(dtype: torch.dtype) -> bool:
+    return dtype.is_floating_point or dtype.is_complex
 
 
 def _rigid(builder: Builder, op: Op, inputs: list, shapes: list, why: str) -> Any:

@@ -10,10 +10,7 @@ from symfind.rules.primitives import Expand, Node, Source, View
 from symfind.rules.registry import rule
 
 
-@rule(
-    "view", "reshape", "flatten", "unflatten", "_unsafe_view", "squeeze", "unsqueeze",
-    "reshape_as", "view_as", "atleast_1d", "atleast_2d",
-)  # fmt: skip
+@rule("view", "squeeze", "unsqueeze")
 def view(b: Builder, x: Node, *_: object, **__: object) -> Node:
     """The traced output shape says it all; there and back is nothing."""
     if isinstance(x, View) and x.inputs[0].shape == tuple(b.op.shape):
@@ -21,51 +18,25 @@ def view(b: Builder, x: Node, *_: object, **__: object) -> Node:
     return b.view(x, b.op.shape)
 
 
-@rule(
-    "clone", "contiguous", "alias", "detach", "dropout", "feature_dropout", "alpha_dropout",
-    "lift_fresh_copy", "lift_fresh", "_to_copy", "to", "type_as", "native_dropout", "positive",
-    "conj", "resolve_conj", "resolve_neg", "copy_identity", "feature_alpha_dropout", "nan_to_num",
-)  # fmt: skip
+@rule("_to_copy", "nan_to_num")
 def identity(b: Builder, x: Node, *_: object, **__: object) -> Node:
     """The same value."""
     return x
 
 
-@rule("permute", "permute_copy")
+@rule("permute")
 def permute(b: Builder, x: Node, dims: Sequence[int]) -> Node:
     """Dimensions in another order."""
     return b.permute(x, dims)
 
 
-@rule("transpose", "swapaxes", "swapdims", "transpose_copy")
+@rule("transpose")
 def transpose(b: Builder, x: Node, a: int, c: int) -> Node:
     """Two dimensions exchanged."""
     return b.transpose(x, a, c)
 
 
-@rule("movedim")
-def movedim(b: Builder, x: Node, source: int | Sequence[int], target: int | Sequence[int]) -> Node:
-    """Dimensions moved."""
-    rank = len(x.axes)
-    froms = [d % rank for d in ([source] if isinstance(source, int) else source)]
-    tos = [d % rank for d in ([target] if isinstance(target, int) else target)]
-    order: list[int] = [-1] * rank
-    for f, t in zip(froms, tos, strict=True):
-        order[t] = f
-    rest = iter(d for d in range(rank) if d not in froms)
-    return b.permute(x, [d if d >= 0 else next(rest) for d in order])
-
-
-@rule("t", "numpy_T", "mT")
-def t(b: Builder, x: Node) -> Node:
-    """The transpose."""
-    rank = len(x.axes)
-    if b.op.target.startswith("aten.mT"):
-        return b.transpose(x, -1, -2)
-    return b.permute(x, list(range(rank))[::-1])
-
-
-@rule("expand", "broadcast_to", "expand_as", "expand_copy")
+@rule("expand")
 def expand(b: Builder, x: Node, *_: object, **__: object) -> Node:
     """Repetition along new dimensions."""
     return b.expand(x, b.op.shape)
@@ -95,10 +66,11 @@ def repeat_interleave(
     return b.view(b.expand(b.view(x, split), full), b.op.shape)
 
 
-@rule("slice", "slice_copy")
+@rule("slice")
 def slice_(
-    b: Builder, x: Node, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
-) -> Node:
+    b: Builder, x: Node, dim: int = 0, start: int | None = None, end: int | None = None,
+    step: int = 1,
+) -> Node:  # fmt: skip
     """A range of one dimension; with a step that divides it, one residue class."""
     dim %= len(x.axes)
     n = x.axes[dim].size
@@ -114,17 +86,11 @@ def slice_(
     return b.take(x, dim, picks)
 
 
-@rule("select", "select_copy")
+@rule("select")
 def select(b: Builder, x: Node, dim: int, index: int) -> Node:
     """One entry of a dimension."""
     dim %= len(x.axes)
     return b.view(b.narrow(x, dim, index % x.axes[dim].size, 1), b.op.shape)
-
-
-@rule("narrow", "narrow_copy")
-def narrow(b: Builder, x: Node, dim: int, start: int, length: int) -> Node:
-    """A range of one dimension."""
-    return b.narrow(x, dim, start, length)
 
 
 def _pieces(b: Builder, x: Node, dim: int, sizes: Sequence[int]) -> tuple[Node, ...]:
@@ -135,14 +101,13 @@ def _pieces(b: Builder, x: Node, dim: int, sizes: Sequence[int]) -> tuple[Node, 
     return tuple(result)
 
 
-@rule("split.Tensor", "split.sizes", "chunk", "split_with_sizes", "tensor_split", "unsafe_chunk",
-      "unsafe_split", "unsafe_split_with_sizes", "split_copy", "split_with_sizes_copy")  # fmt: skip
+@rule("split.Tensor", "split_with_sizes")
 def split(b: Builder, x: Node, sizes: object, dim: int = 0) -> tuple[Node, ...]:
     """Consecutive ranges of one dimension, sized as traced."""
     return _pieces(b, x, dim, [shape[dim] for shape, _ in b.op.outputs])
 
 
-@rule("unbind", "unbind_copy")
+@rule("unbind")
 def unbind(b: Builder, x: Node, dim: int = 0) -> tuple[Node, ...]:
     """Every entry of one dimension."""
     pieces = _pieces(b, x, dim, [1] * x.axes[dim].size)
@@ -151,7 +116,7 @@ def unbind(b: Builder, x: Node, dim: int = 0) -> tuple[Node, ...]:
     return tuple(b.view(piece, shape) for piece in pieces)
 
 
-@rule("cat", "concat", "concatenate")
+@rule("cat")
 def cat(b: Builder, xs: Sequence[Node], dim: int = 0) -> Node:
     """Concatenation."""
     return b.join(list(xs), dim)

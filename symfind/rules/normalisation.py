@@ -38,7 +38,7 @@ def native_layer_norm(b: Builder, x: Node, *args: object) -> tuple:
     return y, b.opaque([x], b.op.outputs[1][0]), b.opaque([x], b.op.outputs[2][0])
 
 
-@rule("rms_norm", "_fused_rms_norm")
+@rule("rms_norm")
 def rms_norm(
     b: Builder,
     x: Node,
@@ -132,7 +132,7 @@ def batch_norm(
     return b.add(y, b.view(shift, [x.shape[1], *tail]))
 
 
-@rule("_weight_norm", "_weight_norm_interface")
+@rule("_weight_norm")
 def weight_norm(b: Builder, v: Node, g: Node, dim: int = 0) -> Node | tuple:
     """g v / |v|, the norm over all dimensions but one."""
     dims = [d for d in range(len(v.axes)) if d != dim % len(v.axes)]

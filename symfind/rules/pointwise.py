@@ -14,7 +14,6 @@ from symfind.rules.builder import Builder
 from symfind.rules.primitives import Node
 from symfind.rules.registry import rule
 
-
 GUARD = 1e-5  # a norm is kept above a bound this small only to divide by it
 
 
@@ -143,7 +142,7 @@ def rrelu(b: Builder, x: Node, *_: object) -> Node:
     return b.pointwise(x, degree=1.0)
 
 
-@rule("prelu", "_prelu_kernel")
+@rule("prelu")
 def prelu(b: Builder, x: Node, weight: Node) -> Node:
     """Homogeneous in x, with a slope per channel that must stay as it is."""
     w = weight
@@ -169,7 +168,7 @@ def exponential(b: Builder, x: object, y: object) -> Node:
     return b.entrywise(*[v for v in (x, y) if isinstance(v, Node)])
 
 
-@rule("clamp", "clip", "clamp_min", "clamp_max", "threshold")
+@rule("clamp", "clamp_min", "clamp_max", "threshold")
 def clamp(b: Builder, x: Node, *bounds: object, **named: object) -> Node:
     """Homogeneous where the only bounds are zero, or a guard against division by zero."""
     limits = [v for v in (*bounds, *named.values()) if v is not None]
@@ -208,8 +207,7 @@ def glu(b: Builder, x: Node, dim: int = -1) -> Node:
     "sign", "floor", "ceil", "round", "trunc", "floor_divide", "fmod.Scalar", "remainder.Scalar",
     "bitwise_not", "bitwise_and", "bitwise_or", "logical_not", "logical_and",
     "logical_or", "eq", "ne", "lt", "le", "gt", "ge", "isnan", "isinf", "argmax", "argmin",
-    "any", "all", "isfinite", "div.Tensor_mode", "one_hot", "histc", "bincount", "searchsorted",
-    "bucketize",
+    "any", "all", "isfinite", "div.Tensor_mode", "histc", "searchsorted", "bucketize",
 )  # fmt: skip
 def discrete(b: Builder, *args: object, **_: object) -> Node:
     """Locally constant: nothing is known of what passes, and no direction is seen through it."""

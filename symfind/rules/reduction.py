@@ -70,7 +70,7 @@ def var_mean(b: Builder, x: Node, dim: Dims = None, *_: object, **named: object)
     return b.scale(spread), average
 
 
-@rule("linalg_vector_norm", "norm", "linalg_norm")
+@rule("linalg_vector_norm")
 def norm(
     b: Builder, x: Node, ord: float = 2, dim: Dims = None, keepdim: bool = False, **_: object
 ) -> Node:

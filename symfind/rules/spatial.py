@@ -20,7 +20,7 @@ def _rank(target: str) -> int:
     return next(n for n in (1, 2, 3) if f"{n}d" in target)
 
 
-@rule("max_pool1d", "max_pool2d", "max_pool3d", "adaptive_max_pool1d_values")
+@rule("max_pool1d", "max_pool2d", "max_pool3d")
 def max_pool(b: Builder, x: Node, *_: object, **__: object) -> Node:
     """Maximum over windows."""
     return _last(b, x, _rank(b.op.target), 1.0, peak=True)
@@ -51,7 +51,7 @@ def avg_pool(
     return _last(b, x, _rank(b.op.target), 1.0 if even else None)
 
 
-@rule("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "_adaptive_avg_pool2d")
+@rule("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d")
 def adaptive_avg_pool(b: Builder, x: Node, *_: object) -> Node:
     """Mean over windows that cover the input."""
     return _last(b, x, _rank(b.op.target), 1.0)
@@ -66,7 +66,7 @@ def upsample(b: Builder, x: Node, *_: object, **__: object) -> Node:
     return _last(b, x, _rank(b.op.target), 1.0)
 
 
-@rule("grid_sampler", "grid_sampler_2d", "grid_sampler_3d")
+@rule("grid_sampler")
 def grid_sampler(b: Builder, x: Node, grid: Node, *_: object) -> Node:
     """Linear in the image where the grid does not depend on parameters."""
     if b.learned(grid):

@@ -8,6 +8,7 @@ products of weights, taken at the point where they are needed.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,7 +21,6 @@ from symfind.solve.environment import Environment, einsum
 from symfind.solve.family import Family, Moves, NullFamily
 from symfind.solve.flows import PLAIN, Flows, Plan
 from symfind.solve.variation import ARBITRARY, CONSTANT, canonical
-
 
 KAPPA = "which relation"  # a label
 
@@ -36,10 +36,12 @@ class Linear:
 
     @property
     def wire(self) -> Node:
+        """The wire that is read."""
         return self.node.inputs[1 - self.at]
 
     @property
     def weight(self) -> Node:
+        """The weight that reads it."""
         return self.node.inputs[self.at]
 
     def matrix(self, env: Environment) -> Tensor:
@@ -51,9 +53,20 @@ class Linear:
         return value.permute(order).reshape(-1, value.shape[labels.index(inner)])
 
     def outputs(self, sizes: Sizes | None) -> int:
+        """Number of rows of the matrix."""
         labels = self.node.labels[self.at]
         axes = [a for n, a in zip(labels, self.weight.axes, strict=True) if n in self.names]
         return math.prod(extent(a, sizes) for a in axes)
+
+
+def _moved(
+    sign: float, bias: Node, shift: Callable[[Environment], Tensor] | None
+) -> Callable[[Environment], Tensor]:
+    def moved(env: Environment) -> Tensor:
+        value = sign * env.value(bias).reshape(-1)
+        return value if shift is None else value + shift(env)
+
+    return moved
 
 
 def as_linear(node: Node) -> Linear | None:
@@ -67,8 +80,11 @@ def as_linear(node: Node) -> Linear | None:
     names, read = node.labels[at], node.labels[1 - at]
     wide = [n for n, a in zip(names, node.inputs[at].axes, strict=True) if a.size > 1]
     shared = [n for n in wide if n in read]
-    if len(shared) != 1 or shared[0] in node.out or any(n not in node.out for n in names
-                                                       if n not in read):
+    if (
+        len(shared) != 1
+        or shared[0] in node.out
+        or any(n not in node.out for n in names if n not in read)
+    ):
         return None
     return Linear(node, at, read.index(shared[0]), tuple(n for n in names if n not in read))
 
@@ -126,12 +142,7 @@ class Chains:
                 below = self.reached(x, dim)
                 if below is None:
                     return None
-                sign, shift = node.signs[1 - at], below.offset
-
-                def moved(env: Environment) -> Tensor:
-                    value = sign * env.value(b).reshape(-1)
-                    return value if shift is None else value + shift(env)
-
+                moved = _moved(node.signs[1 - at], b, below.offset)
                 return Reached(below.rank, below.basis, moved)
         return None
 
@@ -211,7 +222,8 @@ class Chains:
             return None
         names, read = node.labels[at], node.labels[1 - at]
         free = [n for n in names if n in node.out or n in node.windows]
-        summed = [n for n, a in zip(names, weight.axes, strict=True) if n not in free and a.size > 1]
+        wide = [n for n, a in zip(names, weight.axes, strict=True) if a.size > 1]
+        summed = [n for n in wide if n not in free]
         if not summed or any(n in read for n in free):
             return None
         dims = tuple(d for d, n in enumerate(read) if n in summed)
@@ -242,7 +254,15 @@ class Chains:
         return self.flows.replace(weight, canonical(weight, state), node)
 
     def _along(
-        self, node, at, free, order, relation, spread, write: Plan, actions: Plan
+        self,
+        node: p.Contract,
+        at: int,
+        free: Any,
+        order: Any,
+        relation: Any,
+        spread: Any,
+        write: Plan,
+        actions: Plan,
     ) -> Family:
         weight, names = node.inputs[at], node.labels[at]
         axes = {n: a for n, a in zip(names, weight.axes, strict=True)}
@@ -288,8 +308,10 @@ class Chains:
                 out = [user.out.index(n) for n in layer.names]  # type: ignore[attr-defined]
                 below = self.seen(user, out[0]) if len(out) == 1 else None
                 parts.append(_composed(layer, below))
-            elif isinstance(user, p.Add) and user.inputs.count(node) == 1 and all(
-                not x.varies for x in user.inputs if x is not node
+            elif (
+                isinstance(user, p.Add)
+                and user.inputs.count(node) == 1
+                and all(not x.varies for x in user.inputs if x is not node)
             ):
                 offset = len(user.axes) - len(node.axes)
                 below = self.seen(user, dim + offset)
@@ -350,7 +372,8 @@ class Chains:
         def build(env: Environment, c: Tensor) -> Moves:
             n = extent(axis, env.sizes)
             k = _complement(rows(env).T, n - rank(env.sizes))
-            delta = (k @ c.reshape(k.shape[1], -1)).reshape(n, *[extent(a, env.sizes) for a in rest])
+            tail = [extent(a, env.sizes) for a in rest]
+            delta = (k @ c.reshape(k.shape[1], -1)).reshape(n, *tail)
             delta = delta.movedim(0, own)
             return {a.source: a(env, -delta).reshape(env.shape(a.source)) for a in write}
 

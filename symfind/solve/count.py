@@ -52,7 +52,7 @@ def tally(families: Sequence[Family], shapes: dict[str, tuple[int, ...]], symbol
     scalars = sum(math.prod(s) for s in shapes.values())
     if scalars <= OWN_PARAMETERS and total <= OWN_DIRECTIONS:
         return _own([*inert, *live], shapes, symbols)
-    result = [_plain(f, symbols) for f in inert]
+    result = [whole(f, symbols) for f in inert]
     return result + _through_twins(live, symbols)
 
 
@@ -74,7 +74,8 @@ def _resolved(expression: Any, symbols: Any) -> Any:
     return sympy.expand(expression)
 
 
-def _plain(family: Family, symbols: Any) -> Tally:
+def whole(family: Family, symbols: Any) -> Tally:
+    """A family that is taken to add all that it has."""
     n, text = family.count(), formula(family, symbols)
     return Tally(family, n, n, text, text)
 
@@ -173,6 +174,10 @@ def _shrink(families: list[Family], twin: int) -> dict[Axis, int]:
         if t is not None
     }
     sizes = {a: small[a.size] for a in found}
+    for f in families:
+        if isinstance(f, MatrixFamily):
+            # Copies (heads, groups) are independent: two or three tell as much as many.
+            sizes.update({a: min(a.size, 2 + rng.randint(0, 1)) for a in f.indexed})
     for a in even:
         sizes[a] = sizes[a] + sizes[a] % 2
     return sizes
@@ -245,20 +250,20 @@ def _collect(node: Any, found: dict[str, Any]) -> None:
 
 
 def _identify(family, field, orbit, count, sizes_of, symbols) -> Tally:
-    whole = formula(family, symbols)
+    full = formula(family, symbols)
     axes = _axes(family)
     values = symbols.values_by_symbol()
 
     def solve(lack: list[int]) -> Any | None:
         if all(x == n for x, n in zip(lack, count, strict=True)):
-            return whole - whole
+            return full - full
         found = _fit(lack, axes, sizes_of, symbols)
-        return None if found is None else whole - found
+        return None if found is None else full - found
 
     a, o = solve(field), solve(orbit)
     if a is None or o is None:
         # Open: nothing of the family is counted, which keeps the count a lower bound.
-        return Tally(family, 0, 0, whole - whole, whole - whole, known=False)
+        return Tally(family, 0, 0, full - full, full - full, known=False)
     return Tally(family, int(a.subs(values)), int(o.subs(values)), a, o)
 
 

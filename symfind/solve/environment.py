@@ -35,7 +35,7 @@ class Environment:
         self._values: dict[int, Tensor] = {}
         self._ops: dict[int, Any] = {}
         first = next(iter(theta.values()), torch.zeros((), dtype=torch.float64))
-        self.like = {"dtype": first.dtype, "device": first.device}
+        self.like: dict[str, Any] = {"dtype": first.dtype, "device": first.device}
 
     def shape(self, node: Node) -> tuple[int, ...]:
         """The shape of a wire here."""

@@ -137,9 +137,7 @@ class MatrixFamily(Family):
             case "stabiliser" | "affine-stabiliser":
                 q = _complement_of_ones(n, env)
                 inner = (
-                    _skew(c, n - 1)
-                    if self.type == "stabiliser"
-                    else c.reshape(*lead, n - 1, n - 1)
+                    _skew(c, n - 1) if self.type == "stabiliser" else c.reshape(*lead, n - 1, n - 1)
                 )
                 return q @ inner @ q.T
         pairs = self._pairs(env.sizes)
@@ -382,7 +380,9 @@ class Point:
         """Values at this point."""
         return Environment(self.theta, self.sizes, self.constants)
 
-    def direction(self, family: Family, c: Tensor, env: Environment | None = None):
+    def direction(
+        self, family: Family, c: Tensor, env: Environment | None = None
+    ) -> dict[str, Tensor]:
         """Changes of parameters by name: wires that carry an offset take its change along."""
         moves = family.direction(env or self.environment(), c)
         plain = {s.key: d for s, d in moves.items() if s.offset is None}
@@ -432,7 +432,5 @@ class Point:
             k3 = field_at(k2, h / 2)
             k4 = field_at(k3, h)
             touched |= set(k1)
-            here.update({
-                k: here[k] + h / 6 * (k1[k] + 2 * k2[k] + 2 * k3[k] + k4[k]) for k in k1
-            })
+            here.update({k: here[k] + h / 6 * (k1[k] + 2 * k2[k] + 2 * k3[k] + k4[k]) for k in k1})
         return {k: here[k] for k in touched}

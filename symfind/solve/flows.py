@@ -147,10 +147,8 @@ class Flows:
                 if blind and all(state[d] == CONSTANT for d in user.dims):
                     return ()
                 if isinstance(user, p.Centre):
-                    new = tuple(
-                        ARBITRARY if d in user.dims else s for d, s in enumerate(state)
-                    )
-                    return go(new, None)
+                    spread = [ARBITRARY if d in user.dims else s for d, s in enumerate(state)]
+                    return go(tuple(spread), None)
                 return go(everywhere, None)
             case p.Mix():
                 return self._mix(user, state, explicit, absorb)
@@ -166,7 +164,7 @@ class Flows:
         new = CONSTANT if flat else ARBITRARY
         out = [new if d in user.dims else s for d, s in enumerate(state)]
         kept = [s for d, s in enumerate(out) if not (user.drop and d in user.dims)]
-        unit, dims, drop = user.unit, user.dims, user.drop
+        unit, dims, drop = user.unit or 0.0, user.dims, user.drop
 
         def step(env: Environment, t: Tensor) -> Tensor:
             for d in dims:
@@ -236,9 +234,9 @@ class Flows:
         if not summed or any(mine.get(n) != CONSTANT for n in summed):
             return False
         dims = tuple(d for d, n in enumerate(user.labels[1 - at]) if n in summed)
-        return any(
-            r.dims == dims and r.unit for r in self.relations.of(other)
-        ) and all(n in user.labels[at] for n in summed)
+        return any(r.dims == dims and r.unit for r in self.relations.of(other)) and all(
+            n in user.labels[at] for n in summed
+        )
 
     def unread(self, node: Node, state: State) -> bool:
         """Whether a perturbation only ever meets operations that drop its entries."""
@@ -296,7 +294,9 @@ class Flows:
                     sign = node.signs[i]
                     lower = _drop_rank(node, z)
 
-                    def step(env: Environment, t: Tensor, s=sign, lower=lower) -> Tensor:
+                    def step(
+                        env: Environment, t: Tensor, s: float = sign, lower: Step = lower
+                    ) -> Tensor:
                         return lower(env, t) / s
 
                     return tuple(a.after(step) for a in plan)
@@ -484,7 +484,8 @@ def _unnarrow(node: p.Narrow) -> Step:
         start = env.start(node)
         shape = list(t.shape)
         before = t.new_zeros([start if d == node.dim else s for d, s in enumerate(shape)])
-        after = t.new_zeros([whole - start - n if d == node.dim else s for d, s in enumerate(shape)])
+        rest = whole - start - n
+        after = t.new_zeros([rest if d == node.dim else s for d, s in enumerate(shape)])
         return torch.cat([before, t, after], node.dim)
 
     return step

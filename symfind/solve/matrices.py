@@ -103,9 +103,7 @@ class Matrices:
     def _kill(self, v: int) -> None:
         self._bonds[self._find(v)[0]].rigid = True
 
-    def _link(
-        self, v: int, w: int, dual: bool, pot: Potential, indexed: frozenset[Axis]
-    ) -> None:
+    def _link(self, v: int, w: int, dual: bool, pot: Potential, indexed: frozenset[Axis]) -> None:
         """Declare X_w = Γ^pot D_dual(X_v)."""
         a, da, ea = self._find(v)
         b, db, eb = self._find(w)
@@ -170,7 +168,9 @@ class Matrices:
             x for n, x in mine.items() if n in theirs and n not in but and theirs[n] is x
         )
 
-    def _same(self, a: Port, b: Port, label: Any, dual: bool = False, pot: Potential = NONE):
+    def _same(
+        self, a: Port, b: Port, label: Any, dual: bool = False, pot: Potential = NONE
+    ) -> None:
         v, w = a.labels.index(label), b.labels.index(label)
         self._link(self._var(a, v), self._var(b, w), dual, pot, self._shared(a, b, {label}))
 
@@ -251,9 +251,7 @@ class Matrices:
                 self._same(wire, out, name, pot=((gain, 1),))
                 bond, _ = self._constrain(self._var(out, out.labels.index(name)))
                 atoms = scale.node.cells[scale.cell].atoms
-                bond.needs |= {
-                    a for n, a in zip(scale.labels, atoms, strict=True) if n != name
-                }
+                bond.needs |= {a for n, a in zip(scale.labels, atoms, strict=True) if n != name}
                 self._rigid_gain(scale, name)
             else:
                 self._rigid(*ports, label=name)

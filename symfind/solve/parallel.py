@@ -6,7 +6,7 @@ from (M becomes M A); that weight takes it back. A small convolution kernel fits
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,7 +50,7 @@ def parallel_families(lowered: Lowered, flows: Flows) -> list[Family]:
     return result
 
 
-def _writer(node: p.Contract, at: int, flows: Flows):
+def _writer(node: p.Contract, at: int, flows: Flows) -> Any:
     weight, x = node.inputs[at], node.inputs[1 - at]
     if weight.varies or not x.varies or len(weight.users) != 1:
         return None
@@ -93,7 +93,7 @@ def _of(node: p.Contract, at: int, flows: Flows) -> Family | None:
     return None
 
 
-def _family(weight: Node, write, form: Form, target, embed, sign: float) -> Family:
+def _family(weight: Node, write: Any, form: Form, target: Any, embed: Any, sign: float) -> Family:
     def width(sizes: Sizes | None) -> int:
         return math.prod(extent(a, sizes) for a in weight.axes)
 
@@ -190,7 +190,7 @@ def _same_wire(a: Node, b: Node) -> bool:
     return views and _same_wire(a.inputs[0], b.inputs[0])
 
 
-def _absorb(user: p.Add, wire: Node, form: Form, flows: Flows):
+def _absorb(user: p.Add, wire: Node, form: Form, flows: Flows) -> Any:
     """Another operand of the sum that reads the same wire and can take M back."""
     mine = user.inputs.index(wire)
     for z, sign in _operands(user, wire):
@@ -206,10 +206,11 @@ def _absorb(user: p.Add, wire: Node, form: Form, flows: Flows):
     return None
 
 
-def _operands(user: p.Add, wire: Node):
+def _operands(user: p.Add, wire: Node) -> Iterator[tuple[p.Contract, float]]:
     """Contractions among the operands of a sum, through sums that nothing else sees."""
     stack = [
-        (z, s) for z, s in zip(user.inputs, user.signs, strict=True)
+        (z, s)
+        for z, s in zip(user.inputs, user.signs, strict=True)
         if z is not wire and z.shape == user.shape
     ]
     while stack:
@@ -220,13 +221,11 @@ def _operands(user: p.Add, wire: Node):
             yield z, sign
         elif isinstance(z, p.Add):
             stack.extend(
-                (y, sign * s)
-                for y, s in zip(z.inputs, z.signs, strict=True)
-                if y.shape == z.shape
+                (y, sign * s) for y, s in zip(z.inputs, z.signs, strict=True) if y.shape == z.shape
             )
 
 
-def _embedding(form: Form, z: p.Contract, at: int):
+def _embedding(form: Form, z: p.Contract, at: int) -> Any:
     """How M becomes a change of z's weight, or None where its labels do not fit."""
     read = dict(zip(form.read, z.labels[1 - at], strict=True))
     write = dict(zip(form.out, z.out, strict=True))
@@ -282,9 +281,10 @@ def _fits(form: Form, z: p.Contract) -> bool:
             return False
         if own[d] > 1 and here[2][d] != there[2][d]:
             return False
-        if there[1][d] - here[1][d] != there[2][d] * (weight[d] - 1) // 2 - here[2][d] * (
-            own[d] - 1
-        ) // 2:
+        if (
+            there[1][d] - here[1][d]
+            != there[2][d] * (weight[d] - 1) // 2 - here[2][d] * (own[d] - 1) // 2
+        ):
             return False
     return True
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from symfind.solve.family import Family, Point
 
+NARROW = 12  # a family of at most so many tensors belongs to one layer
 DEPENDENT = 1e-8  # singular values below this part of the largest count as zero
 
 
@@ -110,9 +111,14 @@ class Span:
             lower = self._gain(before, i, names)
             if lower == count:
                 return count
-            wide = names | {name for j in before for name in self.families[j].names}
-            if wide == names or self._gain(before, i, wide) == lower:
+            # Families that lie wholly within these tensors bound the gain from above.
+            within = [j for j in before if set(self.families[j].names) <= names]
+            if within == before or self._gain(within, i, names) == lower:
                 return lower
+            narrow = [j for j in before if len(self.families[j].names) <= NARROW]
+            wide = names | {name for j in narrow for name in self.families[j].names}
+            if wide == names:
+                wide = names | {name for j in before for name in self.families[j].names}
             names = wide
 
     def _gain(self, before: list[int], i: int, names: set[str]) -> int:

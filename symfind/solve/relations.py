@@ -88,9 +88,7 @@ class Relations:
                 rank = range(len(node.inputs[0].axes))
                 left = [d for d in rank if not (node.drop and d in node.dims)]
                 moves = {d: i for i, d in enumerate(left)}
-                return [
-                    _moved(r, moves) for r in found if not any(d in node.dims for d in r.dims)
-                ]
+                return [_moved(r, moves) for r in found if not any(d in node.dims for d in r.dims)]
             case p.Join():
                 return self._joined(node)
             case p.Contract():
@@ -284,9 +282,7 @@ def _divided(relation: Relation, gain: Node, node: p.Contract, at: int, names: l
     return Relation(relation.dims, vector, relation.constant, relation.count, relation.zero)
 
 
-def _moved_constant(
-    relation: Relation, shift: Node, node: p.Add, at: int, offset: int
-) -> Relation:
+def _moved_constant(relation: Relation, shift: Node, node: p.Add, at: int, offset: int) -> Relation:
     signs = node.signs
 
     def vector(env: Environment) -> Tensor:
@@ -294,9 +290,7 @@ def _moved_constant(
 
     def constant(env: Environment) -> Tensor:
         value = env.value(shift)
-        shape = [
-            value.shape[d - offset] if d >= offset else 1 for d in relation.dims
-        ]
+        shape = [value.shape[d - offset] if d >= offset else 1 for d in relation.dims]
         value = value.reshape(shape)
         return relation.constant(env) + signs[1 - at] * (vector(env) * value).flatten(1).sum(1)
 

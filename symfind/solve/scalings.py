@@ -70,8 +70,8 @@ class Scalings:
         self._solved: dict[int, list[tuple[float, int, Slots]]] = {}
         for node in lowered.nodes:
             if isinstance(node, p.Source) and node.role != "parameter" and not node.zero:
-                for cell in range(len(node.cells)):
-                    self._zero(Port(node, cell, ()))
+                for k in range(len(node.cells)):
+                    self._zero(Port(node, k, ()))
             for instance in node.instances():
                 self._read(node, instance)
         self._solve()

@@ -53,10 +53,12 @@ def _derive(lowered: Lowered) -> Derivation:
     flows = Flows(lowered)
     chains = Chains(lowered, flows)
     shifts = shift_families(lowered, flows)
-    families = [f for f in shifts if f.kind == "inert"]
-    families += _matrices(lowered)
+    families: list[Family] = [f for f in shifts if f.kind == "inert"]
+    matrices = _matrices(lowered)
+    families += matrices
     scalings = Scalings(lowered).scalings()
-    families += [_scaling(s) for s in scalings]
+    diagonal = {_diagonal(f) for f in matrices}
+    families += [_scaling(s) for s in scalings if _unplaced(s) not in diagonal]
     families += [f for f in shifts if f.kind == "shift"]
     families += [f for f in shifts if f.kind == "parallel" and not f.loose]
     families += parallel_families(lowered, flows)
@@ -74,13 +76,29 @@ def _derive(lowered: Lowered) -> Derivation:
     return Derivation(lowered, [f for f in families if f.count() > 0], relaxed)
 
 
+def _diagonal(family: MatrixFamily) -> frozenset:
+    """The diagonal matrices of a family, spelled as a scaling."""
+    if family.type not in ("general", "complex"):
+        return frozenset()
+    found = []
+    for m in family.members:
+        atoms = m.source.cells[m.cell].atoms
+        places = frozenset([m.atom, *(atoms.index(a) for a in family.indexed)])
+        found.append((id(m.source), m.cell, -1.0 if m.dual else 1.0, places))
+    return frozenset(found)
+
+
+def _unplaced(scaling: Scaling) -> frozenset:
+    return frozenset((id(m.source), m.cell, m.exponent, frozenset(m.places)) for m in scaling.members)
+
+
 def _followers(scaling: Scaling) -> frozenset:
     """What identifies a scaling: who follows it, how, along which indices."""
     return frozenset((id(m.source), m.cell, m.exponent, m.places) for m in scaling.members)
 
 
-def _matrices(lowered: Lowered) -> list[Family]:
-    result: list[Family] = []
+def _matrices(lowered: Lowered) -> list[MatrixFamily]:
+    result: list[MatrixFamily] = []
     for bond, members in Matrices(lowered).bonds():
         first = members[0]
         axis = first.source.cells[first.cell].atoms[first.atom]

@@ -1,6 +1,6 @@
 """Names for sizes: the model's own where a size identifies them, else one made from the size."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from symfind.algebra.axes import Axis
@@ -55,7 +55,7 @@ class Symbols(Mapping[Axis, Any]):
 
         return {sympy.Symbol(k, integer=True, positive=True): v for k, v in self.used.items()}
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         """Not enumerable: symbols are made on demand."""
         return iter(())
 

@@ -56,7 +56,7 @@ def regroup(ins: Sequence[Axis], states: Sequence[Dim], outs: Sequence[Axis]) ->
     if any(s is None for s in spread):
         return [ARBITRARY] * len(outs)
     known = [s for s in spread if s is not None]
-    varying = []
+    varying: list[bool] = []
     for axis, (choice, which) in zip(ins, known, strict=True):
         atoms = dict(branches(axis))[choice]
         varying.extend(i in which for i in range(len(atoms)))

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from symfind.verify.function import Function, InputsLike, Point
-from symfind.verify.rank import Revealed, Spectrum, reveal, widest_gap
+from symfind.verify.rank import NOISE, Revealed, Spectrum, gram, largest_eigenvalue, reveal
 from symfind.verify.rows import Rows
 from symfind.verify.threads import fitting_threads
 
@@ -27,6 +27,7 @@ _MAX_DRAWS = 4000  # or inputs, where each has few rows
 _SMALL = 1200  # parameters, up to which nothing is spared: several doublings at every point
 _LARGE = 2000  # parameters, from which what it will cost is told first
 _COPIES = 4  # of every row that is folded into others
+_TALL = 512  # rows, besides those that a decomposition needs
 _PATIENCE = 5.0  # seconds between two lines about one point
 
 
@@ -103,91 +104,70 @@ class _Outcome:
 class _Point:
     """Rank at one random point, by adding rows until it stops growing."""
 
-    def __init__(
-        self, function: Function, rows: Rows, draw: Draw, rng: torch.Generator, tell: Progress
-    ) -> None:
-        self.draw, self.rng, self.source, self.tell = draw, rng, rows, tell
-        self.theta = function.random_point(rng)
-        self.count = function.count
-        self.space = RowSpace(self.count)
-        self.draws = 0
-        rows.prepare(self.theta, draw(rng))
-        self.most = max(_MAX_GROWTH * self.count, _MAX_ROWS)
+    def __init__(self, theta: Point, rows: Rows, count: int, tell: Progress) -> None:
+        self.theta, self.source, self.count, self.tell = theta, rows, count, tell
+        self.space = RowSpace(count)
+        self.blocks = self.draws = 0
+        rows.prepare(theta)
+        self.most = max(_MAX_GROWTH * count, _MAX_ROWS)
         self.most_draws = max(_MAX_DRAWS, 5 * self.space.capacity // rows.width)
 
     @property
     def exhausted(self) -> bool:
         return self.space.rows > self.most or self.draws >= self.most_draws
 
-    def _block(self, goal: int) -> Tensor:
-        missing = -(-(goal - self.space.rows) // self.source.width)
-        wanted = min(missing, self.source.draws, self.most_draws - self.draws)
-        self.draws += wanted
-        block = self.source(self.theta, [self.draw(self.rng) for _ in range(wanted)])
+    def _block(self) -> Tensor:
+        block = self.source.block(self.theta, self.blocks)
         self.space.add(block)
+        self.blocks += 1
+        self.draws += len(block) // self.source.width
         return block
 
     def fill(self, goal: int) -> None:
         """Add rows up to a number."""
         told = time.perf_counter()
         while self.space.rows < goal and self.draws < self.most_draws:
-            self._block(goal)
+            self._block()
             if time.perf_counter() > told + _PATIENCE:
                 told = time.perf_counter()
                 self.tell(f"{self.space.rows:,} of {goal:,} rows")
 
-    def extend(self, goal: int, known: Revealed) -> Revealed:
-        """Add rows up to a number, and take from the null space what they see.
+    def extend(self, goal: int, known: Revealed) -> bool:
+        """Add rows up to a number: whether they see anything of the null space known so far.
 
         Only the product of the new rows with the null space is decomposed.
         """
         before = self.space.rows
-        seen: list[Tensor] = []
         null = known.null / known.scales[:, None]
+        seen = null.new_zeros(0, null.shape[1])
         while self.space.rows < goal and self.draws < self.most_draws:
-            seen.append(self._block(goal) @ null)
-            if sum(map(len, seen)) > 2 * null.shape[1] + 256:
-                seen = [torch.linalg.qr(torch.cat(seen), mode="r").R]
+            seen = torch.cat([seen, self._block() @ null])
+            if len(seen) > 2 * null.shape[1] + _TALL:
+                seen = torch.linalg.qr(seen, mode="r").R
         size = known.largest * math.sqrt(max(self.space.rows - before, 1) / before)
-        product = torch.cat(seen)
-        if len(product) > product.shape[1]:
-            product = torch.linalg.qr(product, mode="r").R
-        _, values, vh = torch.linalg.svd(product, full_matrices=True)
-        top = max(size, float(values[0])) if len(values) else 0.0
-        if top == 0.0:
-            return known
-        grown = widest_gap(torch.cat([values.new_tensor([top]), values])).rank - 1
-        if grown == 0:
-            return known
-        rank = known.spectrum.rank + grown
-        spectrum = Spectrum(rank, known.spectrum.kept, known.spectrum.dropped)
-        return Revealed(spectrum, known.null @ vh[grown:].T, known.scales, top)
+        top = math.sqrt(max(largest_eigenvalue(gram(seen), seen.shape[1], seen), 0.0))
+        return top > 10**NOISE * size
 
     def measure(self, least: int, enough: int | None) -> _Outcome:
         """Double the rows until the rank stays, or is `enough`: then more rows cannot add to it."""
         steady = 3 if self.count <= 300 else 2 if self.count <= _SMALL else 1
+        goal = self.count if enough is None else min(enough, self.count)
         self.fill(least)
         known = reveal(self.space.matrix())
         history = [(self.space.rows, known.spectrum.rank)]
-        unchanged, fresh = 0, True
+        unchanged = 0
 
         def stopped() -> bool:
-            goal = self.count if enough is None else min(enough, self.count)
-            done = known.spectrum.rank >= goal and (known.spectrum.clear or not fresh)
-            return done or unchanged >= steady
+            complete = known.spectrum.rank >= goal and known.spectrum.clear
+            return complete or unchanged >= steady
 
         while not (stopped() or self.exhausted):
-            known, last = self.extend(2 * self.space.rows, known), known
-            grown = known is not last
-            unchanged, fresh = (0, False) if grown else (unchanged + 1, fresh)
+            last = known.spectrum.rank
+            if self.extend(2 * self.space.rows, known):
+                known = reveal(self.space.matrix())
+            unchanged = unchanged + 1 if known.spectrum.rank == last else 0
             history.append((self.space.rows, known.spectrum.rank))
-        agreed = True
-        if not fresh:
-            # The null space was reduced step by step: decompose what represents all rows.
-            known, last = reveal(self.space.matrix()), known
-            agreed = known.spectrum.rank == last.spectrum.rank
-            history[-1] = (self.space.rows, known.spectrum.rank)
-        return _Outcome(known, self.theta, tuple(history), agreed and stopped())
+        return _Outcome(known, self.theta, tuple(history), stopped())
 
 
 def _first_rows(outcome: _Outcome) -> int:
@@ -204,13 +184,19 @@ def _unconfirmed(outcomes: list[_Outcome], count: int) -> bool:
 
 class _Measurement:
     def __init__(
-        self, function: Function, draw: Draw, points: int, expected: int | None, tell: Progress
+        self,
+        function: Function,
+        draw: Draw,
+        rng: torch.Generator,
+        points: int,
+        expected: int | None,
+        tell: Progress,
     ) -> None:
-        self.function, self.draw, self.points, self.tell = function, draw, points, tell
+        self.function, self.rng, self.points, self.tell = function, rng, points, tell
         self.count = function.count
         self.expected = expected
         self.outcomes: list[_Outcome] = []
-        self.rows = Rows(function)
+        self.rows = Rows(function, draw, rng)
 
     def _done(self) -> bool:
         if not self.outcomes:
@@ -219,18 +205,20 @@ class _Measurement:
         if self.expected is not None and last.spectrum.clear:
             if self.count - last.spectrum.rank <= self.expected:
                 return True
-        if len(self.outcomes) < self.points:
+        seen = len(self.outcomes)
+        if seen < self.points:
             return False
-        return not (
-            _unconfirmed(self.outcomes, self.count) and len(self.outcomes) < 4 * self.points
-        )
+        # What is known to be null is likely to be all of it: look longer where it was not seen.
+        most = (4 if self.expected is None or self.count > _SMALL else 8) * self.points
+        return seen >= most or not _unconfirmed(self.outcomes, self.count)
 
-    def run(self, rng: torch.Generator) -> None:
+    def run(self) -> None:
         if self.count > _LARGE:
             self.tell(_estimate(self.count, self.function.device))
         while not self._done():
             best = max(self.outcomes, key=lambda o: o.spectrum.rank, default=None)
-            point = _Point(self.function, self.rows, self.draw, rng, self.tell)
+            theta = self.function.random_point(self.rng)
+            point = _Point(theta, self.rows, self.count, self.tell)
             enough = None if self.expected is None else self.count - self.expected
             least = point.space.capacity
             if best is not None and best.stopped and self.count > _SMALL:
@@ -317,11 +305,16 @@ def measure_nullity(
     if function.count == 0:
         return Nullity(0, 0, 0, (), (0.0, -16.0), (), "clear")
     measurement = _Measurement(
-        function, draw_inputs, points, expected, progress or (lambda text: None)
+        function,
+        draw_inputs,
+        torch.Generator().manual_seed(seed),
+        points,
+        expected,
+        progress or (lambda text: None),
     )
     try:
         with fitting_threads(function.count):
-            measurement.run(torch.Generator().manual_seed(seed))
+            measurement.run()
     except KeyboardInterrupt:
         return measurement.result(interrupted=True)
     return measurement.result(interrupted=False)

@@ -109,7 +109,7 @@ class _Mixing:
         return torch.cat(parts, 1)
 
 
-def _largest(apply: _Map, size: int, like: Tensor) -> float:
+def largest_eigenvalue(apply: _Map, size: int, like: Tensor) -> float:
     """The largest eigenvalue of a positive semidefinite map, by subspace iteration."""
     if size == 0:
         return 0.0
@@ -126,7 +126,8 @@ def _largest(apply: _Map, size: int, like: Tensor) -> float:
     return max(value, 0.0)
 
 
-def _gram(matrix: Tensor) -> _Map:
+def gram(matrix: Tensor) -> _Map:
+    """The product with AᵀA."""
     return lambda vectors: matrix.T @ (matrix @ vectors)
 
 
@@ -164,7 +165,7 @@ def reveal(matrix: Tensor) -> Revealed:
     mixing = _Mixing(columns, matrix.device)
     factor = torch.linalg.qr(mixing.rows(matrix, scales), mode="r").R
     floor = _floor(columns)
-    largest = math.sqrt(_largest(_gram(factor), columns, factor))
+    largest = math.sqrt(largest_eigenvalue(gram(factor), columns, factor))
     rank = widest_gap(factor.diagonal().abs().sort(descending=True).values).rank
     if rank == 0 or largest == 0.0:
         eye = torch.eye(columns, dtype=matrix.dtype, device=matrix.device)
@@ -185,9 +186,9 @@ def _bounds(factor: Tensor, rank: int, largest: float) -> tuple[Spectrum, Tensor
     lead = factor[:rank, :rank]
     tail = torch.linalg.solve_triangular(lead, factor[:rank, rank:], upper=True)
     rest = factor[rank:, rank:]
-    dropped = math.sqrt(_largest(_gram(rest), rest.shape[1], rest)) / largest if len(rest) else 0.0
+    dropped = math.sqrt(largest_eigenvalue(gram(rest), rest.shape[1], rest)) / largest if len(rest) else 0.0
     try:
-        inverse = _largest(_inverse_gram(lead, tail), rank, lead)
+        inverse = largest_eigenvalue(_inverse_gram(lead, tail), rank, lead)
     except torch.linalg.LinAlgError:
         inverse = math.inf
     kept = 1.0 / math.sqrt(inverse) / largest if 0 < inverse < math.inf else 0.0

@@ -1,6 +1,7 @@
 """Jacobian rows of many inputs at once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,58 +14,90 @@ from symfind.verify.function import Call, Function, InputsLike, Point
 _ENTRIES = 20_000_000  # that one block of rows, and each activation's part of it, should stay below
 _ROWS = 1024  # of one block
 _ACTIVATIONS = 10  # numbers in the largest activation, per number of the input (a guess)
+_COMBINED = 16  # rows of one input at least, where it has as many,
+_VARIETY = 64  # so that there are about this many inputs among as many rows as parameters
+_POOL = 10_000_000  # numbers in the inputs that are kept for the next point
 _AGREE = 1e-9  # relative difference of batched and separate evaluation
+
+
+@dataclass
+class _Chunk:
+    """Several inputs: with the leaves that vary stacked, where they can be."""
+
+    calls: list[Call]
+    leaves: list[Any]
+    varying: list[int]
+    spec: pytree.TreeSpec | None
 
 
 class Rows:
     """Rows of the Jacobian over several inputs: batched where the model can be, else one by one.
 
-    Where one input has many outputs, its rows are random combinations of them, which span as much.
+    Where one input has many outputs, its rows are some random combinations of them: rows of many
+    inputs have more rank than as many rows of few.
     Batched evaluation (`torch.func.vmap` over inputs) is compared with separate evaluation once; a
-    model that it does not suit is evaluated separately.
+    model that it does not suit is evaluated separately. Inputs are drawn once, and used at every
+    point, unless they are large.
+
+    Args:
+        function: what is differentiated.
+        draw: draws inputs.
+        rng: the source of inputs.
     """
 
-    def __init__(self, function: Function) -> None:
-        self.function = function
-        self.batched: bool | None = None  # not known before the first call
+    def __init__(
+        self, function: Function, draw: Callable[[torch.Generator], InputsLike],
+        rng: torch.Generator,
+    ) -> None:  # fmt: skip
+        self.function, self.draw, self.rng = function, draw, rng
+        self.batched: bool | None = None  # not known before the first block
         self._rng = torch.Generator().manual_seed(function.count)
         self._outputs = 0
-        elements = sum(
-            leaf.numel()
-            for leaf in pytree.tree_leaves(tuple(function.inputs))
-            if isinstance(leaf, Tensor)
-        )
-        widest = max(function.count, _ACTIVATIONS * elements, 1)
-        self._budget = max(1, min(_ROWS, _ENTRIES // widest))
+        self._pool: list[_Chunk] = []
+        self._room = _POOL
+        self._elements = _size(function.inputs)
+        widest = max(function.count, _ACTIVATIONS * self._elements, 1)
+        self._budget = max(1, min(_ROWS, _ENTRIES // widest, 2 * function.count))
 
-    def prepare(self, theta: Point, inputs: InputsLike) -> None:
+    def prepare(self, theta: Point) -> None:
         """Look at the size of the output."""
-        self._outputs = max(self.function(theta, inputs).numel(), 1)
+        if not self._outputs:
+            self._outputs = max(self.function(theta, self.draw(self.rng)).numel(), 1)
 
     @property
     def width(self) -> int:
         """Rows of one input."""
-        share = max(256, self.function.count // 4)
+        share = max(_COMBINED, self.function.count // _VARIETY)
         return min(self._outputs, self._budget, share)
 
     @property
     def draws(self) -> int:
-        """How many inputs should be given at once."""
+        """How many inputs a block is of."""
         return 1 if self.batched is False else max(1, self._budget // self.width)
 
-    def __call__(self, theta: Point, inputs: Sequence[InputsLike]) -> Tensor:
-        """Rows of all inputs, shape (len(inputs) * width, parameters).
+    def block(self, theta: Point, index: int) -> Tensor:
+        """Rows of the inputs number `index` of their sequence, shape (draws * width, parameters).
 
         Raises:
             InputError: an output or derivative is NaN or infinite.
         """
-        calls = [self.function.place(i) for i in inputs]
+        if index < len(self._pool):
+            chunk = self._pool[index]
+        else:
+            chunk = _chunk([self.function.place(self.draw(self.rng)) for _ in range(self.draws)])
+            size = self._elements * len(chunk.calls)
+            if index == len(self._pool) and size <= self._room:
+                self._pool.append(chunk)
+                self._room -= size
+        return self._rows(theta, chunk)
+
+    def _rows(self, theta: Point, chunk: _Chunk) -> Tensor:
         cotangents = self._cotangents()
-        if self.batched is not False:
-            rows = self._together(theta, calls, cotangents)
+        if self.batched is not False and chunk.spec is not None:
+            rows = self._together(theta, chunk, cotangents)
             if rows is not None:
                 return rows
-        return torch.cat([self._separate(theta, call, cotangents) for call in calls])
+        return torch.cat([self._separate(theta, call, cotangents) for call in chunk.calls])
 
     def _cotangents(self) -> Tensor:
         like: dict[str, Any] = {"dtype": torch.float64, "device": self.function.device}
@@ -76,12 +109,9 @@ class Rows:
     def _separate(self, theta: Point, call: Call, cotangents: Tensor) -> Tensor:
         return self.function.pullback(theta, call, cotangents)
 
-    def _together(self, theta: Point, calls: list[Call], cotangents: Tensor) -> Tensor | None:
-        stacked = _stack(calls)
-        if stacked is None:
-            return None
+    def _together(self, theta: Point, chunk: _Chunk, cotangents: Tensor) -> Tensor | None:
         try:
-            value, rows = self._map(theta, *stacked, len(calls), cotangents)
+            value, rows = self._map(theta, chunk, cotangents)
         except InputError:
             raise
         except Exception:  # whatever the code of a model raises when its inputs are batched
@@ -90,30 +120,23 @@ class Rows:
         self.function.finite(value, "the output")
         self.function.finite(rows, "the Jacobian")
         if self.batched is None:
-            alone = self._separate(theta, calls[0], cotangents)
+            alone = self._separate(theta, chunk.calls[0], cotangents)
             self.batched = bool((rows[0] - alone).norm() <= _AGREE * alone.norm())
             if not self.batched:
                 return None
         return rows.flatten(0, 1)
 
-    def _map(
-        self,
-        theta: Point,
-        leaves: list[Any],
-        varying: list[int],
-        spec: pytree.TreeSpec,
-        count: int,
-        cotangents: Tensor,
-    ) -> tuple[Tensor, Tensor]:
+    def _map(self, theta: Point, chunk: _Chunk, cotangents: Tensor) -> tuple[Tensor, Tensor]:
         function = self.function
         flat = function.flatten(theta)
         rest = {n: v for n, v in theta.items() if n not in function.shapes}
 
         def one(*given: Tensor) -> tuple[Tensor, Tensor]:
-            filled = list(leaves)
-            for i, leaf in zip(varying, given, strict=True):
+            filled = list(chunk.leaves)
+            for i, leaf in zip(chunk.varying, given, strict=True):
                 filled[i] = leaf
-            args, kwargs = pytree.tree_unflatten(filled, spec)
+            assert chunk.spec is not None
+            args, kwargs = pytree.tree_unflatten(filled, chunk.spec)
 
             def evaluate(point: Tensor) -> Tensor:
                 return function.evaluate({**rest, **function.unflatten(point)}, Call(args, kwargs))
@@ -122,32 +145,40 @@ class Rows:
             return value, torch.func.vmap(lambda c: pull(c)[0])(cotangents)
 
         with function.scope():
-            if not varying:
+            if not chunk.varying:
                 value, rows = one()
-                return value[None], rows.expand(count, *rows.shape)
-            return torch.func.vmap(one, randomness="same")(*[leaves[i] for i in varying])
+                return value[None], rows.expand(len(chunk.calls), *rows.shape)
+            given = [chunk.leaves[i] for i in chunk.varying]
+            return torch.func.vmap(one, randomness="same")(*given)
 
 
-def _stack(calls: list[Call]) -> tuple[list[Any], list[int], pytree.TreeSpec] | None:
-    """Leaves of all calls with those that vary stacked, which they are, and the structure."""
+def _size(inputs: Call) -> int:
+    leaves = pytree.tree_leaves(tuple(inputs))
+    return sum(leaf.numel() for leaf in leaves if isinstance(leaf, Tensor))
+
+
+def _chunk(calls: list[Call]) -> _Chunk:
+    """Inputs together with their leaves, those that vary stacked."""
+    separate = _Chunk(calls, [], [], None)
     flat = [pytree.tree_flatten(tuple(call)) for call in calls]
     spec = flat[0][1]
     if any(other != spec for _, other in flat):
-        return None
-    leaves, varying = [], []
+        return separate
+    leaves: list[Any] = []
+    varying: list[int] = []
     for i, column in enumerate(zip(*(values for values, _ in flat), strict=True)):
         first = column[0]
         if not isinstance(first, Tensor):
             if any(other != first for other in column[1:]):
-                return None
+                return separate
             leaves.append(first)
             continue
         if any(t.shape != first.shape or t.dtype != first.dtype for t in column):
-            return None
+            return separate
         fixed = all(t is first for t in column) or (
             not first.is_floating_point() and all(torch.equal(t, first) for t in column)
         )
         if not fixed:
             varying.append(i)
         leaves.append(first if fixed else torch.stack(column))
-    return leaves, varying, spec
+    return _Chunk(calls, leaves, varying, spec)

@@ -285,7 +285,7 @@ CASES = [
     *(Case(f"adaptive-avg-pool{d}d", f"adaptive_avg_pool{d}d",
          images(lambda z, d=d: getattr(F, f"adaptive_avg_pool{d}d")(z.relu(), 2), d=d))
       for d in (1, 2, 3)),
-    *(Case(f"upsample-{mode}", f"upsample_{mode}{d}d",
+    *(Case(f"upsample-{mode}-{d}d", f"upsample_{mode}{d}d",
          images(lambda z, m=mode, d=d: F.interpolate(z.relu(), scale_factor=2, mode=m), d=d,
                 size=3 if d < 3 else 2))
       for mode, d in [("nearest", 1), ("nearest", 2), ("nearest", 3), ("linear", 1),

@@ -16,6 +16,7 @@ from tests.rules.harness import (
 )
 
 PERMUTED = "a change of basis conjugated by a constant permutation"
+SPLIT = "a bond that is split and joined again is one index"
 COPIES = "relations between copies of one wire"
 UNREAD = "entries that a constant selection leaves out"
 MASKED = "entries that a constant removes or makes"
@@ -28,8 +29,9 @@ def heads(z: Tensor) -> Tensor:
 
 CASES = [
     Case("view", "view", between(lambda z: F.relu(z.view(-1, 2, 2)).view(-1, 4))),
-    Case("view-linear", "view", between(lambda z: z.view(-1, 2, 2).flatten(1))),
-    Case("unflatten", "view", between(lambda z: z.unflatten(-1, (2, 2)).flatten(-2))),
+    Case("view-linear", "view", between(lambda z: z.view(-1, 2, 2).flatten(1)), gap=SPLIT),
+    Case("unflatten", "view", between(lambda z: z.unflatten(-1, (2, 2)).flatten(-2)),
+         gap=SPLIT),
     Case("squeeze", "unsqueeze squeeze", between(lambda z: z.unsqueeze(1).cos().squeeze(1))),
     Case("permute", "permute",
          sequences(lambda z: heads(z).permute(2, 3, 0, 1).relu().permute(2, 3, 0, 1).flatten(2))),
@@ -78,7 +80,8 @@ CASES = [
     Case("pixel-shuffle", "pixel_shuffle", images(lambda z: F.pixel_shuffle(z.relu(), 2), 4, 1)),
     Case("pixel-unshuffle", "pixel_unshuffle",
          images(lambda z: F.pixel_unshuffle(z.relu(), 2), 2, 8)),
-    Case("index-select", "index_select", between(lambda z: z.index_select(1, ROWS).relu(), 4, 3), gap=UNREAD),
+    Case("index-select", "index_select", between(lambda z: z.index_select(1, ROWS).relu(), 4, 3),
+         gap=UNREAD),
     Case("index-permutation", "index.Tensor", between(lambda z: z[:, [2, 0, 1, 3]]),
          gap=PERMUTED),
     Case("index-permutation-relu", "index.Tensor",
@@ -92,7 +95,8 @@ CASES = [
     Case("index-table", "index.Tensor", of(
          lambda m, x: (x @ m.t[torch.tensor([0, 1, 2, 1])]) @ m.r, (12, 4),
          t=lambda: weight(3, 3), r=lambda: weight(3, 3))),
-    Case("gather", "gather", sequences(lambda z: z.gather(1, torch.tensor([2, 1]).view(1, 2, 1).expand(4, 2, 4)).relu())),
+    Case("gather", "gather", sequences(
+         lambda z: z.gather(1, torch.tensor([2, 1]).view(1, 2, 1).expand(4, 2, 4)).relu())),
     Case("gather-by-data-rows", "gather", of(
          lambda m, x: m.r(m.w(x).gather(
              1, x[..., :1].argsort(1)[:, :2].expand(4, 2, 3))), (4, 4, 3),

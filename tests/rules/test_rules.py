@@ -1,13 +1,30 @@
 """Every rule is tested by the other derivation, both directions."""
 
+from collections.abc import Iterator
+
 import pytest
+import torch
 
 from symfind.rules import registry
 from symfind.rules.lower import load_rules
-from tests.rules import pointwise
+from tests.rules import controls, layers, linear_maps, movement, pointwise, spellings
 from tests.rules.harness import FALSE, Case, examine
 
-CASES: list[Case] = [*pointwise.CASES]
+CASES: list[Case] = [
+    case
+    for module in (pointwise, movement, linear_maps, layers, spellings, controls)
+    for case in module.CASES
+]
+WITHOUT_CASE: dict[str, str] = {}  # registered operations without a case, and why
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Tiny matrices: more threads only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -23,3 +40,14 @@ def test_rule(case: Case) -> None:
         assert outcome.derived < outcome.measured, "no longer a gap"
         pytest.xfail(f"{case.gap}: {outcome.derived} of {outcome.measured}")
     assert outcome.derived == outcome.measured
+
+
+def test_every_rule_has_a_case() -> None:
+    load_rules()
+    covered = {f"aten.{name}" for case in CASES for name in case.covers.split()}
+    assert set(registry.supported()) - covered == set(WITHOUT_CASE)
+
+
+def test_names_are_unique() -> None:
+    names = [case.name for case in CASES]
+    assert len(set(names)) == len(names)

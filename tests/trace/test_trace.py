@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from symfind.errors import TraceError
-from symfind.trace import Graph, execute, export, trace
 from symfind.load.outputs import results
+from symfind.trace import Graph, execute, export, trace
 from tests.trace import models
 
 
-def results(model: nn.Module, theta: dict, args: tuple, kwargs: dict) -> list[Tensor]:
+def evaluate(model: nn.Module, theta: dict, args: tuple, kwargs: dict) -> list[Tensor]:
     found: list[tuple[str, Tensor]] = []
     found.extend(results(torch.func.functional_call(model, theta, args, kwargs)))
     return [tensor for _, tensor in found]
@@ -38,7 +38,7 @@ def check(
     theta |= {n: p.detach() for n, p in model.named_parameters() if not p.requires_grad}
     args = tuple(double(a) for a in args)
     kwargs = {name: double(a) for name, a in kwargs.items()}
-    expected = results(model, theta, args, kwargs)
+    expected = evaluate(model, theta, args, kwargs)
     inputs = {op.key: t for op, t in zip(graph.inputs, [*args, *kwargs.values()], strict=True)}
     found = execute(graph, {name: theta[name] for name in graph.parameters}, inputs)
     for mine, theirs in zip(found, expected, strict=True):

@@ -177,11 +177,16 @@ def test_interrupted(after: int) -> None:
     seen: list[str] = []
 
     def draw(rng: torch.Generator) -> Call:
-        if len(seen) == after:
+        if not after:
             raise KeyboardInterrupt
         return Call(draw_like(function.inputs.args, rng), {})
 
-    measured = measure_nullity(function, draw, progress=seen.append)
+    def tell(text: str) -> None:
+        seen.append(text)
+        if len(seen) == after:
+            raise KeyboardInterrupt
+
+    measured = measure_nullity(function, draw, progress=tell)
     assert measured.status == "undetermined"
     assert f"interrupted after {after} points" in measured.reason
     assert len(measured.points) == after

@@ -3,6 +3,7 @@ import torch
 from torch import Tensor, nn
 
 from symfind.errors import InputError
+from symfind.verify import rows as module
 from symfind.verify.function import Call, Function
 from symfind.verify.rows import Rows
 from tests.ground_truth.models import CASES
@@ -15,19 +16,36 @@ def rng(seed: int = 0) -> torch.Generator:
 
 
 def check(function: Function, calls: list[Call]) -> Rows:
+    """Compare the first block with separate Jacobians; its inputs are the calls, in turn."""
     theta = function.random_point(rng())
-    rows = Rows(function)
-    rows.prepare(theta, calls[0])
-    together = rows(theta, calls)
-    alone = torch.cat([function.jacobian(theta, call) for call in calls])
+    given: list[Call] = []
+
+    def draw(_: torch.Generator) -> Call:
+        given.append(calls[len(given) % len(calls)])
+        return given[-1]
+
+    rows = Rows(function, draw, rng())
+    rows.prepare(theta)
+    given.clear()
+    together = rows.block(theta, 0)
+    alone = torch.cat([function.jacobian(theta, call) for call in given])
     assert together.shape == alone.shape
     assert torch.allclose(together, alone, atol=1e-10 * float(alone.abs().max()))
+    drawn = len(given)
+    assert torch.allclose(rows.block(theta, 0), together, atol=1e-12)
+    assert len(given) == drawn  # the same inputs
     return rows
+
+
+@pytest.fixture
+def uncombined(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_COMBINED", 10**6)
 
 
 NAMES = ["relu-6-5-4-6", "batchnorm-train", "weight-norm", "multihead-self", "squeeze-excite"]
 
 
+@pytest.mark.usefixtures("uncombined")
 @pytest.mark.parametrize("name", NAMES)
 def test_batched_rows_are_those_of_separate_jacobians(name: str) -> None:
     model, args, kwargs = BY_NAME[name].build()
@@ -69,10 +87,10 @@ def test_constant_inputs() -> None:
 def test_many_outputs_are_combined() -> None:
     function = Function(nn.Linear(3, 2), (torch.randn(400, 3),))
     theta = function.random_point(rng())
-    rows = Rows(function)
-    rows.prepare(theta, function.inputs)
-    block = rows(theta, [function.inputs])
-    assert len(block) == rows.width == 256
+    rows = Rows(function, lambda _: function.inputs, rng())
+    rows.prepare(theta)
+    block = rows.block(theta, 0)
+    assert rows.width == 16
     full = function.jacobian(theta)
     assert torch.linalg.matrix_rank(torch.cat([full, block])) == torch.linalg.matrix_rank(block)
 
@@ -88,7 +106,8 @@ def test_not_finite() -> None:
 
     function = Function(Root(), (torch.ones(2),))
     theta = function.random_point(rng())
-    rows = Rows(function)
-    rows.prepare(theta, function.inputs)
+    signs = iter([1.0, 1.0, -1.0, 1.0])
+    rows = Rows(function, lambda _: Call((next(signs) * torch.ones(2),), {}), rng())
+    rows.prepare(theta)
     with pytest.raises(InputError, match="NaN"):
-        rows(theta, [Call((torch.ones(2),), {}), Call((-torch.ones(2),), {})])
+        rows.block(theta, 0)
