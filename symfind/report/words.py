@@ -37,7 +37,8 @@ def where(factor: Factor) -> str:
     _, colon, role = factor.id.partition(":")
     if "*" in factor.module:
         return f"{factor.module}{colon}{role}"
-    return factor.id
+    others = len(factor.places) - 1
+    return f"{factor.id} and {others:,} more" if others > 0 else factor.id
 
 
 def by_size(factors: tuple[Factor, ...]) -> list[Factor]:

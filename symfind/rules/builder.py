@@ -79,7 +79,7 @@ class Builder(Construction):
 
     def reciprocal(self, x: Node) -> Node:
         """1 / x."""
-        y = self.pointwise(x, degree=-1.0)
+        y: Any = self.pointwise(x, degree=-1.0)
         y.apply = torch.reciprocal
         return y
 

@@ -47,6 +47,22 @@ def baddbmm(
     return b.add(bias, matmul(b, x, y), signs=[float(beta), float(alpha)])
 
 
+@rule("transformers::grouped_mm_fallback")
+def grouped_matmul(b: Builder, x: Node, weight: Node, *_: object) -> Node:
+    """Rows sorted by expert, one matrix each: as if all experts had equally many rows.
+
+    How many rows there really are is up to the data; what commutes does so for any number.
+    """
+    (n, k), (e, _k, o) = x.shape, weight.shape
+    if n % e:
+        # The index of the expert is not to be seen in the rows: one change of basis for all.
+        chosen = b.source("input", [n, e])
+        return b.contract([x, chosen, weight], ["ni", "ne", "eio"], "no")
+    rows = b.view(x, [e, n // e, k])
+    y = b.contract([rows, weight], ["emi", "eio"], "emo")
+    return b.view(y, [n, o])
+
+
 @rule("outer")
 def outer(b: Builder, x: Node, y: Node) -> Node:
     """x yᵀ."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from symfind.rules.builder import Builder
 from symfind.rules.primitives import Node
@@ -88,7 +89,7 @@ def _convolve(
     outer = [("s" if single else "out", d) for d in range(n)]
     new = {} if single else dict(zip(outer, spatial, strict=True))
     pair = ["i", "o"] if transposed else ["o", "i"]
-    how = {"new": new, "windows": () if single else tuple(kernel), "seals": flat}
+    how: dict[str, Any] = {"new": new, "windows": () if single else tuple(kernel), "seals": flat}
     if groups == 1:
         y = b.contract(
             [x, weight], [[*batch, "i", *inner], [*pair, *kernel]], [*batch, "o", *outer], **how

@@ -50,7 +50,9 @@ def lower(graph: Graph, output: str = "raw") -> Lowered:
         builder.op = op
         if op.target == "output":
             softened = (len(op.args[0].shape) - 1,) if output == "softmax" else ()
-            outputs.append(builder.output(made[id(op.args[0])], softened))
+            end = builder.output(made[id(op.args[0])], softened)
+            assert isinstance(end, Output)
+            outputs.append(end)
         elif id(op) in rotations:
             made[id(op)] = _rotate(builder, rotations[id(op)], made)
         elif id(op) not in inside:

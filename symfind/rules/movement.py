@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -234,7 +235,7 @@ def gather(b: Builder, x: Node, dim: int, index: Node, **_: object) -> Node:
     for d, n in enumerate(index.shape):
         if d != dim:
             x = b.narrow(x, d, 0, n)
-    y = b.mix(x, [dim], [index.shape[dim]], unit=1.0)
+    y: Any = b.mix(x, [dim], [index.shape[dim]], unit=1.0)
     same = _repeated(index)
     y.stiff = tuple(d for d in range(len(x.axes)) if d != dim and d not in same)
     return y

@@ -90,7 +90,7 @@ class Node:
     def labelled(self) -> tuple[list[Sequence[Any]], Sequence[Any]]:
         """Labels of the dimensions of every input, and of the output: by default aligned right."""
         rank = len(self.axes)
-        inputs = []
+        inputs: list[Sequence[Any]] = []
         for x in self.inputs:
             offset = rank - len(x.axes)
             inputs.append(
@@ -143,7 +143,7 @@ class Source(Node):
         """Nothing meets in a source."""
         return iter(())
 
-    def value(self):
+    def value(self) -> Any:
         """The tensor of a constant, or None where it cannot be known."""
         if self.compute is not None:
             return self.compute()
@@ -172,7 +172,7 @@ class Permute(Node):
 
     order: tuple[int, ...] = ()
 
-    def labelled(self):
+    def labelled(self) -> tuple[list[Sequence[Any]], Sequence[Any]]:
         """Output dimensions carry the names of the input's."""
         return [list(range(len(self.order)))], list(self.order)
 
@@ -192,7 +192,8 @@ def _offsets(axis: Axis, sizes: Sizes | None) -> list[int]:
     if axis.kind == "atom":
         return [0]
     if axis.kind == "sum":
-        start, result = 0, []
+        start = 0
+        result: list[int] = []
         for part in axis.parts:
             result.extend(start + o for o in _offsets(part, sizes))
             start += extent(part, sizes)
@@ -251,7 +252,7 @@ class Take(Node):
     dim: int = 0
     picks: Any = None  # constant Source of any shape, replacing the dimension
 
-    def labelled(self):
+    def labelled(self) -> tuple[list[Sequence[Any]], Sequence[Any]]:
         """The picked dimension and the new ones are different indices."""
         rank, new = len(self.inputs[0].axes), len(self.axes) - len(self.inputs[0].axes) + 1
         source = [("table" if d == self.dim else d) for d in range(rank)]
@@ -279,7 +280,7 @@ class Contract(Node):
     windows: tuple[Any, ...] = ()
     seals: bool = True  # False where a window may leave the input (padding): edges differ
 
-    def labelled(self):
+    def labelled(self) -> tuple[list[Sequence[Any]], Sequence[Any]]:
         """As given."""
         return list(self.labels), list(self.out)
 
@@ -332,7 +333,7 @@ class Mix(Node):
     unit: float | None = None  # the sum of each row, where it is the same for all
     stiff: tuple[int, ...] = ()  # output dimensions along which the map is not the same
 
-    def labelled(self):
+    def labelled(self) -> tuple[list[Sequence[Any]], Sequence[Any]]:
         """Mixed dimensions are different indices on the two sides."""
         rank = len(self.inputs[0].axes)
         source = [("in", d) if d in self.dims else d for d in range(rank)]

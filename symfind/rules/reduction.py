@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from symfind.rules.builder import Builder
 from symfind.rules.primitives import Node
@@ -87,7 +88,7 @@ def norm(
 def max_dim(b: Builder, x: Node, *args: int) -> tuple[Node, Node]:
     """Commutes with positive scalings and with shifts that are equal along the dimension."""
     dim, keepdim = args[-2:]
-    y = b.reduce(x, [dim], keepdim, unit=1.0, peak=True)
+    y = b.reduce(x, [dim], bool(keepdim), unit=1.0, peak=True)
     return y, b.opaque([x], y.shape)
 
 
@@ -118,16 +119,16 @@ def prod(b: Builder, x: Node, dim: int | None = None, keepdim: bool = False, **_
 
 
 @rule("cumsum", "flip", "roll", "diff")
-def along(b: Builder, x: Node, *args: object, **named: object) -> Node:
+def along(b: Builder, x: Node, *args: Any, **named: Any) -> Node:
     """Constant maps along one dimension."""
     name = b.op.target.split(".")[1]
     if name == "cumsum":
         dims = [args[0] if args else named["dim"]]
     elif name == "flip":
-        dims = list(args[0] if args else named["dims"])  # type: ignore[call-overload]
+        dims = list(args[0] if args else named["dims"])
     elif name == "roll":
         where = args[1] if len(args) > 1 else named.get("dims", ())
-        dims = [where] if isinstance(where, int) else list(where)  # type: ignore[call-overload]
+        dims = [where] if isinstance(where, int) else list(where)
     else:
         dims = [args[1] if len(args) > 1 else -1]
     extra = [v for v in (*args, *named.values()) if isinstance(v, Node)]

@@ -8,7 +8,9 @@ _rules: dict[str, Rule] = {}
 
 
 def rule(*targets: str) -> Callable[[Rule], Rule]:
-    """Register a function as the rule of some operations (`aten.` implied, overload optional).
+    """Register a function as the rule of some operations.
+
+    `aten.` is implied, unless a name is `space::name`; the overload is optional.
 
     The function receives the builder, then the operation's own arguments with every wire already
     lowered to a `Node`, and returns a node, or a tuple of nodes for several outputs.
@@ -19,8 +21,7 @@ def rule(*targets: str) -> Callable[[Rule], Rule]:
 
     def register(function: Rule) -> Rule:
         for target in targets:
-            name = target if "." in target and not target[0].isdigit() else f"aten.{target}"
-            name = name if name.startswith("aten.") else f"aten.{target}"
+            name = target.replace("::", ".") if "::" in target else f"aten.{target}"
             if name in _rules:
                 raise ValueError(f"{name} has a rule already")
             _rules[name] = function

@@ -96,7 +96,9 @@ def _increments(
     return fields, orbits, counts
 
 
-def _point(families: Sequence[Family], sizes: dict[Axis, int] | None, shapes, seed: int) -> Point:
+def _point(
+    families: Sequence[Family], sizes: dict[Axis, int] | None, shapes: Any, seed: int
+) -> Point:
     generator = torch.Generator().manual_seed(seed)
 
     def draw(shape: Sequence[int]) -> torch.Tensor:
@@ -202,8 +204,8 @@ def _through_twins(families: list[Family], symbols: Any) -> list[Tally]:
         if twin and all(_plainly(*lacks[i], full[i]) for i in range(len(kept))):
             break
     counted: dict[int, Tally] = {}
-    for i, f, (field, orbit), count in zip(chosen, kept, lacks, full, strict=True):
-        counted[i] = _identify(f, field, orbit, count, sizes_of, symbols)
+    for i, f, (fields, orbits), counts in zip(chosen, kept, lacks, full, strict=True):
+        counted[i] = _identify(f, fields, orbits, counts, sizes_of, symbols)
     result = []
     for i, f in enumerate(families):
         t = counted[stands[i]]
@@ -249,7 +251,14 @@ def _collect(node: Any, found: dict[str, Any]) -> None:
         stack.extend(x.inputs)
 
 
-def _identify(family, field, orbit, count, sizes_of, symbols) -> Tally:
+def _identify(
+    family: Family,
+    field: list[int],
+    orbit: list[int],
+    count: list[int],
+    sizes_of: list[dict[Axis, int]],
+    symbols: Any,
+) -> Tally:
     full = formula(family, symbols)
     axes = _axes(family)
     values = symbols.values_by_symbol()
@@ -267,7 +276,9 @@ def _identify(family, field, orbit, count, sizes_of, symbols) -> Tally:
     return Tally(family, int(a.subs(values)), int(o.subs(values)), a, o)
 
 
-def _fit(lack: list[int], axes: list[Axis], sizes_of: list[dict[Axis, int]], symbols) -> Any | None:
+def _fit(
+    lack: list[int], axes: list[Axis], sizes_of: list[dict[Axis, int]], symbols: Any
+) -> Any | None:
     """A short polynomial with these values on the twins, None where there is none."""
     import sympy
 

@@ -1,14 +1,15 @@
 """Families that repeat through the layers, gathered into the factors of a report."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from symfind.report.model import Factor, GeneratorText, Place
-from symfind.solve.count import Tally, signature
+from symfind.solve.count import Tally
 from symfind.solve.describe import describe
-from symfind.solve.family import MatrixFamily
+from symfind.solve.family import Family, MatrixFamily, ScalingFamily, ShiftFamily
 from symfind.solve.symbols import Symbols
 
 
@@ -24,30 +25,49 @@ class Group:
         return sum(t.orbit for t in self.tallies)
 
     def formula(self, symbols: Symbols, *, orbit: bool = False) -> Any:
-        """Number of places times the expression at one."""
-        first = self.tallies[0]
-        one = first.orbit_formula if orbit else first.algebra_formula
-        return symbols.depth(len(self.tallies)) * one
+        """The expressions of all places, equal ones counted."""
+        each = Counter(t.orbit_formula if orbit else t.algebra_formula for t in self.tallies)
+        return sum(symbols.depth(n) * one for one, n in each.items())
 
 
 def gather(tallies: Sequence[Tally]) -> list[Group]:
-    """Group what repeats, in order of first appearance; families that add nothing are left out."""
+    """Group what acts in the same way, in order of first appearance.
+
+    Families that add nothing are left out. Names play no part: two families are of one kind when
+    they move tensors of the same ranks along the same dimensions with the same exponents.
+    """
     groups: dict[Any, list[Tally]] = {}
     for t in tallies:
         if t.algebra or t.orbit:
-            roles = tuple(_role(name) for name in t.family.names)
-            key = (signature(t.family), t.algebra, t.orbit, _pattern(roles))
+            whole = t.algebra == t.orbit == t.family.count()
+            key = (t.family.kind, _role(t.family), whole or (t.algebra, t.orbit))
             groups.setdefault(key, []).append(t)
     return [Group(members) for members in groups.values()]
 
 
-def _pattern(roles: tuple[str, ...]) -> Any:
-    # How a report reads, not what is derived: layers are told apart by their numbers.
-    return tuple(dict.fromkeys(re.sub(r"\d+", "*", r) for r in roles))
-
-
-def _role(name: str) -> str:
-    return name
+def _role(family: Family) -> Any:
+    if isinstance(family, MatrixFamily):
+        acts = {
+            (len(m.source.axes), m.source.cells[m.cell].places[m.atom][0], m.dual)
+            for m in family.members
+        }
+        return family.type, family.single(), frozenset(acts)
+    if isinstance(family, ScalingFamily):
+        follow = {
+            (
+                len(m.source.axes),
+                m.exponent,
+                tuple(sorted(m.source.cells[m.cell].places[i][0] for i in m.places)),
+            )
+            for m in family.scaling.members
+        }
+        return "scaling", frozenset(follow)
+    ranks = tuple(len(s.axes) for s in family.sources)
+    if isinstance(family, ShiftFamily):
+        places = family.seed.cells[family.cell].places if family.cell is not None else ()
+        along = tuple(places[i][0] for i in family.free) if places else family.free
+        return "shift", along, ranks[0], frozenset(ranks[1:])
+    return "null", family.kind, ranks[0], frozenset(ranks[1:])
 
 
 def factor(group: Group, symbols: Symbols, taken: set[str]) -> Factor:
@@ -57,16 +77,20 @@ def factor(group: Group, symbols: Symbols, taken: set[str]) -> Factor:
     places = tuple(_place(t) for t in group.tallies)
     names = tuple(dict.fromkeys(n for t in group.tallies for n in t.family.names))
     total = sum(t.algebra for t in group.tallies)
-    copies = about.copies if about.copies * about.single == first.algebra else 1
-    single = first.algebra // copies
+    single = _single(group)
+    kind = first.family.kind
+    if isinstance(first.family, MatrixFamily) and single == about.single:
+        label, algebra = about.group, about.algebra
+    elif kind == "scaling":
+        label, algebra = "GL+(1, R)", "R"
+    else:
+        label = algebra = "R" if single == 1 else f"R^{single}"
     return Factor(
         id=_unique(places[0].id, taken),
-        kind=first.family.kind,  # type: ignore[arg-type]
-        group=about.group if about.copies * about.single == first.algebra else f"R^{first.algebra}",
-        algebra=about.algebra
-        if about.copies * about.single == first.algebra
-        else f"R^{first.algebra}",
-        sites=copies * len(group.tallies),
+        kind=kind,  # type: ignore[arg-type]
+        group=label,
+        algebra=algebra,
+        sites=total // single,
         dimension=single,
         total=total,
         formula=spell(group.formula(symbols)),
@@ -79,15 +103,28 @@ def factor(group: Group, symbols: Symbols, taken: set[str]) -> Factor:
     )
 
 
+def _single(group: Group) -> int:
+    """Dimension at one site: of one matrix, of one scale, of one shift where all are alike."""
+    family = group.tallies[0].family
+    found = {t.algebra for t in group.tallies}
+    if isinstance(family, MatrixFamily) and all(n % family.single() == 0 for n in found):
+        return family.single()
+    if family.kind == "scaling" or len(found) > 1:
+        return 1
+    return found.pop() or 1
+
+
 def _place(t: Tally) -> Place:
     about = describe(t.family)
-    exact = about.copies * about.single == t.algebra
+    single = about.single if about.single and t.algebra % about.single == 0 else t.algebra
+    if t.family.kind == "scaling":
+        single = 1
     return Place(
         id=identify(t.family),
         parameters=t.family.names,
         axes=about.axes,
-        dimension=about.single if exact else t.algebra,
-        sites=about.copies if exact else 1,
+        dimension=single,
+        sites=t.algebra // single if single else 1,
     )
 
 
@@ -105,8 +142,7 @@ def identify(family: Any) -> str:
     tails = list(dict.fromkeys(_tail(s[len(prefix) :]) for s in split))
     shown = "-".join(tails[:4]) + ("-..." if len(tails) > 4 else "")
     path = ".".join(prefix) or "model"
-    role = shown if isinstance(family, MatrixFamily) else f"{shown}:{family.kind}"
-    return f"{path}:{role}"
+    return f"{path}:{shown}"
 
 
 def _tail(parts: list[str]) -> str:
@@ -124,7 +160,7 @@ def _unique(name: str, taken: set[str]) -> str:
 def _module(ids: list[str]) -> str:
     if len(ids) == 1:
         return ""
-    patterns = {re.sub(r"\d+", "*", i) for i in ids}
+    patterns = {re.sub(r"\d+", "*", i.partition(":")[0]) for i in ids}
     return patterns.pop() if len(patterns) == 1 else ""
 
 

@@ -1,5 +1,6 @@
 """Jacobian rows of many inputs at once."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -141,10 +142,12 @@ class Rows:
             def evaluate(point: Tensor) -> Tensor:
                 return function.evaluate({**rest, **function.unflatten(point)}, Call(args, kwargs))
 
-            value, pull = torch.func.vjp(evaluate, flat)
+            value, pull, *_ = torch.func.vjp(evaluate, flat)
             return value, torch.func.vmap(lambda c: pull(c)[0])(cotangents)
 
-        with function.scope():
+        with function.scope(), warnings.catch_warnings():
+            # that an operation is batched by a loop is no news
+            warnings.filterwarnings("ignore", "There is a performance drop")
             if not chunk.varying:
                 value, rows = one()
                 return value[None], rows.expand(len(chunk.calls), *rows.shape)

@@ -54,6 +54,13 @@ class Case:
     rigid: tuple[str, ...] = ()
     bounds: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def operations(self) -> list[str]:
+        """The covered operations as the registry spells them."""
+        spaced = ("transformers.",)
+        names = self.covers.split()
+        return [name if name.startswith(spaced) else f"aten.{name}" for name in names]
+
 
 @dataclass(frozen=True)
 class Outcome:

@@ -170,7 +170,8 @@ CASES = [
     Case("batch-norm", "batch_norm", channels(with_statistics(nn.BatchNorm2d, 3))),
     Case("batch-norm-train", "batch_norm", channels(lambda: nn.BatchNorm2d(3, eps=0.1)),
          train=True),
-    Case("batch-norm-plain", "batch_norm", channels(lambda: nn.BatchNorm2d(3, affine=False)), gap=ABOUT),
+    Case("batch-norm-plain", "batch_norm", channels(lambda: nn.BatchNorm2d(3, affine=False)),
+         gap=ABOUT),
     Case("batch-norm-relu", "batch_norm", of(
          lambda m, x: m.r(m.n(m.w(x)).relu()), (4, 2, 3, 3), w=lambda: nn.Conv2d(2, 3, 1),
          n=with_statistics(nn.BatchNorm2d, 3), r=lambda: nn.Conv2d(3, 3, 1))),
@@ -281,7 +282,8 @@ CASES = [
     *(Case(f"avg-pool{d}d", f"avg_pool{d}d",
          images(lambda z, d=d: getattr(F, f"avg_pool{d}d")(z.relu(), 2), d=d)) for d in (1, 2, 3)),
     Case("avg-pool2d-linear", "avg_pool2d", images(lambda z: F.avg_pool2d(z, 2))),
-    Case("avg-pool2d-padded", "avg_pool2d", images(lambda z: F.avg_pool2d(z, 3, stride=1, padding=1))),
+    Case("avg-pool2d-padded", "avg_pool2d", images(
+         lambda z: F.avg_pool2d(z, 3, stride=1, padding=1))),
     *(Case(f"adaptive-avg-pool{d}d", f"adaptive_avg_pool{d}d",
          images(lambda z, d=d: getattr(F, f"adaptive_avg_pool{d}d")(z.relu(), 2), d=d))
       for d in (1, 2, 3)),

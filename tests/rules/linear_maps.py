@@ -42,6 +42,18 @@ def tokens(run: Any, *shape: int, **parts: Any) -> Any:
     return build
 
 
+def experts(m: Any, x: torch.Tensor) -> torch.Tensor:
+    """Sorted tokens through one matrix per expert, twice, and back."""
+    from transformers.integrations.moe import _grouped_mm_fallback  # noqa: F401
+
+    grouped = torch.ops.transformers.grouped_mm_fallback
+    expert = (x[:, 0] > 0).long()
+    perm = expert.argsort(stable=True)
+    ends = torch.cumsum(torch.histc(expert.to(x), 2, 0, 1), 0).to(torch.int32)
+    y = grouped(grouped(x[perm], m.a, ends).relu(), m.c, ends)
+    return m.r(y[perm.argsort()])
+
+
 FIVE = {"0": 5}
 
 CASES = [
@@ -113,7 +125,8 @@ CASES = [
     Case("conv2d-flattened", "view", of(
          lambda m, x: m.r(m.w(x).relu().flatten(1)), (6, 2, 3, 3), w=lambda: nn.Conv2d(2, 3, 2),
          r=lambda: linear(12, 2))),
-    Case("conv-transpose1d", "conv_transpose1d", conv(nn.ConvTranspose1d, 2, 3, d=1, stride=2, size=9)),
+    Case("conv-transpose1d", "conv_transpose1d", conv(
+         nn.ConvTranspose1d, 2, 3, d=1, stride=2, size=9)),
     Case("conv-transpose2d", "conv_transpose2d", conv(nn.ConvTranspose2d, 2, 2, stride=2, size=3)),
     Case("conv-transpose2d-linear", "conv_transpose2d",
          straight(nn.ConvTranspose2d, 2, 3, stride=2)),
@@ -163,6 +176,11 @@ CASES = [
     Case("weight-norm-conv", "_weight_norm", of(
          lambda m, x: m.r(F.conv1d(x, torch._weight_norm(m.v, m.g, 0)).relu()), (3, 2, 5),
          v=lambda: weight(3, 2, 2), g=lambda: weight(3, 1, 1), r=lambda: nn.Conv1d(3, 2, 1))),
+    Case("experts", "transformers.grouped_mm_fallback", of(experts, (12, 3),
+         a=lambda: weight(2, 3, 3), c=lambda: weight(2, 3, 3), r=lambda: linear(3, 3))),
+    Case("experts-uneven", "transformers.grouped_mm_fallback", of(experts, (13, 3),
+         a=lambda: weight(2, 3, 3), c=lambda: weight(2, 3, 3), r=lambda: linear(3, 3)),
+         gap="experts that do not divide the number of rows share one change of basis"),
     Case("lora", "linear add.Tensor", of(
          lambda m, x: m.r((m.w(x) + m.b(m.a(x))).tanh()), (12, 3), w=lambda: linear(3, 3),
          a=lambda: linear(3, 1, False), b=lambda: linear(1, 3, False), r=lambda: linear(3, 2))),
