@@ -93,7 +93,14 @@ def analyze(
     graph = _traced(loaded, train)
     ends["trace"] = time.perf_counter()
     tell("deriving symmetries")
-    found = _Derived(graph, loaded, output)
+    try:
+        found = _Derived(graph, loaded, output)
+    except Exception:
+        sizes = [math.prod(op.shape or ()) for op in graph.parameters.values()]
+        if sum(sizes) <= VERIFIED_PARAMETERS:
+            # indices out of range show up here first; then that is what there is to say
+            _probe(_function(loaded, graph, output, device, train), seed)
+        raise
     ends["solve"] = time.perf_counter()
     verification, failed, approximate = _verify(
         found, loaded, graph, output, verify, device, seed, train, tell

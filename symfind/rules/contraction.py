@@ -47,12 +47,14 @@ def baddbmm(
     return b.add(bias, matmul(b, x, y), signs=[float(beta), float(alpha)])
 
 
-@rule("transformers::grouped_mm_fallback")
+@rule("transformers::grouped_mm_fallback", "_grouped_mm")
 def grouped_matmul(b: Builder, x: Node, weight: Node, *_: object) -> Node:
     """Rows sorted by expert, one matrix each: as if all experts had equally many rows.
 
     How many rows there really are is up to the data; what commutes does so for any number.
     """
+    if (len(x.axes), len(weight.axes)) != (2, 3):
+        return b.opaque([x, weight], b.op.shape, "groups along another dimension")
     (n, k), (e, _k, o) = x.shape, weight.shape
     if n % e:
         # The index of the expert is not to be seen in the rows: one change of basis for all.

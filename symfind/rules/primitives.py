@@ -392,11 +392,3 @@ class Output(Node):
     """A value that the model returns."""
 
     softened: tuple[int, ...] = ()  # dimensions whose constants are invisible
-
-
-def numel(node: Node) -> int:
-    """Number of entries of a wire."""
-    total = 1
-    for axis in node.axes:
-        total *= extent(axis)
-    return total

@@ -75,6 +75,14 @@ FAULTS = {
         "model = nn.Embedding(5, 3)\nexample_inputs = torch.tensor([[7]])\n",
         ["fails on its example inputs: IndexError", "i64<VOCAB>"],
     ),
+    "more-positions-than-the-table": (
+        "class Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.tokens, self.places = nn.Embedding(5, 3), nn.Embedding(4, 3)\n"
+        "    def forward(self, ids):\n"
+        "        return self.tokens(ids) + self.places(torch.arange(ids.shape[1]))\n"
+        "model = Net()\nexample_inputs = torch.zeros(1, 7, dtype=torch.long)\n",
+        ["fails on its example inputs: IndexError", "net.py:8 in forward"],
+    ),
     "data-dependent": (
         net("h = self.a(x)\nif h.sum() > 0:\n    return h\nreturn -h"),
         ["cannot trace Net", "net.py:11 in forward: if h.sum() > 0:", "torch.where"],
