@@ -19,9 +19,8 @@ from symfind.load.operators import prepare_torchvision
 def from_transformers(name: str, settings: Mapping[str, Any]) -> nn.Module:
     """A transformers class with its default config, or the model of a config file.
 
-    Parameters are on meta, attention is spelled out (``attn_implementation="eager"``), no cache is
-    kept, and of a structured output only the results remain; ``settings`` may change all but the
-    last.
+    Parameters are on meta, attention is spelled out (``attn_implementation="eager"``), and no cache
+    is kept; ``settings`` may change these.
 
     Raises:
         LoadError: transformers is not installed, or has no such class, or the config file or the

@@ -62,9 +62,10 @@ class Construction:
         shape = [a.size for a in axes]
         if len(kept) == 1 and list(kept[0][0].shape) == shape:
             return kept[0][0] if kept[0][1] == 1 else self.scale(kept[0][0], kept[0][1])
-        if 0 < len(kept) < len(terms) and [
-            a.size for a in self._broadcast([t for t, _ in kept])
-        ] == shape:
+        if (
+            0 < len(kept) < len(terms)
+            and [a.size for a in self._broadcast([t for t, _ in kept])] == shape
+        ):
             terms, sign = tuple(t for t, _ in kept), [s for _, s in kept]
         return self._put(p.Add(tuple(terms), axes, signs=tuple(sign)))
 

@@ -30,17 +30,13 @@ def matmul(b: Builder, x: Node, y: Node) -> Node:
 
 
 @rule("addmm")
-def addmm(
-    b: Builder, bias: Node, x: Node, y: Node, *, beta: float = 1, alpha: float = 1
-) -> Node:
+def addmm(b: Builder, bias: Node, x: Node, y: Node, *, beta: float = 1, alpha: float = 1) -> Node:
     """beta bias + alpha x y."""
     return b.add(bias, matmul(b, x, y), signs=[float(beta), float(alpha)])
 
 
 @rule("baddbmm", "addmv")
-def baddbmm(
-    b: Builder, bias: Node, x: Node, y: Node, *, beta: float = 1, alpha: float = 1
-) -> Node:
+def baddbmm(b: Builder, bias: Node, x: Node, y: Node, *, beta: float = 1, alpha: float = 1) -> Node:
     """Batched addmm."""
     if beta == 0:
         return b.scale(matmul(b, x, y), float(alpha))

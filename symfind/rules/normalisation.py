@@ -73,9 +73,7 @@ def group_norm(
     return _affine(b, y, w, s)
 
 
-def _channelwise(
-    b: Builder, x: Node, y: Node, weight: Node | None, bias: Node | None
-) -> Node:
+def _channelwise(b: Builder, x: Node, y: Node, weight: Node | None, bias: Node | None) -> Node:
     tail = [1] * (len(x.axes) - 2)
     w = None if weight is None else b.view(weight, [x.shape[1], *tail])
     s = None if bias is None else b.view(bias, [x.shape[1], *tail])

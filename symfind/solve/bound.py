@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from symfind.solve.family import Family, Point
+from symfind.solve.family import Family
+from symfind.solve.point import Point
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from typing import Any
 import torch
 
 from symfind.algebra.axes import Axis, atoms, extent
-from symfind.solve.family import Family, MatrixFamily, Point, ScalingFamily, ShiftFamily
+from symfind.solve.family import Family, MatrixFamily, ScalingFamily, ShiftFamily
+from symfind.solve.point import Point
 from symfind.solve.rank import Span
 
 OWN_PARAMETERS = 3000
@@ -227,9 +228,7 @@ def _all_parameters(families: list[Family], sources: list) -> list:
     for family in families:
         nodes = getattr(family, "nodes", None)
         if nodes is not None:
-            found.update({
-                n.key: n for n in nodes if getattr(n, "role", "") == "parameter"
-            } | found)
+            found.update({n.key: n for n in nodes if getattr(n, "role", "") == "parameter"} | found)
             break
     for source in sources:
         stack = [u for u in source.users]

@@ -7,24 +7,41 @@ questions are answered by recursion with memory over (wire, state), so that the 
 the graph.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from symfind.rules import primitives as p
 from symfind.rules.lower import Lowered
 from symfind.rules.primitives import Node
-from symfind.solve.environment import Environment, einsum
-from symfind.solve.relations import Relation, Relations
+from symfind.solve.environment import Environment
+from symfind.solve.relations import Relations
+from symfind.solve.steps import (
+    Step,
+    against,
+    drop_rank,
+    embed,
+    minus,
+    multiply,
+    narrow,
+    negative,
+    pad_rank,
+    pass_average,
+    piece,
+    reshape,
+    slides,
+    take,
+    unnarrow,
+)
 from symfind.solve.variation import (
     ARBITRARY,
     CONSTANT,
     State,
+    before_broadcast,
+    before_narrow,
     canonical,
-    groups,
     join_piece,
+    through_broadcast,
     through_join,
     through_narrow,
     through_view,
@@ -32,7 +49,6 @@ from symfind.solve.variation import (
 
 Absorb = int
 NEVER, PLAIN, LEANING = 0, 1, 2
-Step = Callable[[Environment, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -117,23 +133,23 @@ class Flows:
 
         match user:
             case p.View():
-                return go(through_view(x, state, user), _reshape(x, user))
+                return go(through_view(x, state, user), reshape(x, user))
             case p.Permute():
                 order = user.order
                 return go(tuple(state[d] for d in order), lambda env, t: t.permute(order))
             case p.Expand():
-                return go(_broadcast(user, x, state), _pad_rank(user, x))
+                return go(through_broadcast(user, x, state), pad_rank(user, x))
             case p.Narrow():
                 inside = through_narrow(user, state)
-                return () if inside is None else go(inside, _narrow(user))
+                return () if inside is None else go(inside, narrow(user))
             case p.Join():
-                return go(through_join(user, at, state), _embed(user, at))
+                return go(through_join(user, at, state), embed(user, at))
             case p.Take():
                 dim = state[user.dim]
                 new = CONSTANT if dim == CONSTANT else ARBITRARY
                 picks = len(user.axes) - len(x.axes) + 1
                 joined = (*state[: user.dim], *([new] * picks), *state[user.dim + 1 :])
-                return go(joined, _take(user) if new == CONSTANT else None)
+                return go(joined, take(user) if new == CONSTANT else None)
             case p.Add():
                 return self._add(user, at, state, explicit, absorb)
             case p.Contract():
@@ -178,9 +194,9 @@ class Flows:
         self, user: p.Add, at: int, state: State, explicit: bool, absorb: Absorb
     ) -> Plan | None:
         x = user.inputs[at]
-        new = canonical(user, _broadcast(user, x, state))
+        new = canonical(user, through_broadcast(user, x, state))
         sign = user.signs[at]
-        raise_rank = _pad_rank(user, x)
+        raise_rank = pad_rank(user, x)
 
         def step(env: Environment, t: Tensor) -> Tensor:
             return sign * raise_rank(env, t)
@@ -197,7 +213,7 @@ class Flows:
         mine = dict(zip(user.labels[at], state, strict=True))
         others = [(i, x) for i, x in enumerate(user.inputs) if i != at]
         average = self._average(user, at, mine)
-        windows = dict(zip(user.windows, [n for n in user.labels[at] if _is_in(n)], strict=False))
+        windows = dict(zip(user.windows, [n for n in user.labels[at] if slides(n)], strict=False))
         seen = {n for i, _ in others for n in user.labels[i] if n not in user.windows}
         new = []
         for name, axis in zip(user.out, user.axes, strict=True):
@@ -213,12 +229,12 @@ class Flows:
             else:
                 new.append(ARBITRARY)
         step: Step | None = None
-        slid = [d for n, d in mine.items() if _is_in(n)]
+        slid = [d for n, d in mine.items() if slides(n)]
         if average:
-            step = _pass_average(user, at)
+            step = pass_average(user, at)
         elif all(not x.varies for _, x in others) and all(d == CONSTANT for d in slid):
             if not slid or user.seals:
-                step = _multiply(user, at, others)
+                step = multiply(user, at, others)
         if step is not None and absorb == LEANING and explicit:
             taken = self._lean(user, canonical(user, new), skip=at)
             if taken is not None:
@@ -260,7 +276,7 @@ class Flows:
 
     def replace(self, source: p.Source, state: State, reader: Node) -> Plan | None:
         """Subtract a perturbation from a shared parameter and make all readers but one blind."""
-        plan: list[Action] = [Action(source, (_negative(source),))]
+        plan: list[Action] = [Action(source, (negative(source),))]
         for user in source.users:
             for at, x in enumerate(user.inputs):
                 if x is source and user is not reader:
@@ -268,7 +284,7 @@ class Flows:
                     if part is None:
                         return None
                     # The perturbation that flows is minus what is to be subtracted.
-                    plan.extend(action.after(_minus) for action in part)
+                    plan.extend(action.after(minus) for action in part)
         return tuple(plan)
 
     # absorption --------------------------------------------------------------------------
@@ -286,13 +302,13 @@ class Flows:
                     continue
                 if len(z.users) != 1 or node.inputs.count(z) != 1:
                     continue
-                below = _debroadcast(node, z, state)
+                below = before_broadcast(node, z, state)
                 if below is None:
                     continue
                 plan = self._undo(z, canonical(z, below), absorb)
                 if plan is not None:
                     sign = node.signs[i]
-                    lower = _drop_rank(node, z)
+                    lower = drop_rank(node, z)
 
                     def step(
                         env: Environment, t: Tensor, s: float = sign, lower: Step = lower
@@ -304,7 +320,7 @@ class Flows:
         if isinstance(node, p.Source):
             if node.role != "parameter" or len(self.lowered.parameters[node.key]) != 1:
                 return None
-            return (Action(node, (_negative(node),)),)
+            return (Action(node, (negative(node),)),)
         if isinstance(node, p.Contract):
             return self._lean(node, state) if absorb == LEANING else None
         return self._undo_movement(node, state, absorb)
@@ -317,7 +333,7 @@ class Flows:
         match node:
             case p.View() if alone:
                 plan = self._undo(x, through_view(node, state, x), absorb)
-                step = _reshape(node, x)
+                step = reshape(node, x)
             case p.Permute() if alone:
                 inverse = tuple(node.order.index(d) for d in range(len(node.order)))
                 plan = self._undo(x, tuple(state[d] for d in inverse), absorb)
@@ -325,12 +341,12 @@ class Flows:
                 def step(env: Environment, t: Tensor) -> Tensor:
                     return t.permute(inverse)
             case p.Expand() if alone:
-                below = _debroadcast(node, x, state)
+                below = before_broadcast(node, x, state)
                 plan = None if below is None else self._undo(x, canonical(x, below), absorb)
-                step = _drop_rank(node, x)
+                step = drop_rank(node, x)
             case p.Narrow() if alone or _disjoint(x):
-                plan = self._undo(x, _widen(node, state), absorb)
-                step = _unnarrow(node)
+                plan = self._undo(x, before_narrow(node, state), absorb)
+                step = unnarrow(node)
             case p.Pointwise() if node.slope is not None and node.slope == node.slope and alone:
                 slope = node.slope
                 plan = self._undo(x, state, absorb)
@@ -345,16 +361,16 @@ class Flows:
 
     def _undo_join(self, node: p.Join, state: State, absorb: Absorb) -> Plan | None:
         total: list[Action] = []
-        for i, piece in enumerate(node.inputs):
+        for i, part in enumerate(node.inputs):
             below = join_piece(node, i, state)
             if below is None:
                 continue
-            if len(piece.users) != 1:
+            if len(part.users) != 1:
                 return None
-            plan = self._undo(piece, below, absorb)
+            plan = self._undo(part, below, absorb)
             if plan is None:
                 return None
-            step = _piece(node, i)
+            step = piece(node, i)
             total.extend(a.after(step) for a in plan)
         return tuple(total)
 
@@ -384,7 +400,7 @@ class Flows:
                 plan = self._undo(weight, canonical(weight, want), PLAIN)
                 if plan is None:
                     continue
-                step = _against(node, at, relation, [read[d] for d in dims])
+                step = against(node, at, relation, [read[d] for d in dims])
                 return tuple(a.after(step, loose=True) for a in plan)
         return None
 
@@ -396,115 +412,8 @@ def _size(node: p.Contract, name: object) -> int:
     return 1
 
 
-def _is_in(name: object) -> bool:
-    return isinstance(name, tuple) and name[0] == "in"
-
-
 def _is_out(name: object) -> bool:
     return isinstance(name, tuple) and name[0] == "out"
-
-
-def _broadcast(user: Node, x: Node, state: State) -> State:
-    offset = len(user.axes) - len(x.axes)
-    result = [CONSTANT] * offset
-    for d, s in enumerate(state):
-        wide = user.axes[d + offset].size != x.axes[d].size
-        result.append(CONSTANT if wide else s)
-    return tuple(result)
-
-
-def _debroadcast(user: Node, x: Node, state: State) -> State | None:
-    """The state of an operand that is broadcast: it must be constant where the operand is."""
-    offset = len(user.axes) - len(x.axes)
-    result = []
-    for d, s in enumerate(state):
-        inside = d >= offset and x.axes[d - offset].size == user.axes[d].size
-        if inside:
-            result.append(s)
-        elif s != CONSTANT:
-            return None
-        elif d >= offset:
-            result.append(CONSTANT)
-    return tuple(result)
-
-
-def _pad_rank(user: Node, x: Node) -> Step:
-    offset = len(user.axes) - len(x.axes)
-    return lambda env, t: t.reshape([1] * offset + list(t.shape))
-
-
-def _drop_rank(user: Node, x: Node) -> Step:
-    offset = len(user.axes) - len(x.axes)
-    ones = [d for d, a in enumerate(x.axes) if a.size == 1]
-
-    def step(env: Environment, t: Tensor) -> Tensor:
-        for d in range(offset):
-            t = t.narrow(d, 0, 1)
-        t = t.reshape(t.shape[offset:])
-        for d in ones:
-            t = t.narrow(d, 0, 1)
-        return t
-
-    return step
-
-
-def _reshape(x: Node, y: Node) -> Step:
-    runs = groups(x.axes, y.axes)
-
-    def step(env: Environment, t: Tensor) -> Tensor:
-        full, new = list(t.shape), [1] * len(y.axes)
-        sizes_in, sizes_out = env.shape(x), env.shape(y)
-        for ins, outs in runs:
-            if all(t.shape[d] == 1 for d in ins):
-                continue
-            for d in ins:
-                full[d] = sizes_in[d]
-            for d in outs:
-                new[d] = sizes_out[d]
-        return t.expand(full).reshape(new)
-
-    return step
-
-
-def _narrow(user: p.Narrow) -> Step:
-    def step(env: Environment, t: Tensor) -> Tensor:
-        if t.shape[user.dim] == 1 and user.inputs[0].axes[user.dim].size != 1:
-            return t
-        return t.narrow(user.dim, env.start(user), env.shape(user)[user.dim])
-
-    return step
-
-
-def _unnarrow(node: p.Narrow) -> Step:
-    def step(env: Environment, t: Tensor) -> Tensor:
-        n = env.shape(node)[node.dim]
-        whole = env.shape(node.inputs[0])[node.dim]
-        if t.shape[node.dim] != n:
-            t = t.expand([n if d == node.dim else -1 for d in range(t.dim())])
-        start = env.start(node)
-        shape = list(t.shape)
-        before = t.new_zeros([start if d == node.dim else s for d, s in enumerate(shape)])
-        rest = whole - start - n
-        after = t.new_zeros([rest if d == node.dim else s for d, s in enumerate(shape)])
-        return torch.cat([before, t, after], node.dim)
-
-    return step
-
-
-def _widen(node: p.Narrow, state: State) -> State:
-    dim = state[node.dim]
-    large = {o: c for c, o in p.begins(node.inputs[0].axes[node.dim]).items()}
-    small = p.begins(node.axes[node.dim])
-    if isinstance(dim, tuple):
-        new: object = (large[small[dim[0]] + node.start], dim[1])
-    elif len(small) == 1:
-        ((choice, offset),) = small.items()
-        atoms = len(p.branches(node.axes[node.dim])[0][1])
-        which = frozenset(range(atoms)) if dim == ARBITRARY else frozenset()
-        new = (large[offset + node.start], which)
-    else:
-        new = ARBITRARY
-    return canonical(node.inputs[0], [new if d == node.dim else s for d, s in enumerate(state)])
 
 
 def _disjoint(x: Node) -> bool:
@@ -515,102 +424,3 @@ def _disjoint(x: Node) -> bool:
         return False
     ranges = sorted((u.start, u.start + u.axes[u.dim].size) for u in x.users)  # type: ignore[attr-defined]
     return all(a[1] <= b[0] for a, b in zip(ranges, ranges[1:], strict=False))
-
-
-def _embed(user: p.Join, at: int) -> Step:
-    def step(env: Environment, t: Tensor) -> Tensor:
-        sizes = [env.shape(x)[user.dim] for x in user.inputs]
-        t = t.expand([sizes[at] if d == user.dim else -1 for d in range(t.dim())])
-        shape = list(t.shape)
-
-        def zeros(n: int) -> Tensor:
-            return t.new_zeros([n if d == user.dim else s for d, s in enumerate(shape)])
-
-        return torch.cat([zeros(sum(sizes[:at])), t, zeros(sum(sizes[at + 1 :]))], user.dim)
-
-    return step
-
-
-def _piece(node: p.Join, at: int) -> Step:
-    def step(env: Environment, t: Tensor) -> Tensor:
-        if t.shape[node.dim] == 1 and node.axes[node.dim].size != 1:
-            return t
-        sizes = [env.shape(x)[node.dim] for x in node.inputs]
-        return t.narrow(node.dim, sum(sizes[:at]), sizes[at])
-
-    return step
-
-
-def _take(user: p.Take) -> Step:
-    picks = len(user.axes) - len(user.inputs[0].axes) + 1
-
-    def step(env: Environment, t: Tensor) -> Tensor:
-        t = t.narrow(user.dim, 0, 1)
-        return t.reshape([*t.shape[: user.dim], *([1] * picks), *t.shape[user.dim + 1 :]])
-
-    return step
-
-
-def _minus(env: Environment, t: Tensor) -> Tensor:
-    return -t
-
-
-def _negative(node: p.Source) -> Step:
-    return lambda env, t: -t.expand(env.shape(node))
-
-
-def _multiply(user: p.Contract, at: int, others: list) -> Step:
-    def step(env: Environment, t: Tensor) -> Tensor:
-        # A dimension of size one stands for a constant: it is expanded where it is summed.
-        shape = env.shape(user.inputs[at])
-        names = user.labels[at]
-        full = [
-            n if name not in user.out and not _is_in(name) else s
-            for s, n, name in zip(t.shape, shape, names, strict=True)
-        ]
-        t = t.expand(full)
-        kept = [n for n, s in zip(names, t.shape, strict=True) if s != 1 or n not in user.out]
-        squeezed = t.reshape([s for n, s in zip(names, t.shape, strict=True) if n in kept])
-        return einsum(
-            [squeezed, *(env.value(x) for _, x in others)],
-            [kept, *(user.labels[i] for i, _ in others)],
-            user.out,
-        )
-
-    return step
-
-
-def _pass_average(user: p.Contract, at: int) -> Step:
-    names = user.labels[at]
-
-    def step(env: Environment, t: Tensor) -> Tensor:
-        for d, name in enumerate(names):
-            if name not in user.out:
-                t = t.narrow(d, 0, 1)
-        kept = [n for n in names if n in user.out]
-        t = t.reshape([s for s, n in zip(t.shape, names, strict=True) if n in user.out])
-        order = [kept.index(n) for n in user.out if n in kept]
-        t = t.permute(order)
-        for d, name in enumerate(user.out):
-            if name not in kept:
-                t = t.unsqueeze(d)
-        return t
-
-    return step
-
-
-def _against(node: p.Contract, at: int, relation: Relation, summed: list) -> Step:
-    names = node.labels[at]
-
-    def step(env: Environment, t: Tensor) -> Tensor:
-        kappa, c = relation.vector(env)[0], relation.constant(env)[0]
-        free = [n for n in names if n in node.out]
-        for d, name in reversed(list(enumerate(node.out))):
-            if name not in free:
-                t = t.narrow(d, 0, 1).squeeze(d)
-        order = [n for n in node.out if n in free]
-        shape = dict(zip(names, env.shape(node.inputs[at]), strict=True))
-        t = t.expand([shape[n] for n in order])
-        return einsum([t / c, kappa], [order, summed], names)
-
-    return step

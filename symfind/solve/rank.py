@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from symfind.solve.family import Family, Point
+from symfind.solve.family import Family
+from symfind.solve.point import Point
 
 NARROW = 12  # a family of at most so many tensors belongs to one layer
 DEPENDENT = 1e-8  # singular values below this part of the largest count as zero

@@ -89,7 +89,9 @@ def _diagonal(family: MatrixFamily) -> frozenset:
 
 
 def _unplaced(scaling: Scaling) -> frozenset:
-    return frozenset((id(m.source), m.cell, m.exponent, frozenset(m.places)) for m in scaling.members)
+    return frozenset(
+        (id(m.source), m.cell, m.exponent, frozenset(m.places)) for m in scaling.members
+    )
 
 
 def _followers(scaling: Scaling) -> frozenset:
@@ -119,9 +121,7 @@ def _matrices(lowered: Lowered) -> list[MatrixFamily]:
 
 def _scaling(scaling: Scaling, approximate: bool = False) -> Family:
     sources = tuple(dict.fromkeys(m.source for m in scaling.members))
-    return ScalingFamily(
-        kind="scaling", sources=sources, scaling=scaling, approximate=approximate
-    )
+    return ScalingFamily(kind="scaling", sources=sources, scaling=scaling, approximate=approximate)
 
 
 __all__ = ["Derivation", "NullFamily", "Sizes", "derive"]

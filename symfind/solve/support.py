@@ -5,7 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from symfind.solve.family import Family, Point
+from symfind.solve.family import Family
+from symfind.solve.point import Point
 from symfind.solve.rank import directions
 
 SHARE = 1e-6  # of the squared norm of one unexplained direction, below which a tensor is no part

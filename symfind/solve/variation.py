@@ -159,3 +159,45 @@ def join_piece(node: p.Join, at: int, state: State) -> State | None:
         dim = (inside[offset], dim[1])
     piece = [dim if d == node.dim else s for d, s in enumerate(state)]
     return canonical(node.inputs[at], piece)
+
+
+def through_broadcast(user: Node, x: Node, state: State) -> State:
+    """The state of an operand, seen in the result that it is broadcast to."""
+    offset = len(user.axes) - len(x.axes)
+    result = [CONSTANT] * offset
+    for d, s in enumerate(state):
+        wide = user.axes[d + offset].size != x.axes[d].size
+        result.append(CONSTANT if wide else s)
+    return tuple(result)
+
+
+def before_broadcast(user: Node, x: Node, state: State) -> State | None:
+    """The state of an operand that is broadcast: it must be constant where the operand is."""
+    offset = len(user.axes) - len(x.axes)
+    result = []
+    for d, s in enumerate(state):
+        inside = d >= offset and x.axes[d - offset].size == user.axes[d].size
+        if inside:
+            result.append(s)
+        elif s != CONSTANT:
+            return None
+        elif d >= offset:
+            result.append(CONSTANT)
+    return tuple(result)
+
+
+def before_narrow(node: p.Narrow, state: State) -> State:
+    """The state of the whole of which a range is perturbed."""
+    dim = state[node.dim]
+    large = {o: c for c, o in p.begins(node.inputs[0].axes[node.dim]).items()}
+    small = p.begins(node.axes[node.dim])
+    if isinstance(dim, tuple):
+        new: object = (large[small[dim[0]] + node.start], dim[1])
+    elif len(small) == 1:
+        ((choice, offset),) = small.items()
+        atoms = len(p.branches(node.axes[node.dim])[0][1])
+        which = frozenset(range(atoms)) if dim == ARBITRARY else frozenset()
+        new = (large[offset + node.start], which)
+    else:
+        new = ARBITRARY
+    return canonical(node.inputs[0], [new if d == node.dim else s for d, s in enumerate(state)])

@@ -10,8 +10,8 @@ from torch.autograd import forward_ad
 from torch.func import functional_call
 from torch.utils._pytree import tree_map
 
-from symfind.load.outputs import results
 from symfind.errors import InputError
+from symfind.load.outputs import results
 from symfind.verify.isolation import isolated
 from symfind.verify.precision import double_precision, widen
 from symfind.verify.sampling import parameter_sampler

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from symfind.rules import registry
 from symfind.rules.lower import load_rules
-from symfind.solve.family import Point
+from symfind.solve.point import Point
 from symfind.solve.rank import directions
 from symfind.solve.solver import Derivation, derive
 from symfind.trace import Graph, trace
