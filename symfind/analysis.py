@@ -99,7 +99,8 @@ def analyze(
         sizes = [math.prod(op.shape or ()) for op in graph.parameters.values()]
         if sum(sizes) <= VERIFIED_PARAMETERS:
             # indices out of range show up here first; then that is what there is to say
-            _probe(_function(loaded, graph, output, device, train), seed)
+            function = _function(loaded, graph, output, device, train)
+            _probe(function, function.random_point(torch.Generator().manual_seed(seed)))
         raise
     ends["solve"] = time.perf_counter()
     verification, failed, approximate = _verify(
@@ -305,10 +306,11 @@ def _verify(
         return Verification("skipped", reason=reason), set(), tuple(found.near)
     tell("verifying generators on the model")
     function = _function(loaded, graph, output, device, train)
-    _probe(function, seed)
     rng = torch.Generator().manual_seed(seed)
+    theta = function.random_point(rng)
+    _probe(function, theta)
     pairs = found.generators(found.groups, found.factors)
-    result = verify(function, [g for g, _ in pairs], rng=rng)
+    result = verify(function, [g for g, _ in pairs], rng=rng, theta=theta)
     rejected = set(result.failed)
     failed = {k for g, k in pairs if g.id in rejected}
     owned: dict[int, list[BoundGenerator]] = {}
@@ -324,7 +326,7 @@ def _verify(
     near = []
     if found.near:
         loose = found.generators(found.approximate, found.near)
-        measured_near = verify(function, [g for g, _ in loose], rng=rng)
+        measured_near = verify(function, [g for g, _ in loose], rng=rng, theta=theta)
         for k, f in enumerate(found.near):
             generators = [g for g, i in loose if i == k]
             r = measured_near.residuals[generators[0].id]
@@ -339,10 +341,10 @@ def _verify(
     )
 
 
-def _probe(function: "Function", seed: int) -> None:
+def _probe(function: "Function", theta: Mapping[str, torch.Tensor]) -> None:
     """Evaluate once: what fails here fails because of the inputs, or is not finite."""
     try:
-        function(function.random_point(torch.Generator().manual_seed(seed)))
+        function(theta)
     except SymfindError:
         raise
     except Exception as error:

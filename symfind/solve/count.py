@@ -16,7 +16,14 @@ from typing import Any
 import torch
 
 from symfind.algebra.axes import Axis, atoms, extent
-from symfind.solve.family import Family, MatrixFamily, ScalingFamily, ShiftFamily
+from symfind.solve.colours import colours
+from symfind.solve.family import (
+    Family,
+    MatrixFamily,
+    NullFamily,
+    ScalingFamily,
+    ShiftFamily,
+)
 from symfind.solve.point import Point
 from symfind.solve.rank import Span
 
@@ -47,14 +54,14 @@ def tally(families: Sequence[Family], shapes: dict[str, tuple[int, ...]], symbol
         shapes: of all parameters, by name.
         symbols: from an atomic axis to its sympy symbol.
     """
-    live = [f for f in families if f.kind != "inert"]
-    inert = [f for f in families if f.kind == "inert"]
-    total = sum(f.count() for f in live)
+    total = sum(f.count() for f in families if f.kind != "inert")
     scalars = sum(math.prod(s) for s in shapes.values())
     if scalars <= OWN_PARAMETERS and total <= OWN_DIRECTIONS:
-        return _own([*inert, *live], shapes, symbols)
-    result = [whole(f, symbols) for f in inert]
-    return result + _through_twins(live, symbols)
+        return _own(list(families), shapes, symbols)
+    # Rows that no look-up reads touch nothing else, and have no size on a twin.
+    rows = [f for f in families if f.kind == "inert" and isinstance(f, NullFamily)]
+    rest = [f for f in families if f not in rows]
+    return [whole(f, symbols) for f in rows] + _through_twins(rest, symbols)
 
 
 def formula(family: Family, symbols: Any) -> Any:
@@ -123,12 +130,6 @@ def _own(families: list[Family], shapes: dict[str, tuple[int, ...]], symbols: An
 
 
 # large models ----------------------------------------------------------------------------------
-def signature(family: Family) -> Any:
-    """What repeated layers share: the shape of a family, without any name."""
-    shapes = tuple(sorted(tuple(a.size for a in s.axes) for s in family.sources))
-    return type(family).__name__, family.kind, getattr(family, "type", ""), family.count(), shapes
-
-
 def _axes(family: Family) -> list[Axis]:
     found: list[Axis] = []
     if isinstance(family, MatrixFamily):
@@ -144,9 +145,9 @@ def _axes(family: Family) -> list[Axis]:
 
 def _representatives(families: list[Family]) -> tuple[list[int], dict[int, int]]:
     """Families to count, and for each family the one that stands for it."""
-    groups: dict[Any, list[int]] = {}
-    for i, family in enumerate(families):
-        groups.setdefault(signature(family), []).append(i)
+    groups: dict[int, list[int]] = {}
+    for i, colour in enumerate(colours(families)):
+        groups.setdefault(colour, []).append(i)
     stands: dict[int, int] = {}
     for members in groups.values():
         chosen = members if len(members) <= 2 * KEPT else members[:KEPT] + members[-KEPT:]

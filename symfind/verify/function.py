@@ -85,6 +85,7 @@ class Function:
 
     def place(self, inputs: InputsLike) -> Call:
         """The inputs in float64, where the function is evaluated."""
+
         def place(value: Any) -> Any:
             return widen(value.to(self.device)) if isinstance(value, Tensor) else value
 
@@ -139,19 +140,18 @@ class Function:
         inputs = Call(*tree_map(lambda v: v.clone() if isinstance(v, Tensor) else v, inputs))
         values = {**constants, **theta}
         result = functional_call(self._model, values, inputs.args, inputs.kwargs, tie_weights=True)
-        parts = [
-            torch.view_as_real(t) if t.is_complex() else t for _, t in results(result)
-        ]
+        parts = [torch.view_as_real(t) if t.is_complex() else t for _, t in results(result)]
         if not parts:
             raise InputError(f"the model returned no floating-point tensor, but {type(result)}")
         if self._softmax:
             parts = [p.log_softmax(-1) if p.ndim else p for p in parts]
-        return torch.cat([part.reshape(-1).double() for part in parts])
+        flat = [part.reshape(-1).double() for part in parts]
+        return flat[0] if len(flat) == 1 else torch.cat(flat)
 
     @staticmethod
     def finite(value: Tensor, what: str) -> Tensor:
         """The value, or an InputError that says what is not finite."""
-        if not bool(torch.isfinite(value).all()):
+        if value.numel() and not bool(torch.isfinite(torch.stack(torch.aminmax(value))).all()):
             bad = "NaN" if bool(value.isnan().any()) else "Inf"
             raise InputError(
                 f"{what} has {bad} at random weights: check the domain of the inputs "
@@ -178,6 +178,16 @@ class Function:
         Raises:
             InputError: an output or derivative is NaN or infinite.
         """
+        return self.linearised(theta, direction, inputs)[1]
+
+    def linearised(
+        self, theta: Point, direction: Point, inputs: InputsLike | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Outputs and their directional derivative at `theta`, both of shape (rows,).
+
+        Raises:
+            InputError: an output or derivative is NaN or infinite.
+        """
         call = self.inputs if inputs is None else self.place(inputs)
         try:
             value, tangent = self._forward_jvp(theta, direction, call)
@@ -186,7 +196,7 @@ class Function:
                 raise
             value, tangent = self._double_reverse_jvp(theta, direction, call)
         self.finite(value, "the output")
-        return self.finite(tangent, "the derivative of the output")
+        return value, self.finite(tangent, "the derivative of the output")
 
     def _forward_jvp(self, theta: Point, direction: Point, call: Call) -> tuple[Tensor, Tensor]:
         with forward_ad.dual_level(), torch.no_grad():

@@ -13,6 +13,7 @@ from symfind.errors import InputError
 from symfind.verify.function import Function, InputsLike, Point
 
 _FLOOR = 1e-3  # effects are compared with at least this part of the output's norm
+_STEP = 1e-6  # of the difference that shows what a random direction does
 _TIME = 0.1  # of the finite flow: a change by about a tenth of what it moves
 
 
@@ -84,13 +85,9 @@ def _element(function: Function, generator: Generator, theta: Point, rng: torch.
     return _Element(generator, coefficients, (moved or 1.0) / size if size else 0.0)
 
 
-def _like(direction: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
-    """Draw a random direction with the same norm on each of the same tensors."""
-    drawn = {}
-    for name, tensor in direction.items():
-        random = torch.randn(tensor.shape, generator=rng, dtype=torch.float64).to(tensor.device)
-        drawn[name] = random * (tensor.norm() / random.norm().clamp(min=1e-300))
-    return drawn
+def _random(shape: tuple[int, ...], norm: float, rng: torch.Generator) -> Tensor:
+    drawn = torch.randn(shape, generator=rng, dtype=torch.float64)
+    return drawn.mul_(norm / max(float(drawn.norm()), 1e-300))
 
 
 class _Check:
@@ -100,36 +97,63 @@ class _Check:
         self, function: Function, theta: Point, inputs: InputsLike, rng: torch.Generator
     ) -> None:
         self.function, self.theta, self.inputs, self.rng = function, theta, inputs, rng
-        self.value = function(theta, inputs)
-        self.size = float(self.value.norm()) or 1.0
+        self.value: Tensor | None = None
+
+    def _keep(self, value: Tensor) -> Tensor:
+        if self.value is None:
+            self.value = value
+            self.size = float(value.norm()) or 1.0
+        return self.value
 
     def _ratio(self, change: float, random: float) -> tuple[float, float]:
         return change / max(random, _FLOOR * self.size), random / self.size
 
+    def _shaken(self, norms: Mapping[str, float], step: float) -> float:
+        """Change of the output under a random change of tensors, by the norm on each."""
+        assert self.value is not None
+        point = dict(self.theta)
+        for name, norm in norms.items():
+            drawn = _random(tuple(point[name].shape), step * norm, self.rng)
+            point[name] = drawn.to(point[name].device).add_(point[name])
+        return float((self.function(point, self.inputs) - self.value).norm()) / step
+
     def infinitesimal(self, elements: Sequence[_Element]) -> tuple[float, float]:
-        """Residual and random effect of the sum of all elements, by two derivatives."""
+        """Residual and random effect of the sum of all elements.
+
+        One exact derivative; what it is compared with need not be exact, and is a difference.
+        """
         total: dict[str, Tensor] = {}
+        owned: set[str] = set()
         for element in elements:
             for name, tensor in element.direction(self.theta).items():
-                total[name] = total[name] + tensor if name in total else tensor
-        along = self.function.jvp(self.theta, total, self.inputs)
-        random = self.function.jvp(self.theta, _like(total, self.rng), self.inputs)
-        return self._ratio(float(along.norm()), float(random.norm()))
+                if name in owned:
+                    total[name] += tensor
+                elif name in total:
+                    total[name] = total[name] + tensor
+                    owned.add(name)
+                else:
+                    total[name] = tensor
+        value, tangent = self.function.linearised(self.theta, total, self.inputs)
+        self._keep(value)
+        along = float(tangent.norm())
+        norms = {name: float(tensor.norm()) for name, tensor in total.items()}
+        del value, tangent, total
+        return self._ratio(along, self._shaken(norms, _STEP))
 
     def finite(self, elements: Sequence[_Element]) -> tuple[float, float]:
         """Residual and random effect of the flows of all elements, one after the other."""
+        assert self.value is not None
         moved: dict[str, Tensor] = dict(self.theta)
         for element in elements:
             moved.update(element.flow(moved, _TIME))
-        change = {n: moved[n] - self.theta[n] for n in moved if moved[n] is not self.theta[n]}
-        random = _like(change, self.rng)
         try:
-            along = self.function(moved, self.inputs) - self.value
-            shaken = {n: v + random[n] if n in random else v for n, v in self.theta.items()}
-            other = self.function(shaken, self.inputs) - self.value
+            along = float((self.function(moved, self.inputs) - self.value).norm())
+            norms = {n: float((moved.pop(n) - v).norm())
+                     for n, v in self.theta.items() if moved[n] is not v}  # fmt: skip
+            del moved
+            return self._ratio(along, self._shaken(norms, 1.0))
         except InputError:  # the flow leads out of the domain of the function
             return math.inf, 0.0
-        return self._ratio(float(along.norm()), float(other.norm()))
 
 
 _Test = Callable[[Sequence[_Element]], tuple[float, float]]

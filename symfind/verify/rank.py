@@ -186,7 +186,11 @@ def _bounds(factor: Tensor, rank: int, largest: float) -> tuple[Spectrum, Tensor
     lead = factor[:rank, :rank]
     tail = torch.linalg.solve_triangular(lead, factor[:rank, rank:], upper=True)
     rest = factor[rank:, rank:]
-    dropped = math.sqrt(largest_eigenvalue(gram(rest), rest.shape[1], rest)) / largest if len(rest) else 0.0
+    dropped = (
+        math.sqrt(largest_eigenvalue(gram(rest), rest.shape[1], rest)) / largest
+        if len(rest)
+        else 0.0
+    )
     try:
         inverse = largest_eigenvalue(_inverse_gram(lead, tail), rank, lead)
     except torch.linalg.LinAlgError:
