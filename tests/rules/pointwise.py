@@ -14,12 +14,8 @@ BOTH = "an equal shift of both operands"
 
 _POSITIVE = "log log2 log10 sqrt rsqrt reciprocal log1p acosh"
 _UNIT = "asin acos atanh"
-_PLAIN = (
-    "relu abs neg sigmoid tanh sin cos tan atan sinh cosh asinh erf erfc exp exp2 expm1 sinc"
-)
-_FUNCTIONAL = (
-    "leaky_relu elu selu celu softplus silu mish gelu"
-)
+_PLAIN = "relu abs neg sigmoid tanh sin cos tan atan sinh cosh asinh erf erfc exp exp2 expm1 sinc"
+_FUNCTIONAL = "leaky_relu elu selu celu softplus silu mish gelu"
 
 
 def _plain(name: str, inner=lambda z: z, covers: str = "") -> Case:
