@@ -22,7 +22,7 @@ def colours(families: Sequence[Family]) -> list[int]:
         for source in family.sources
     ]
     of_family: list[Hashable] = [_kind(f) for f in families]
-    of_tensor: dict[str, Hashable] = {
+    of_tensor: dict[str, Any] = {
         s.key: tuple(a.size for a in s.axes) for f in families for s in f.sources
     }
     for _ in range(ROUNDS):
