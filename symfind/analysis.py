@@ -190,6 +190,31 @@ class _Derived:
             for i, t in enumerate(g.tallies)
         ]
 
+    def separate(self, rejected: set[int]) -> set[int]:
+        """Give families that failed factors of their own, so that the others stand.
+
+        Args:
+            rejected: identities of families.
+
+        Returns:
+            The positions of the factors that failed.
+        """
+        if not rejected:
+            return set()
+        failed: set[int] = set()
+        groups: list[Group] = []
+        for group in self.groups:
+            good = [t for t in group.tallies if id(t.family) not in rejected]
+            bad = [t for t in group.tallies if id(t.family) in rejected]
+            groups += [Group(good)] if good else []
+            if bad:
+                failed.add(len(groups))
+                groups.append(Group(bad))
+        taken: set[str] = set()
+        self.groups = groups
+        self.factors = [factor(g, self.symbols, taken) for g in groups]
+        return failed
+
     def orbit(self, without: set[int]) -> tuple[int, int, int]:
         """Dimensions of algebra, orbit and inert directions of the factors that stand."""
         algebra = symmetry = inert = 0
@@ -311,12 +336,11 @@ def _verify(
     _probe(function, theta)
     pairs = found.generators(found.groups, found.factors)
     result = verify(function, [g for g, _ in pairs], rng=rng, theta=theta)
+    bound = {id(g.family): g for g, _ in pairs}
     rejected = set(result.failed)
-    failed = {k for g, k in pairs if g.id in rejected}
-    owned: dict[int, list[BoundGenerator]] = {}
-    for g, k in pairs:
-        owned.setdefault(k, []).append(g)
-    for k, generators in owned.items():
+    failed = found.separate({id(g.family) for g, _ in pairs if g.id in rejected})
+    for k, group in enumerate(found.groups):
+        generators = [bound[id(t.family)] for t in group.tallies]
         measured = [result.residuals[g.id] for g in generators]
         worst = max(measured, key=lambda r: max(r.infinitesimal, r.finite or 0.0))
         residual = Residual(worst.infinitesimal, worst.random, worst.finite)

@@ -17,7 +17,7 @@ MIN_GAP = 3.0  # decades between the smallest kept and the largest dropped singu
 NOISE = -9.0  # a dropped singular value lies below this (log10, relative to the largest)
 _SCALING = 1e-3  # columns smaller than this, relative to the largest, are not scaled up to one
 _DENSE = 1500  # columns, up to which an unclear gap is read off all singular values again
-_CHUNK = 1 << 22  # entries that are mixed at once
+_CHUNK = 1 << 19  # entries that are mixed at once
 _Map = Callable[[Tensor], Tensor]
 
 _BLOCK, _STEPS = 8, 12  # vectors and steps of a subspace iteration
