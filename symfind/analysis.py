@@ -84,6 +84,8 @@ def analyze(
         InputError: the inputs do not fit, or the model is not finite on them.
         TraceError: the model cannot be traced; the message names the line.
     """
+    from symfind.verify.threads import fitting_threads
+
     tell = progress or (lambda text: None)
     start = time.perf_counter()
     tell("loading the model")
@@ -94,7 +96,8 @@ def analyze(
     ends["trace"] = time.perf_counter()
     tell("deriving symmetries")
     try:
-        found = _Derived(graph, loaded, output)
+        with fitting_threads(0):  # many small matrices
+            found = _Derived(graph, loaded, output)
     except Exception:
         sizes = [math.prod(op.shape or ()) for op in graph.parameters.values()]
         if sum(sizes) <= VERIFIED_PARAMETERS:

@@ -36,6 +36,7 @@ def unexplained_support(
         unread: parameters that do not reach the output; they are no part of what is unexplained.
     """
     sizes = {name: value.numel() for name, value in theta.items()}
+    null = null.clone()
     explained = directions(Point(theta), list(families), sizes).to(null)
     start = 0
     for name, n in sizes.items():
