@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from symfind.algebra.axes import Sizes
 from symfind.rules.lower import Lowered, lower
 from symfind.solve.chains import Chains
-from symfind.solve.family import Family, MatrixFamily, NullFamily, ScalingFamily
+from symfind.solve.family import Family, MatrixFamily, ScalingFamily
 from symfind.solve.flows import Flows
 from symfind.solve.matrices import Matrices
 from symfind.solve.parallel import parallel_families
@@ -122,6 +121,3 @@ def _matrices(lowered: Lowered) -> list[MatrixFamily]:
 def _scaling(scaling: Scaling, approximate: bool = False) -> Family:
     sources = tuple(dict.fromkeys(m.source for m in scaling.members))
     return ScalingFamily(kind="scaling", sources=sources, scaling=scaling, approximate=approximate)
-
-
-__all__ = ["Derivation", "NullFamily", "Sizes", "derive"]
