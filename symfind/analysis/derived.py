@@ -1,0 +1,127 @@
+"""What the symbolic side found, counted and grouped into the factors of a report."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from symfind.load import Loaded
+from symfind.report.model import Factor, GeneratorText, Unsupported
+from symfind.solve.bound import BoundGenerator
+from symfind.solve.count import tally, whole
+from symfind.solve.factors import Group, factor, gather, spell
+from symfind.solve.family import Family
+from symfind.solve.solver import derive
+from symfind.solve.symbols import Symbols
+from symfind.trace import Graph
+
+
+class Derived:
+    """What the symbolic side found, counted and grouped."""
+
+    def __init__(self, graph: Graph, loaded: Loaded, output: str) -> None:
+        """Derive all families, count them, and gather them into factors."""
+        self.derivation = derive(graph, output)
+        self.symbols = Symbols(loaded.sizes)
+        self.shapes = {name: tuple(op.shape or ()) for name, op in graph.parameters.items()}
+        self.parameters = sum(math.prod(s) for s in self.shapes.values())
+        self.unread = {name: math.prod(self.shapes[name]) for name in graph.unread}
+        families = self.derivation.families
+        relaxed = self.derivation.approximate
+        tallies = tally(families, self.shapes, self.symbols)
+        self.open = [t for t in tallies if not t.known]
+        self.groups = gather(tallies)
+        self.approximate = gather([whole(f, self.symbols) for f in relaxed])
+        self.failed: frozenset[int] = frozenset()  # positions of factors that verification rejected
+        taken: set[str] = set()
+        self.factors = [factor(g, self.symbols, taken) for g in self.groups]
+        self.near = [factor(g, self.symbols, taken) for g in self.approximate]
+
+    def generators(
+        self, groups: Sequence[Group], factors: Sequence[Factor]
+    ) -> list[tuple[BoundGenerator, int]]:
+        """Bound generators and the factor that each belongs to."""
+        return [
+            (BoundGenerator(f"{f.id}@{i}", t.family), k)
+            for k, (g, f) in enumerate(zip(groups, factors, strict=True))
+            for i, t in enumerate(g.tallies)
+        ]
+
+    def reject(self, rejected: set[int]) -> None:
+        """Give families that failed factors of their own, so that the others stand.
+
+        Args:
+            rejected: identities of families.
+        """
+        if not rejected:
+            return
+        failed: set[int] = set()
+        groups: list[Group] = []
+        for group in self.groups:
+            good = [t for t in group.tallies if id(t.family) not in rejected]
+            bad = [t for t in group.tallies if id(t.family) in rejected]
+            groups += [Group(good)] if good else []
+            if bad:
+                failed.add(len(groups))
+                groups.append(Group(bad))
+        taken: set[str] = set()
+        self.groups = groups
+        self.factors = [factor(g, self.symbols, taken) for g in groups]
+        self.failed = frozenset(failed)
+
+    @property
+    def families(self) -> list[Family]:
+        """All families that stand."""
+        standing = (g for k, g in enumerate(self.groups) if k not in self.failed)
+        return [t.family for g in standing for t in g.tallies]
+
+    @property
+    def redundant(self) -> int:
+        """Dimension of the span of all directions that stand."""
+        _, symmetry, inert = self.orbit()
+        return symmetry + inert
+
+    def orbit(self) -> tuple[int, int, int]:
+        """Dimensions of algebra, orbit and inert directions of the factors that stand."""
+        algebra = symmetry = inert = 0
+        for k, g in enumerate(self.groups):
+            if k in self.failed:
+                continue
+            if g.tallies[0].family.kind == "inert":
+                inert += g.orbit
+            else:
+                algebra += sum(t.algebra for t in g.tallies)
+                symmetry += g.orbit
+        return algebra, symmetry, inert + sum(self.unread.values())
+
+    def formula(self) -> str:
+        """The redundant dimension in the model's own sizes."""
+        total: Any = sum(self.unread.values())
+        for k, g in enumerate(self.groups):
+            if k not in self.failed:
+                total = total + g.formula(self.symbols, orbit=True)
+        return spell(total)
+
+    def standing(self) -> tuple[Factor, ...]:
+        """The factors that count, those of parameters that nothing reads among them."""
+        unread = tuple(
+            Factor(
+                f"{name}:unread", "inert", f"R^{n}", f"R^{n}", 1, n, n, str(n), (name,),
+                GeneratorText(f"{name} -> anything", ""),
+            )
+            for name, n in self.unread.items()
+        )  # fmt: skip
+        return tuple(f for k, f in enumerate(self.factors) if k not in self.failed) + unread
+
+    def gaps(self) -> tuple[Unsupported, ...]:
+        """Operations that are rigid, and what could not be counted."""
+        nodes: dict[tuple[str, str], list[str]] = {}
+        for op, why in self.derivation.lowered.gaps:
+            nodes.setdefault((op.target, why), []).append(op.name)
+        gaps = [
+            Unsupported(target, tuple(names), "rigid" if why == "no rule" else f"rigid: {why}")
+            for (target, why), names in nodes.items()
+        ]
+        if self.open:
+            names = tuple(dict.fromkeys(n for t in self.open for n in t.family.names))
+            gaps.append(Unsupported("count", names, "left out: no closed formula was identified"))
+        return tuple(gaps)

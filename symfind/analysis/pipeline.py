@@ -1,0 +1,174 @@
+"""The whole of an analysis: load, trace, derive, count, verify, certify, report."""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from symfind import __version__
+from symfind.analysis.certification import certify_derived
+from symfind.analysis.derived import Derived
+from symfind.analysis.subject import Subject, probe
+from symfind.analysis.verification import VERIFIED_PARAMETERS, Verified, verify_derived
+from symfind.errors import InputError, TraceError
+from symfind.load import Loaded, as_inputs, check_fits, load, sizes_of
+from symfind.load.build import check_model
+from symfind.load.inputs import describe
+from symfind.report.model import (
+    Certificate,
+    Dimension,
+    ModelInfo,
+    Report,
+    Timing,
+    Versions,
+)
+from symfind.trace import Graph, trace
+from symfind.trace.misfit import misfit
+from symfind.verify.threads import fitting_threads
+
+Tell = Callable[[str], None] | None
+
+
+def analyze(
+    model: nn.Module | str,
+    example_inputs: Any = None,
+    output: Literal["raw", "softmax"] = "raw",
+    verify: bool = True,
+    certify: Literal["auto", "always", "never"] = "auto",
+    device: str = "cpu",
+    seed: int = 0,
+    *,
+    train: bool = False,
+    inputs: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
+    weights: str | None = None,
+    progress: Tell = None,
+) -> Report:
+    """Find the continuous symmetries of a model's parameter space.
+
+    Args:
+        model: a module, or a spec as on the command line.
+        example_inputs: tensor, tuple or dict; optional where the spec provides them.
+        output: "raw", or "softmax": outputs that differ by what softmax ignores are the same.
+        verify: check every generator on the model itself.
+        certify: measure the nullity where the model is small enough, always, or never.
+        device: where to verify and certify.
+        seed: of all random numbers.
+        train: batch statistics as in training; dropout stays off.
+        inputs: input specs that replace the example inputs, as `--input`.
+        settings: keyword arguments for a factory, class or config, as `--set`.
+        weights: a checkpoint whose names and shapes are checked against the model.
+        progress: called with a line on what is being done.
+
+    Returns:
+        The report. The model is unchanged.
+
+    Raises:
+        LoadError: the spec cannot be loaded.
+        InputError: the inputs do not fit, or the model is not finite on them.
+        TraceError: the model cannot be traced; the message names the line.
+    """
+    tell = progress or (lambda text: None)
+    start = time.perf_counter()
+    tell("loading the model")
+    loaded = _loaded(model, example_inputs, inputs, settings or {}, weights, seed)
+    ends = {"load": time.perf_counter()}
+    tell("tracing")
+    graph = _traced(loaded, train)
+    ends["trace"] = time.perf_counter()
+    subject = Subject(loaded, graph, output, train, device, seed, tell)
+    tell("deriving symmetries")
+    found = _derived(subject)
+    ends["solve"] = time.perf_counter()
+    verified = verify_derived(found, subject, verify)
+    ends["verify"] = time.perf_counter()
+    try:
+        certificate = certify_derived(found, subject, certify, verified.proven)
+    except KeyboardInterrupt:
+        certificate = Certificate("undetermined", reason="interrupted")
+    ends["certify"] = time.perf_counter()
+    return _report(subject, found, verified, certificate, _timing(start, ends))
+
+
+def _derived(subject: Subject) -> Derived:
+    try:
+        with fitting_threads(0):  # many small matrices
+            return Derived(subject.graph, subject.loaded, subject.output)
+    except Exception:
+        sizes = [math.prod(op.shape or ()) for op in subject.graph.parameters.values()]
+        if sum(sizes) <= VERIFIED_PARAMETERS:
+            # indices out of range show up here first; then that is what there is to say
+            function = subject.function()
+            probe(function, function.random_point(torch.Generator().manual_seed(subject.seed)))
+        raise
+
+
+def _report(
+    subject: Subject, found: Derived, verified: Verified, certificate: Certificate, timing: Timing
+) -> Report:
+    loaded = subject.loaded
+    algebra, symmetry, inert = found.orbit()
+    formula = found.formula()
+    sizes = {k: v for k, v in sorted(found.symbols.used.items()) if k in formula}
+    return Report(
+        model=ModelInfo(
+            loaded.name,
+            loaded.spec,
+            describe(loaded.inputs, loaded.model),
+            subject.mode,
+            {name: math.prod(shape) for name, shape in found.shapes.items()},
+        ),
+        output=subject.output,
+        dimension=Dimension.of(found.parameters, algebra, symmetry, inert, formula, sizes),
+        factors=found.standing(),
+        approximate=verified.approximate,
+        discrete=(),
+        unsupported=found.gaps(),
+        certificate=certificate,
+        verification=verified.verification,
+        timing=timing,
+        versions=Versions(__version__, str(torch.__version__)),
+    )
+
+
+def _traced(loaded: Loaded, train: bool) -> Graph:
+    try:
+        return trace(loaded.model, loaded.inputs.args, loaded.inputs.kwargs, train=train)
+    except TraceError as error:
+        raise misfit(loaded.model, loaded.inputs) or error from error
+
+
+def _timing(start: float, ends: dict[str, float]) -> Timing:
+    spent = {}
+    for name, end in ends.items():
+        spent[name] = round(end - start, 3)
+        start = end
+    return Timing(**spent)
+
+
+def _loaded(
+    model: nn.Module | str,
+    example_inputs: Any,
+    inputs: Sequence[str],
+    settings: Mapping[str, Any],
+    weights: str | None,
+    seed: int,
+) -> Loaded:
+    if isinstance(model, str):
+        loaded = load(model, inputs=inputs, settings=settings, weights=weights, seed=seed)
+        if example_inputs is not None:
+            loaded.inputs = as_inputs(example_inputs)
+            check_fits(loaded.model, loaded.inputs)
+        return loaded
+    name = type(model).__name__
+    check_model(model, name)
+    if example_inputs is None:
+        raise InputError(
+            f"{name} needs example inputs: pass example_inputs=, a tensor, a tuple or a dict"
+        )
+    given = as_inputs(example_inputs)
+    check_fits(model, given)
+    return Loaded(model, given, name, name, sizes_of(model))

@@ -1,0 +1,68 @@
+"""Every derived generator is checked on the model itself."""
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from symfind.analysis.derived import Derived
+from symfind.analysis.subject import Subject, probe
+from symfind.report.model import Factor, Residual, Verification
+from symfind.verify import verify
+
+VERIFIED_PARAMETERS = 400_000_000
+
+
+@dataclass(frozen=True)
+class Verified:
+    """The outcome for the report, and the approximate factors with their residuals."""
+
+    verification: Verification
+    approximate: tuple[Factor, ...]
+
+    @property
+    def proven(self) -> bool:
+        """Whether all generators that are counted have been seen to hold."""
+        return self.verification.status in ("verified", "failed")
+
+
+def verify_derived(found: Derived, subject: Subject, wanted: bool) -> Verified:
+    """Check all generators at a random point; those that fail leave the counted factors."""
+    if not wanted:
+        return Verified(Verification("skipped", reason="not asked for"), tuple(found.near))
+    if found.parameters > VERIFIED_PARAMETERS:
+        reason = f"{found.parameters:,} parameters in float64 do not fit in memory"
+        return Verified(Verification("skipped", reason=reason), tuple(found.near))
+    subject.tell("verifying generators on the model")
+    function = subject.function()
+    rng = torch.Generator().manual_seed(subject.seed)
+    theta = function.random_point(rng)
+    probe(function, theta)
+    pairs = found.generators(found.groups, found.factors)
+    result = verify(function, [g for g, _ in pairs], rng=rng, theta=theta)
+    bound = {id(g.family): g for g, _ in pairs}
+    rejected = set(result.failed)
+    found.reject({id(g.family) for g, _ in pairs if g.id in rejected})
+    for k, group in enumerate(found.groups):
+        generators = [bound[id(t.family)] for t in group.tallies]
+        measured = [result.residuals[g.id] for g in generators]
+        worst = max(measured, key=lambda r: max(r.infinitesimal, r.finite or 0.0))
+        residual = Residual(worst.infinitesimal, worst.random, worst.finite)
+        found.factors[k] = replace(
+            found.factors[k], residual=residual, generators=tuple(generators)
+        )
+    near = []
+    if found.near:
+        loose = found.generators(found.approximate, found.near)
+        broken = verify(function, [g for g, _ in loose], rng=rng, theta=theta)
+        for k, f in enumerate(found.near):
+            generators = [g for g, i in loose if i == k]
+            r = broken.residuals[generators[0].id]
+            residual = Residual(r.infinitesimal, r.random, r.finite)
+            near.append(replace(f, residual=residual, generators=tuple(generators)))
+    lost = tuple(found.factors[k] for k in sorted(found.failed))
+    return Verified(
+        Verification(
+            "failed" if lost else "verified", subject.device, "float64", result.worst, lost
+        ),
+        tuple(near),
+    )
