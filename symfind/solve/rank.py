@@ -19,16 +19,16 @@ NARROW = 12  # a family of at most so many tensors belongs to one layer
 DEPENDENT = 1e-8  # singular values below this part of the largest count as zero
 
 
-def columns(point: Point, family: Family, scale: bool = True) -> dict[str, Tensor]:
+def columns(point: Point, family: Family) -> dict[str, Tensor]:
     """The basis directions of a family, one matrix [size of the tensor, count] per tensor."""
     env = point.environment()
-    count = family.count(point.sizes)
-    basis = torch.eye(count, **env.like)
-    found: dict[str, list[Tensor]] = {}
-    for c in basis:
-        for name, change in point.direction(family, c, env).items():
-            found.setdefault(name, []).append(change.reshape(-1))
-    return {name: torch.stack(parts, 1) for name, parts in found.items()}
+    basis = torch.eye(family.count(point.sizes), **env.like)
+    if not len(basis):
+        return {}
+    # what is drawn on the way are values at the point, the same for every direction
+    each = torch.func.vmap(lambda c: point.direction(family, c, env), randomness="same")
+    moves = each(basis)
+    return {name: change.reshape(len(basis), -1).T for name, change in moves.items()}
 
 
 def rank(matrix: Tensor) -> int:
