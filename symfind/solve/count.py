@@ -18,6 +18,7 @@ from symfind.rules import primitives as p
 from symfind.solve.colours import colours
 from symfind.solve.extrapolate import polynomial
 from symfind.solve.family import Family, NullFamily
+from symfind.solve.independence import plainly_independent
 from symfind.solve.point import Point
 from symfind.solve.rank import Span
 from symfind.solve.shrink import Drawn, axes_of, shrink
@@ -26,7 +27,7 @@ OWN_PARAMETERS = 3000
 OWN_DIRECTIONS = 2500
 TWINS = 4
 POINTS = 2
-KEPT = 2  # members of a repeated group that are counted at each end of the network
+KEPT = 2  # members of a repeated group that are counted at the beginning, besides the last
 
 
 @dataclass
@@ -141,7 +142,7 @@ def _representatives(families: list[Family]) -> tuple[list[int], dict[int, int]]
         groups.setdefault(colour, []).append(i)
     stands: dict[int, int] = {}
     for members in groups.values():
-        chosen = members if len(members) <= 2 * KEPT else members[:KEPT] + members[-KEPT:]
+        chosen = members if len(members) <= KEPT + 1 else [*members[:KEPT], members[-1]]
         for i in members:
             stands[i] = i if i in chosen else chosen[KEPT - 1]
     return sorted(set(stands.values())), stands
@@ -150,11 +151,13 @@ def _representatives(families: list[Family]) -> tuple[list[int], dict[int, int]]
 def _through_twins(
     families: list[Family], parameters: Mapping[str, p.Source], symbols: Any
 ) -> list[Tally]:
+    settled = plainly_independent(families)
     chosen, stands = _representatives(families)
     kept = [families[i] for i in chosen]
     sizes_of: list[dict[Axis, int]] = []
     seen: list[list[_Increments]] = [[] for _ in kept]
-    wanted = list(range(len(kept)))
+    asked = {stands[i] for i in range(len(families)) if i not in settled}
+    wanted = [k for k, i in enumerate(chosen) if i in asked]
     for twin in range(TWINS):
         sizes = shrink(kept, parameters.values(), twin)
         sizes_of.append(sizes)
@@ -168,9 +171,13 @@ def _through_twins(
     counted = {
         i: _identify(f, found, sizes_of[: len(found)], symbols)
         for i, f, found in zip(chosen, kept, seen, strict=True)
+        if found
     }
     result = []
     for i, f in enumerate(families):
+        if i in settled:
+            result.append(whole(f, symbols))
+            continue
         t = counted[stands[i]]
         result.append(Tally(f, t.algebra, t.orbit, t.algebra_formula, t.orbit_formula, t.known))
     return result
