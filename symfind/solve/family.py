@@ -344,6 +344,7 @@ class NullFamily(Family):
     width: object  # (sizes) -> int
     build: object  # (env, c) -> Moves
     loose: bool = False
+    piecewise: bool = False  # its dimension depends on which of several sizes is the smallest
 
     def count(self, sizes: Sizes | None = None) -> int:
         """As given."""
