@@ -72,7 +72,8 @@ class NullSpace:
             self.basis[free] = torch.eye(kept, dtype=torch.int64)
             self.basis[pivots] = (prime - echelon) % prime
         else:
+            known = self.basis[:, pivots].double()
             limbs = self.field.limbs(echelon, len(pivots))
-            seen = limbs.contract(lambda limb: self.basis[:, pivots].double() @ limb)
+            seen = limbs.contract(lambda limb: known @ limb)
             self.basis = (self.basis[:, free] - seen) % prime
         self.dimension = kept

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from symfind.exact.nullity import ExactNullity
+from symfind.report.words import plural
 
 SCHEMA = "symfind.exact/1"
 
@@ -53,8 +54,8 @@ class Verdict:
             )
         where = " on the pieces that were met" if self.exact.pattern == "fixed" else ""
         return (
-            f"incomplete: {self.unexplained:,} null directions are not derived{where}. That they "
-            f"are null is wrong with probability {self.exact.error_bound:.0e} at most."
+            f"incomplete: {plural(self.unexplained, 'null direction')} not derived{where}. That "
+            f"there are fewer has a probability of {self.exact.error_bound:.0e} at most."
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -87,7 +88,7 @@ class Verdict:
             ("error probability", f"at most {exact.error_bound:.0e}" if exact.error_bound else "0"),
         ]
         lines = [f"{self.name} ({self.mode}, output {self.output})", ""]
-        lines += [f"  {label:<22}{value}" for label, value in rows]
+        lines += [f"  {label:<24}{value}" for label, value in rows]
         return "\n".join([*lines, "", _wrapped(self.sentence)]) + "\n"
 
 
