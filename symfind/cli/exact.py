@@ -50,7 +50,7 @@ def exact_command(
 
 
 def examine(model: str, quiet: bool, prime: int | None, **arguments: Any) -> "Verdict":
-    """Measure exactly, derive, and compare."""
+    """Derive, measure exactly, and compare."""
     stay_offline()
     with spoken_warnings(quiet), progress(quiet) as tell:
         if tell:
@@ -59,13 +59,13 @@ def examine(model: str, quiet: bool, prime: int | None, **arguments: Any) -> "Ve
         from symfind.exact import exact_nullity
         from symfind.exact.verdict import Verdict
 
-        # first what may refuse
-        exact = exact_nullity(model, prime=prime, progress=tell, **arguments)
         report = analyze(model, verify=False, certify="never", progress=tell, **arguments)
+        redundant = report.dimension.redundant
+        exact = exact_nullity(model, prime=prime, expected=redundant, progress=tell, **arguments)
         return Verdict(
             report.model.name,
             report.output,
             report.model.mode,
             exact,
-            report.dimension.redundant,
+            redundant,
         )

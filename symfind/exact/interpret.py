@@ -7,7 +7,7 @@ import torch
 
 from symfind.errors import ExactError
 from symfind.exact.rules import find, reason
-from symfind.exact.rules.movement import MOVES, moved
+from symfind.exact.rules.movement import moved, moves
 from symfind.exact.tape import Refusal, Tape, Undecided, Value
 from symfind.trace.constants import evaluate
 from symfind.trace.graph import Graph, Op, replace, walk
@@ -85,7 +85,7 @@ def _result(
     if rule is not None:
         # real numbers only: what torch would convert to, and where it would put the result
         return rule(tape, *args, **{k: v for k, v in kwargs.items() if k != "dtype"})
-    if op.target.removeprefix("aten.").partition(".")[0] in MOVES:
+    if moves(op.target):
         return moved(tape, op, args, kwargs)
     raise Refusal(reason(op.target))
 

@@ -48,11 +48,12 @@ from symfind.exact.trial import Cell, Trial
 
 _CERTAIN = 1e-9  # an error bound below which no more primes are tried
 _PRIMES = 6  # at most, for one set of pieces
-_POINTS = 3  # real points, where pieces matter; more while they disagree,
-_FEW_POINTS, _LARGE = 2, 1200  # with more parameters than this, fewer,
-_MOST_POINTS = 12  # up to this
+# real points, where pieces matter, up to so many parameters; more until the smallest nullity is
+# seen twice, or is as expected,
+_POINTS = ((300, 8), (1200, 3))
+_FEW_POINTS, _MOST_POINTS = 2, 24  # but no more than this
 _STEADY = 2  # doublings of the inputs that add nothing
-_MAX_GROWTH, _MAX_ROWS = 64, 100_000  # rows: that many per parameter, or that many
+_MAX_GROWTH, _MAX_INPUTS = 64, 256  # times the inputs needed at least, or that many
 _POLES = 20
 
 
@@ -97,6 +98,7 @@ def exact_nullity(
     train: bool = False,
     seed: int = 0,
     prime: int | None = None,
+    expected: int | None = None,
     inputs: Sequence[str] = (),
     settings: Mapping[str, Any] | None = None,
     progress: Callable[[str], None] | None = None,
@@ -111,6 +113,8 @@ def exact_nullity(
         seed: of all primes and points.
         prime: the modulus, between 2^16 and 2^31; drawn at random without it, which is better: the
             error bound is then about the choice of the prime as well.
+        expected: how many independent directions are known to be null. Where there are pieces,
+            others are tried while more directions are null; as many as expected end the search.
         inputs: input specs that replace the example inputs, as `--input`.
         settings: keyword arguments for a factory, class or config, as `--set`.
         progress: called with a line per point.
@@ -127,8 +131,8 @@ def exact_nullity(
     """
     flint()
     subject = Subject.of(model, example_inputs, inputs, settings or {}, train, seed)
-    search = _Search(subject, output == "softmax", seed, prime, progress or (lambda line: None))
-    return search.run()
+    tell = progress or (lambda line: None)
+    return _Search(subject, output == "softmax", seed, prime, expected, tell).run()
 
 
 class _Search:
@@ -138,9 +142,11 @@ class _Search:
         softmax: bool,
         seed: int,
         prime: int | None,
+        expected: int | None,
         tell: Callable[[str], None],
     ) -> None:
-        self.subject, self.softmax, self.prime, self.tell = subject, softmax, prime, tell
+        self.subject, self.softmax, self.tell = subject, softmax, tell
+        self.prime, self.expected = prime, expected
         self.rng = random.Random(seed)
         self.trials: list[Trial] = []
 
@@ -154,7 +160,8 @@ class _Search:
         for _ in range(_PRIMES - 1):
             if error <= _CERTAIN:
                 break
-            again = self.attempt(best.cell, best.draws)
+            # without pieces each trial finds by itself how many inputs are enough
+            again = self.attempt(best.cell, best.draws if best.fixed else None)
             error *= again.miss(self.prime or 0)
             best = max(best, again, key=lambda trial: trial.rank)
         return ExactNullity(
@@ -174,12 +181,14 @@ class _Search:
         if not self.trials:
             return False
         ranks = [trial.rank for trial in self.trials]
-        if not self.trials[-1].fixed or max(ranks) == self.trials[0].count:
+        count = self.trials[0].count
+        if not self.trials[-1].fixed or max(ranks) >= count - (self.expected or 0):
             return True
+        if self.expected is not None or len(ranks) >= _MOST_POINTS:
+            return len(ranks) >= _MOST_POINTS
         # dead units make open sets of special points: the smallest nullity must be seen twice
-        least = _POINTS if self.trials[0].count <= _LARGE else _FEW_POINTS
-        agreed = len(ranks) >= least and ranks.count(max(ranks)) > 1
-        return agreed or len(ranks) >= _MOST_POINTS
+        least = next((points for most, points in _POINTS if count <= most), _FEW_POINTS)
+        return len(ranks) >= least and ranks.count(max(ranks)) > 1
 
     def attempt(self, cell: Cell, draws: int | None) -> Trial:
         """One more prime and point; on so many inputs, or on as many as it takes."""
@@ -207,10 +216,11 @@ class _Search:
 
 def _saturate(trial: Trial) -> None:
     """Add inputs until the rank has stopped growing."""
-    trial.extend(max(1, -(-trial.count // max(trial.height, 1))))
+    needed = max(1, -(-trial.count // max(trial.height, 1)))
+    trial.extend(needed)
     unchanged, more = 0, 1
     while trial.rank < trial.count and unchanged < (_STEADY if trial.fixed else 1):
-        if trial.fixed and trial.rows > max(_MAX_GROWTH * trial.count, _MAX_ROWS):
+        if trial.fixed and trial.draws > max(_MAX_GROWTH * needed, _MAX_INPUTS):
             break  # pieces that are met ever more rarely
         before = trial.rank
         # one more generic input decides, unless it may lie in another piece

@@ -75,7 +75,9 @@ class Tape:
         """A constant, exactly: each float is the rational number that it is."""
         if isinstance(value, Value):
             return value
-        real = torch.as_tensor(value).detach().cpu()
+        # a number is not to be rounded to torch's default precision
+        wide = None if isinstance(value, Tensor) else torch.float64
+        real = torch.as_tensor(value, dtype=wide).detach().cpu()
         if real.is_complex():
             raise Refusal("works on complex numbers")
         real = real.double()

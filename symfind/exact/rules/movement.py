@@ -13,7 +13,7 @@ from symfind.trace.kernels import run
 
 # Whatever their other arguments, each result is a sum of entries of the floating operands.
 MOVES = {
-    "alias", "as_strided", "broadcast_tensors", "cat", "channel_shuffle", "chunk", "col2im",
+    "alias", "broadcast_tensors", "cat", "channel_shuffle", "chunk", "col2im",
     "cumsum", "diag", "diag_embed", "diagonal", "diagonal_scatter", "embedding", "expand", "flip",
     "gather", "hstack", "im2col", "index", "index_copy", "index_put", "index_select",
     "masked_select", "meshgrid", "narrow", "permute", "pixel_shuffle", "pixel_unshuffle",
@@ -24,6 +24,12 @@ MOVES = {
     "unsqueeze", "upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d", "view",
     "vstack", "scatter_add",
 }  # fmt: skip
+_NOT = {"aten.view.dtype"}  # reads bits, not numbers
+
+
+def moves(target: str) -> bool:
+    """Whether an operation, by its full name, is one of `MOVES`."""
+    return target not in _NOT and target.removeprefix("aten.").partition(".")[0] in MOVES
 
 
 def moved(tape: Tape, op: Op, args: tuple, kwargs: dict[str, Any]) -> Any:

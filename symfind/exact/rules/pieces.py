@@ -87,21 +87,6 @@ def hardswish(t: Tape, x: Value) -> Value:
     return mul(t, x, hardsigmoid(t, x))
 
 
-@rule("hardshrink")
-def hardshrink(t: Tape, x: Value, width: float = 0.5) -> Value:
-    """Zero near zero, else x."""
-    outside = t.positive(sub(t, absolute(t, x), width))
-    return t.choose(outside, x, t.lift(0.0))
-
-
-@rule("softshrink")
-def softshrink(t: Tape, x: Value, width: float = 0.5) -> Value:
-    """Zero near zero, else closer to it."""
-    above, below = sub(t, x, width), t.add(x, t.lift(width))
-    rest = t.choose(t.positive(t.scale(below, -1)), below, t.lift(torch.zeros_like(x.real)))
-    return t.choose(t.positive(above), above, rest)
-
-
 # --- truth values and steps: constant on each piece
 
 

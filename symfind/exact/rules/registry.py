@@ -56,3 +56,8 @@ def find(target: str) -> Rule | None:
 def reason(target: str) -> str:
     """Why an operation has no rule."""
     return _REASONS.get(target.removeprefix("aten.").partition(".")[0], "has no exact rule")
+
+
+def registered() -> list[str]:
+    """Operations that have a rule."""
+    return sorted(_rules)
