@@ -73,7 +73,6 @@ class Shuffle:
 class _Unknown:
     by: frozenset[Axis]
     still: bool = False  # the identity
-    read: bool = False
 
 
 @dataclass
@@ -85,6 +84,7 @@ class Permutations:
     _start: dict[int, list[int]] = field(default_factory=dict)
     _parent: list[int] = field(default_factory=list)
     _unknowns: list[_Unknown] = field(default_factory=list)
+    read: set[tuple[int, int]] = field(default_factory=set)  # wires and blocks that meet something
 
     def __post_init__(self) -> None:
         """Read every instance of every primitive once."""
@@ -127,7 +127,6 @@ class Permutations:
         if a != b:
             self._parent[b] = a
             one.still |= two.still
-            one.read |= two.read
             one.by &= two.by
         if by is not None:
             one.by &= by
@@ -141,9 +140,7 @@ class Permutations:
     # relations ---------------------------------------------------------------------------
     def _read(self, node: Node, instance: Instance) -> None:
         ports = (*instance.inputs, instance.output)
-        for port in ports:
-            for i in range(len(port.labels)):
-                self._unknowns[self._find(self._var(port, i))].read = True
+        self.read.update((id(port.node), port.cell) for port in ports)
         if isinstance(node, p.Rigid | p.Output):
             self._still(ports)
             return
@@ -259,18 +256,14 @@ class Permutations:
 
     def _unread(self, node: p.Source) -> None:
         """Blocks that nothing reads go with those that something does."""
-
-        def read(c: int, a: int) -> bool:
-            return self._unknowns[self._find(self._start[id(node)][c] + a)].read
-
         leader: dict[tuple[int, Axis], int] = {}
         for c, cell in enumerate(node.cells):
             for a, (atom, (dim, _)) in enumerate(zip(cell.atoms, cell.places, strict=True)):
-                if read(c, a):
+                if (id(node), c) in self.read:
                     leader.setdefault((dim, atom), self._start[id(node)][c] + a)
         for c, cell in enumerate(node.cells):
             for a, (atom, (dim, _)) in enumerate(zip(cell.atoms, cell.places, strict=True)):
-                if not read(c, a):
+                if (id(node), c) not in self.read:
                     v = self._start[id(node)][c] + a
                     found = leader.get((dim, atom))
                     self._fix(v) if found is None else self._link(v, found)
@@ -316,7 +309,7 @@ class Permutations:
             if node.role == "parameter" or any(node is state for state, _ in self.states):
                 root = self._find(v)
                 unknown = self._unknowns[root]
-                if not unknown.still and unknown.read:
+                if not unknown.still:
                     found.setdefault(root, []).append(Spot(node, c, a))
         return [
             Shuffle(

@@ -31,11 +31,7 @@ class Whole:
         """`P_a*64+P_b*64`: segments in order, digits from the outermost."""
         segments = []
         for block in sorted(self.blocks, key=lambda b: b.start):
-            names = []
-            for digit in block.digits:
-                by = ",".join(block.digits[i].perm or str(block.digits[i].size) for i in digit.by)
-                name = digit.perm or str(digit.size)
-                names.append(f"{name}[{by}]" if digit.perm and by else name)
+            names = [digit.perm or str(digit.size) for digit in block.digits]
             segments.append("*".join(names) or "1")
         return "+".join(segments)
 
