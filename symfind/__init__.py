@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from symfind.analysis import analyze
+    from symfind.analysis.permuting import permutations
+    from symfind.discrete import PermutationSpec
     from symfind.errors import InputError, LoadError, OutputError, SymfindError, TraceError
     from symfind.report import Report
 
@@ -17,15 +19,19 @@ __all__ = [
     "InputError",
     "LoadError",
     "OutputError",
+    "PermutationSpec",
     "Report",
     "SymfindError",
     "TraceError",
     "__version__",
     "analyze",
+    "permutations",
 ]
 
 _HOMES = {
     "analyze": "symfind.analysis",
+    "permutations": "symfind.analysis.permuting",
+    "PermutationSpec": "symfind.discrete",
     "Report": "symfind.report",
     "InputError": "symfind.errors",
     "LoadError": "symfind.errors",

@@ -10,7 +10,6 @@ from symfind.rules.lower import Lowered
 from symfind.rules.primitives import Source
 
 
-
 def permutation_spec(
     lowered: Lowered,
     shuffles: Sequence[Shuffle],
@@ -108,5 +107,3 @@ def _affine(axis: Axis, choice: list[int]) -> tuple[int, list[int], list[int]]:
         start = start * part.root.size + inner
         strides = [s * part.root.size for s in strides] + own
     return start, strides, choice
-
-

@@ -177,7 +177,6 @@ class Mirror(Family):
                 u[0] = 1.0
         return u
 
-
     @property
     def of(self) -> str:
         """The group with both components."""

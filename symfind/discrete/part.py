@@ -2,8 +2,8 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -72,14 +72,31 @@ def discrete_part(
     return _gathered([s for s in sites if s.id in residuals], shapes, residuals)
 
 
+def spec_of(
+    derivation: Derivation, shapes: Shapes, aliases: Mapping[str, tuple[str, ...]]
+) -> PermutationSpec:
+    """All permutations of a model, those that lie in continuous groups among them."""
+    found = Permutations(derivation.lowered)
+    shuffles = found.shuffles()
+    held = _held(derivation, shuffles, found.read)
+    return permutation_spec(derivation.lowered, shuffles, shapes, aliases, held)
+
+
+def _held(
+    derivation: Derivation, shuffles: Sequence[Shuffle], read: set[tuple[int, int]]
+) -> set[Shuffle]:
+    matrices = [f for f in derivation.families if isinstance(f, MatrixFamily)]
+    scalings = [f for f in derivation.families if isinstance(f, ScalingFamily)]
+    return {s for s in shuffles if any(contains(f, s, scalings, read) for f in matrices)}
+
+
 def sites_of(derivation: Derivation, shapes: Shapes) -> tuple[PermutationSpec, list[Site]]:
     """All permutations of a model, and the finite groups that are to be reported."""
     lowered, families = derivation.lowered, derivation.families
     matrices = [f for f in families if isinstance(f, MatrixFamily)]
-    scalings = [f for f in families if isinstance(f, ScalingFamily)]
     permutations = Permutations(lowered)
     shuffles, read = permutations.shuffles(), permutations.read
-    held = {s for s in shuffles if any(contains(f, s, scalings, read) for f in matrices)}
+    held = _held(derivation, shuffles, read)
     spec = permutation_spec(lowered, shuffles, shapes, {}, held)
     inert = {s for f in families if f.kind == "inert" for s in f.sources}
     flips = [f for f in sign_flips(Signs(lowered)) if not set(f.sources) <= inert]
@@ -97,24 +114,50 @@ def verified(
     """Residuals of the sites whose random element leaves the outputs of the model alone."""
     rng = torch.Generator().manual_seed(seed)
     theta = function.random_point(rng)
-    # initial statistics are all zeros and ones: they would not show where they are left behind
-    states = {
-        name: (0.5 + torch.rand(spec.tensors[name].shape, generator=rng, dtype=torch.float64))
-        .to(function.device)
-        for name in spec.buffers
-    }  # fmt: skip
+    states = _statistics(spec, function, rng)
     first: dict[str, Element] = {s.id: permute(spec, s.names, rng) for s in sites if s.names}
     second: dict[str, Element] = {
         s.id: involution(s.family, rng) for s in sites if s.family is not None
     }
     result = {}
     points: list[tuple[dict[str, Tensor], dict[str, Element]]] = (
-        [({**theta, **states}, first), (theta, second)] if states else [(theta, {**first, **second})]
+        [({**theta, **states}, first), (theta, second)]
+        if states
+        else [(theta, {**first, **second})]
     )
     for point, elements in points:
         worst, failed = failing(function, point, elements)
         result.update({key: worst for key in elements if key not in failed})
     return result
+
+
+def verified_spec(
+    spec: PermutationSpec, function: Function, seed: int, check: Callable[[dict], None]
+) -> PermutationSpec:
+    """The permutations whose random element leaves the outputs of the model alone.
+
+    Args:
+        spec: what was derived.
+        function: the model.
+        seed: of the random elements.
+        check: called with the point first; may raise.
+    """
+    rng = torch.Generator().manual_seed(seed)
+    theta = function.random_point(rng)
+    check(theta)
+    elements = {name: permute(spec, [name], rng) for name in spec.perms}
+    point = {**theta, **_statistics(spec, function, rng)}
+    worst, failed = failing(function, point, elements)
+    return replace(spec.without(failed), residual=worst)
+
+
+def _statistics(
+    spec: PermutationSpec, function: Function, rng: torch.Generator
+) -> dict[str, Tensor]:
+    """Random batch statistics: at zeros and ones they would not show where they are left behind."""
+    drawn = {n: torch.rand(spec.tensors[n].shape, generator=rng, dtype=torch.float64)
+             for n in spec.buffers}  # fmt: skip
+    return {name: (0.5 + value).to(function.device) for name, value in drawn.items()}
 
 
 # permutations ------------------------------------------------------------------------------

@@ -9,12 +9,13 @@ feedforward neural network error surfaces; Sussmann 1992.)
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from symfind.rules import primitives as p
 from symfind.rules.primitives import Instance, Node
 from symfind.solve.environment import Environment
 from symfind.solve.family import Moves, ScalingFamily
 from symfind.solve.scalings import Scalings, Term
-from torch import Tensor
 
 
 class Signs(Scalings):
@@ -64,9 +65,7 @@ class SignFlip(ScalingFamily):
 def sign_flips(signs: Signs) -> list[SignFlip]:
     """The free sign changes that move any parameter."""
     return [
-        SignFlip(
-            kind="sign", sources=tuple(dict.fromkeys(m.source for m in s.members)), scaling=s
-        )
+        SignFlip(kind="sign", sources=tuple(dict.fromkeys(m.source for m in s.members)), scaling=s)
         for s in signs.scalings()
         if s.members
     ]

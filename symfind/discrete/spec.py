@@ -1,7 +1,7 @@
 """All permutations of a model: drawn, applied, and in the form of re-basin codes."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from symfind.discrete.rebasin import Whole, named, segments
-from symfind.discrete.tensors import Permutation, Perms, TensorSpec
+from symfind.discrete.tensors import Perms, Permutation, TensorSpec
 
+Segment = tuple[int, tuple[tuple[int, int, str | None, tuple[int, ...]], ...]]
 SCHEMA = "symfind.permutations/1"
 
 
@@ -23,10 +24,13 @@ class PermutationSpec:
     Attributes:
         perms: by name.
         tensors: by the name under which the model's state holds them; those that nothing moves too.
+        residual: how much a random element changed the outputs relative to their size, None where
+            that was not tried.
     """
 
     perms: dict[str, Permutation]
     tensors: dict[str, TensorSpec] = field(default_factory=dict)
+    residual: float | None = None
 
     @property
     def buffers(self) -> tuple[str, ...]:
@@ -98,6 +102,14 @@ class PermutationSpec:
                 raise ValueError(f"{name} is no index tensor of shape {shape} with permutations "
                                  "in its last dimension")  # fmt: skip
 
+    def without(self, names: Collection[str]) -> "PermutationSpec":
+        """The same without some permutations."""
+        if not names:
+            return self
+        perms = {name: p for name, p in self.perms.items() if name not in names}
+        tensors = {key: t.without(names) for key, t in self.tensors.items()}
+        return replace(self, perms=perms, tensors=tensors)
+
     # the form that re-basin codes use ----------------------------------------------------
     @cached_property
     def axes_to_perm(self) -> dict[str, tuple[str | None, ...]]:
@@ -148,6 +160,21 @@ class PermutationSpec:
     def _named(self) -> tuple[dict[str, list[str | None]], dict[str, Whole]]:
         return named(self.tensors, set(self.perms))
 
+    @property
+    def flattened(self) -> dict[str, tuple[Segment, ...]]:
+        """For every name in `axes_to_perm` that is not in `perms`, the segments of such an axis.
+
+        A segment is where it starts, and its factors from the outermost: size, stride, the
+        permutation that acts along it or None, and the factors that choose among its copies.
+        """
+        return {
+            name: tuple(
+                (b.start[0], tuple((d.size, d.stride, d.perm, d.by) for d in b.digits))
+                for b in axis.blocks
+            )
+            for name, axis in self._named[1].items()
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         table, flat = self._named
@@ -169,4 +196,5 @@ class PermutationSpec:
                 if key in packed
             },
             "also": {key: list(t.also) for key, t in self.tensors.items() if t.also},
+            "residual": self.residual,
         }

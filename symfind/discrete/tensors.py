@@ -5,8 +5,8 @@ atomic index: an axis that flattens heads and head size has two digits, a packed
 axis has three blocks. Each digit names the permutation that acts along it, if any.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -84,6 +84,15 @@ class TensorSpec:
         """Permutations that act on the tensor, or along one of its axes."""
         digits = (d for b in self.blocks for d in b.digits)
         return {d.perm for d in digits if d.perm and axis in (None, d.axis)}
+
+    def without(self, names: Collection[str]) -> "TensorSpec":
+        """The same where some permutations do not act."""
+        blocks = tuple(
+            replace(b, digits=tuple(replace(d, perm=None, by=()) if d.perm in names else d
+                                    for d in b.digits))
+            for b in self.blocks
+        )  # fmt: skip
+        return replace(self, blocks=blocks)
 
     def apply(self, tensor: Tensor, name: str, index: Tensor) -> Tensor:
         """Permute along every digit that carries a name.
