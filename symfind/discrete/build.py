@@ -1,6 +1,7 @@
 """From permuted indices to names, strides and axes."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from symfind.algebra.axes import Axis
 from symfind.discrete.permuting import Shuffle
@@ -83,7 +84,25 @@ def _block(
             shuffle, name = found
             by = tuple(cell.atoms.index(a) for a in shuffle.by)
             digits.append(Digit(axis, atom.size, stride, name, by))
-    return Block(tuple(start for start, _ in windows), tuple(digits))
+    return Block(tuple(start for start, _ in windows), _merged(digits))
+
+
+def _merged(digits: list[Digit]) -> tuple[Digit, ...]:
+    """Neighbours along which nothing acts are one digit."""
+    asked = {i for d in digits for i in d.by}
+    result: list[Digit] = []
+    new: dict[int, int] = {}
+    loose = False
+    for i, digit in enumerate(digits):
+        last = result[-1] if result else None
+        idle = digit.perm is None and i not in asked
+        if idle and loose and last is not None and last.axis == digit.axis:
+            # row-major within the axis: the last one steps over all of this one
+            result[-1] = replace(digit, size=last.size * digit.size)
+        else:
+            result.append(digit)
+        new[i], loose = len(result) - 1, idle
+    return tuple(replace(d, by=tuple(new[i] for i in d.by)) for d in result)
 
 
 def affine(axis: Axis, choice: tuple[int, ...]) -> tuple[int, list[int]]:
