@@ -1,6 +1,6 @@
 """From permuted indices to names, strides and axes."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from symfind.algebra.axes import Axis
@@ -47,8 +47,8 @@ def permutation_spec(
     tensors = {}
     for key in (*shapes, *states):
         source = sources.get(key) or states.get(key)
-        blocks = () if source is None else tuple(_block(source, c, acting)
-                                                 for c in range(len(source.cells)))  # fmt: skip
+        cells = range(0 if source is None else len(source.cells))
+        blocks = _joined([_block(source, c, acting) for c in cells if source is not None])
         shape = shapes[key] if key in shapes else states[key].shape
         tensors[key] = TensorSpec(shape, blocks, key in shapes, aliases.get(key, ()))
     return PermutationSpec(perms, tensors)
@@ -85,6 +85,31 @@ def _block(
             by = tuple(cell.atoms.index(a) for a in shuffle.by)
             digits.append(Digit(axis, atom.size, stride, name, by))
     return Block(tuple(start for start, _ in windows), _merged(digits))
+
+
+def _joined(blocks: Iterable[Block]) -> tuple[Block, ...]:
+    """Neighbours that differ only along an index on which nothing acts are one block."""
+    result: list[Block] = []
+    for block in blocks:
+        result.append(block)
+        while len(result) > 1 and (one := _union(result[-2], result[-1])) is not None:
+            result[-2:] = [one]
+    return tuple(result)
+
+
+def _union(a: Block, b: Block) -> Block | None:
+    apart = [axis for axis, (x, y) in enumerate(zip(a.start, b.start, strict=True)) if x != y]
+    asked = {i for d in (*a.digits, *b.digits) for i in d.by}
+    if len(apart) != 1 or len(a.digits) != len(b.digits):
+        return None
+    for k, (x, y) in enumerate(zip(a.digits, b.digits, strict=True)):
+        step = b.start[apart[0]] - a.start[apart[0]]
+        idle = x.perm is None and k not in asked and x.axis == apart[0]
+        if idle and replace(x, size=y.size) == y and step == x.size * x.stride:
+            grown = (*a.digits[:k], replace(x, size=x.size + y.size), *a.digits[k + 1 :])
+            alike = b.digits[:k] == a.digits[:k] and b.digits[k + 1 :] == a.digits[k + 1 :]
+            return Block(a.start, grown) if alike else None
+    return None
 
 
 def _merged(digits: list[Digit]) -> tuple[Digit, ...]:

@@ -74,7 +74,7 @@ class Random(nn.Module):
     st.sampled_from(ACTIVATIONS),
     st.booleans(),
 )
-@settings(max_examples=12, derandomize=True, deadline=None)
+@settings(max_examples=8, derandomize=True, deadline=None)
 def test_random_networks(widths: list[int], activation: type[nn.Module], norm: bool) -> None:
     torch.manual_seed(0)
     check(Random(widths, activation, norm), torch.randn(6, 3), *set(widths))

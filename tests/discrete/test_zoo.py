@@ -2,70 +2,75 @@
 
 import pytest
 import torch
+from torch import nn
 
 import symfind
 from symfind.analysis import analyze
+from symfind.discrete import discrete_part
+from symfind.load import load
 from symfind.report import Report
+from symfind.report.model import Discrete
+from symfind.solve.solver import derive
+from symfind.trace import trace
+from symfind.verify import Function
 from tests.ground_truth.vision import torchvision_schema
 
 TOKENS = ["input_ids=i64<11>[2,5]"]
-GPT2 = {"n_layer": "2", "n_embd": "12", "n_head": "3", "n_inner": "7", "vocab_size": "11"}
+GPT2 = {"n_layer": "2", "n_embd": "6", "n_head": "3", "n_inner": "7", "vocab_size": "11"}
 LLAMA = {
     "num_hidden_layers": "2", "hidden_size": "16", "num_attention_heads": "8",
     "num_key_value_heads": "2", "intermediate_size": "7", "vocab_size": "11",
 }  # fmt: skip
 
 
-def report(name: str, settings: dict[str, str], **more: str) -> Report:
+def part(name: str, settings: dict[str, str], **more: str) -> tuple[Discrete, ...]:
     torchvision_schema()
-    spec = f"transformers:{name}"
-    return analyze(spec, inputs=TOKENS, settings={**settings, **more}, certify="never")
+    loaded = load(f"transformers:{name}", inputs=TOKENS, settings={**settings, **more}, seed=0)
+    model, given = loaded.model, loaded.inputs
+    graph = trace(model, given.args, given.kwargs)
+    shapes = {key: tuple(op.shape or ()) for key, op in graph.parameters.items()}
+    found = discrete_part(derive(graph), shapes, Function(model, given.args, given.kwargs))
+    assert all(d.residual is not None and d.residual < 1e-12 for d in found)
+    return found
 
 
-def finite(found: Report) -> dict[str, set[str]]:
-    kinds: dict[str, set[str]] = {"permutation": set(), "sign": set(), "reflection": set()}
-    for item in found.discrete:
-        assert item.residual is not None and item.residual < 1e-12
-        kinds[item.kind].add(item.group)
-    return kinds
+def groups(found: tuple[Discrete, ...], kind: str) -> list[str]:
+    return sorted(d.group for d in found if d.kind == kind)
 
 
 def test_gpt2_tied_keeps_the_permutations_of_its_residual_stream() -> None:
-    kinds = finite(report("GPT2LMHeadModel", GPT2))
-    assert kinds["permutation"] == {"S_12", "S_3^2", "S_7^2"}
-    # gains of the four norms that linear maps read; the whole stream (norms are odd)
-    assert kinds["sign"] == {"(Z/2)^48", "Z/2"}
-    assert kinds["reflection"] == {"(Z/2)^6"}  # query-key, value-output
-
-
-def test_gpt2_untied_rotates_its_residual_stream() -> None:
-    kinds = finite(report("GPT2LMHeadModel", GPT2, tie_word_embeddings="false"))
-    assert kinds["permutation"] == {"S_3^2", "S_7^2"}
-    assert kinds["sign"] == {"(Z/2)^48", "(Z/2)^12"}
-    assert kinds["reflection"] == {"(Z/2)^6", "Z/2"}  # and O(11) / SO(11)
-
-
-def test_llama_with_grouped_queries() -> None:
-    tied = finite(report("LlamaForCausalLM", LLAMA, tie_word_embeddings="true"))
-    assert tied["permutation"] == {"S_16", "(S_4 wr S_2)^2", "S_7^2"}
-    assert tied["sign"] == {"(Z/2)^64", "(Z/2)^16", "(Z/2)^14"}
-    untied = finite(report("LlamaForCausalLM", LLAMA, tie_word_embeddings="false"))
-    assert untied["permutation"] == {"(S_4 wr S_2)^2", "S_7^2"}
-    assert untied["reflection"] == {"Z/2", "(Z/2)^4"}  # O(16) / SO(16); values
-
-
-def test_the_residual_permutation_moves_every_norm() -> None:
-    found = report("GPT2LMHeadModel", GPT2)
-    item = next(d for d in found.discrete if d.group == "S_12")
-    axes = item.places[0].axes
+    found = part("GPT2LMHeadModel", GPT2)
+    assert groups(found, "permutation") == ["S_3^2", "S_6", "S_7^2"]
+    # gains of the four norms that linear maps read; the whole stream, for norms are odd
+    assert groups(found, "sign") == ["(Z/2)^24", "Z/2"]
+    assert groups(found, "reflection") == ["(Z/2)^6", "(Z/2)^6"]  # query-key, value-output
+    axes = next(d for d in found if d.group == "S_6").places[0].axes
     assert axes["transformer.wte.weight"] == (1,)
     assert axes["transformer.h.1.attn.c_proj.weight"] == (1,)
     assert axes["transformer.ln_f.bias"] == (0,)
 
 
-def test_the_report_reads_back() -> None:
-    found = report("GPT2LMHeadModel", GPT2)
-    assert Report.from_json(found.to_json()) == found
+def test_gpt2_untied_rotates_its_residual_stream() -> None:
+    found = part("GPT2LMHeadModel", GPT2, tie_word_embeddings="false")
+    assert groups(found, "permutation") == ["S_3^2", "S_7^2"]
+    assert groups(found, "sign") == ["(Z/2)^24", "(Z/2)^6"]
+    assert groups(found, "reflection") == ["(Z/2)^6", "(Z/2)^6", "Z/2"]  # and O(5) / SO(5)
+
+
+def test_llama_with_grouped_queries() -> None:
+    tied = part("LlamaForCausalLM", LLAMA, tie_word_embeddings="true")
+    assert groups(tied, "permutation") == ["(S_4 wr S_2)^2", "S_16", "S_7^2"]
+    assert groups(tied, "sign") == ["(Z/2)^14", "(Z/2)^16", "(Z/2)^64"]
+    untied = part("LlamaForCausalLM", LLAMA, tie_word_embeddings="false")
+    assert groups(untied, "permutation") == ["(S_4 wr S_2)^2", "S_7^2"]
+    assert groups(untied, "reflection") == ["(Z/2)^4", "Z/2"]  # values; O(16) / SO(16)
+
+
+def test_a_report_holds_it_and_reads_back() -> None:
+    model = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3))
+    report = analyze(model, torch.randn(16, 6), certify="never")
+    assert [d.group for d in report.discrete] == ["S_5", "(Z/2)^5"]
+    assert Report.from_json(report.to_json()) == report
 
 
 def test_resnet_against_the_table_of_git_rebasin() -> None:
@@ -107,7 +112,7 @@ def test_a_large_model_is_derived_without_weights() -> None:
     assert q == "P_model.layers.0.self_attn.q_proj*P_model.layers.0.self_attn.q_proj.2*128"
 
 
-@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "mobilenetv3_small_050"])
+@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "mobilenetv3_small_050", "convnext_atto"])
 def test_timm(name: str) -> None:
     torchvision_schema()
     torch.manual_seed(0)
