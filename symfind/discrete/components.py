@@ -185,11 +185,10 @@ class Mirror(Family):
         return f"{head}O({tail}" if found else connected
 
 
-def mirrors(families: list[MatrixFamily], read: set[tuple[int, int]]) -> list[Mirror]:
-    """One for every matrix group that is not connected and acts on anything that is read."""
+def mirrors(families: list[MatrixFamily]) -> list[Mirror]:
+    """One for every matrix group that is not connected."""
     return [
         Mirror(kind="reflection", sources=f.sources, family=f)
         for f in families
-        if any((id(m.source), m.cell) in read for m in f.members)
-        and (f.type in PERMUTING or f.axis.size > 2 * f.paired())
+        if f.type in PERMUTING or f.axis.size > 2 * f.paired()
     ]

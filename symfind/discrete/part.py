@@ -17,7 +17,7 @@ from symfind.discrete.signs import SignFlip, Signs, sign_flips
 from symfind.discrete.spec import PermutationSpec
 from symfind.report.model import Discrete, DiscretePlace
 from symfind.rules.primitives import Source
-from symfind.solve.family import Family, MatrixFamily, ScalingFamily, followers
+from symfind.solve.family import Family, MatrixFamily, ScalingFamily, ShiftFamily, followers
 from symfind.solve.solver import Derivation
 from symfind.verify import Function
 
@@ -98,14 +98,34 @@ def sites_of(derivation: Derivation, shapes: Shapes) -> tuple[PermutationSpec, l
     shuffles, read = permutations.shuffles(), permutations.read
     held = _held(derivation, shuffles, read)
     spec = permutation_spec(lowered, shuffles, shapes, {}, held)
-    inert = {s for f in families if f.kind == "inert" for s in f.sources}
-    flips = [f for f in sign_flips(Signs(lowered)) if not set(f.sources) <= inert]
+    seen = read - _inert(families)
+    flips = [f for f in sign_flips(Signs(lowered)) if _acts(f, seen)]
     taken: set[str] = set()
     names = name_all(shuffles)
-    sites = [_permutation(tree, names, spec, taken) for tree in _trees(shuffles, held)]
+    trees = [t for t in _trees(shuffles, held) if _acts(t, seen)]
+    sites = [_permutation(tree, names, spec, taken) for tree in trees]
     sites += [_involution(f, taken) for f in remaining(flips, matrices)]
-    sites += [_involution(m, taken) for m in mirrors(matrices, read)]
+    sites += [_involution(m, taken) for m in mirrors(matrices) if _acts(m, seen)]
     return spec, sites
+
+
+def _inert(families: Sequence[Family]) -> set[tuple[int, int]]:
+    """Wires and blocks of which every entry may be anything."""
+    found: set[tuple[int, int]] = set()
+    for f in families:
+        if f.kind == "inert" and isinstance(f, ShiftFamily):
+            whole = f.cell is None and len(f.free) == len(f.seed.axes)
+            for c, cell in enumerate(f.seed.cells):
+                if whole or (c == f.cell and len(f.free) == len(cell.atoms)):
+                    found.add((id(f.seed), c))
+    return found
+
+
+def _acts(what: "_Tree | SignFlip | Mirror", seen: set[tuple[int, int]]) -> bool:
+    """Whether anything is moved that the outputs depend on."""
+    if isinstance(what, _Tree):
+        return any((id(s.source), s.cell) in seen for t in what.all() for s in t.spots)
+    return any((id(source), cell) in seen for source, cell, _ in _places(what))
 
 
 def verified(

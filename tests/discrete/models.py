@@ -142,6 +142,18 @@ class Frozen(nn.Module):
         return self.b((self.a(x) * self.gain).relu())
 
 
+class Rows(nn.Module):
+    """A table of positions, of which only the first three are read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(7, 4))
+        self.lift, self.head = nn.Linear(2, 4), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head((self.lift(x) + self.table[:3]).tanh())
+
+
 class Gated(nn.Module):
     """down(silu(gate) * up): the sign of the up path is free."""
 

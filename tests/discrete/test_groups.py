@@ -23,6 +23,7 @@ from tests.discrete.models import (
     Power,
     Recurrence,
     Residual,
+    Rows,
     chain,
 )
 
@@ -68,6 +69,7 @@ CASES: dict[str, tuple[Callable[[], nn.Module], Tensor, set[str]]] = {
     "experts": (Experts, torch.randn(6, 4), {"S_5 wr S_3"}),
     "recurrence": (Recurrence, X, {"S_4", "(Z/2)^4"}),
     "asymmetric": (Asymmetric, torch.randn(6, 4), set()),
+    "rows": (Rows, torch.randn(5, 3, 2), {"S_4", "(Z/2)^4"}),
     "gated": (Gated, X, {"S_5", "(Z/2)^5"}),
     "frozen": (lambda: Frozen(torch.arange(1.0, 5.0)), X, set()),
     "frozen-even": (lambda: Frozen(torch.full((4,), 2.0)), X, {"S_4"}),
