@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from symfind.analysis import analyze
+    from symfind.analysis.permuting import permutations
+    from symfind.discrete import PermutationSpec
     from symfind.errors import (
         ExactError,
         InputError,
@@ -27,12 +29,14 @@ __all__ = [
     "InputError",
     "LoadError",
     "OutputError",
+    "PermutationSpec",
     "Report",
     "SymfindError",
     "TraceError",
     "__version__",
     "analyze",
     "exact_nullity",
+    "permutations",
 ]
 
 _HOMES = {
@@ -40,6 +44,8 @@ _HOMES = {
     "exact_nullity": "symfind.exact",
     "ExactNullity": "symfind.exact",
     "ExactError": "symfind.errors",
+    "permutations": "symfind.analysis.permuting",
+    "PermutationSpec": "symfind.discrete",
     "Report": "symfind.report",
     "InputError": "symfind.errors",
     "LoadError": "symfind.errors",

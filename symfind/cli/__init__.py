@@ -8,6 +8,7 @@ from symfind.cli.catalog import catalog_group
 from symfind.cli.dims import dims_command
 from symfind.cli.exact import exact_command
 from symfind.cli.guard import GuardedGroup
+from symfind.cli.permutations import permutations_command
 
 _EPILOG = """\b
 Model specs:
@@ -34,5 +35,6 @@ main.add_command(analyze_command)
 main.add_command(catalog_group)
 main.add_command(dims_command)
 main.add_command(exact_command)
+main.add_command(permutations_command)
 
 __all__ = ["main"]
