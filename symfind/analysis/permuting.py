@@ -5,12 +5,14 @@ from typing import Any, Literal
 
 from torch import nn
 
-from symfind.analysis.pipeline import Tell, _loaded, _traced
+from symfind.analysis.pipeline import Tell
 from symfind.analysis.subject import Subject, probe
 from symfind.analysis.verification import VERIFIED_PARAMETERS
 from symfind.discrete.part import spec_of, verified_spec
 from symfind.discrete.spec import PermutationSpec
+from symfind.load import resolve
 from symfind.solve.solver import derive
+from symfind.trace import trace_loaded
 
 
 def permutations(
@@ -52,9 +54,9 @@ def permutations(
     """
     tell = progress or (lambda text: None)
     tell("loading the model")
-    loaded = _loaded(model, example_inputs, inputs, settings or {}, None, seed)
+    loaded = resolve(model, example_inputs, inputs=inputs, settings=settings, seed=seed)
     tell("tracing")
-    graph = _traced(loaded, train)
+    graph = trace_loaded(loaded, train=train)
     tell("deriving permutations")
     shapes = {name: tuple(op.shape or ()) for name, op in graph.parameters.items()}
     spec = spec_of(derive(graph, output), shapes, _aliases(loaded.model))

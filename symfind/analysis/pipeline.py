@@ -14,9 +14,7 @@ from symfind.analysis.derived import Derived
 from symfind.analysis.subject import Subject, probe
 from symfind.analysis.verification import VERIFIED_PARAMETERS, Verified, verify_derived
 from symfind.discrete import discrete_part
-from symfind.errors import InputError, TraceError
-from symfind.load import Loaded, as_inputs, check_fits, load, sizes_of
-from symfind.load.build import check_model
+from symfind.load import resolve
 from symfind.load.inputs import describe
 from symfind.report.model import (
     Certificate,
@@ -27,8 +25,7 @@ from symfind.report.model import (
     Timing,
     Versions,
 )
-from symfind.trace import Graph, trace
-from symfind.trace.misfit import misfit
+from symfind.trace import trace_loaded
 from symfind.verify.threads import fitting_threads
 
 Tell = Callable[[str], None] | None
@@ -76,23 +73,26 @@ def analyze(
     tell = progress or (lambda text: None)
     start = time.perf_counter()
     tell("loading the model")
-    loaded = _loaded(model, example_inputs, inputs, settings or {}, weights, seed)
+    loaded = resolve(
+        model, example_inputs, inputs=inputs, settings=settings, weights=weights, seed=seed
+    )
     ends = {"load": time.perf_counter()}
     tell("tracing")
-    graph = _traced(loaded, train)
+    graph = trace_loaded(loaded, train=train)
     ends["trace"] = time.perf_counter()
     subject = Subject(loaded, graph, output, train, device, seed, tell)
     tell("deriving symmetries")
     found = _derived(subject)
     ends["solve"] = time.perf_counter()
     verified = verify_derived(found, subject, verify)
+    discrete = _discrete(subject, found, verified)
     ends["verify"] = time.perf_counter()
     try:
         certificate = certify_derived(found, subject, certify, verified.proven)
     except KeyboardInterrupt:
         certificate = Certificate("undetermined", reason="interrupted")
     ends["certify"] = time.perf_counter()
-    return _report(subject, found, verified, certificate, _timing(start, ends))
+    return _report(subject, found, verified, certificate, discrete, _timing(start, ends))
 
 
 def _derived(subject: Subject) -> Derived:
@@ -109,7 +109,12 @@ def _derived(subject: Subject) -> Derived:
 
 
 def _report(
-    subject: Subject, found: Derived, verified: Verified, certificate: Certificate, timing: Timing
+    subject: Subject,
+    found: Derived,
+    verified: Verified,
+    certificate: Certificate,
+    discrete: tuple[Discrete, ...],
+    timing: Timing,
 ) -> Report:
     loaded = subject.loaded
     algebra, symmetry, inert = found.orbit()
@@ -127,7 +132,7 @@ def _report(
         dimension=Dimension.of(found.parameters, algebra, symmetry, inert, formula, sizes),
         factors=found.standing(),
         approximate=verified.approximate,
-        discrete=_discrete(subject, found, verified),
+        discrete=discrete,
         unsupported=found.gaps(),
         certificate=certificate,
         verification=verified.verification,
@@ -142,41 +147,9 @@ def _discrete(subject: Subject, found: Derived, verified: Verified) -> tuple[Dis
     return discrete_part(found.derivation, found.shapes, function, subject.seed)
 
 
-def _traced(loaded: Loaded, train: bool) -> Graph:
-    try:
-        return trace(loaded.model, loaded.inputs.args, loaded.inputs.kwargs, train=train)
-    except TraceError as error:
-        raise misfit(loaded.model, loaded.inputs) or error from error
-
-
 def _timing(start: float, ends: dict[str, float]) -> Timing:
     spent = {}
     for name, end in ends.items():
         spent[name] = round(end - start, 3)
         start = end
     return Timing(**spent)
-
-
-def _loaded(
-    model: nn.Module | str,
-    example_inputs: Any,
-    inputs: Sequence[str],
-    settings: Mapping[str, Any],
-    weights: str | None,
-    seed: int,
-) -> Loaded:
-    if isinstance(model, str):
-        loaded = load(model, inputs=inputs, settings=settings, weights=weights, seed=seed)
-        if example_inputs is not None:
-            loaded.inputs = as_inputs(example_inputs)
-            check_fits(loaded.model, loaded.inputs)
-        return loaded
-    name = type(model).__name__
-    check_model(model, name)
-    if example_inputs is None:
-        raise InputError(
-            f"{name} needs example inputs: pass example_inputs=, a tensor, a tuple or a dict"
-        )
-    given = as_inputs(example_inputs)
-    check_fits(model, given)
-    return Loaded(model, given, name, name, sizes_of(model))

@@ -7,12 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from symfind.errors import InputError, TraceError
-from symfind.load import Inputs, as_inputs, check_fits, draw, load
-from symfind.load.build import check_model
+from symfind.load import Inputs, draw, resolve
 from symfind.load.inputs import leaves
-from symfind.trace import Graph, trace
-from symfind.trace.misfit import misfit
+from symfind.trace import Graph, trace_loaded
 from symfind.verify.sampling import parameter_sampler
 
 
@@ -35,23 +32,8 @@ class Subject:
         seed: int,
     ) -> "Subject":
         """Load and trace; raises LoadError, InputError, TraceError."""
-        if isinstance(model, str):
-            loaded = load(model, inputs=inputs, settings=settings, seed=seed)
-            model, given = loaded.model, loaded.inputs
-            given = given if example_inputs is None else as_inputs(example_inputs)
-        else:
-            check_model(model, type(model).__name__)
-            if example_inputs is None:
-                raise InputError(
-                    f"{type(model).__name__} needs example inputs: pass a tensor, a tuple or a dict"
-                )
-            given = as_inputs(example_inputs)
-        check_fits(model, given)
-        try:
-            graph = trace(model, given.args, given.kwargs, train=train)
-        except TraceError as error:
-            raise misfit(model, given) or error from error
-        return cls(model, given, graph)
+        loaded = resolve(model, example_inputs, inputs=inputs, settings=settings, seed=seed)
+        return cls(loaded.model, loaded.inputs, trace_loaded(loaded, train=train))
 
     @property
     def discrete(self) -> bool:
