@@ -309,6 +309,11 @@ class ShiftFamily(Family):
     actions: tuple = ()
     loose: bool = False  # the field changes along its own flow
 
+    @property
+    def whole(self) -> bool:
+        """Whether any change of the block is in the family."""
+        return self.cell is not None and len(self.free) == len(self.seed.cells[self.cell].atoms)
+
     def _shape(self, sizes: Sizes | None) -> list[int]:
         if self.cell is None:
             return [extent(self.seed.axes[d], sizes) for d in self.free]

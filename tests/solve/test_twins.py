@@ -83,3 +83,24 @@ def test_what_no_polynomial_describes_is_left_out(monkeypatch):
     shapes = {name: tuple(p.shape) for name, p in model.named_parameters()}
     found = count.tally(derived.families, derived.parameters, shapes, Symbols({}))
     assert any(not t.known and t.orbit == 0 for t in found)
+
+
+def test_rows_that_are_never_read_are_counted_once(monkeypatch):
+    """Positions beyond the input belong to no group: they are inert, and that is all."""
+    transformers = pytest.importorskip("transformers")
+    config = transformers.GPT2Config(
+        n_layer=2, n_embd=12, n_head=3, n_inner=7, vocab_size=11, n_positions=40
+    )
+    model = transformers.GPT2LMHeadModel(config)
+    graph = trace(model, (torch.zeros(1, 6, dtype=torch.long),), {})
+    derived = derive(graph)
+    shapes = {name: tuple(op.shape) for name, op in graph.parameters.items()}
+
+    def redundant() -> int:
+        found = count.tally(derived.families, derived.parameters, shapes, Symbols({}))
+        assert all(t.known for t in found)
+        return sum(t.orbit for t in found)
+
+    own = redundant()
+    monkeypatch.setattr(count, "OWN_PARAMETERS", -1)
+    assert redundant() == own
