@@ -80,17 +80,21 @@ class Dictionary:
 
     def extend(self, blocks: Sequence[Monomial], most: int) -> bool:
         """Add a tier, the smallest blocks first, up to `most` fields in all: whether any went in."""
-        known = {(b.target, b.text) for b in self.blocks}
+        known = {_key(b) for b in self.blocks}
         room = most - self.count
         chosen = set()
         for block in sorted(blocks, key=lambda b: b.count):
-            if (block.target, block.text) not in known and block.count <= room:
+            if _key(block) not in known and block.count <= room:
                 chosen.add(id(block))
                 room -= block.count
-        new = [b for b in blocks if (b.target, b.text) not in known]
+        new = [b for b in blocks if _key(b) not in known]
         self.blocks += [b for b in new if id(b) in chosen]
         self.left_out += [b for b in new if id(b) not in chosen]
         return bool(chosen)
+
+
+def _key(block: Monomial) -> tuple[str, str, tuple[int, ...]]:
+    return block.target, block.text, block.sizes
 
 
 def tier(
@@ -103,14 +107,12 @@ def tier(
         shapes: all parameters.
         dresses: gains by the tensor that they dress.
     """
-    dressed = [
-        Shape(s.name, s.full, tuple(dresses[s.name])) for s in shapes if dresses.get(s.name)
-    ]
+    dressed = [Shape(s.name, s.full, tuple(dresses[s.name])) for s in shapes if dresses.get(s.name)]
     match name:
         case "plain":
             return [*_multiplications(shapes), *_shifts(shapes, shapes), *_translations(shapes)]
         case "parallel":
-            return list(_parallel(shapes))
+            return [*_parallel(shapes), *_scaled_shifts(shapes, shapes)]
         case "dressed":
             return [
                 *_multiplications(dressed), *_shifts(shapes, dressed), *_shifts(dressed, shapes),
@@ -205,7 +207,7 @@ def _applied(s: Shape, axis: int) -> str:
 
 
 def _scaled_shifts(targets: Sequence[Shape], sources: Sequence[Shape]) -> Iterator[Monomial]:
-    """Vectors that move by constants times the entries of a vector: an offset freed of its gain."""
+    """Vectors that move by a matrix of constants times another vector."""
     for t in targets:
         for s in sources:
             if len(t.sizes) == len(s.sizes) == 1 and s.name != t.name:

@@ -10,11 +10,13 @@ from symfind.analysis.derived import Derived
 from symfind.analysis.pipeline import _loaded, _traced
 from symfind.analysis.subject import Subject, probe
 from symfind.analysis.verification import verify_derived
+from symfind.discovery.check import Basis, checked
 from symfind.discovery.compare import Comparison, Symbolic, compare, support
 from symfind.discovery.dictionary import Shape
+from symfind.discovery.generators import Discovered
 from symfind.discovery.result import Discovery, Status
 from symfind.discovery.samples import Sample, Samples
-from symfind.discovery.search import Found, generators, search
+from symfind.discovery.search import Found, search
 from symfind.errors import InputError, TraceError
 from symfind.trace import Graph
 from symfind.verify import Function, Nullity, measure_nullity
@@ -110,16 +112,48 @@ def _discovery(
     shapes = [Shape(name, function.shapes[name]) for name in function.names]
     samples = Samples(function, fresh, subject.seed + 1)
     found = search(shapes, samples, measured.nullity if clear else None, fields, subject.tell)
+    subject.tell("checking generators")
+    basis = checked(found, samples, fresh, subject.seed) if found else Basis((), 0, 0)
     if found is None:
         reason = "no clear gap in the spectrum of the stacked equation"
-        return _result(subject, function, measured, reason, None, (), 0, (), symbolic, samples)
-    subject.tell("checking generators")
-    basis, failed = generators(found, samples)
-    remainder = _remainder(found, measured, samples) if clear else ()
-    reason = "" if clear else measured.reason
-    return _result(
-        subject, function, measured, reason, found, basis, failed, remainder, symbolic, samples
+    elif basis.rejected:
+        reason = "solutions that fail at other points, or whose flow changes the output"
+    else:
+        reason = measured.reason
+    status: Status = "complete" if basis.dimension == measured.nullity else "incomplete"
+    spectrum = found.solution.spectrum if found else None
+    return Discovery(
+        model=subject.loaded.name,
+        spec=subject.loaded.spec,
+        parameters=function.count,
+        nullity=measured.nullity,
+        dimension=basis.dimension,
+        status="undetermined" if reason else status,
+        reason=reason,
+        remainder=_remainder(found, measured, samples) if found and not reason else (),
+        fields=found.tried if found else 0,
+        independent=found.unknowns.count if found else 0,
+        points=found.solution.points if found else 0,
+        gap=(round(spectrum.kept, 1), round(spectrum.dropped, 1)) if spectrum else None,
+        rejected=basis.rejected,
+        left_out=found.left_out if found else (),
+        generators=basis.generators,
+        comparison=_comparison(basis.generators, symbolic, samples),
     )
+
+
+def _comparison(
+    found: Sequence[Discovered], symbolic: Symbolic | str, samples: Samples
+) -> Comparison:
+    if isinstance(symbolic, str):
+        return Comparison(0, 0, (), 0, (), (), symbolic)
+    theta = samples.theta(0)
+    directions = torch.zeros(samples.function.count, len(found), dtype=torch.float64)
+    one = torch.ones(1, dtype=torch.float64)
+    for i, generator in enumerate(found):
+        for name, change in generator.direction(theta, one).items():
+            directions[samples.slices[name], i] = change.reshape(-1)
+    return compare(directions, symbolic, theta, samples.slices)
 
 
 def _remainder(found: Found, measured: Nullity, samples: Samples) -> tuple[str, ...]:
@@ -129,48 +163,3 @@ def _remainder(found: Found, measured: Nullity, samples: Samples) -> tuple[str, 
         return ()
     at = Sample(measured.theta, torch.zeros(0, measured.parameters, dtype=torch.float64), 0)
     return support(measured.null, found.directions(at, samples.slices), samples.slices, missing)
-
-
-def _result(
-    subject: Subject,
-    function: Function,
-    measured: Nullity,
-    reason: str,
-    found: Found | None,
-    basis: tuple[Any, ...],
-    failed: int,
-    remainder: tuple[str, ...],
-    symbolic: Symbolic | str,
-    samples: Samples,
-) -> Discovery:
-    dimension = found.dimension if found else 0
-    status: Status = "complete" if dimension == measured.nullity else "incomplete"
-    if isinstance(symbolic, str):
-        comparison = Comparison(0, 0, (), 0, (), (), symbolic)
-    else:
-        sample = samples[0]
-        directions = (
-            found.directions(sample, samples.slices)
-            if found
-            else torch.zeros(function.count, 0, dtype=torch.float64)
-        )
-        comparison = compare(directions, symbolic, sample.theta, samples.slices)
-    spectrum = found.solution.spectrum if found else None
-    return Discovery(
-        model=subject.loaded.name,
-        spec=subject.loaded.spec,
-        parameters=function.count,
-        nullity=measured.nullity,
-        dimension=dimension,
-        status="undetermined" if reason else status,
-        reason=reason,
-        remainder=remainder,
-        fields=found.tried if found else 0,
-        independent=found.unknowns.count if found else 0,
-        points=found.solution.points if found else 0,
-        gap=(round(spectrum.kept, 1), round(spectrum.dropped, 1)) if spectrum else None,
-        rejected=failed,
-        left_out=found.left_out if found else (),
-        generators=basis,
-        comparison=comparison,
-    )

@@ -1,6 +1,6 @@
 """Generators as they are found: monomials with exact coefficients."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -119,3 +119,24 @@ def terms_of(row: Tensor, unknowns: Unknowns, exact: bool) -> tuple[Term, ...]:
         for number, b in enumerate(unknowns.blocks)
         if number in entries
     )
+
+
+def combination(generators: Sequence[Discovered], rng: torch.Generator) -> Discovered:
+    """A random combination of generators, as one vector field."""
+    weights = torch.randn(len(generators), generator=rng, dtype=torch.float64)
+    merged: dict[tuple[str, str, tuple[int, ...]], tuple[Tensor, Term]] = {}
+    for weight, generator in zip(weights, generators, strict=True):
+        for term in generator.terms:
+            key = (term.tensor, term.text, term.shape)
+            values = weight * term.values()
+            merged[key] = (merged[key][0] + values if key in merged else values, term)
+    terms = tuple(
+        Term(term.tensor, term.text, term.shape, _entries(values), term.monomial)
+        for values, term in merged.values()
+    )
+    return Discovered("all", "", False, 0.0, terms)
+
+
+def _entries(values: Tensor) -> dict[str, Any]:
+    places = values.nonzero().tolist() if values.ndim else [[]]
+    return {",".join(map(str, place)): float(values[tuple(place)]) for place in places}

@@ -9,14 +9,10 @@ from torch import Tensor
 from symfind.discovery.dictionary import TIERS, Dictionary, Shape, tier
 from symfind.discovery.equation import Solution, Unknowns, independent, solve
 from symfind.discovery.gains import dresses
-from symfind.discovery.generators import Discovered, terms_of
-from symfind.discovery.rationalise import echelon, rationalise, sparsify
 from symfind.discovery.samples import Sample, Samples
-from symfind.discovery.words import describe
 from symfind.solve.rank import rank
 
-TOLERANCE = 1e-9  # of a residual at points that were not used
-_FRESH = 2  # such points
+_POINTS = 2  # at which the dimension is counted
 
 
 @dataclass(frozen=True)
@@ -84,9 +80,7 @@ def search(
         if not solution.settled:
             continue
         found = Found(larger, unknowns, solution, 0, tried, ())
-        dimension = max(
-            rank(found.directions(samples[i], samples.slices)) for i in range(_FRESH)
-        )
+        dimension = max(rank(found.directions(samples[i], samples.slices)) for i in range(_POINTS))
         if best is None or dimension > best.dimension:
             best = Found(larger, unknowns, solution, dimension, tried, ())
             dictionary = larger
@@ -99,51 +93,3 @@ def search(
         best.dictionary, best.unknowns, best.solution, best.dimension, tried,
         () if complete else tuple(left),
     )  # fmt: skip
-
-
-def generators(found: Found, samples: Samples) -> tuple[tuple[Discovered, ...], int]:
-    """A sparse basis with exact coefficients, each checked at fresh points.
-
-    Returns:
-        The generators, and how many solutions did not stand the check.
-    """
-    unknowns = found.unknowns
-    full = unknowns.spread(echelon(found.solution.null))
-    rows = torch.stack([sparsify(row, unknowns.relations) for row in full]) if len(full) else full
-    rational = [rationalise(row) for row in rows]
-    exact = torch.stack([row for row, _ in rational]) if rational else rows
-    fresh = [samples[found.solution.points + i] for i in range(_FRESH)]
-    of_exact = _residuals(exact, unknowns, fresh, samples.slices)
-    of_floats = _residuals(rows, unknowns, fresh, samples.slices)
-    standing, failed = [], 0
-    for i, (row, all_fractions) in enumerate(rational):
-        residual = of_exact[i]
-        if residual > TOLERANCE:  # a number that only looked like a fraction
-            row, all_fractions, residual = rows[i], False, of_floats[i]
-        if residual > TOLERANCE:
-            failed += 1
-            continue
-        terms = terms_of(row, unknowns, all_fractions)
-        name = f"g{len(standing) + 1}"
-        standing.append(Discovered(name, describe(terms), all_fractions, residual, terms))
-    return tuple(standing), failed
-
-
-def _residuals(
-    rows: Tensor, unknowns: Unknowns, fresh: Sequence[Sample], slices: dict[str, slice]
-) -> list[float]:
-    """Derivatives along combinations of fields, relative to random directions like them."""
-    rng = torch.Generator().manual_seed(0)
-    worst = torch.zeros(len(rows), dtype=torch.float64)
-    for sample in fresh:
-        directions = unknowns.fields(sample, slices) @ rows.T
-        control = torch.randn(directions.shape, generator=rng, dtype=torch.float64)
-        for place in slices.values():
-            size = control[place].norm(dim=0).clamp(min=1e-300)
-            control[place] *= directions[place].norm(dim=0) / size
-        along, random = (sample.rows @ d for d in (directions, control))
-        # where all of what moves is redundant, a random change of it does nothing either
-        least = 1e-6 * directions.norm(dim=0)
-        scale = torch.maximum(random.norm(dim=0), least).clamp(min=1e-300)
-        worst = torch.maximum(worst, along.norm(dim=0) / scale)
-    return worst.tolist()

@@ -81,7 +81,9 @@ def spell(term: TermLike) -> str:
         size = abs(number)
         unit = (f"E[{place}]" if len(term.shape) > 1 else f"e[{place}]") if place else ""
         shown = str(size) if isinstance(size, Fraction) else f"{size:.4g}"
-        parts.append(f"{sign} {' '.join(p for p in (shown if size != 1 or not unit else '', unit) if p)}")
+        parts.append(
+            f"{sign} {' '.join(p for p in (shown if size != 1 or not unit else '', unit) if p)}"
+        )
     text = " ".join(parts)
     text = text.removeprefix("+ ") if text[0] == "+" else "-" + text[2:]
     more = len(term.coefficients) - _SHOWN
