@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from symfind.analysis import analyze
+    from symfind.discovery import Discovery, discover
     from symfind.errors import InputError, LoadError, OutputError, SymfindError, TraceError
     from symfind.report import Report
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Discovery",
     "InputError",
     "LoadError",
     "OutputError",
@@ -22,10 +24,13 @@ __all__ = [
     "TraceError",
     "__version__",
     "analyze",
+    "discover",
 ]
 
 _HOMES = {
     "analyze": "symfind.analysis",
+    "discover": "symfind.discovery",
+    "Discovery": "symfind.discovery",
     "Report": "symfind.report",
     "InputError": "symfind.errors",
     "LoadError": "symfind.errors",

@@ -51,6 +51,16 @@ _MODEL_OPTIONS = (
     ),
     click.option("--train", is_flag=True, help="Analyse training mode (batch statistics)."),
     click.option(
+        "--seed",
+        type=click.IntRange(0, 2**63 - 1),
+        default=0,
+        show_default=True,
+        help="Random seed.",
+    ),
+    click.option("--quiet", is_flag=True, help="No progress, no warnings."),
+)
+_PROOF_OPTIONS = (
+    click.option(
         "--verify/--no-verify",
         default=True,
         show_default=True,
@@ -62,14 +72,6 @@ _MODEL_OPTIONS = (
         show_default=True,
         help="Where generators are verified: cpu, cuda, cuda:1, …",
     ),
-    click.option(
-        "--seed",
-        type=click.IntRange(0, 2**63 - 1),
-        default=0,
-        show_default=True,
-        help="Random seed.",
-    ),
-    click.option("--quiet", is_flag=True, help="No progress, no warnings."),
 )
 
 
@@ -87,6 +89,15 @@ def debug_option(command: F) -> F:
 
 def model_options(command: F) -> F:
     """Add the argument MODEL and the options that say how to look at it."""
-    for option in reversed(_MODEL_OPTIONS):
+    return subject_options(_with(_PROOF_OPTIONS, command))
+
+
+def subject_options(command: F) -> F:
+    """Add the argument MODEL and the options that say what is looked at."""
+    return _with(_MODEL_OPTIONS, command)
+
+
+def _with(options: tuple[Callable[[F], F], ...], command: F) -> F:
+    for option in reversed(options):
         command = option(command)
     return command

@@ -8,12 +8,12 @@ from torch import Tensor
 
 from symfind.discovery.equation import Unknowns
 from symfind.discovery.generators import Discovered, combination, terms_of
+from symfind.discovery.patterns import Pattern, patterns
 from symfind.discovery.rationalise import echelon, rationalise, sparsify
 from symfind.discovery.samples import Sample, Samples
 from symfind.discovery.search import Found
 from symfind.discovery.words import describe
 from symfind.errors import InputError
-from symfind.solve.rank import rank
 from symfind.verify import Function
 from symfind.verify.nullity import Draw
 
@@ -29,11 +29,13 @@ class Basis:
 
     Attributes:
         generators: sparse, exact where they are rational.
+        patterns: their kinds.
         dimension: of their span at a generic point.
         rejected: solutions that failed a test.
     """
 
     generators: tuple[Discovered, ...]
+    patterns: tuple[Pattern, ...]
     dimension: int
     rejected: int
 
@@ -53,14 +55,14 @@ def checked(found: Found, samples: Samples, draw: Draw, seed: int) -> Basis:
         seed: of the second test.
     """
     unknowns = found.unknowns
-    full = unknowns.spread(echelon(found.solution.null))
-    rows = torch.stack([sparsify(row, unknowns.relations) for row in full]) if len(full) else full
+    rows = sparsify(unknowns.spread(echelon(found.solution.null)), unknowns.relations)
     rational = [rationalise(row) for row in rows]
     exact = torch.stack([row for row, _ in rational]) if rational else rows
     fresh = [samples[found.solution.points + i] for i in range(_FRESH)]
     of_exact = _residuals(exact, unknowns, fresh, samples.slices)
     of_numbers = _residuals(rows, unknowns, fresh, samples.slices)
-    standing, kept = [], []
+    standing: list[Discovered] = []
+    kept: list[Tensor] = []
     for row, fractions, number, residual, loose in zip(
         exact, (f for _, f in rational), rows, of_exact, of_numbers, strict=True
     ):
@@ -72,15 +74,16 @@ def checked(found: Found, samples: Samples, draw: Draw, seed: int) -> Basis:
             standing.append(Discovered(name, describe(terms), fractions, residual, terms))
             kept.append(row)
     good = _staying(standing, samples.function, draw, seed)
-    chosen = [row for row, ok in zip(kept, good, strict=True) if ok]
-    generators = [g for g, ok in zip(standing, good, strict=True) if ok]
-    directions = (
-        unknowns.fields(fresh[0], samples.slices) @ torch.stack(chosen).T
-        if chosen
-        else full.new_zeros(0, 0)
+    generators = tuple(
+        replace(g, id=f"g{i + 1}")
+        for i, g in enumerate(g for g, ok in zip(standing, good, strict=True) if ok)
     )
-    named = tuple(replace(g, id=f"g{i + 1}") for i, g in enumerate(generators))
-    return Basis(named, rank(directions), len(rows) - len(named))
+    chosen = [row for row, ok in zip(kept, good, strict=True) if ok]
+    stacked = torch.stack(chosen) if chosen else rows[:0]
+    directions = unknowns.fields(fresh[0], samples.slices) @ stacked.T
+    kinds = patterns(generators, directions)
+    dimension = sum(kind.dimension for kind in kinds)
+    return Basis(generators, kinds, dimension, len(rows) - len(generators))
 
 
 def _residuals(

@@ -79,7 +79,7 @@ class Dictionary:
         return sum(block.count for block in self.blocks)
 
     def extend(self, blocks: Sequence[Monomial], most: int) -> bool:
-        """Add a tier, the smallest blocks first, up to `most` fields in all: whether any went in."""
+        """Add a tier, smallest blocks first, up to `most` fields in all: whether any went in."""
         known = {_key(b) for b in self.blocks}
         room = most - self.count
         chosen = set()

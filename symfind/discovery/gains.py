@@ -6,7 +6,6 @@ This is seen in the diagonal part of the algebra, before anything else is known.
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from symfind.discovery.dictionary import Dress, Shape, diagonals
@@ -30,7 +29,7 @@ def dresses(shapes: Sequence[Shape], samples: Samples) -> dict[str, list[Dress]]
     if not solution.settled or solution.null.shape[1] == 0:
         return {}
     rows = unknowns.spread(echelon(solution.null))
-    full = torch.stack([sparsify(row, unknowns.relations) for row in rows])
+    full = sparsify(rows, unknowns.relations)
     vectors = [i for i, b in enumerate(blocks) if len(b.letters) == 1]
     places = _places(blocks)
     found: dict[str, list[Dress]] = {}

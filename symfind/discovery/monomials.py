@@ -79,7 +79,7 @@ class Monomial:
         return math.prod(self.sizes)
 
     def pull(self, rows: Tensor, theta: Theta) -> Tensor:
-        """Covectors on the target, shape [rows, *squeezed], applied to all fields: [rows, count]."""
+        """Covectors on the target, [rows, *squeezed shape], on all fields: [rows, count]."""
         inner = ",".join(["Z" + self.letters, *(letters for _, letters in self.factors)])
         operands = [source.value(theta) for source, _ in self.factors]
         return torch.einsum(f"{inner}->Z{self.free}", rows, *operands).reshape(len(rows), -1)

@@ -14,6 +14,7 @@ Coefficient = Fraction | float
 
 _PIVOT = 1e-6  # entries of orthonormal rows, below which there is no pivot
 _ZERO = 1e-9  # entries of the echelon form that count as zero
+_PASSES = 8  # over all rows
 _DENOMINATOR = 360
 _CLOSE = 1e-9  # distance of a number from the fraction it is taken for
 
@@ -64,24 +65,44 @@ def rationalise(row: Tensor) -> tuple[Tensor, bool]:
     return result, exact
 
 
-def sparsify(row: Tensor, relations: Tensor) -> Tensor:
-    """Add relations to a combination of fields while that leaves fewer of them.
+def sparsify(rows: Tensor, relations: Tensor) -> Tensor:
+    """Rows with the same span modulo relations, and fewer entries.
+
+    A multiple of another row, or of a relation, is added to a row while that cancels more than it
+    brings in.
 
     Args:
-        row: coefficients, [fields].
+        rows: combinations of fields, [rows, fields].
         relations: combinations that vanish, [relations, fields].
     """
-    row = row.clone()
-    while True:
-        touching = relations[(relations[:, row != 0] != 0).any(1)]
-        best, fewest = None, int((row != 0).sum())
-        for relation in touching:
-            ratios = row[relation != 0] / relation[relation != 0]
-            for ratio in ratios[ratios != 0].unique():
-                other = row - ratio * relation
-                other = torch.where(other.abs() < _ZERO, 0.0, other)
-                if int((other != 0).sum()) < fewest:
-                    best, fewest = other, int((other != 0).sum())
-        if best is None:
-            return row
-        row = best
+    pool = torch.cat([relations, rows])
+    first = len(relations)
+    for _ in range(_PASSES):
+        changed = False
+        for i in range(first, len(pool)):
+            better = _thinner(pool, i)
+            while better is not None:
+                pool[i] = better
+                changed = True
+                better = _thinner(pool, i)
+        if not changed:
+            break
+    return pool[first:]
+
+
+def _thinner(pool: Tensor, i: int) -> Tensor | None:
+    """Row i plus a multiple of another row, with fewer entries; None where there is none."""
+    row = pool[i]
+    best, fewest = None, int((row != 0).sum())
+    for k in row.nonzero().flatten().tolist():
+        others = pool[:, k].nonzero().flatten()
+        others = others[others != i]
+        if not len(others):
+            continue
+        changed = row - (row[k] / pool[others, k])[:, None] * pool[others]
+        changed = torch.where(changed.abs() < _ZERO, 0.0, changed)
+        counts = (changed != 0).sum(1)
+        least = int(counts.argmin())
+        if int(counts[least]) < fewest:
+            best, fewest = changed[least], int(counts[least])
+    return best

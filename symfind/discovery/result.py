@@ -6,27 +6,12 @@ from typing import Any, Literal
 
 from symfind.discovery.compare import Comparison
 from symfind.discovery.generators import Discovered
-from symfind.discovery.words import pattern
+from symfind.discovery.patterns import Pattern
 from symfind.report.codec import encode
 
 SCHEMA = "symfind.discovery/1"
 
 Status = Literal["complete", "incomplete", "undetermined"]
-
-
-@dataclass(frozen=True)
-class Pattern:
-    """Generators that move the same tensors in the same way, with other coefficients.
-
-    Attributes:
-        text: `0.weight -> A 0.weight, 2.weight -> 2.weight A`, with A for any coefficients.
-        count: how many there are.
-        example: the first of them.
-    """
-
-    text: str
-    count: int
-    example: str
 
 
 @dataclass(frozen=True)
@@ -49,6 +34,7 @@ class Discovery:
         gap: log10 of the singular values at the two sides of the decision, relative to the largest.
         rejected: solutions that did not stand a check at fresh points.
         left_out: blocks of fields that there was no room for.
+        patterns: the generators by kind.
         generators: a sparse basis of the solutions.
         comparison: with what the rules derive.
     """
@@ -67,16 +53,9 @@ class Discovery:
     gap: tuple[float, float] | None
     rejected: int
     left_out: tuple[str, ...]
+    patterns: tuple[Pattern, ...]
     generators: tuple[Discovered, ...]
     comparison: Comparison
-
-    def patterns(self) -> tuple[Pattern, ...]:
-        """The generators by what they move and how, the largest kinds first."""
-        groups: dict[str, list[Discovered]] = {}
-        for generator in self.generators:
-            groups.setdefault(pattern(generator.terms), []).append(generator)
-        found = [Pattern(text, len(g), g[0].text) for text, g in groups.items()]
-        return tuple(sorted(found, key=lambda p: -p.count))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, coefficients as fractions in text."""

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from symfind.discovery.dictionary import TIERS, Dictionary, Shape, tier

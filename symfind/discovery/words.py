@@ -74,18 +74,16 @@ def spell(term: TermLike) -> str:
     identity = _identity(term)
     if identity:
         return identity
-    parts = []
+    signs, parts = [], []
     for place, value in list(term.coefficients.items())[:_SHOWN]:
         number = Fraction(value) if isinstance(value, str) else value
-        sign = "-" if number < 0 else "+"
         size = abs(number)
         unit = (f"E[{place}]" if len(term.shape) > 1 else f"e[{place}]") if place else ""
         shown = str(size) if isinstance(size, Fraction) else f"{size:.4g}"
-        parts.append(
-            f"{sign} {' '.join(p for p in (shown if size != 1 or not unit else '', unit) if p)}"
-        )
-    text = " ".join(parts)
-    text = text.removeprefix("+ ") if text[0] == "+" else "-" + text[2:]
+        signs.append("-" if number < 0 else "+")
+        parts.append(f"{'' if size == 1 and unit else shown} {unit}".strip())
+    text = ("-" if signs[0] == "-" else "") + parts[0]
+    text += "".join(f" {sign} {part}" for sign, part in zip(signs[1:], parts[1:], strict=True))
     more = len(term.coefficients) - _SHOWN
     return f"{text} + {more} more" if more > 0 else text
 

@@ -113,7 +113,7 @@ def _discovery(
     samples = Samples(function, fresh, subject.seed + 1)
     found = search(shapes, samples, measured.nullity if clear else None, fields, subject.tell)
     subject.tell("checking generators")
-    basis = checked(found, samples, fresh, subject.seed) if found else Basis((), 0, 0)
+    basis = checked(found, samples, fresh, subject.seed) if found else Basis((), (), 0, 0)
     if found is None:
         reason = "no clear gap in the spectrum of the stacked equation"
     elif basis.rejected:
@@ -137,6 +137,7 @@ def _discovery(
         gap=(round(spectrum.kept, 1), round(spectrum.dropped, 1)) if spectrum else None,
         rejected=basis.rejected,
         left_out=found.left_out if found else (),
+        patterns=basis.patterns,
         generators=basis.generators,
         comparison=_comparison(basis.generators, symbolic, samples),
     )
