@@ -6,6 +6,8 @@
   gain γ and its reader acts as `W -> W Γ A Γ^-1`, a relation of what is normalised as
   `W -> W + s (1/γ)^T`; no constant matrix does that.
 - *unseen*: moves along what another tensor does not see: `W -> W + A (I - V V^+)`.
+- *sliced*: multiplication of an axis at one index of another (one matrix for each element of a
+  batch, each group of channels), and the products that go with it.
 - *parallel*: matrices that move by products on the same side (`W -> W + A V`, two paths into one
   sum), or by a whole other tensor.
 - *crossed*: products that join different axes, of any two tensors.
@@ -13,14 +15,15 @@
 All are linear in unknown constants, and all are monomials (`monomials.py`).
 """
 
+import itertools
 import math
 import string
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from symfind.discovery.monomials import Form, Monomial, Source, squeezed
 
-TIERS = ("plain", "dressed", "unseen", "parallel", "crossed")
+TIERS = ("plain", "dressed", "unseen", "sliced", "parallel", "crossed")
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,8 @@ def tier(
     match name:
         case "plain":
             return [*_multiplications(shapes), *_shifts(shapes, shapes), *_translations(shapes)]
+        case "sliced":
+            return list(_sliced(shapes))
         case "parallel":
             return [*_parallel(shapes), *_scaled_shifts(shapes, shapes)]
         case "dressed":
@@ -212,6 +217,38 @@ def _scaled_shifts(targets: Sequence[Shape], sources: Sequence[Shape]) -> Iterat
         for s in sources:
             if len(t.sizes) == len(s.sizes) == 1 and s.name != t.name:
                 yield _product(t, s, {}, f"{{}} {_shown(s)}")
+
+
+def _sliced(shapes: Sequence[Shape]) -> Iterator[Monomial]:
+    """Products with an index that the target and the source share, and that is fixed."""
+    for t in shapes:
+        axes = range(len(t.sizes))
+        for axis, by in itertools.permutations(axes, 2):
+            matching = {a: a for a in axes if a != axis}
+            yield _each(_product(t, t, matching, f"{{}} {t.name} on dim {t.dim(axis)}"), t, by)
+        for s in shapes:
+            if s.name == t.name or len(t.sizes) < 2:
+                continue
+            for gone in range(len(s.sizes)):
+                left = [a for a in range(len(s.sizes)) if a != gone]
+                if [s.sizes[a] for a in left] == list(t.sizes):
+                    text = f"{s.name} {{}} along dim {s.dim(gone)}"
+                    yield _each(_product(t, s, dict(enumerate(left)), text), t, 0)
+            if len(t.sizes) == len(s.sizes) > 2:
+                for axis, by in itertools.permutations(axes, 2):
+                    if all(s.sizes[a] == t.sizes[a] for a in (axis, by)):
+                        text = _joined(t, s, axis, axis)
+                        yield _each(_product(t, s, {axis: axis, by: by}, text), t, by)
+
+
+def _each(block: Monomial, t: Shape, axis: int) -> Monomial:
+    """The same fields with one index fixed that ran along."""
+    return replace(
+        block,
+        free=block.letters[axis] + block.free,
+        sizes=(t.sizes[axis], *block.sizes),
+        text=f"{block.text}, for each index of dim {t.dim(axis)}",
+    )
 
 
 def _parallel(shapes: Sequence[Shape]) -> Iterator[Monomial]:

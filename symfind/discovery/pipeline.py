@@ -91,7 +91,10 @@ def _symbolic(subject: Subject) -> Symbolic:
     """What the rules derive, and the model itself confirms."""
     subject.tell("deriving symmetries")
     derived = Derived(subject.graph, subject.loaded, subject.output)
-    verify_derived(derived, subject, True)
+    try:
+        verify_derived(derived, subject, True)
+    except NotImplementedError:  # an operation without a second derivative has no tangent here
+        pass
     families = tuple(
         (factor.id, factor.kind, tally.family)
         for k, (group, factor) in enumerate(zip(derived.groups, derived.factors, strict=True))
@@ -114,7 +117,7 @@ def _discovery(
     found = search(shapes, samples, measured.nullity if clear else None, fields, subject.tell)
     subject.tell("checking generators")
     basis = checked(found, samples, fresh, subject.seed) if found else Basis((), (), 0, 0)
-    if found is None:
+    if found is None and shapes:
         reason = "no clear gap in the spectrum of the stacked equation"
     elif basis.rejected:
         reason = "solutions that fail at other points, or whose flow changes the output"
@@ -131,7 +134,7 @@ def _discovery(
         status="undetermined" if reason else status,
         reason=reason,
         remainder=_remainder(found, measured, samples) if found and not reason else (),
-        fields=found.tried if found else 0,
+        fields=found.dictionary.count if found else 0,
         independent=found.unknowns.count if found else 0,
         points=found.solution.points if found else 0,
         gap=(round(spectrum.kept, 1), round(spectrum.dropped, 1)) if spectrum else None,

@@ -28,7 +28,7 @@ class Discovery:
             where one of them has no clear answer.
         reason: why it is undetermined.
         remainder: tensors that carry the null directions which no generator gives.
-        fields: how many fields the dictionary held.
+        fields: size of the dictionary that was solved over; tiers that added nothing are not in it.
         independent: those of them that are independent.
         points: random points at which the equation was stacked.
         gap: log10 of the singular values at the two sides of the decision, relative to the largest.

@@ -23,7 +23,6 @@ class Found:
         unknowns: those that are independent.
         solution: of the equation.
         dimension: of the span of the solutions at a generic point.
-        tried: fields that were tried in all tiers together.
         left_out: blocks of fields that there was no room for.
     """
 
@@ -31,7 +30,6 @@ class Found:
     unknowns: Unknowns
     solution: Solution
     dimension: int
-    tried: int
     left_out: tuple[str, ...]
 
     def directions(self, sample: Sample, slices: dict[str, slice]) -> Tensor:
@@ -62,26 +60,24 @@ def search(
         The largest dictionary that was solved with a clear gap; None where none was.
     """
     best: Found | None = None
-    dictionary, tried = Dictionary(), 0
+    dictionary = Dictionary()
     left: dict[str, None] = {}
     for name in TIERS:
         gains = dresses(shapes, samples) if name == "dressed" else {}
         larger = Dictionary(list(dictionary.blocks), [])
-        before = larger.count
         added = larger.extend(tier(name, shapes, gains), most)
         left |= {f"{block.target} -> {block.text}": None for block in larger.left_out}
         if not added:
             continue
-        tried += larger.count - before
         tell(f"solving over {larger.count:,} {name} fields")
         unknowns = independent(larger.blocks, samples)
         solution = solve(unknowns, samples)
         if not solution.settled:
             continue
-        found = Found(larger, unknowns, solution, 0, tried, ())
+        found = Found(larger, unknowns, solution, 0, ())
         dimension = max(rank(found.directions(samples[i], samples.slices)) for i in range(_POINTS))
         if best is None or dimension > best.dimension:
-            best = Found(larger, unknowns, solution, dimension, tried, ())
+            best = Found(larger, unknowns, solution, dimension, ())
             dictionary = larger
         if goal is not None and dimension >= goal:
             break
@@ -89,6 +85,6 @@ def search(
         return None
     complete = goal is not None and best.dimension >= goal
     return Found(
-        best.dictionary, best.unknowns, best.solution, best.dimension, tried,
+        best.dictionary, best.unknowns, best.solution, best.dimension,
         () if complete else tuple(left),
     )  # fmt: skip

@@ -114,7 +114,7 @@ def _rules(found: Discovery, console: Console) -> None:
 def _how(found: Discovery, console: Console, details: bool) -> None:
     gap = ""
     if found.gap:
-        gap = f"; singular values fall from 1e{found.gap[0]} to 1e{found.gap[1]}"
+        gap = f"; singular values fall from 10^{found.gap[0]} to 10^{found.gap[1]}"
     _labelled(
         console, "dictionary", f"{plural(found.fields, 'field')}, {found.independent:,} "
         f"independent, at {plural(found.points, 'random point')}{gap}",
