@@ -71,12 +71,12 @@ def _each(found: Discovery, console: Console) -> None:
 def _totals(found: Discovery, console: Console) -> None:
     _labelled(console, "parameters", count(found.parameters))
     _labelled(console, "nullity", f"{count(found.nullity)} measured")
-    exact = sum(g.exact for g in found.generators)
-    coefficients = f"{exact:,} of {len(found.generators):,} with exact coefficients"
-    _labelled(
-        console, "discovered", f"{count(found.dimension)} dimensions; "
-        f"{plural(len(found.generators), 'generator')}, {coefficients}",
-    )  # fmt: skip
+    exact, number = sum(g.exact for g in found.generators), len(found.generators)
+    precise = "all exact" if exact == number else f"{exact:,} of them exact"
+    shown = f"{count(found.dimension)} dimensions"
+    if number:
+        shown += f"; {plural(number, 'generator')}, {precise}"
+    _labelled(console, "discovered", shown)
     sentence = {
         "complete": "complete: the generators span the measured null space",
         "incomplete": "incomplete: "
