@@ -6,14 +6,16 @@ This is seen in the diagonal part of the algebra, before anything else is known.
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from symfind.discovery.dictionary import Dress, Shape, diagonals
 from symfind.discovery.equation import independent, solve
-from symfind.discovery.rationalise import echelon, sparsify
+from symfind.discovery.monomials import Monomial
 from symfind.discovery.samples import Samples
 
-_SAME = 1e-7  # distance of two coefficients that count as equal
+_INSIDE = 1e-7  # distance from a span of a vector that is in it
+_DEPENDENT = 1e-8  # relative singular value of a direction that is not there
 _POINTS = 3  # at which the size of a gain is looked at
 
 
@@ -28,72 +30,68 @@ def dresses(shapes: Sequence[Shape], samples: Samples) -> dict[str, list[Dress]]
     solution = solve(unknowns, samples)
     if not solution.settled or solution.null.shape[1] == 0:
         return {}
-    rows = unknowns.spread(echelon(solution.null))
-    full = sparsify(rows, unknowns.relations)
-    vectors = [i for i, b in enumerate(blocks) if len(b.letters) == 1]
-    places = _places(blocks)
-    found: dict[str, list[Dress]] = {}
-    for i in vectors:
-        scaled = _following(full, places[i], places)
-        together = [j for j in vectors if j in scaled]
-        if not together:
-            continue
-        gain = max(together, key=lambda j: _distance(blocks[j].target, samples))
-        if abs(scaled[gain]) != 1:
-            continue
-        for j, power in scaled.items():
-            power = power * scaled[gain]
-            block = blocks[j]
-            if j == gain or power not in (1, -1):
-                continue
-            axis = block.letters.index(block.free)
-            own = found.setdefault(block.target, [])
-            if all(d.axis != axis for d in own):
-                own.append(Dress(blocks[gain].target, axis, int(power)))
-    return found
-
-
-def _places(blocks: Sequence) -> list[slice]:
-    start, places = 0, []
+    span = torch.cat([unknowns.spread(solution.null.T), unknowns.relations])
+    places, start = [], 0
     for block in blocks:
         places.append(slice(start, start + block.count))
         start += block.count
-    return places
-
-
-def _following(full: Tensor, vector: slice, places: Sequence[slice]) -> dict[int, int]:
-    """The axes that scale with a vector, entry by entry, and their powers.
-
-    Empty unless every entry of the vector has a row of its own in the echelon form.
-    """
-    own = full[:, vector]
-    leads = [
-        [r for r in range(len(full)) if _leads(full[r], vector.start + a)]
-        for a in range(own.shape[1])
-    ]
-    if any(len(lead) != 1 for lead in leads) or len(leads) < 2:
-        return {}
-    rows = full[[lead[0] for lead in leads]]
-    found = {}
-    for j, place in enumerate(places):
-        part = rows[:, place]
-        if part.shape[0] != part.shape[1]:
+    found: dict[str, list[Dress]] = {}
+    for i, vector in enumerate(blocks):
+        if len(vector.letters) != 1 or vector.count < 2:
             continue
-        diagonal = part.diagonal()
-        power = round(float(diagonal[0]))
-        off = part - power * part.new_ones(len(part)).diag()
-        if power and float(off.abs().max()) < _SAME:
-            found[j] = power
+        powers = {
+            j: power for j, block in enumerate(blocks)
+            if block.target != vector.target and block.count == vector.count
+            and (power := _power(span, i, j, blocks, places))
+        }  # fmt: skip
+        rivals = [blocks[j].target for j in powers if len(blocks[j].letters) == 1]
+        distance = _distance(vector.target, samples)
+        if any(_distance(name, samples) > distance for name in rivals):
+            continue
+        for j, power in powers.items():
+            axis = blocks[j].letters.index(blocks[j].free)
+            own = found.setdefault(blocks[j].target, [])
+            if all(d.axis != axis for d in own):
+                own.append(Dress(vector.target, axis, power))
     return found
 
 
-def _leads(row: Tensor, column: int) -> bool:
-    """Whether the first entry of a row that is not zero is in this column."""
-    nonzero = (row.abs() > _SAME).nonzero()
-    return len(nonzero) > 0 and int(nonzero[0]) == column
+def _power(
+    span: Tensor, vector: int, axis: int, blocks: Sequence[Monomial], places: Sequence[slice]
+) -> int:
+    """1 or -1 if an axis must scale with each entry of a vector to this power; else 0.
+
+    Looked at are the scalings of the two tensors alone: whatever else moves along.
+
+    Args:
+        span: scalings of all axes that leave the function unchanged, and those that are none.
+        vector: the number of the block of the vector.
+        axis: the number of the block of the axis.
+        blocks: all axes of all tensors.
+        places: of the blocks among the columns of `span`.
+    """
+    both = (blocks[vector].target, blocks[axis].target)
+    seen = [k for k, block in enumerate(blocks) if block.target in both]
+    part = torch.cat([span[:, places[k]] for k in seen], 1)
+    _, values, basis = torch.linalg.svd(part, full_matrices=False)
+    basis = basis[values > _DEPENDENT * values[:1].clamp(min=1e-300)]
+    eye = torch.eye(blocks[vector].count, dtype=span.dtype)
+
+    def inside(entry: int, power: int) -> bool:
+        """Whether all scalings of one entry and its partner, by these powers, are in the span."""
+        factors = {vector: entry, axis: power}
+        wanted = torch.cat([
+            factors[k] * eye if k in factors else eye.new_zeros(len(eye), blocks[k].count)
+            for k in seen
+        ], 1)  # fmt: skip
+        return float((wanted - wanted @ basis.T @ basis).abs().max()) < _INSIDE
+
+    if inside(0, 1):  # the axis scales as it likes
+        return 0
+    return next((power for power in (1, -1) if inside(1, power)), 0)
 
 
 def _distance(name: str, samples: Samples) -> float:
     """How far from zero the entries of a vector stay, relative to their size."""
-    values = [samples[i].theta[name].abs() for i in range(_POINTS)]
+    values = [samples.theta(i)[name].abs() for i in range(_POINTS)]
     return min(float(v.min() / v.mean()) for v in values)

@@ -9,7 +9,7 @@ from symfind.discovery.equation import independent, solve
 from symfind.discovery.gains import dresses
 from symfind.discovery.samples import Samples
 from symfind.verify import Call, Function, draw_like
-from tests.ground_truth.layers import RMSNorm
+from tests.ground_truth.layers import GatedMLP, RMSNorm
 
 
 def samples_of(model: nn.Module, *shape: int) -> tuple[Samples, list[Shape]]:
@@ -67,3 +67,11 @@ def test_gains_are_recognised_by_what_they_do() -> None:
     assert dresses(*reversed(samples_of(model, 8, 6))) == {}
     shared = nn.Sequential(nn.Linear(6, 5), RMSNorm(5), nn.Sequential(nn.Tanh(), nn.Linear(5, 4)))
     assert dresses(*reversed(samples_of(shared, 8, 6))) == {}
+
+
+def test_a_gain_that_many_read() -> None:
+    """The scales of gate, up and down hide the tie of the gain unless they are divided out."""
+    model = nn.Sequential(nn.Linear(5, 4, bias=False), RMSNorm(4), GatedMLP(4, 3, nn.ReLU()))
+    samples, shapes = samples_of(model, 8, 5)
+    tie = [Dress("1.weight", 1, -1)]
+    assert dresses(shapes, samples) == {"2.gate.weight": tie, "2.up.weight": tie}
