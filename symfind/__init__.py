@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from symfind.analysis import analyze
     from symfind.analysis.permuting import permutations
+    from symfind.discovery import Discovery, discover
     from symfind.discrete import PermutationSpec
     from symfind.errors import (
         ExactError,
@@ -26,6 +27,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ExactError",
     "ExactNullity",
+    "Discovery",
     "InputError",
     "LoadError",
     "OutputError",
@@ -37,6 +39,7 @@ __all__ = [
     "analyze",
     "exact_nullity",
     "permutations",
+    "discover",
 ]
 
 _HOMES = {
@@ -46,6 +49,8 @@ _HOMES = {
     "ExactError": "symfind.errors",
     "permutations": "symfind.analysis.permuting",
     "PermutationSpec": "symfind.discrete",
+    "discover": "symfind.discovery",
+    "Discovery": "symfind.discovery",
     "Report": "symfind.report",
     "InputError": "symfind.errors",
     "LoadError": "symfind.errors",
