@@ -55,6 +55,11 @@ def gain(before: Tensor, added: Tensor) -> int:
     return _rank(torch.cat([before, added], 1)) - _rank(before)
 
 
+def rank(matrix: Tensor) -> int:
+    """Numerical rank, columns taken at unit norm."""
+    return gain(matrix[:, :0], matrix)
+
+
 def _pressed(matrix: Tensor) -> Tensor:
     """A random projection to a few more rows than columns, which keeps the rank."""
     rows, width = matrix.shape

@@ -6,11 +6,14 @@ import pytest
 import torch
 
 from symfind.load import sizes_of
+from symfind.load.operators import prepare_torchvision
 from symfind.solve import count
 from symfind.solve.solver import derive
 from symfind.solve.symbols import Symbols
 from symfind.trace import trace
 from tests.ground_truth.models import CASES
+
+prepare_torchvision()
 
 NAMES = (
     "linear-5-4-4-5-bias relu layernorm groupnorm attention-bias attention-rope lora "
