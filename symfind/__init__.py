@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from symfind.analysis import analyze
+    from symfind.conserve import Conserved, conserved
     from symfind.errors import InputError, LoadError, OutputError, SymfindError, TraceError
     from symfind.report import Report
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Conserved",
     "InputError",
     "LoadError",
     "OutputError",
@@ -22,9 +24,12 @@ __all__ = [
     "TraceError",
     "__version__",
     "analyze",
+    "conserved",
 ]
 
 _HOMES = {
+    "Conserved": "symfind.conserve",
+    "conserved": "symfind.conserve",
     "analyze": "symfind.analysis",
     "Report": "symfind.report",
     "InputError": "symfind.errors",

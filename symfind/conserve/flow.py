@@ -126,9 +126,7 @@ def _outputs(function: Function, theta: Theta, calls: Sequence[Call]) -> Tensor:
         return torch.cat([function.evaluate(theta, call) for call in calls])
 
 
-def relative_drift(
-    spaces: Mapping[int, Fields], basis: Mapping[int, Tensor], path: Path
-) -> float:
+def relative_drift(spaces: Mapping[int, Fields], basis: Mapping[int, Tensor], path: Path) -> float:
     """Largest relative change along a path among combinations of the fields of some spaces.
 
     Args:
