@@ -88,8 +88,9 @@ def _grow(
     """The span with as many brackets of one length as add to it."""
     while spectrum.rank < len(flat):
         weights = torch.randn((CHUNK, length, rows), generator=rng, dtype=torch.float64)
-        found = _brackets(outputs, flat, weights.to(flat))
-        found = found / found.norm(dim=1, keepdim=True).clamp(min=1e-300)
+        found, terms = _brackets(outputs, flat, weights.to(flat))
+        # Measured by the terms that cancel: a bracket that vanishes stays rounding noise.
+        found = found / terms.norm(dim=1, keepdim=True).clamp(min=1e-300)
         span = torch.cat([span, found])
         larger = spectral_rank(span)
         gained = larger.rank - spectrum.rank
@@ -99,26 +100,31 @@ def _grow(
     return span, spectrum
 
 
-def _brackets(outputs: Field, flat: Tensor, weights: Tensor) -> Tensor:
-    """Right-normed brackets of gradient fields at a point.
+def _brackets(outputs: Field, flat: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Right-normed brackets of gradient fields at a point, and the size of what cancels in them.
 
     Args:
         outputs: of the model, as a function of all its parameters.
         flat: the point, shape [parameters].
         weights: which combination of outputs each gradient is of, shape [brackets, length, rows].
+
+    Returns:
+        The brackets, and the same with every minus made a plus: shapes [brackets, parameters].
     """
 
-    def one(each: Tensor) -> Tensor:
+    def one(each: Tensor) -> tuple[Tensor, Tensor]:
         fields = [_gradient(outputs, w) for w in each.unbind()]
-        result = fields[-1]
+        result = terms = fields[-1]
         for field in reversed(fields[:-1]):
-            result = bracket(field, result)
-        return result(flat)
+            result, terms = bracket(field, result), bracket(field, terms, sign=1.0)
+        return result(flat), terms(flat)
 
     try:
-        return torch.func.vmap(one)(weights)
+        found, terms = torch.func.vmap(one)(weights)
     except (RuntimeError, NotImplementedError):
-        return torch.stack([one(w) for w in weights])  # not every model can run under vmap
+        each = [one(w) for w in weights]  # not every model can run under vmap
+        found, terms = (torch.stack(parts) for parts in zip(*each, strict=True))
+    return found, terms
 
 
 def _gradient(outputs: Field, weights: Tensor) -> Field:
@@ -131,13 +137,13 @@ def _gradient(outputs: Field, weights: Tensor) -> Field:
     return field
 
 
-def bracket(x: Field, y: Field) -> Field:
-    """The Lie bracket [X, Y] = DY·X − DX·Y of two fields."""
+def bracket(x: Field, y: Field, sign: float = -1.0) -> Field:
+    """The Lie bracket [X, Y] = DY·X − DX·Y of two fields; with another sign, DY·X + sign·DX·Y."""
 
     def field(point: Tensor) -> Tensor:
         forth = torch.func.jvp(y, (point,), (x(point),))[1]
         back = torch.func.jvp(x, (point,), (y(point),))[1]
-        difference: Tensor = forth - back
-        return difference
+        combined: Tensor = forth + sign * back
+        return combined
 
     return field

@@ -81,6 +81,8 @@ class Fields:
         here = self.at(theta, c)
         worst, size = 0.0, 0.0
         for name, value in derivative.items():
+            if not bool(value.isfinite().all()):
+                return False  # a basis chosen by a singular value decomposition, degenerate here
             quotient = (ahead[name] - behind[name]) / (2 * STEP)
             worst = max(worst, float((quotient - value).abs().max()))
             size = max(size, float(quotient.abs().max()), float(here[name].abs().max()))

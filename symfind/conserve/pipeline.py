@@ -1,6 +1,7 @@
 """The whole of it: analyse, find the laws, watch them along a flow, count them again."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
@@ -104,6 +105,10 @@ def conserved(
     with fitting_threads(function.count):
         combinations, flow = _watched(found, function, theta, given, rng, check, tell)
         closure = _recounted(found, function, theta, given, rng, check, nullity, tell)
+    if closure.status == "complete":
+        # nothing was missed, so what could not be decided gives nothing
+        splits = tuple(s if s.laws is not None else replace(s, laws=0) for s in found.splits)
+        found = replace(found, splits=splits, open=())
     return Conserved(
         model=name,
         spec=spec,
