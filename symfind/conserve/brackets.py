@@ -76,6 +76,25 @@ def lie_closure(
     return LieClosure(levels[-1], tuple(levels), spectrum, closed)
 
 
+def generic_point(
+    function: Function, calls: Sequence[Call], rng: torch.Generator, draws: int = 16
+) -> Theta:
+    """Of several random points the first at which the span of the gradients is largest.
+
+    Points differ where units are dead or always on; rank is lower semicontinuous, so the largest
+    is the generic one.
+    """
+    best, most = function.random_point(rng), -1
+    point = best
+    for _ in range(draws):
+        span = torch.cat([function.pullback(point, call) for call in calls])
+        rank = spectral_rank(span).rank
+        if rank > most:
+            best, most = point, rank
+        point = function.random_point(rng)
+    return best
+
+
 def _grow(
     span: Tensor,
     spectrum: Spectrum,

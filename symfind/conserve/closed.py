@@ -26,11 +26,14 @@ class Closed:
         mixed: a basis [all counts, k] of closed combinations that need several spaces; None where
             it was not looked for.
         clear: whether the ranks were decided by a clear gap, at points not seen before too.
+        undecided: positions of spaces whose fields have no finite derivative; all others were
+            solved without them.
     """
 
     own: tuple[Tensor, ...]
     mixed: Tensor | None
     clear: bool
+    undecided: frozenset[int] = frozenset()
 
 
 def closed_combinations(
@@ -52,18 +55,36 @@ def closed_combinations(
     number = math.ceil(math.sqrt(2 * most / POINTS)) + MARGIN
     table, scales = _equations(spaces, draw, rng, POINTS, number, mixed)
     fresh, _ = _equations(spaces, draw, rng, 1, MARGIN, mixed)
+    undecided = frozenset(
+        k
+        for k, blocks in enumerate(zip(table, fresh, strict=True))
+        if not all(bool(b.isfinite().all()) for b in blocks)
+    )
     clear = True
     own = []
-    for rows, test, scale in zip(table, fresh, scales, strict=True):
+    for k, (rows, test, scale) in enumerate(zip(table, fresh, scales, strict=True)):
+        if k in undecided:
+            own.append(rows.new_zeros(rows.shape[1], 0))
+            continue
         basis, good = _kernel(rows, test, scale)
         own.append(basis)
         clear &= good
     extra = None
-    if mixed and spaces:
-        whole, good = _kernel(torch.cat(table, 1), torch.cat(fresh, 1), torch.cat(scales))
-        extra = _beyond(whole, torch.block_diag(*own))
+    left = [k for k in range(len(spaces)) if k not in undecided]
+    if mixed and left:
+        rows, test = (torch.cat([blocks[k] for k in left], 1) for blocks in (table, fresh))
+        whole, good = _kernel(rows, test, torch.cat([scales[k] for k in left]))
+        beyond = _beyond(whole, torch.block_diag(*(own[k] for k in left)))
+        extra = beyond.new_zeros(sum(counts), beyond.shape[1])
+        extra[[i for k in left for i in _range(counts, k)]] = beyond
         clear &= good
-    return Closed(tuple(own), extra, clear)
+    return Closed(tuple(own), extra, clear, undecided)
+
+
+def _range(counts: Sequence[int], k: int) -> range:
+    """Where the coefficients of one space stand among all."""
+    start = sum(counts[:k])
+    return range(start, start + counts[k])
 
 
 def _equations(

@@ -21,6 +21,8 @@ NODES = 10  # of Gauss-Legendre quadrature: exact for fields that are polynomial
 TRAVEL = 0.5  # how far the flow would go at its first speed, in norms of the parameters
 TOLERANCE = 1e-11
 MOST_GRADIENTS = 600
+CONTROLS = 8  # random quadratics
+STILL = 1e-9  # relative distance below which a tensor did not move
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,27 +100,35 @@ def gradient_flow(
     return Path(dict(theta), function.unflatten(end), int(solver.nfev))
 
 
-def control(names: Sequence[str], path: Path, rng: torch.Generator, draws: int = 8) -> float:
+def control(names: Sequence[str], path: Path, rng: torch.Generator) -> float | None:
     """Relative change of random quadratics Σ d_i θ_i² on some tensors: the median of several.
 
-    Measured as for a law: over the norm of the gradient times the distance travelled.
+    Measured as a law is: over the norm of the gradient times the distance travelled. None where
+    the tensors do not move at all, for then everything is conserved.
     """
+    whole = travelled(path, list(path.start))
+    if travelled(path, names) <= STILL * whole:
+        return None
     found = []
-    for _ in range(draws):
-        value = size = length = 0.0
+    for _ in range(CONTROLS):
+        value = size = 0.0
         for n in names:
             a, b = path.start[n], path.end[n]
             d = torch.randn(a.shape, generator=rng, dtype=torch.float64).to(a)
             value += float((d * (b.square() - a.square())).sum()) / 2
             size += float((d * a).square().sum())
-            length += float((b - a).square().sum())
-        found.append(abs(value) / math.sqrt(size * length) if size * length > 0 else 0.0)
+        found.append(abs(value) / (math.sqrt(size) * reference(path, names)))
     return float(np.median(found))
 
 
 def travelled(path: Path, names: Sequence[str]) -> float:
     """Distance travelled on some tensors."""
     return math.sqrt(sum(float((path.end[n] - path.start[n]).square().sum()) for n in names))
+
+
+def reference(path: Path, names: Sequence[str]) -> float:
+    """Distance travelled on some tensors, but not less than a thousandth of that on all."""
+    return max(travelled(path, names), 1e-3 * travelled(path, list(path.start)), 1e-300)
 
 
 def _outputs(function: Function, theta: Theta, calls: Sequence[Call]) -> Tensor:
@@ -135,7 +145,6 @@ def relative_drift(spaces: Mapping[int, Fields], basis: Mapping[int, Tensor], pa
         path: of a gradient flow.
     """
     value: Tensor | None = None
-    square: Tensor | None = None
     names: dict[str, None] = {}
     gradients: dict[str, Tensor] = {}
     step = {n: path.end[n] - path.start[n] for n in path.start}
@@ -148,7 +157,7 @@ def relative_drift(spaces: Mapping[int, Fields], basis: Mapping[int, Tensor], pa
         names.update(dict.fromkeys(fields.names))
     assert value is not None
     square = sum((g.square().sum(0) for g in gradients.values()), torch.zeros(()))
-    size = square.sqrt() * travelled(path, list(names))
+    size = square.sqrt() * reference(path, list(names))
     return float((value.abs() / size).nan_to_num(0.0).max()) if value.numel() else 0.0
 
 

@@ -81,6 +81,8 @@ def find_laws(
     lost = tuple(dict.fromkeys(f.id for (f, _), s in zip(generators, sound, strict=True) if not s))
     kept = [k for k, good in enumerate(sound) if good]
     closed = closed_combinations([spaces[k] for k in kept], draw, rng, mixed=True)
+    undecided = [generators[kept[k]][0].id for k in sorted(closed.undecided)]
+    lost = tuple(dict.fromkeys([*lost, *undecided]))
     if not closed.clear:
         lost = tuple(dict.fromkeys([*lost, *(f.id for f, _ in generators)]))
     combinations = (

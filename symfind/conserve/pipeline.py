@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from symfind.analysis import analyze
-from symfind.conserve.brackets import lie_closure
+from symfind.conserve.brackets import generic_point, lie_closure
 from symfind.conserve.fields import Theta
 from symfind.conserve.flow import gradient_flow, random_loss
 from symfind.conserve.laws import Combination, Found, find_laws
@@ -152,9 +152,10 @@ def _watched(
     result = [c.measured(path, rng) if c.spaces else c for c in found.combinations]
     drifts = [c.law.drift for c in result if c.law.drift is not None]
     controls = [c.law.control for c in result if c.law.control is not None]
-    holds = max(drifts) < DRIFT and min(controls) > 100 * max(drifts)
+    least = min(controls, default=None)
+    holds = max(drifts) < DRIFT and (least is None or least > 100 * max(drifts))
     status: Literal["conserved", "violated"] = "conserved" if holds else "violated"
-    check = FlowCheck(status, max(drifts), min(controls), path.moved, path.evaluations)
+    check = FlowCheck(status, max(drifts), least, path.moved, path.evaluations)
     return result, check
 
 
@@ -175,7 +176,8 @@ def _recounted(
         reason = f"{function.count:,} parameters are too many for the Lie algebra of the gradients"
         return ClosureCheck("skipped", reason=reason)
     tell("bracketing gradients")
-    result = lie_closure(function, theta, _rich(function, theta, given, rng), rng)
+    calls = _rich(function, theta, given, rng)
+    result = lie_closure(function, generic_point(function, calls, rng), calls, rng)
     laws = function.count - result.dimension
     status: Literal["complete", "incomplete", "undetermined"] = "undetermined"
     reason = ""

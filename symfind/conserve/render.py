@@ -68,7 +68,8 @@ def _measured(laws: Sequence[Law]) -> str:
     controls = [law.control for law in laws if law.control is not None]
     if not drifts:
         return ""
-    return f"{max(drifts):>11.1e}{min(controls):>10.2g}"
+    least = f"{min(controls):.2g}" if controls else "unmoved"
+    return f"{max(drifts):>11.1e}{least:>10}"
 
 
 def _facts(found: Conserved) -> list[str]:
@@ -84,10 +85,9 @@ def _facts(found: Conserved) -> list[str]:
     if flow.status == "skipped":
         facts.append(("flow", f"skipped: {flow.reason}"))
     else:
-        facts.append(
-            ("flow", f"{flow.status}: drift at most {flow.drift:.1e} while the weights moved by "
-             f"{flow.moved:.1%}; random quadratics at least {flow.control:.2g}")
-        )  # fmt: skip
+        beside = "" if flow.control is None else f"; random quadratics at least {flow.control:.2g}"
+        moved = f"drift at most {flow.drift:.1e} while the weights moved by {flow.moved:.1%}"
+        facts.append(("flow", f"{flow.status}: {moved}{beside}"))
     if closure.laws is None:
         facts.append(("closure", f"{closure.status}: {closure.reason}"))
     else:
@@ -113,7 +113,7 @@ def _latex(found: Conserved) -> str:
         items.append(
             rf"  \item[\texttt{{{escape(law.factor)}}}] $\displaystyle {law.latex}$"
             + "\n"
-            + rf"    \quad ({_plain(law.range)}; {_number(law)} independent)"
+            + rf"    \quad ({escape(law.range)}; {_number(law)} independent)"
         )
     body = "\n".join(items) if items else r"  \item[] none"
     return (
@@ -121,7 +121,3 @@ def _latex(found: Conserved) -> str:
         f"{found.count} of {found.parameters} dimensions.\n"
         f"\\begin{{description}}\n{body}\n\\end{{description}}\n"
     )
-
-
-def _plain(text: str) -> str:
-    return escape(text)

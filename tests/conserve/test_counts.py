@@ -13,6 +13,7 @@ from symfind.conserve.twin import classify
 from symfind.verify import Function
 from tests.conserve.networks import TABLE, FixedNorm, build, chain, facts, linear_laws
 from tests.conserve.networks import random_widths as widths_of
+from tests.ground_truth.layers import Attention
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -48,9 +49,9 @@ def test_a_bond_wider_than_both_neighbours_together_has_fewer() -> None:
 
 def test_what_could_not_be_decided_is_named() -> None:
     # the reach of two missing directions has no basis that depends smoothly on the weights
-    model, x = chain(2, 4, 3), torch.randn(16, 2)
+    model, x = chain(3, 2, 3, 4), torch.randn(16, 3)
     quick, full = (symfind.conserved(model, x, check=check) for check in (False, True))
-    assert quick.count == full.count == linear_laws([2, 4, 3])
+    assert quick.count == full.count == linear_laws([3, 2, 3, 4])
     assert quick.open and not full.open and full.is_complete
 
 
@@ -59,6 +60,14 @@ def test_shifts_give_linear_laws() -> None:
     found = symfind.conserved(FixedNorm(), torch.randn(16, 3), seed=1)
     linear = {law.text: law.functions for law in found.laws if law.form == "linear"}
     assert linear  # sums of columns, that the norm does not see
+    assert found.flow.status == "conserved" and found.is_complete
+
+
+def test_a_key_bias_never_moves() -> None:
+    found = symfind.conserved(Attention(4, 2, 2, bias=True), torch.randn(8, 5, 4))
+    assert (found.nullity, found.count) == (24, 16)  # the value bias gives no law
+    (still,) = (law for law in found.laws if law.tensors == ("k.bias",))
+    assert still.form == "linear" and still.control is None and still.drift < 1e-9
     assert found.flow.status == "conserved" and found.is_complete
 
 
