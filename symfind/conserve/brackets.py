@@ -77,7 +77,7 @@ def lie_closure(
 
 
 def generic_point(
-    function: Function, calls: Sequence[Call], rng: torch.Generator, draws: int = 16
+    function: Function, calls: Sequence[Call], rng: torch.Generator, draws: int = 8
 ) -> Theta:
     """Of several random points the first at which the span of the gradients is largest.
 

@@ -146,7 +146,7 @@ def _watched(
     if not alive:
         return found.combinations, FlowCheck("skipped", reason="no law to watch")
     tell("following a gradient flow")
-    calls = [function.inputs, function.place(draw(given, rng, dtype=torch.float64))]
+    calls = [function.place(draw(given, rng, dtype=torch.float64)) for _ in range(2)]
     loss = random_loss(function, theta, calls, rng)
     path = gradient_flow(function, theta, calls, loss)
     result = [c.measured(path, rng) if c.spaces else c for c in found.combinations]
@@ -195,8 +195,8 @@ def _recounted(
 
 def _rich(function: Function, theta: Theta, given: Inputs, rng: torch.Generator) -> list[Call]:
     """Enough draws of the inputs for the rank over all inputs: three rows for each parameter."""
-    calls = [function.inputs]
     rows = len(function(theta))
-    while rows * len(calls) < 3 * function.count and len(calls) < CALLS:
+    calls: list[Call] = []
+    while not calls or (rows * len(calls) < 3 * function.count and len(calls) < CALLS):
         calls.append(function.place(draw(given, rng, dtype=torch.float64)))
     return calls

@@ -50,7 +50,7 @@ def _described(laws: Sequence[Law]) -> list[str]:
         return []
     law = laws[0]
     text = textwrap.wrap(law.text, WIDTH - 4, break_long_words=False) or [""]
-    if len(text[-1]) + len(law.range) + 6 <= WIDTH:
+    if len(text[-1]) + len(law.range) + 9 <= WIDTH:
         text[-1] += f"   ({law.range})"
     else:
         text.append(f"({law.range})")
