@@ -3,7 +3,7 @@
 50 linear networks (2 to 4 layers, widths 2 to 5) and 50 ReLU networks (widths 2 to 9). Expected
 for linear ones: the rank of the gradients of W W^T − W'^T W', in exact arithmetic modulo a prime;
 for ReLU ones: one for each hidden unit; and, for both, what the Lie algebra of the gradients leaves
-room for (Marcotte, Gribonval, Peyré 2023), computed from the module alone up to 150 parameters.
+room for (Marcotte, Gribonval, Peyré 2023), computed from the module alone up to 100 parameters.
 That is an upper bound where a ReLU is dead or always on at every point that was tried; such
 networks are told, and are wrong only if it lies below what was found.
 Run `python benchmarks/conservation.py [networks of each kind]`.
@@ -24,7 +24,7 @@ from symfind.conserve import generic_point, lie_closure  # noqa: E402
 from symfind.verify import Function  # noqa: E402
 from tests.conserve.networks import chain, linear_laws, random_widths  # noqa: E402
 
-CLOSED = 150  # parameters, up to which the Lie algebra is computed as well
+CLOSED = 100  # parameters, up to which the Lie algebra is computed as well
 
 
 def room(model: nn.Module, width: int) -> int | None:

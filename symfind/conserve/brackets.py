@@ -3,9 +3,9 @@
 θ' = −∇L(θ) with a loss that is arbitrary moves in the span of W(θ) = {∇f_k(θ, x)}. A quantity is
 conserved when its gradient is orthogonal to W, and then also to every bracket [X, Y] = DY·X − DX·Y
 of fields in W. By Frobenius there are, locally, exactly P − dim Lie(W)(θ) independent laws
-(Marcotte, Gribonval, Peyré, "Abide by the law and follow the flow", NeurIPS 2023, Theorem 3.3 and
-section 3.3). Here brackets are evaluated numerically, at one generic point, by nested derivatives
-of the model; nothing of the symbolic derivation is used.
+(Marcotte, Gribonval, Peyré, "Abide by the law and follow the flow", NeurIPS 2023, section 3). Here
+brackets are evaluated numerically, at one generic point, by nested derivatives of the model;
+nothing of the symbolic derivation is used.
 """
 
 from collections.abc import Callable, Sequence

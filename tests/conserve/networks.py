@@ -99,7 +99,7 @@ def linear_laws(widths: list[int], seed: int = 0) -> int:
     """Independent entries of W W^T − W'^T W' over the bonds of a linear network.
 
     For two layers n-r-m this is r(r+1)/2 where r ≤ n + m (Marcotte, Gribonval, Peyré 2023,
-    Corollary 4.4). For any depth it is the rank of their gradients at random integer weights,
+    section 4). For any depth it is the rank of their gradients at random integer weights,
     in exact arithmetic modulo a prime.
     """
     rng = random.Random(seed)

@@ -39,7 +39,7 @@ def test_a_bond_wider_than_its_input_has_as_many_laws_as_its_matrices() -> None:
 
 
 def test_a_bond_wider_than_both_neighbours_together_has_fewer() -> None:
-    # (n + m) r − (n + m)(n + m − 1)/2 for n + m < r (Marcotte et al. 2023, Corollary 4.4)
+    # (n + m) r − (n + m)(n + m − 1)/2 for n + m < r (Marcotte et al. 2023, section 4)
     found = symfind.conserved(chain(1, 4, 2), torch.randn(8, 1))
     assert linear_laws([1, 4, 2]) == 3 * 4 - 3 == found.count
     (law,) = found.laws

@@ -87,7 +87,7 @@ def test_bracket_of_linear_fields_is_the_commutator() -> None:
 @settings(derandomize=True, max_examples=8, deadline=None)
 @given(st.integers(1, 4), st.integers(1, 4), st.integers(1, 4))
 def test_lie_algebra_of_two_linear_layers(n: int, r: int, m: int) -> None:
-    # Marcotte, Gribonval, Peyré 2023, Corollary 4.4
+    # Marcotte, Gribonval, Peyré 2023, section 4
     x = torch.randn(4 * n, n, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     function = Function(chain(n, r, m), (x,))
     rng = torch.Generator().manual_seed(0)
