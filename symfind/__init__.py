@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from symfind.analysis import analyze
     from symfind.analysis.permuting import permutations
+    from symfind.conserve import Conserved, conserved
     from symfind.discovery import Discovery, discover
     from symfind.discrete import PermutationSpec
     from symfind.errors import (
@@ -28,6 +29,7 @@ __all__ = [
     "ExactError",
     "ExactNullity",
     "Discovery",
+    "Conserved",
     "InputError",
     "LoadError",
     "OutputError",
@@ -40,9 +42,12 @@ __all__ = [
     "exact_nullity",
     "permutations",
     "discover",
+    "conserved",
 ]
 
 _HOMES = {
+    "Conserved": "symfind.conserve",
+    "conserved": "symfind.conserve",
     "analyze": "symfind.analysis",
     "exact_nullity": "symfind.exact",
     "ExactNullity": "symfind.exact",
