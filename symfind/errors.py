@@ -19,3 +19,7 @@ class TraceError(SymfindError):
 
 class OutputError(SymfindError):
     """A result that cannot be written where it was asked for."""
+
+
+class AlgebraError(SymfindError):
+    """Generators that are not closed under the bracket, or whose structure the noise hides."""
