@@ -1,4 +1,4 @@
-"""From generators to a Lie algebra: independence, closure under the bracket, structure constants."""
+"""From generators to a Lie algebra: independence, closure under the bracket, structure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +15,9 @@ from symfind.lie.linear import Array, Exact, Numeric, dense, domain_matrix
 
 ROUNDING = 1e-13  # the least noise that float generators are credited with
 _SAFETY = 4.0  # the noise is taken to be so many times what the closure shows of it
+_EPSILON = 1e-15
+_EVEN, _GAP = 10.0, 100.0  # gaps in a spectrum: below the first none, above the second a clear one
+_BALANCING = 40  # steps
 _LARGEST = 400  # dimension at which generating an algebra is given up
 
 Sparse = dict[Any, Any]  # coefficients of an element by matrix entry or monomial
@@ -58,6 +61,19 @@ class Closed:
         return dense(domain_matrix(moved) * back).reshape(k, k, k)
 
 
+class _Span:
+    """Orthonormal matrices, and how far their brackets leave the span of them."""
+
+    def __init__(self, basis: Array, n: int, dropped: float) -> None:
+        matrices = basis.reshape(-1, n, n)
+        products = np.einsum("aij,bjk->abik", matrices, matrices, optimize=True)
+        brackets = (products - products.transpose(1, 0, 2, 3)).reshape(-1, n * n)
+        self.basis, self.dropped = basis, dropped
+        self.inside = brackets @ basis.T
+        self.outside = brackets - self.inside @ basis
+        self.residual = float(np.abs(self.outside).max(initial=0.0))
+
+
 def close_floats(given: Array, close: bool, tolerance: float) -> Closed:
     """The algebra of float matrices [k, n, n].
 
@@ -66,27 +82,23 @@ def close_floats(given: Array, close: bool, tolerance: float) -> Closed:
     """
     n = given.shape[1]
     norms = np.linalg.norm(given.reshape(len(given), -1), axis=1)
-    scaled = given.reshape(len(given), -1) / np.maximum(norms, tolerance * norms.max() or 1)[:, None]
-    basis, noise = _independent(scaled, tolerance)
-    first = len(basis)
-    while True:
-        matrices = basis.reshape(-1, n, n)
-        products = np.einsum("aij,bjk->abik", matrices, matrices)
-        brackets = (products - products.transpose(1, 0, 2, 3)).reshape(-1, n * n)
-        inside = brackets @ basis.T
-        outside = brackets - inside @ basis
-        residual = float(np.abs(outside).max(initial=0.0))
-        if residual <= tolerance:
-            break
+    scaled = (
+        given.reshape(len(given), -1) / np.maximum(norms, tolerance * norms.max() or 1)[:, None]
+    )
+    spans = [_Span(_balanced(rows, n), n, dropped) for rows, dropped in _spans(scaled, tolerance)]
+    span = next((s for s in spans if s.residual <= tolerance), spans[0])
+    first = len(span.basis)
+    while span.residual > tolerance:
         if not close:
-            raise not_closed(residual)
-        basis, more = _independent(np.concatenate([basis, outside]), tolerance)
-        noise = max(noise, more)
-        if len(basis) > _LARGEST:
+            raise not_closed(span.residual)
+        rows, dropped = _spans(np.concatenate([span.basis, span.outside]), tolerance)[0]
+        span = _Span(rows, n, max(dropped, span.dropped))
+        if len(rows) > _LARGEST:
             raise AlgebraError(f"the generated algebra has a dimension above {_LARGEST}")
+    basis, matrices = span.basis, span.basis.reshape(-1, n, n)
     k = len(basis)
-    c = inside.reshape(k, k, k)
-    linear = Numeric(max(ROUNDING, noise, _SAFETY * residual))
+    c = span.inside.reshape(k, k, k)
+    linear = Numeric(max(ROUNDING, span.dropped, _SAFETY * span.residual))
     if k == len(given) == first:
         return Closed(Algebra(c, linear), matrices, given, given.reshape(k, -1) @ basis.T)
     return Closed(Algebra(c, linear), matrices, matrices, np.eye(k), added=k - first)
@@ -172,28 +184,54 @@ def change_basis(c: Array, change: Array, back: Array) -> Array:
 
 def not_closed(residual: float | None = None) -> AlgebraError:
     """The error for generators whose brackets leave their span."""
-    measured = "" if residual is None else f" (a bracket of unit matrices leaves it by {residual:.1e})"
+    measured = (
+        "" if residual is None else f" (a bracket of unit matrices leaves it by {residual:.1e})"
+    )
     return AlgebraError(
         f"the generators do not span a Lie algebra: their brackets leave the span{measured}; "
         "close=True takes the Lie algebra that they generate"
     )
 
 
-def _independent(rows: Array, tolerance: float) -> tuple[Array, float]:
-    """Orthonormal basis of a span, and the largest relative singular value that was dropped."""
+def _spans(rows: Array, tolerance: float) -> list[tuple[Array, float]]:
+    """What rows may span, likeliest first: orthonormal bases, with the singular value dropped.
+
+    Noise leaves a wide gap in the spectrum below the independent ones. A badly mixed basis has small
+    singular values too, so that with a narrower gap, or none, all of them count.
+    """
     _, values, basis = np.linalg.svd(rows, full_matrices=False)
     if values[0] == 0.0:
-        return basis[:0], 0.0
-    values = values / values[0]
-    rank = int((values > tolerance).sum())
-    dropped = float(values[rank]) if rank < len(values) else 0.0
-    if values[rank - 1] < 10 * dropped:
-        raise AlgebraError(
-            "it cannot be told how many generators are independent: the singular values "
-            f"{values[rank - 1]:.1e} and {dropped:.1e} lie on two sides of the tolerance "
-            f"{tolerance:.0e} without a gap"
-        )
-    return basis[:rank], dropped
+        return [(basis[:0], 0.0)]
+    values = np.clip(values / values[0], _EPSILON, None)
+    cuts = {i: values[i - 1] / values[i] for i in range(1, len(values)) if values[i] <= tolerance}
+    cuts = {i: gap for i, gap in cuts.items() if gap > _EVEN}
+    if values[-1] > _EPSILON:
+        cuts[len(values)] = _GAP
+    return [
+        (basis[:i], float(values[i]) if i < len(values) else 0.0)
+        for i in sorted(cuts, key=lambda i: -cuts[i])
+    ]
+
+
+def _balanced(basis: Array, n: int) -> Array:
+    """The matrices in coordinates in which they are large in no direction more than in another.
+
+    Conjugation by P moves sum |P B P^-1|^2 downhill along sum B B^T - B^T B (the moment map of
+    Kempf and Ness); it undoes an ill-conditioned change of coordinates, which would amplify noise.
+    """
+    best, least = basis, np.inf
+    for _ in range(_BALANCING):
+        matrices = basis.reshape(-1, n, n)
+        moment = np.einsum("aij,akj->ik", matrices, matrices)
+        moment -= np.einsum("aji,ajk->ik", matrices, matrices)
+        values, vectors = np.linalg.eigh(moment)
+        size = float(np.linalg.norm(values))
+        if size > 0.95 * least or size < _EPSILON:
+            break
+        best, least = basis, size
+        step = vectors * np.exp(-0.5 * values / size) @ vectors.T
+        basis = _orthonormal((step @ matrices @ np.linalg.inv(step)).reshape(-1, n * n))
+    return best
 
 
 @dataclass(frozen=True)

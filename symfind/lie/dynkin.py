@@ -72,7 +72,5 @@ def dimension(letter: str, rank: int) -> int:
 def _diagram(cartan: Array) -> nx.Graph:
     graph = nx.Graph()
     graph.add_nodes_from(range(len(cartan)))
-    graph.add_edges_from(
-        (i, j) for i in range(len(cartan)) for j in range(i) if cartan[i, j] != 0
-    )
+    graph.add_edges_from((i, j) for i in range(len(cartan)) for j in range(i) if cartan[i, j] != 0)
     return graph

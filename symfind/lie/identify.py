@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from symfind.errors import AlgebraError
 from symfind.lie.algebra import Algebra
 from symfind.lie.closure import Closed, close_floats, close_matrices, close_polynomials
 from symfind.lie.generators import affine_matrices, read_matrices, read_polynomials
-from symfind.lie.linear import Array, Numeric
+from symfind.lie.linear import Numeric
 from symfind.lie.names import Term, latex, name_of, ordered, other_names, space
 from symfind.lie.reductive import reductive_terms, simple_term
 from symfind.lie.result import Identification, Part

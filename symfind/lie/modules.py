@@ -3,12 +3,15 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.linalg import schur
 
 from symfind.errors import AlgebraError
 from symfind.lie.linear import Array, Numeric
 
 _APART = 1e-2  # eigenvalues closer than this, relative to the largest, are taken as one
+_JORDAN = 5.0
 _TRIES = 12
+_ANGLE = 5e-3  # least singular value of bases that are taken to be independent
 _OUTSIDE = 1e-4  # how far a subspace may be from invariant, relative to what acts
 _ALL = 24  # matrices up to which each one is asked for, instead of random combinations
 
@@ -28,10 +31,10 @@ class Constituent:
     basis: Array = field(repr=False, compare=False)
 
 
-def clusters(values: Array, scale: float) -> list[Array]:
+def _clusters(values: Array, width: float) -> list[Array]:
     """Groups of eigenvalues that lie close together, or whose conjugates do, as index arrays."""
-    near = np.abs(values[:, None] - values[None]) <= _APART * scale
-    near |= np.abs(values[:, None] - values[None].conj()) <= _APART * scale
+    near = np.abs(values[:, None] - values[None]) <= width
+    near |= np.abs(values[:, None] - values[None].conj()) <= width
     groups, left = [], set(range(len(values)))
     while left:
         group, edge = set(), {min(left)}
@@ -43,8 +46,11 @@ def clusters(values: Array, scale: float) -> list[Array]:
     return groups
 
 
-def primary(matrix: Array) -> list[tuple[Array, Array]]:
+def primary(matrix: Array, noise: float, apart: float = _APART) -> list[tuple[Array, Array]]:
     """Generalised eigenspaces of a real matrix, of groups of eigenvalues that cannot be confused.
+
+    Noise moves an eigenvalue of a Jordan block of size m by its m-th root; blocks of size three are
+    allowed for.
 
     Returns:
         For each group its eigenvalues, and an orthonormal real basis [m, n] of the subspace.
@@ -54,13 +60,22 @@ def primary(matrix: Array) -> list[tuple[Array, Array]]:
     scale = float(np.abs(values).max(initial=0.0))
     if scale == 0.0:
         return [(values, np.eye(n))] if n else []
+    width = max(apart * scale, _JORDAN * noise ** (1 / 3) * float(np.linalg.norm(matrix, 2)))
+    groups = _clusters(values, width)
+    if len(groups) == 1:
+        return [(values, np.eye(n))]
+    home = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+    places = values[np.concatenate(groups)]
     found = []
-    for group in clusters(values, scale):
-        product = np.eye(n, dtype=complex)
-        for value in values[group]:
-            product = product @ (matrix - value * np.eye(n)) / scale
-            product /= np.linalg.norm(product) or 1.0
-        found.append((values[group], np.linalg.svd(product.real)[2][n - len(group) :]))
+    for number, group in enumerate(groups):
+
+        def chosen(real: float, imag: float, number: int = number) -> bool:
+            return bool(home[np.abs(places - complex(real, imag)).argmin()] == number)
+
+        _, vectors, count = schur(matrix, output="real", sort=chosen)
+        if count != len(group):
+            return [(values, np.eye(n))]
+        found.append((values[group], vectors[:, :count].T))
     return found
 
 
@@ -80,7 +95,7 @@ def commutant(matrices: Array, linear: Numeric) -> Array:
         return np.eye(n * n).reshape(n * n, n, n)
     rng = np.random.default_rng(0)
     generic = np.tensordot(rng.standard_normal(count), matrices, 1)
-    blocks = [basis for _, basis in primary(generic)]
+    blocks = [basis for _, basis in primary(generic, linear.noise)]
     change = np.concatenate(blocks).T
     back = np.linalg.inv(change)
     label = np.repeat(np.arange(len(blocks)), [len(b) for b in blocks])
@@ -107,18 +122,24 @@ def pieces(matrices: Array, linear: Numeric) -> list[Array]:
     """
     n = matrices.shape[1]
     ring = commutant(matrices, linear)
-    if len(ring) > 1:
-        rng = np.random.default_rng(1)
-        for _ in range(_TRIES):
-            element = np.tensordot(rng.standard_normal(len(ring)), ring, 1)
-            parts = [basis for _, basis in primary(element)]
-            if len(parts) > 1 and all(_invariant(matrices, basis) for basis in parts):
-                return [
-                    inner @ part
-                    for part in parts
-                    for inner in pieces(restrict(matrices, part), linear)
-                ]
+    rng = np.random.default_rng(1)
+    for number in range(_TRIES if len(ring) > 1 else 0):
+        element = np.tensordot(rng.standard_normal(len(ring)), ring, 1)
+        cautious, apart = (linear.noise, _APART) if number < _TRIES // 2 else (0.0, _APART / 10)
+        # at first no two eigenvalues are told apart that noise could have split
+        parts = [b for _, b in primary(element, cautious, apart)]
+        if len(parts) > 1 and _decomposes(matrices, parts):
+            return [
+                inner @ part for part in parts for inner in pieces(restrict(matrices, part), linear)
+            ]
     return [np.eye(n)]
+
+
+def _decomposes(matrices: Array, parts: list[Array]) -> bool:
+    """Whether subspaces are invariant and clearly independent."""
+    if np.linalg.svd(np.concatenate(parts), compute_uv=False)[-1] < _ANGLE:
+        return False
+    return all(_invariant(matrices, part) for part in parts)
 
 
 def _invariant(matrices: Array, basis: Array) -> bool:

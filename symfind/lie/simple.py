@@ -7,6 +7,7 @@ complexification of a real simple ideal; two that it exchanges make one real sim
 complex algebra (Knapp, Lie Groups Beyond an Introduction, chapter II and theorem 6.94).
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -98,22 +99,22 @@ def _roots(algebra: Algebra) -> tuple[Array, Array]:
     linear = algebra.linear
     assert isinstance(linear, Numeric)
     rng = np.random.default_rng(0)
-    best: tuple[float, Array, int] | None = None
-    rank = algebra.dimension
+    trials = []
     for _ in range(_TRIES):
         x = rng.standard_normal(algebra.dimension)
         x /= np.linalg.norm(x)
         values = np.linalg.eigvals(algebra.adjoint(x[None])[0])
         size = np.sort(np.abs(values))[::-1]
-        found = algebra.dimension - linear.rank(size, float(size[0]) or 1.0)
-        live = values[np.argsort(np.abs(values))[found:]]
+        live = values[np.argsort(-np.abs(values))[: linear.rank(size, float(size[0]) or 1.0)]]
         apart = np.abs(live[:, None] - live[None]) + np.eye(len(live)) * 9.0
         width = float(min(apart.min(), np.abs(live).min()) if len(live) else 0.0)
-        if found < rank or (found == rank and (best is None or width > best[0])):
-            best, rank = (width, x, found), found
-    if best is None or not 0 < rank < algebra.dimension:
+        trials.append((algebra.dimension - len(live), width, x))
+    # an element that happens to be nearly singular has another rank than the rest
+    rank, _ = Counter(trial[0] for trial in trials).most_common(1)[0]
+    _, _, x = max((t for t in trials if t[0] == rank), key=lambda t: t[1])
+    if not 0 < rank < algebra.dimension:
         raise AlgebraError("no Cartan subalgebra can be told at this precision")
-    ad = algebra.adjoint(best[1][None])[0]
+    ad = algebra.adjoint(x[None])[0]
     cartan = np.linalg.svd(ad)[2][-rank:]
     values, vectors = np.linalg.eig(ad)
     chosen = vectors[:, np.argsort(np.abs(values))[rank:]].T
@@ -145,11 +146,7 @@ def _simple_roots(places: Array) -> list[int]:
     positive = np.flatnonzero(height > 0)
     size = np.linalg.norm(places, axis=1).min()
     sums = (places[positive][:, None] + places[positive][None]).reshape(-1, places.shape[1])
-    base = [
-        int(i)
-        for i in positive
-        if np.linalg.norm(sums - places[i], axis=1).min() > 0.3 * size
-    ]
+    base = [int(i) for i in positive if np.linalg.norm(sums - places[i], axis=1).min() > 0.3 * size]
     if len(base) != places.shape[1]:
         raise AlgebraError("the roots are too noisy for a base to be told")
     return base

@@ -61,35 +61,43 @@ def torus(matrices: Array, linear: Numeric) -> Torus:
     """Blocks and characters of commuting matrices [a, n, n]."""
     rng = np.random.default_rng(0)
     count, n, _ = matrices.shape
-    best: list[tuple[Array, Array]] = []
-    score = (-1, -1)
-    for _ in range(_TRIES if count else 0):
+    blocks = _blocks(matrices, linear, rng) if count else []
+    characters = np.zeros((len(blocks), count), dtype=complex)
+    for j, basis in enumerate(blocks):
+        characters[j] = _character(restrict(matrices, basis), rng)
+    return Torus(blocks, characters, linear)
+
+
+def _blocks(matrices: Array, linear: Numeric, rng: np.random.Generator) -> list[Array]:
+    """Common generalised eigenspaces, split as long as some element has two eigenvalues there."""
+    count, n, _ = matrices.shape
+    for _ in range(_TRIES):
         generic = np.tensordot(rng.standard_normal(count), matrices, 1)
         if linear.vanishes(generic):
-            groups = [(np.zeros(n), np.eye(n))]
-        else:
-            groups = primary(generic)
-        scale = max((float(np.abs(values).max()) for values, _ in groups), default=0.0)
-        turning = sum(_turns(values, scale) for values, _ in groups)
-        if (len(groups), turning) > score:
-            best, score = groups, (len(groups), turning)
-            best_scale, best_element = scale, generic
-    characters = np.zeros((len(best), count), dtype=complex)
-    for j, (values, basis) in enumerate(best):
-        inner = restrict(matrices, basis)
-        if not _turns(values, best_scale):
-            characters[j] = np.trace(inner, axis1=1, axis2=2) / len(basis)
-            continue
-        # the half on which the eigenvalues have positive imaginary parts
-        upper = values[values.imag > 0]
-        element = restrict(best_element[None], basis)[0]
-        product = np.eye(len(basis), dtype=complex)
-        for value in upper:
-            product = product @ (element - value * np.eye(len(basis)))
-        half = np.linalg.svd(product)[2][len(basis) - len(upper) :].conj()
-        characters[j] = np.einsum("di,aij,dj->a", half.conj(), inner, half) / len(upper)
-    return Torus([basis for _, basis in best], characters, linear)
+            break
+        groups = primary(generic, linear.noise)
+        if len(groups) > 1:
+            return [
+                inner @ basis
+                for _, basis in groups
+                for inner in _blocks(restrict(matrices, basis), linear, rng)
+            ]
+    return [np.eye(n)]
 
 
-def _turns(values: Array, scale: float) -> bool:
-    return bool(np.abs(values.imag).min() > _REAL * scale)
+def _character(matrices: Array, rng: np.random.Generator) -> Array:
+    """The one eigenvalue, or one of the two conjugate ones, of each matrix [a, m, m] of a block."""
+    count, m, _ = matrices.shape
+    elements = np.tensordot(rng.standard_normal((_TRIES, count)), matrices, 1)
+    values = np.linalg.eigvals(elements)
+    turning = np.abs(values.imag).min(1) / np.maximum(np.abs(values).max(1), 1e-300)
+    best = int(turning.argmax())
+    if turning[best] <= _REAL:
+        return np.asarray(np.trace(matrices, axis1=1, axis2=2) / m)
+    # the half on which the imaginary parts are positive
+    upper = values[best][values[best].imag > 0]
+    product = np.eye(m, dtype=complex)
+    for value in upper:
+        product = product @ (elements[best] - value * np.eye(m))
+    half = np.linalg.svd(product)[2][m - len(upper) :]
+    return np.asarray(np.einsum("di,aij,dj->a", half, matrices, half.conj()) / len(upper))
