@@ -8,12 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from symfind.analysis import analyze
-    from symfind.errors import InputError, LoadError, OutputError, SymfindError, TraceError
+    from symfind.errors import (
+        AlgebraError,
+        InputError,
+        LoadError,
+        OutputError,
+        SymfindError,
+        TraceError,
+    )
+    from symfind.lie import Identification, identify
     from symfind.report import Report
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AlgebraError",
+    "Identification",
     "InputError",
     "LoadError",
     "OutputError",
@@ -22,11 +32,15 @@ __all__ = [
     "TraceError",
     "__version__",
     "analyze",
+    "identify",
 ]
 
 _HOMES = {
     "analyze": "symfind.analysis",
     "Report": "symfind.report",
+    "Identification": "symfind.lie",
+    "identify": "symfind.lie",
+    "AlgebraError": "symfind.errors",
     "InputError": "symfind.errors",
     "LoadError": "symfind.errors",
     "OutputError": "symfind.errors",

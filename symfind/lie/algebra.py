@@ -90,7 +90,9 @@ class Algebra:
     @cached_property
     def killing_scale(self) -> float:
         """The size that entries of the Killing form would have by the size of the brackets."""
-        return 1.0 if self.linear.exact else max(1.0, float((self.c**2).sum((1, 2)).max()))
+        return (
+            1.0 if self.linear.exact else max(1.0, float((self.c**2).sum((1, 2)).max(initial=0.0)))
+        )
 
     @cached_property
     def signature(self) -> tuple[int, int]:

@@ -85,13 +85,13 @@ def close_floats(given: Array, close: bool, tolerance: float) -> Closed:
     scaled = (
         given.reshape(len(given), -1) / np.maximum(norms, tolerance * norms.max() or 1)[:, None]
     )
-    spans = [_Span(_balanced(rows, n), n, dropped) for rows, dropped in _spans(scaled, tolerance)]
-    span = next((s for s in spans if s.residual <= tolerance), spans[0])
+    likely = [_Span(_balanced(rows, n), n, dropped) for rows, dropped in spans(scaled, tolerance)]
+    span = next((s for s in likely if s.residual <= tolerance), likely[0])
     first = len(span.basis)
     while span.residual > tolerance:
         if not close:
             raise not_closed(span.residual)
-        rows, dropped = _spans(np.concatenate([span.basis, span.outside]), tolerance)[0]
+        rows, dropped = spans(np.concatenate([span.basis, span.outside]), tolerance)[0]
         span = _Span(rows, n, max(dropped, span.dropped))
         if len(rows) > _LARGEST:
             raise AlgebraError(f"the generated algebra has a dimension above {_LARGEST}")
@@ -193,11 +193,11 @@ def not_closed(residual: float | None = None) -> AlgebraError:
     )
 
 
-def _spans(rows: Array, tolerance: float) -> list[tuple[Array, float]]:
-    """What rows may span, likeliest first: orthonormal bases, with the singular value dropped.
+def spans(rows: Array, tolerance: float) -> list[tuple[Array, float]]:
+    """What rows may span, likeliest first: orthonormal bases, each with what it drops.
 
-    Noise leaves a wide gap in the spectrum below the independent ones. A badly mixed basis has small
-    singular values too, so that with a narrower gap, or none, all of them count.
+    Noise leaves a wide gap in the spectrum below the independent ones. A badly mixed basis has
+    small singular values too, so that with a narrower gap, or none, all of them count.
     """
     _, values, basis = np.linalg.svd(rows, full_matrices=False)
     if values[0] == 0.0:

@@ -50,43 +50,34 @@ def read_matrices(generators: Any) -> Array:
     return np.concatenate([upper, lower], 1)
 
 
-def read_polynomials(fields: Any, variables: Sequence[sympy.Symbol]) -> list[Field] | None:
-    """Vector fields with rational polynomial components; None where they are something else.
+def read_polynomials(fields: Any, variables: Sequence[sympy.Symbol]) -> list[Field]:
+    """Vector fields whose components are polynomials with rational coefficients.
 
     Raises:
-        InputError: a field does not have one component per variable, or has other symbols in it.
-    """
-    rows = read_components(fields, variables)
-    polynomials, *_ = ring(list(variables), QQ)
-    try:
-        return [tuple(polynomials.from_expr(x) for x in row) for row in rows]
-    except (PolynomialError, ValueError, sympy.CoercionFailed):
-        return None
-
-
-def read_components(fields: Any, variables: Sequence[sympy.Symbol]) -> list[list[sympy.Expr]]:
-    """Components of vector fields as sympy expressions.
-
-    Raises:
-        InputError: a field does not have one component per variable, or has other symbols in it.
+        InputError: a field does not have one such component per variable.
     """
     rows = [[sympy.sympify(x) for x in field] for field in fields]
     if not rows:
         raise InputError("no generators were given; give a list of vector fields")
+    polynomials, *_ = ring(list(variables), QQ)
+    result = []
     for number, row in enumerate(rows):
         if len(row) != len(variables):
             raise InputError(
                 f"vector field {number} has {len(row)} components in {len(variables)} variables"
             )
-        unknown = set().union(*(x.free_symbols for x in row)) - set(variables)
-        if unknown:
-            names = ", ".join(sorted(map(str, unknown)))
-            raise InputError(f"vector field {number} contains {names}, which is no variable")
-    return rows
+        try:
+            result.append(tuple(polynomials.from_expr(x) for x in row))
+        except (PolynomialError, ValueError, sympy.CoercionFailed) as error:
+            raise InputError(
+                f"vector field {number} is no polynomial in the variables with rational "
+                "coefficients; give it as a function instead, with `size`"
+            ) from error
+    return result
 
 
 def affine_matrices(fields: Sequence[Field]) -> Array | None:
-    """[k, n + 1, n + 1] that act on (x, 1) as affine vector fields do; None if one is not affine."""
+    """How affine vector fields act on (x, 1), [k, n + 1, n + 1]; None if one is not affine."""
     n = len(fields[0])
     result = _objects([QQ.zero] * (len(fields) * (n + 1) ** 2), (len(fields), n + 1, n + 1))
     for k, components in enumerate(fields):

@@ -1,24 +1,27 @@
 """Which Lie algebra is it: from generators to a name."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from symfind.errors import AlgebraError
 from symfind.lie.algebra import Algebra
 from symfind.lie.closure import Closed, close_floats, close_matrices, close_polynomials
+from symfind.lie.fields import close_factor, close_functions
 from symfind.lie.generators import affine_matrices, read_matrices, read_polynomials
-from symfind.lie.linear import Numeric
+from symfind.lie.linear import Array, Numeric
 from symfind.lie.names import Term, latex, name_of, ordered, other_names, space
 from symfind.lie.reductive import reductive_terms, simple_term
 from symfind.lie.result import Identification, Part
 from symfind.lie.semidirect import mixed_term, nilpotent_name
-from symfind.lie.summands import Decomposition, decompose
+from symfind.lie.summands import decompose
 
 
 def identify(
     generators: Any,
     variables: Sequence[Any] | None = None,
     *,
+    size: int | None = None,
+    parameters: Mapping[str, Any] | None = None,
     close: bool = False,
     tolerance: float = 1e-4,
 ) -> Identification:
@@ -28,14 +31,19 @@ def identify(
         generators: square matrices, as an array [k, n, n] (numpy or torch) or a list of arrays,
             nested lists or sympy matrices; complex ones span an algebra over the reals. Entries
             that are all rational (int, Fraction, sympy) are treated exactly, floats are taken to be
-            noisy. With `variables`: vector fields, as lists of components.
-        variables: sympy symbols in which `generators` are polynomial vector fields with rational
-            coefficients.
-        close: take the Lie algebra that the generators generate, where their span is none.
-        tolerance: float generators, scaled to norm one, are dependent if a relative singular
-            value is below this (and a factor of 10 separates it from the others), and closed if
-            no bracket of orthonormal ones leaves their span by more. How far they do leave it is
-            the noise by which all further ranks are decided, at the widest gap.
+            noisy. With `variables`, `size` or `parameters`: vector fields, see there.
+        variables: sympy symbols; `generators` are then lists of components, polynomials with
+            rational coefficients.
+        size: number of coordinates; `generators` are then functions from a torch tensor [size] to
+            one like it, which torch can differentiate.
+        parameters: tensors by name, of which only the shapes matter; `generators` is then a factor
+            of a report.
+        close: take the Lie algebra that the generators generate, where their span is none (for
+            matrices and polynomials).
+        tolerance: float generators are dependent if a relative singular value is below this with
+            a clear gap above it, and closed if no bracket of orthonormal ones leaves their span by
+            more. How far brackets do leave it is the noise by which all further ranks are decided,
+            at the widest gap.
 
     Returns:
         The name with everything that it rests on.
@@ -44,13 +52,17 @@ def identify(
         InputError: the generators cannot be read.
         AlgebraError: they are not closed under the bracket, or the noise hides the structure.
     """
+    if parameters is not None:
+        return name_algebra(close_factor(generators, parameters, tolerance))
+    if size is not None:
+        return name_algebra(close_functions(generators, size, tolerance))
     if variables is not None:
         fields = read_polynomials(generators, variables)
-        matrices = affine_matrices(fields)
-        if matrices is None:
+        affine = affine_matrices(fields)
+        if affine is None:
             return name_algebra(close_polynomials(fields, close))
-    else:
-        matrices = read_matrices(generators)
+        return name_algebra(close_matrices(affine, close))
+    matrices = read_matrices(generators)
     if matrices.dtype == object:
         return name_algebra(close_matrices(matrices, close))
     return name_algebra(close_floats(matrices, close, tolerance))
@@ -74,6 +86,7 @@ def name_algebra(closed: Closed) -> Identification:
     for rows in found.mixed:
         terms.append(mixed_term(algebra.subalgebra(rows), rows))
     terms = ordered(terms)
+    ideals = [simple_term(ideal, closed.matrices, linear) for ideal in found.simple]
     name = name_of(terms)
     return Identification(
         name=name,
@@ -87,9 +100,9 @@ def name_algebra(closed: Closed) -> Identification:
         derived_series=derived,
         lower_central_series=lower,
         killing_signature=_signature(sure),
-        radical=_radical(algebra, found, terms),
-        levi=_levi(found, terms),
-        ideals=tuple(_part(simple_term(ideal)) for ideal in found.simple),
+        radical=_radical(algebra),
+        levi=_levi(ideals, found.levi),
+        ideals=tuple(map(_part, ideals)),
         summands=tuple(map(_part, terms)),
         basis=closed.elements,
         source=closed,
@@ -123,14 +136,13 @@ def _part(term: Term) -> Part:
     return Part(term.name, latex(term.name), term.dimension, term.kind, term.aliases, term.basis)
 
 
-def _levi(found: Decomposition, terms: Sequence[Term]) -> Part:
+def _levi(ideals: Sequence[Term], basis: Array) -> Part:
     """The Levi subalgebra, by the names of its ideals."""
-    simple = [simple_term(ideal) for ideal in found.simple]
-    name = name_of(simple)
-    return Part(name, latex(name), len(found.levi), "semisimple", (), found.levi)
+    name = name_of(ideals)
+    return Part(name, latex(name), len(basis), "semisimple", (), basis)
 
 
-def _radical(algebra: Algebra, found: Decomposition, terms: Sequence[Term]) -> Part:
+def _radical(algebra: Algebra) -> Part:
     """The radical, by its own structure."""
     rows = algebra.radical
     dimensions = [len(term) for term in algebra.derived_series(rows)]

@@ -156,7 +156,7 @@ def dense(matrix: DomainMatrix) -> Array:
 
 
 def _thin(matrix: Array) -> Array:
-    """The triangular factor, which has the same rows' span and kernel and is cheaper to take apart."""
+    """The triangular factor: it has the same row space and kernel, and fewer rows."""
     if matrix.shape[0] > matrix.shape[1]:
         return np.asarray(np.linalg.qr(matrix, mode="r"))
     return matrix

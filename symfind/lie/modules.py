@@ -1,6 +1,7 @@
 """Representations over the reals: what commutes with them, and how they fall apart."""
 
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import schur
@@ -28,7 +29,7 @@ class Constituent:
 
     size: int
     field: str
-    basis: Array = field(repr=False, compare=False)
+    basis: Array = dataclasses.field(repr=False, compare=False)
 
 
 def _clusters(values: Array, width: float) -> list[Array]:
@@ -109,7 +110,7 @@ def commutant(matrices: Array, linear: Numeric) -> Array:
     for matrix in matrices:
         a = back @ matrix @ change / size
         equations = (unknowns @ a - a @ unknowns).reshape(len(rows), n * n).T
-        triangle = np.linalg.qr(np.concatenate([triangle, equations]), mode="r")
+        triangle = np.asarray(np.linalg.qr(np.concatenate([triangle, equations]), mode="r"))
     solutions = linear.kernel(triangle)
     return np.asarray(change @ np.tensordot(solutions, unknowns, 1) @ back)
 

@@ -28,7 +28,7 @@ def reductive_terms(
         linear: the arithmetic.
     """
     if matrices is None:
-        return _abstract(simple, central)
+        return _abstract(simple, central, linear)
     acting = [np.tensordot(ideal.basis, matrices, 1) for ideal in simple]
     found = [constituents(m, linear) for m in acting]
     terms, left = [], list(range(len(simple)))
@@ -57,9 +57,10 @@ def reductive_terms(
     return terms + _toral(chosen, central, used, compact)
 
 
-def simple_term(ideal: Simple, found: Sequence[Constituent] = ()) -> Term:
-    """A simple ideal with its names."""
-    form, aliases = _named(ideal, found)
+def simple_term(ideal: Simple, matrices: Array | None, linear: Numeric) -> Term:
+    """A simple ideal with its names; `matrices` as in `reductive_terms`."""
+    acting = None if matrices is None else np.tensordot(ideal.basis, matrices, 1)
+    form, aliases = _named(ideal, [] if acting is None else constituents(acting, linear))
     return Term(form.name, "simple", ideal.basis, aliases)
 
 
@@ -153,9 +154,9 @@ def _beyond(rows: Array, used: Array) -> Array:
     return np.asarray(vectors[values > 1e-4])
 
 
-def _abstract(simple: Sequence[Simple], central: Array) -> list[Term]:
+def _abstract(simple: Sequence[Simple], central: Array, arithmetic: Numeric) -> list[Term]:
     """Names by structure alone; sl(n,R) ⊕ R is gl(n,R) where each sl(n,R) finds its R."""
-    terms = [simple_term(ideal) for ideal in simple]
+    terms = [simple_term(ideal, None, arithmetic) for ideal in simple]
     linear = [t for t in terms if t.name.startswith("sl(") and t.name.endswith(",R)")]
     left = list(central)
     if 0 < len(linear) <= len(central):
