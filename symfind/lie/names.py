@@ -35,12 +35,14 @@ class Term:
 def total(names: Iterable[str], lines: int = 0) -> str:
     """The name of a direct sum, `gl(3,R) ⊕ so(4)^2 ⊕ R^7`; `lines` is the number of R's."""
     parts = []
-    for name, times in Counter(names).items():
+    counted = Counter(names)
+    alone = len(counted) == 1 and not lines
+    for name, times in counted.items():
         compound = "⊕" in name or "⋉" in name or "^" in name
         if times > 1:
             parts.append(f"({name})^{times}" if compound else f"{name}^{times}")
         else:
-            parts.append(f"({name})" if "⋉" in name else name)
+            parts.append(f"({name})" if "⋉" in name and not alone else name)
     if lines:
         parts.append(space(lines))
     return " ⊕ ".join(parts) if parts else "0"
@@ -88,11 +90,17 @@ def _lines(text: str) -> int:
 def latex(name: str) -> str:
     """The name in LaTeX, without dollar signs."""
     text = re.sub(r"\b(nil|solv)\(([\d,]+)\)", r"\\mathrm{\1}(\2)", name)
+    text = re.sub(r"\(eigenvalues ([^)]*)\)", _eigenvalues, text)
     text = re.sub(r"(?<![\\\w{])([a-z]+)(\d*)(\*?)\(", _head, text)
     text = re.sub(r"(?<![\\\w{])([efg])(\d)(?![\d(])", r"\\mathfrak{\1}_{\2}", text)
     text = re.sub(r"(?<![\w{])([RCH])(?![\w}])", r"\\mathbb{\1}", text)
     text = re.sub(r"\^(\d+)", r"^{\1}", text)
     return text.replace("⊕", r"\oplus").replace("⋉", r"\ltimes")
+
+
+def _eigenvalues(match: re.Match[str]) -> str:
+    shown = match[1].replace("±", r"\pm ").replace("not diag", r"\text{not diag")
+    return rf"(\text{{eigenvalues }} {shown}{'}' if 'not' in shown else ''})"
 
 
 def _head(match: re.Match[str]) -> str:

@@ -74,10 +74,14 @@ def _linear_name(acting: Algebra, matrices: Array) -> tuple[str, tuple[str, ...]
 def _module_name(matrices: Array, linear: Numeric) -> str:
     """`R^4`, or `(R^2 ⊕ R^2)` where it falls apart; with eigenvalues if one element acts."""
     size = matrices.shape[1]
+    parts = pieces(matrices, linear)
     if len(matrices) == 1 and size > 1:
-        return f"{space(size)} (eigenvalues {eigenvalue_text(np.linalg.eigvals(matrices[0]))})"
-    sizes = sorted((len(part) for part in pieces(matrices, linear)), reverse=True)
-    if len(sizes) == 1 or len(matrices) == 1:
+        values = [np.linalg.eigvals(part @ matrices[0] @ part.T) for part in parts]
+        shown = eigenvalue_text(np.concatenate(values))
+        whole = all(len(v) == 1 or (len(v) == 2 and abs(v[0] - v[1]) > 1e-2) for v in values)
+        return f"{space(size)} (eigenvalues {shown}{'' if whole else ', not diagonalisable'})"
+    sizes = sorted(map(len, parts), reverse=True)
+    if len(sizes) == 1:
         return space(size)
     return f"({' ⊕ '.join(map(space, sizes))})"
 
