@@ -15,6 +15,7 @@ from tests.lie.algebras import (
     disguised_exactly,
     octonion_derivations,
     over_c,
+    sl,
     so,
     su,
     unit,
@@ -127,11 +128,12 @@ def test_derivations_of_octonions(split: int, name: str, signature: tuple[int, .
 
 @pytest.mark.parametrize("noise", [0.0, 1e-9])
 def test_sixty_dimensions(noise: float) -> None:
-    parts = [so(6), su(4), over_c(so(4)), with_translations(so(3)), so(2, 3)]
+    complex_ones = [over_c(sl(2)), over_c(so(3))]
+    parts = [so(6), su(4), *complex_ones, with_translations(so(3)), so(2, 3)]
     x = disguised(block_sum(parts), np.random.default_rng(0), noise)
     assert len(x) == 58
     names = sorted(part.name for part in symfind.identify(x).summands)
-    assert names == sorted(["so(6)", "su(4)", "so(3,C)", "so(3,C)", "e(3)", "so(2,3)"])
+    assert names == sorted(["so(6)", "su(4)", "sl(2,C)", "so(3,C)", "e(3)", "so(2,3)"])
 
 
 @pytest.mark.parametrize(
