@@ -9,6 +9,8 @@ type and the same compact part are the same algebra.
 
 from dataclasses import dataclass
 
+MOST_ISOMORPHIC = 4  # rank up to which forms of one type and one compact part are isomorphic
+
 _SAME_TYPE = {
     ("A", 1): [("A", 1), ("B", 1), ("C", 1)],
     ("B", 2): [("B", 2), ("C", 2)],

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from symfind.errors import AlgebraError
 from symfind.lie.linear import Array, Numeric
 from symfind.lie.modules import Constituent, constituents
 from symfind.lie.names import Term
-from symfind.lie.realforms import Form, forms, orthogonal, respelled
+from symfind.lie.realforms import MOST_ISOMORPHIC, forms, orthogonal, respelled
 from symfind.lie.simple import Simple
 from symfind.lie.torus import Torus, torus
 
@@ -30,29 +31,24 @@ def reductive_terms(
     if matrices is None:
         return _abstract(simple, central, linear)
     acting = [np.tensordot(ideal.basis, matrices, 1) for ideal in simple]
-    found = [constituents(m, linear) for m in acting]
     terms, left = [], list(range(len(simple)))
-    for i, j in _planes(simple, acting, found, linear):
+    for i, j in _planes(simple, acting, linear):
         if i in left and j in left:
             left = [x for x in left if x not in (i, j)]
             terms.append(_pair(simple[i], simple[j]))
     chosen = torus(np.tensordot(central, matrices, 1), linear)
+    blocks = [_moved_blocks(m, chosen, linear) for m in acting]
     used = np.zeros((0, len(central)))
     compact = 0
-    blocks = [_moved_blocks(m, chosen, linear) for m in acting]
     for i in left:
-        form, aliases = _named(simple[i], found[i])
+        term = simple_term(simple[i], matrices, linear)
         others = {b for j in range(len(simple)) if j != i for b in blocks[j]}
-        term = Term(form.name, "simple", simple[i].basis, aliases)
         if blocks[i] and not others & set(blocks[i]):
             own = chosen.confined(blocks[i])
-            if (whole := _with_scalars(form, own, chosen)) is not None:
+            if (name := _with_scalars(term.name, own, chosen)) is not None:
                 used = np.concatenate([used, own])
-                compact += whole.startswith("u(") or whole.endswith(",C)")
-                basis = np.concatenate([simple[i].basis, own @ central])
-                scalars = "u(1)" if whole[0] == "u" else "R^2" if len(own) == 2 else "R"
-                parts = tuple(f"{n} ⊕ {scalars}" for n in (form.name, *aliases))
-                term = Term(whole, "reductive", basis, parts)
+                compact += name.startswith("u(") or name.endswith(",C)")
+                term = _enlarged(term, name, own @ central)
         terms.append(term)
     return terms + _toral(chosen, central, used, compact)
 
@@ -60,27 +56,32 @@ def reductive_terms(
 def simple_term(ideal: Simple, matrices: Array | None, linear: Numeric) -> Term:
     """A simple ideal with its names; `matrices` as in `reductive_terms`."""
     acting = None if matrices is None else np.tensordot(ideal.basis, matrices, 1)
-    form, aliases = _named(ideal, [] if acting is None else constituents(acting, linear))
-    return Term(form.name, "simple", ideal.basis, aliases)
+    name, aliases = _named(ideal, [] if acting is None else constituents(acting, linear))
+    return Term(name, "simple", ideal.basis, aliases)
 
 
-def _named(ideal: Simple, found: Sequence[Constituent]) -> tuple[Form, tuple[str, ...]]:
+def _named(ideal: Simple, found: Sequence[Constituent]) -> tuple[str, tuple[str, ...]]:
     """The name whose defining representation occurs, else the one that needs least room."""
     fitting = [
         f for f in forms(ideal.letter, ideal.rank, ideal.complex) if f.compact == ideal.compact
     ]
-    smallest = min(fitting, key=lambda f: f.size)
+    if not fitting:
+        raise AlgebraError(
+            f"no real form of {ideal.letter}{ideal.rank} has a Killing form of signature "
+            f"{ideal.signature}; the noise hides it"
+        )
+    if ideal.rank > MOST_ISOMORPHIC and len(fitting) > 1:
+        return " or ".join(f.name for f in fitting), ()
     present = {(c.size, c.field) for c in found}
     seen = [f for f in fitting if (f.size, f.field) in present]
-    best = min(seen, key=lambda f: f.size) if seen else smallest
+    best = min(seen or fitting, key=lambda f: f.size)
     names = [x for f in fitting for x in (f.name, respelled(f.name)) if x]
-    return best, tuple(dict.fromkeys(n for n in names if n != best.name))
+    return best.name, tuple(dict.fromkeys(n for n in names if n != best.name))
 
 
 def _planes(
     simple: Sequence[Simple],
     acting: Sequence[Array],
-    found: Sequence[Sequence[Constituent]],
     linear: Numeric,
 ) -> list[tuple[int, int]]:
     """Pairs of three-dimensional ideals that act together on an irreducible R^4, as in so(4)."""
@@ -107,9 +108,16 @@ def _moved_blocks(acting: Array, chosen: Torus, linear: Numeric) -> list[int]:
     return [j for j, b in enumerate(chosen.blocks) if not linear.vanishes(acting @ b.T)]
 
 
-def _with_scalars(form: Form, own: Array, chosen: Torus) -> str | None:
+def _enlarged(term: Term, name: str, scalars: Array) -> Term:
+    """The summand with its scalars, rows [1 or 2, k]."""
+    added = "u(1)" if name.startswith("u(") else "R^2" if len(scalars) == 2 else "R"
+    aliases = tuple(f"{n} ⊕ {added}" for n in (term.name, *term.aliases))
+    return Term(name, "reductive", np.concatenate([term.basis, scalars]), aliases)
+
+
+def _with_scalars(name: str, own: Array, chosen: Torus) -> str | None:
     """gl for sl and u for su, where the centre holds the scalars of the same blocks."""
-    head, inside = form.name.split("(", 1)
+    head, _, inside = name.partition("(")
     kinds = [chosen.kind(direction) for direction in own]
     if head == "sl" and inside.endswith(",C)"):
         return f"gl({inside}" if len(own) == 2 else None

@@ -5,7 +5,10 @@ import pytest
 
 from symfind.errors import AlgebraError
 from symfind.lie import dynkin
+from symfind.lie.linear import Numeric
 from symfind.lie.realforms import forms, orthogonal, respelled
+from symfind.lie.reductive import simple_term
+from symfind.lie.simple import Simple
 
 
 def chain(n: int) -> np.ndarray:
@@ -86,6 +89,18 @@ def test_a_signature_decides_below_dimension_153() -> None:
             names.setdefault(form.compact, set()).add(form.name)
         for same in names.values():
             assert len(same) == 1 or same in known, same
+
+
+@pytest.mark.parametrize("compact, name", [(81, "so(6,12) or so*(18)"), (80, None)])
+def test_a_signature_that_does_not_decide_is_not_taken_to(compact: int, name: str | None) -> None:
+    dimension = dynkin.dimension("D", 9)
+    ideal = Simple("D", 9, False, (dimension - compact, compact), np.eye(dimension))
+    if name is None:
+        with pytest.raises(AlgebraError):
+            simple_term(ideal, None, Numeric(1e-13))
+        return
+    term = simple_term(ideal, None, Numeric(1e-13))
+    assert (term.name, term.aliases) == (name, ())
 
 
 def test_spelling() -> None:
