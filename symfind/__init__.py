@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from symfind.discovery import Discovery, discover
     from symfind.discrete import PermutationSpec
     from symfind.errors import (
+        AlgebraError,
         ExactError,
         InputError,
         LoadError,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         TraceError,
     )
     from symfind.exact import ExactNullity, exact_nullity
+    from symfind.lie import Identification, identify
     from symfind.report import Report
 
 __version__ = "0.1.0"
@@ -30,6 +32,8 @@ __all__ = [
     "ExactNullity",
     "Discovery",
     "Conserved",
+    "AlgebraError",
+    "Identification",
     "InputError",
     "LoadError",
     "OutputError",
@@ -43,6 +47,7 @@ __all__ = [
     "permutations",
     "discover",
     "conserved",
+    "identify",
 ]
 
 _HOMES = {
@@ -57,6 +62,9 @@ _HOMES = {
     "discover": "symfind.discovery",
     "Discovery": "symfind.discovery",
     "Report": "symfind.report",
+    "Identification": "symfind.lie",
+    "identify": "symfind.lie",
+    "AlgebraError": "symfind.errors",
     "InputError": "symfind.errors",
     "LoadError": "symfind.errors",
     "OutputError": "symfind.errors",

@@ -23,3 +23,7 @@ class OutputError(SymfindError):
 
 class ExactError(SymfindError):
     """A model that is not piecewise rational, or what exact arithmetic cannot do with it."""
+
+
+class AlgebraError(SymfindError):
+    """Generators that are not closed under the bracket, or whose structure the noise hides."""
