@@ -251,6 +251,15 @@ class Construction:
         make = p.Peak if peak else p.Mix
         return self._put(make((x,), axes, dims=dims, drop=sizes is None, unit=unit))
 
+    def order(self, x: Node, dim: int, shape: Sequence[int]) -> Node:
+        """Places of the largest entries along one dimension, in a given shape."""
+        dim %= len(x.axes)
+        drop = len(shape) < len(x.axes)
+        axes = [a for d, a in enumerate(x.axes) if d != dim]
+        if not drop:
+            axes.insert(dim, Axis(shape[dim]))
+        return self._put(p.Order((x,), axes, dims=(dim,), drop=drop))
+
     def reduce(self, x: Node, dims: Sequence[int], keep: bool, **how: Any) -> Node:
         """A reduction over dimensions, kept with size one or dropped."""
         rank = len(x.axes)

@@ -83,7 +83,7 @@ class Relations:
             case p.Narrow():
                 found = self._known[node.inputs[0].index]
                 return [r for r in found if node.dim not in r.dims]
-            case p.Mix() if node.unit == 1.0 and not isinstance(node, p.Peak):
+            case p.Mix() if node.unit == 1.0 and not isinstance(node, p.Peak | p.Order):
                 found = self._known[node.inputs[0].index]
                 rank = range(len(node.inputs[0].axes))
                 left = [d for d in rank if not (node.drop and d in node.dims)]
@@ -166,7 +166,7 @@ def _carriers(node: Node) -> list[Node]:
         return list(node.inputs)
     if isinstance(node, p.Narrow | p.Join | p.Normalise):
         return list(node.inputs)
-    if isinstance(node, p.Mix) and not isinstance(node, p.Peak):
+    if isinstance(node, p.Mix) and not isinstance(node, p.Peak | p.Order):
         return list(node.inputs)
     if isinstance(node, p.Contract):
         return [x for _, x in [*_wires(node), *_factors(node)]]

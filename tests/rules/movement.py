@@ -104,6 +104,15 @@ CASES = [
     Case("gather-by-data", "gather", of(
          lambda m, x: m.r(m.w(x).gather(1, x.argsort(1))), (4, 4, 3),
          w=lambda: linear(3, 3), r=lambda: linear(3, 3))),
+    Case("scatter-value", "scatter.value", sequences(
+         lambda z: z.scatter(1, torch.tensor([2, 1]).view(1, 2, 1).expand(4, 2, 4), 0.5).sin())),
+    Case("scatter-mask", "scatter.value topk", sequences(
+         lambda z: z.sin() * torch.zeros_like(z).scatter(2, z.topk(2).indices, 1.0))),
+    Case("index-add", "index_add", sequences(
+         lambda z: z.sin().index_add(1, torch.tensor([2, 1]), z[:, :2]))),
+    Case("masked-scatter", "masked_scatter", of(
+         lambda m, x: m.r(m.w(x).masked_scatter((x[:, :1] > 0).expand(12, 3), m.v(x)).relu()),
+         (12, 3), w=lambda: linear(3, 3), v=lambda: linear(3, 3), r=lambda: linear(3, 3))),
     Case("tril", "tril", sequences(lambda z: z @ (z.mT @ z).tril())),
     Case("tril-linear", "tril", sequences(lambda z: z.tril()),
          gap=MASKED),
