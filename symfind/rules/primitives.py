@@ -52,6 +52,8 @@ class Node:
     users: list["Node"] = field(default_factory=list)
     index: int = -1
     result_of: Any = None  # the traced operation whose whole result this is
+    # by dimension: coordinate i of the wire is coordinate orders[d][i] of the traced tensor
+    orders: dict[int, tuple[int, ...]] = field(default_factory=dict)
     fixed: bool = field(init=False)  # neither parameters nor inputs reach it
     varies: bool = field(init=False)  # it depends on the model's input
 

@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+
 from symfind.rules.builder import Builder
 from symfind.rules.primitives import Node
 from symfind.rules.registry import rule
@@ -135,8 +137,19 @@ def along(b: Builder, x: Node, *args: Any, **named: Any) -> Node:
     if not dims or extra:
         return b.opaque([x, *extra], b.op.shape, "a map of all entries together")
     dims = [d % len(x.axes) for d in dims]
-    unit = 1.0 if name in ("flip", "roll") else None
-    return b.mix(x, dims, [b.op.shape[d] for d in dims], unit=unit)
+    if name in ("flip", "roll"):
+        return _moved(b, x, dims, args[0] if name == "roll" else None)
+    return b.mix(x, dims, [b.op.shape[d] for d in dims])
+
+
+def _moved(b: Builder, x: Node, dims: Sequence[int], shifts: Any) -> Node:
+    """A permutation of each dimension: turned round, or shifted in a circle."""
+    steps = [shifts] if isinstance(shifts, int) else shifts
+    for i, d in enumerate(dims):
+        places = torch.arange(x.axes[d].size)
+        places = places.flip(0) if steps is None else places.roll(steps[i])
+        x = b.take(x, d, b.constant(places))
+    return x
 
 
 @rule("topk", "sort")

@@ -16,6 +16,7 @@ from tests.rules.harness import (
 )
 
 PERMUTED = "a change of basis conjugated by a constant permutation"
+ITSELF = "an index that meets its own permutation"
 SPLIT = "a bond that is split and joined again is one index"
 COPIES = "relations between copies of one wire"
 UNREAD = "entries that a constant selection leaves out"
@@ -82,10 +83,29 @@ CASES = [
          images(lambda z: F.pixel_unshuffle(z.relu(), 2), 2, 8)),
     Case("index-select", "index_select", between(lambda z: z.index_select(1, ROWS).relu(), 4, 3),
          gap=UNREAD),
-    Case("index-permutation", "index.Tensor", between(lambda z: z[:, [2, 0, 1, 3]]),
-         gap=PERMUTED),
+    Case("index-permutation", "index.Tensor", between(lambda z: z[:, [2, 0, 1, 3]])),
     Case("index-permutation-relu", "index.Tensor",
-         between(lambda z: z[:, [2, 0, 1, 3]].relu()), gap=PERMUTED),
+         between(lambda z: z[:, [2, 0, 1, 3]].relu())),
+    Case("index-permutation-twice", "index.Tensor",
+         between(lambda z: z[:, [2, 0, 1, 3]].relu()[:, [1, 2, 3, 0]])),
+    Case("index-permutation-heads", "index.Tensor",
+         between(lambda z: heads(z)[:, :, [1, 0]].relu().flatten(1))),
+    Case("index-permutation-pieces", "index.Tensor cat",
+         between(lambda z: torch.cat([z[:, :1].relu(), z[:, 1:].tanh()], 1)[:, [2, 0, 1, 3]])),
+    Case("index-permutation-residual", "index.Tensor",
+         between(lambda z: z.relu() + z.tanh()[:, [2, 0, 3, 1]])),
+    Case("index-permutation-product", "index.Tensor",
+         between(lambda z: z.relu() * z.relu()[:, [2, 0, 3, 1]]), gap=ITSELF),
+    Case("index-permutation-norm", "index.Tensor layer_norm", of(
+         lambda m, x: m.r(m.n(m.w(x)[:, [2, 0, 1, 3]]) * m.g), (12, 3), w=lambda: linear(3, 4),
+         n=lambda: torch.nn.LayerNorm(4, eps=0.0), g=lambda: weight(4), r=lambda: linear(4, 3))),
+    Case("index-permutation-channels", "index.Tensor batch_norm", of(
+         lambda m, x: m.r(m.n(m.w(x))[:, [2, 0, 1]].relu()), (3, 2, 3, 3),
+         w=lambda: torch.nn.Conv2d(2, 3, 1), n=lambda: torch.nn.BatchNorm2d(3),
+         r=lambda: torch.nn.Conv2d(3, 2, 2))),
+    Case("index-permutation-table", "index.Tensor", of(
+         lambda m, x: (x @ m.t[:, [2, 0, 1]]).relu() @ m.r, (12, 4),
+         t=lambda: weight(4, 3), r=lambda: weight(3, 3))),
     Case("index-rows", "index.Tensor", sequences(lambda z: z[:, ROWS].relu() + z[:, :3])),
     Case("index-pairs", "index.Tensor",
          sequences(lambda z: z[torch.tensor([0, 1]), torch.tensor([1, 2])].relu())),
@@ -125,6 +145,6 @@ CASES = [
          rigid=("aten.diagonal.default",), gap="diagonals"),
     Case("flip", "flip", sequences(lambda z: z.flip(1).relu() + z)),
     Case("roll", "roll", sequences(lambda z: z.roll(1, 1).relu() + z)),
-    Case("flip-features", "flip", between(lambda z: z.flip(1).relu()), gap=PERMUTED),
-    Case("roll-features", "roll", between(lambda z: z.roll(1, 1).relu()), gap=PERMUTED),
+    Case("flip-features", "flip", between(lambda z: z.flip(1).relu())),
+    Case("roll-features", "roll", between(lambda z: z.roll(1, 1).relu())),
 ]  # fmt: skip
