@@ -27,7 +27,7 @@ class Derived:
         self.unread = {name: math.prod(self.shapes[name]) for name in graph.unread}
         families = self.derivation.families
         relaxed = self.derivation.approximate
-        tallies = tally(families, self.shapes, self.symbols)
+        tallies = tally(families, self.derivation.parameters, self.shapes, self.symbols)
         self.open = [t for t in tallies if not t.known]
         self.groups = gather(tallies)
         self.approximate = gather([whole(f, self.symbols) for f in relaxed])

@@ -100,7 +100,7 @@ def solve_unary(function: Callable[[Any], Any]) -> UnaryAlgebra:
             slopes.add(s.Integer(0))
             continue
         # Scaling: z phi' = p phi, so that the logarithmic derivative is a constant.
-        ratio = s.simplify(z * s.diff(piece, z) / piece)
+        ratio = s.cancel(z * s.diff(piece, z) / piece)
         degrees.add(ratio if ratio.is_number else None)
         slopes.add(s.diff(piece, z) if ratio == 1 else None)
     if len(degrees) != 1 or None in degrees:

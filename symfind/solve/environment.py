@@ -160,10 +160,9 @@ class Environment:
         for axis, choice in zip(node.axes, node.cells[cell].choice, strict=True):
             index.append(self._flat(axis, choice))
             lengths.append(len(index[-1]))
-        whole = torch.zeros(shape, **self.like) if onto is None else onto.clone()
-        grid = torch.meshgrid(*index, indexing="ij") if index else ()
-        whole[grid] = whole[grid] + block.reshape(lengths)
-        return whole
+        whole = torch.zeros(shape, **self.like) if onto is None else onto
+        grid = torch.meshgrid(*index, indexing="ij")
+        return whole.index_put(grid, block.reshape(lengths), accumulate=True)
 
     def _flat(self, axis: Any, choice: tuple[int, ...]) -> Tensor:
         flat = positions(axis, choice, self.sizes).reshape(-1)

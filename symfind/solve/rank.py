@@ -17,32 +17,54 @@ from symfind.solve.point import Point
 
 NARROW = 12  # a family of at most so many tensors belongs to one layer
 DEPENDENT = 1e-8  # singular values below this part of the largest count as zero
+INDEPENDENT = 1e-5  # columns that keep this part of their length are clearly independent
 
 
-def columns(point: Point, family: Family, scale: bool = True) -> dict[str, Tensor]:
+def columns(point: Point, family: Family) -> dict[str, Tensor]:
     """The basis directions of a family, one matrix [size of the tensor, count] per tensor."""
     env = point.environment()
-    count = family.count(point.sizes)
-    basis = torch.eye(count, **env.like)
-    found: dict[str, list[Tensor]] = {}
-    for c in basis:
-        for name, change in point.direction(family, c, env).items():
-            found.setdefault(name, []).append(change.reshape(-1))
-    return {name: torch.stack(parts, 1) for name, parts in found.items()}
+    basis = torch.eye(family.count(point.sizes), **env.like)
+    if not len(basis):
+        return {}
+    # what is drawn on the way are values at the point, the same for every direction
+    each = torch.func.vmap(lambda c: point.direction(family, c, env), randomness="same")
+    moves = each(basis)
+    return {name: change.reshape(len(basis), -1).T for name, change in moves.items()}
 
 
-def rank(matrix: Tensor) -> int:
-    """Numerical rank, after scaling columns to unit norm."""
+def gain(before: Tensor, added: Tensor) -> int:
+    """How much the columns of one matrix add to the rank of another, both [rows, *]."""
+    whole = _pressed(torch.cat([before, added], 1))
+    before, added = whole[:, : before.shape[1]], whole[:, before.shape[1] :]
+    norms = added.norm(dim=0)
+    added = added[:, norms > 0] / norms[norms > 0]
+    norms = before.norm(dim=0)
+    before = before[:, norms > 0] / norms[norms > 0]
+    if 0 in added.shape:
+        return 0
+    if before.shape[1] >= before.shape[0]:
+        return _rank(torch.cat([before, added], 1)) - _rank(before)
+    # The orthonormal columns contain the span of those before; they are no more than that where
+    # those are independent, and what is independent of more is independent of less.
+    q, r = torch.linalg.qr(before)
+    left = added - q @ (q.T @ added)
+    left -= q @ (q.T @ left)
+    found = int((torch.linalg.svdvals(left) > DEPENDENT).sum())
+    if found == added.shape[1] or bool((r.diagonal().abs() > INDEPENDENT).all()):
+        return found
+    return _rank(torch.cat([before, added], 1)) - _rank(before)
+
+
+def _pressed(matrix: Tensor) -> Tensor:
+    """A random projection to a few more rows than columns, which keeps the rank."""
+    rows, width = matrix.shape
+    return matrix if rows <= 2 * width + 64 else _mixing(width + 32, rows) @ matrix
+
+
+def _rank(matrix: Tensor) -> int:
+    """Numerical rank of a matrix with columns of unit norm."""
     if 0 in matrix.shape:
         return 0
-    norms = matrix.norm(dim=0)
-    matrix = matrix[:, norms > 0] / norms[norms > 0]
-    if matrix.shape[1] == 0:
-        return 0
-    rows, width = matrix.shape
-    if rows > 2 * width + 64:
-        # A random projection to a few more rows than columns keeps the rank.
-        matrix = _mixing(width + 32, rows) @ matrix
     s = torch.linalg.svdvals(matrix)
     return int((s > DEPENDENT * s[0]).sum())
 
@@ -88,23 +110,36 @@ class Span:
         self.families = families
         self.points = points
         self._columns: dict[int, dict[str, Tensor]] = {}
+        self._known: dict[int, int] = {}
         self._touching: dict[str, list[int]] = {}
         for i, family in enumerate(families):
             for name in family.names:
                 self._touching.setdefault(name, []).append(i)
 
     def _of(self, i: int) -> dict[str, Tensor]:
+        """All directions of a family; no more than it is known to add, once that is known."""
         if i not in self._columns:
             blocks = [columns(point, self.families[i]) for point in self.points]
             self._columns[i] = {name: torch.cat([b[name] for b in blocks]) for name in blocks[0]}
         return self._columns[i]
 
     def _touch(self, names: set[str], i: int) -> list[int]:
-        """The families before i that move any of the tensors."""
-        return sorted({j for name in names for j in self._touching[name] if j < i})
+        """The families before i that move any of the tensors, and add anything."""
+        near = sorted({j for name in names for j in self._touching[name] if j < i})
+        return [j for j in near if self._known.get(j, 1)]
 
     def increment(self, i: int) -> int:
         """Dimensions that family i adds to the span of those before it."""
+        found = self._known[i] = self._increment(i)
+        count = self.families[i].count(self.points[0].sizes)
+        if 0 < found < count:
+            # Together with those before it, so many generic combinations span what all do.
+            generator = torch.Generator().manual_seed(i)
+            mix = torch.randn(count, found, generator=generator, dtype=torch.float64)
+            self._columns[i] = {name: block @ mix for name, block in self._of(i).items()}
+        return found
+
+    def _increment(self, i: int) -> int:
         count = self.families[i].count(self.points[0].sizes)
         names = set(self.families[i].names)
         while True:
@@ -128,4 +163,4 @@ class Span:
         rows = {n: block.shape[0] for part in parts for n, block in part.items() if n in names}
         whole = _stack(parts, rows)
         width = next(iter(self._of(i).values())).shape[1]
-        return rank(whole) - rank(whole[:, : whole.shape[1] - width])
+        return gain(whole[:, : whole.shape[1] - width], whole[:, whole.shape[1] - width :])

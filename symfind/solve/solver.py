@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from symfind.rules import primitives as p
 from symfind.rules.lower import Lowered, lower
 from symfind.solve.chains import Chains
 from symfind.solve.family import Family, MatrixFamily, ScalingFamily
@@ -23,6 +24,11 @@ class Derivation:
     lowered: Lowered
     families: list[Family]
     approximate: list[Family]
+
+    @property
+    def parameters(self) -> dict[str, p.Source]:
+        """The wires of all parameters, by name."""
+        return {name: wires[0] for name, wires in self.lowered.parameters.items()}
 
 
 def derive(graph: Graph, output: str = "raw") -> Derivation:

@@ -20,9 +20,9 @@ def test_twins_agree_with_own_sizes(case, monkeypatch):
     monkeypatch.setattr(count, "OWN_PARAMETERS", -1)
     model, args, kwargs = case.build()
     graph = trace(model, args, kwargs, train=case.train)
-    families = derive(graph, case.output).families
+    derived = derive(graph, case.output)
     shapes = {name: tuple(op.shape) for name, op in graph.parameters.items()}
-    found = count.tally(families, shapes, Symbols(sizes_of(model)))
+    found = count.tally(derived.families, derived.parameters, shapes, Symbols(sizes_of(model)))
     assert all(t.known for t in found)
     assert sum(t.orbit for t in found) == case.redundant
 
@@ -41,7 +41,8 @@ def test_repeated_layers_scale_with_depth():
         model = transformers.LlamaForCausalLM(config)
         graph = trace(model, (torch.zeros(1, 5, dtype=torch.long),), {})
         shapes = {name: tuple(op.shape) for name, op in graph.parameters.items()}
-        found = count.tally(derive(graph).families, shapes, Symbols({}))
+        derived = derive(graph)
+        found = count.tally(derived.families, derived.parameters, shapes, Symbols({}))
         assert all(t.known for t in found)
         return sum(t.orbit for t in found)
 
