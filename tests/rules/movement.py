@@ -19,7 +19,6 @@ PERMUTED = "a change of basis conjugated by a constant permutation"
 ITSELF = "an index that meets its own permutation"
 SPLIT = "a bond that is split and joined again is one index"
 COPIES = "relations between copies of one wire"
-UNREAD = "entries that a constant selection leaves out"
 MASKED = "entries that a constant removes or makes"
 ROWS = torch.tensor([2, 0, 3])
 
@@ -54,7 +53,7 @@ CASES = [
     Case("slice-relu", "slice", between(lambda z: z[:, 1:].relu(), 4, 3)),
     Case("slices", "slice", between(lambda z: z[:, :2].relu() * z[:, 2:], 4, 2)),
     Case("slice-step", "slice", between(lambda z: z[:, ::2] * z[:, 1::2], 4, 2)),
-    Case("slice-step-uneven", "slice", between(lambda z: z[:, ::3].relu(), 4, 2), gap=UNREAD),
+    Case("slice-step-uneven", "slice", between(lambda z: z[:, ::3].relu(), 4, 2)),
     Case("slice-rows", "slice", sequences(lambda z: z[:, 1:].relu() + z[:, :-1])),
     Case("select", "select", sequences(lambda z: z[:, 0].tanh() + z[:, 1])),
     Case("narrow", "slice", between(lambda z: z.narrow(1, 1, 2).relu(), 4, 2)),
@@ -81,8 +80,10 @@ CASES = [
     Case("pixel-shuffle", "pixel_shuffle", images(lambda z: F.pixel_shuffle(z.relu(), 2), 4, 1)),
     Case("pixel-unshuffle", "pixel_unshuffle",
          images(lambda z: F.pixel_unshuffle(z.relu(), 2), 2, 8)),
-    Case("index-select", "index_select", between(lambda z: z.index_select(1, ROWS).relu(), 4, 3),
-         gap=UNREAD),
+    Case("index-select", "index_select", between(lambda z: z.index_select(1, ROWS).relu(), 4, 3)),
+    Case("index-select-linear", "index_select", between(lambda z: z.index_select(1, ROWS), 4, 3)),
+    Case("index-select-repeated", "index_select",
+         between(lambda z: z.relu().index_select(1, torch.tensor([2, 0, 2])), 4, 3), gap=COPIES),
     Case("index-permutation", "index.Tensor", between(lambda z: z[:, [2, 0, 1, 3]])),
     Case("index-permutation-relu", "index.Tensor",
          between(lambda z: z[:, [2, 0, 1, 3]].relu())),
