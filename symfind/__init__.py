@@ -8,24 +8,44 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from symfind.analysis import analyze
-    from symfind.errors import InputError, LoadError, OutputError, SymfindError, TraceError
+    from symfind.analysis.permuting import permutations
+    from symfind.discrete import PermutationSpec
+    from symfind.errors import (
+        ExactError,
+        InputError,
+        LoadError,
+        OutputError,
+        SymfindError,
+        TraceError,
+    )
+    from symfind.exact import ExactNullity, exact_nullity
     from symfind.report import Report
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ExactError",
+    "ExactNullity",
     "InputError",
     "LoadError",
     "OutputError",
+    "PermutationSpec",
     "Report",
     "SymfindError",
     "TraceError",
     "__version__",
     "analyze",
+    "exact_nullity",
+    "permutations",
 ]
 
 _HOMES = {
     "analyze": "symfind.analysis",
+    "exact_nullity": "symfind.exact",
+    "ExactNullity": "symfind.exact",
+    "ExactError": "symfind.errors",
+    "permutations": "symfind.analysis.permuting",
+    "PermutationSpec": "symfind.discrete",
     "Report": "symfind.report",
     "InputError": "symfind.errors",
     "LoadError": "symfind.errors",

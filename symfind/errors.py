@@ -19,3 +19,7 @@ class TraceError(SymfindError):
 
 class OutputError(SymfindError):
     """A result that cannot be written where it was asked for."""
+
+
+class ExactError(SymfindError):
+    """A model that is not piecewise rational, or what exact arithmetic cannot do with it."""

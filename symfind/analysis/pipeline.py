@@ -13,6 +13,7 @@ from symfind.analysis.certification import certify_derived
 from symfind.analysis.derived import Derived
 from symfind.analysis.subject import Subject, probe
 from symfind.analysis.verification import VERIFIED_PARAMETERS, Verified, verify_derived
+from symfind.discrete import discrete_part
 from symfind.errors import InputError, TraceError
 from symfind.load import Loaded, as_inputs, check_fits, load, sizes_of
 from symfind.load.build import check_model
@@ -20,6 +21,7 @@ from symfind.load.inputs import describe
 from symfind.report.model import (
     Certificate,
     Dimension,
+    Discrete,
     ModelInfo,
     Report,
     Timing,
@@ -125,13 +127,19 @@ def _report(
         dimension=Dimension.of(found.parameters, algebra, symmetry, inert, formula, sizes),
         factors=found.standing(),
         approximate=verified.approximate,
-        discrete=(),
+        discrete=_discrete(subject, found, verified),
         unsupported=found.gaps(),
         certificate=certificate,
         verification=verified.verification,
         timing=timing,
         versions=Versions(__version__, str(torch.__version__)),
     )
+
+
+def _discrete(subject: Subject, found: Derived, verified: Verified) -> tuple[Discrete, ...]:
+    subject.tell("permutations, signs and reflections")
+    function = subject.function() if verified.proven else None
+    return discrete_part(found.derivation, found.shapes, function, subject.seed)
 
 
 def _traced(loaded: Loaded, train: bool) -> Graph:

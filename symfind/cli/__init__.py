@@ -6,7 +6,9 @@ from symfind import __version__
 from symfind.cli.analyze import analyze_command
 from symfind.cli.catalog import catalog_group
 from symfind.cli.dims import dims_command
+from symfind.cli.exact import exact_command
 from symfind.cli.guard import GuardedGroup
+from symfind.cli.permutations import permutations_command
 
 _EPILOG = """\b
 Model specs:
@@ -32,5 +34,7 @@ def main() -> None:
 main.add_command(analyze_command)
 main.add_command(catalog_group)
 main.add_command(dims_command)
+main.add_command(exact_command)
+main.add_command(permutations_command)
 
 __all__ = ["main"]

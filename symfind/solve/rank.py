@@ -141,6 +141,8 @@ class Span:
 
     def _increment(self, i: int) -> int:
         count = self.families[i].count(self.points[0].sizes)
+        if count == 0:
+            return 0  # on a twin, where the index is too short
         names = set(self.families[i].names)
         while True:
             before = self._touch(names, i)
