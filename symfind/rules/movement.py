@@ -256,9 +256,10 @@ def repeated(x: Node) -> list[int]:
 
 
 @rule("tril", "triu")
-def triangle(b: Builder, x: Node, *_: object) -> Node:
+def triangle(b: Builder, x: Node, diagonal: int = 0) -> Node:
     """Half of the entries zero: a product with a constant."""
-    return b.multiply(x, b.source("input", x.shape[-2:]))
+    half = torch.tril if b.op.target.startswith("aten.tril") else torch.triu
+    return b.multiply(x, b.masking(half(torch.ones(x.shape[-2:], dtype=torch.float64), diagonal)))
 
 
 @rule("diagonal", "diag", "diag_embed")

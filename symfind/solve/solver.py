@@ -10,6 +10,7 @@ from symfind.rules.lower import Lowered, lower
 from symfind.solve.chains import Chains
 from symfind.solve.family import Family, MatrixFamily, ScalingFamily
 from symfind.solve.flows import Flows
+from symfind.solve.inert import inert_families
 from symfind.solve.matrices import Matrices
 from symfind.solve.parallel import parallel_families
 from symfind.solve.scalings import Scaling, Scalings
@@ -59,6 +60,7 @@ def _derive(lowered: Lowered) -> Derivation:
     chains = Chains(lowered, flows)
     shifts = shift_families(lowered, flows)
     families: list[Family] = [f for f in shifts if f.kind == "inert"]
+    families += inert_families(lowered)
     matrices = _matrices(lowered)
     families += matrices
     scalings = Scalings(lowered).scalings()

@@ -19,7 +19,7 @@ PERMUTED = "a change of basis conjugated by a constant permutation"
 ITSELF = "an index that meets its own permutation"
 SPLIT = "a bond that is split and joined again is one index"
 COPIES = "relations between copies of one wire"
-MASKED = "entries that a constant removes or makes"
+MASKED = "positions at which a constant mask leaves an entry"
 ROWS = torch.tensor([2, 0, 3])
 
 
