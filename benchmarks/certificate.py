@@ -7,22 +7,18 @@ Every measurement runs in a process of its own, so that peaks of memory are its 
 `python benchmarks/certificate.py [parameters ...]`.
 """
 
-import json
 import math
 import os
-import resource
-import subprocess
 import sys
 import time
-from pathlib import Path
+from typing import Any
 
 import torch
+from measure import measured, peak, serve
 from torch import Tensor, nn
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from symfind.verify import Call, Function, measure_nullity  # noqa: E402
-from symfind.verify.threads import fitting_threads  # noqa: E402
+from symfind.verify import Call, Function, measure_nullity
+from symfind.verify.threads import fitting_threads
 
 SIZES = (500, 2000, 5000)
 INPUTS, OUTPUTS, LAYERS = 8, 4, 4
@@ -94,32 +90,17 @@ def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
-def worker(method: str, parameters: int, expected: int | None) -> None:
-    """One measurement, printed as JSON."""
-    model = model_of(parameters)
+def worker(method: str, parameters: str, expected: str | None = None) -> dict[str, Any]:
+    """One measurement; the memory is what it adds to that of the model."""
+    model = model_of(int(parameters))
+    known = None if expected is None else int(expected)
     before = peak()
     start = time.perf_counter()
-    nullity = obvious(model) if method == "script" else ours(model, expected)
+    nullity = obvious(model) if method == "script" else ours(model, known)
     seconds = time.perf_counter() - start
     count = sum(p.numel() for p in model.parameters())
-    print(json.dumps({"parameters": count, "nullity": nullity, "seconds": seconds,
-                      "gigabytes": peak() - before}))  # fmt: skip
-
-
-def peak() -> float:
-    """Peak memory of this process, in gigabytes."""
-    unit = 1e9 if sys.platform == "darwin" else 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-
-
-def measure(method: str, parameters: int, expected: int | None = None) -> dict[str, float]:
-    """One measurement in a process of its own."""
-    command = [sys.executable, __file__, "--worker", method, str(parameters)]
-    command += [] if expected is None else [str(expected)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    return json.loads(done.stdout.splitlines()[-1])
+    return {"parameters": count, "nullity": nullity, "seconds": seconds,
+            "gigabytes": peak() - before}  # fmt: skip
 
 
 def main() -> None:
@@ -130,10 +111,10 @@ def main() -> None:
             "time")  # fmt: skip
     print("".join(f"{h:>11}" for h in head))
     for size in sizes:
-        script = measure("script", size)
-        three = measure("symfind", size)
+        script = measured(__file__, "script", size)
+        three = measured(__file__, "symfind", size)
         assert script["nullity"] == three["nullity"], (script, three)
-        one = measure("symfind", size, int(three["nullity"]))
+        one = measured(__file__, "symfind", size, three["nullity"])
         assert one["nullity"] == three["nullity"], (one, three)
         cells = (
             f"{three['parameters']:,}",
@@ -151,7 +132,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--worker"]:
-        worker(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]) if len(sys.argv) > 4 else None)
-    else:
-        main()
+    serve(worker) or main()
