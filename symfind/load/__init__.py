@@ -5,7 +5,7 @@ from symfind.load.grammar import parse_input, parse_settings
 from symfind.load.inputs import Inputs, as_inputs, check_fits, describe, draw
 from symfind.load.loaded import Loaded
 from symfind.load.sizes import sizes_of
-from symfind.load.spec import load
+from symfind.load.spec import initialised, load
 from symfind.load.weights import match_weights, read_weights
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "derive",
     "describe",
     "draw",
+    "initialised",
     "load",
     "match_weights",
     "parse_input",
