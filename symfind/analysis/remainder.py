@@ -8,22 +8,12 @@ from torch import Tensor
 
 from symfind.analysis.subject import Subject
 from symfind.report.model import NullEntry, NullKind, NullSet, NullVector
-from symfind.solve.support import carried
+from symfind.solve.support import Carried, carried
 from symfind.verify import Function, Nullity
 from symfind.verify.nature import fills, linearly_explained, persisting
 
 _VECTORS = 2  # of a set that are shown
 _ENTRIES = 8  # of a vector
-
-
-@dataclass(frozen=True)
-class _Set:
-    tensors: tuple[str, ...]
-    vectors: Tensor
-
-    @property
-    def dimension(self) -> int:
-        return self.vectors.shape[1]
 
 
 @dataclass(frozen=True)
@@ -52,19 +42,21 @@ class Remainder:
 
     def sets(self) -> tuple[NullSet, ...]:
         """All of it, by the fewest tensors that carry it."""
-        found = carried(self.sizes, self.known, self.beyond)
         whole = self._filled(self.function.names, self.measured.rank or 0)
-        return tuple(
-            self._described(_Set(one.tensors, one.vectors), whole) for one in found
-        )  # fmt: skip
+        found, known = [], self.known
+        for one in carried(self.sizes, self.known, self.beyond):
+            found.append(self._described(one, known, whole))
+            known = torch.cat([known, one.vectors], 1)
+        return tuple(found)
 
-    def _described(self, one: _Set, whole: bool) -> NullSet:
-        kind = self._kind(one, whole)
+    def _described(self, one: Carried, known: Tensor, whole: bool) -> NullSet:
+        kind = self._kind(one, known, whole)
         vectors = tuple(self._vector(v) for v in one.vectors.T[:_VECTORS])
-        return NullSet(kind.kind, one.dimension, one.tensors, kind.linear, kind.words, vectors)
+        dimension = one.vectors.shape[1]
+        return NullSet(kind.kind, dimension, one.tensors, kind.linear, kind.words, vectors)
 
-    def _kind(self, one: _Set, whole: bool) -> _Kind:
-        given = self._of_inputs(one)
+    def _kind(self, one: Carried, known: Tensor, whole: bool) -> _Kind:
+        given = self._of_inputs(one.vectors, known)
         if given is not None:
             return given
         if whole:
@@ -85,27 +77,27 @@ class Remainder:
             return _Kind("point", (
                 "seen at one random point only: units that are dead or always on there, or more"
             ))  # fmt: skip
-        linear = self._linear(one.tensors)
+        linear = self._linear(one.tensors, known)
+        linear = linear if linear is None else min(linear, one.vectors.shape[1])
         if linear:
             return _Kind("structural", (
                 f"structural (at every point); a linear action on these tensors explains "
-                f"{min(linear, one.dimension):,}: a rule is missing"
-            ), min(linear, one.dimension))  # fmt: skip
+                f"{linear:,}: a rule is missing"
+            ), linear)  # fmt: skip
         looked = "no linear action on these tensors explains it: " if linear == 0 else ""
-        return _Kind(
-            "structural",
-            f"structural (at every point); {looked}filling of an inner part, or a missing rule",
-            linear,
-        )
+        return _Kind("structural", (
+            f"structural (at every point); {looked}an inner part has more parameters than "
+            "functions (it fills, or is defective), or a rule is missing"
+        ), linear)  # fmt: skip
 
-    def _of_inputs(self, one: _Set) -> _Kind | None:
+    def _of_inputs(self, vectors: Tensor, known: Tensor) -> _Kind | None:
         """What is null only for inputs like those given."""
-        known, vectors = self._placed(self.known), self._placed(one.vectors)
+        known, vectors = self._placed(known), self._placed(vectors)
         for what, draw in self.subject.wider().items():
             left = persisting(self.function, self.theta, known, vectors, draw, self.subject.seed)
-            if left is not None and left < one.dimension:
-                seen = one.dimension - left
-                which = "it" if seen == one.dimension else f"{seen:,} of it"
+            if left is not None and left < vectors.shape[1]:
+                seen = vectors.shape[1] - left
+                which = "it" if left == 0 else f"{seen:,} of it"
                 return _Kind("inputs", (
                     f"null for inputs like those given only: {what} would show {which}; analyse "
                     "with such inputs (--input)"
@@ -126,10 +118,9 @@ class Remainder:
         values = torch.linalg.svdvals(torch.cat(outside))
         return inside - (null.shape[1] - int((values > 1e-7).sum()))
 
-    def _linear(self, names: Sequence[str]) -> int | None:
-        known = self._placed(self.known)
-        fresh = self.subject.fresh()
-        return linearly_explained(self.function, self.theta, names, known, fresh, 1)
+    def _linear(self, names: Sequence[str], known: Tensor) -> int | None:
+        fresh, placed = self.subject.fresh(), self._placed(known)
+        return linearly_explained(self.function, self.theta, names, placed, fresh, 1)
 
     def _placed(self, columns: Tensor) -> Tensor:
         return columns.to(self.function.device)

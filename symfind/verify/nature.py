@@ -8,7 +8,7 @@ from torch import Tensor
 
 from symfind.errors import InputError
 from symfind.verify import budget
-from symfind.verify.function import Call, Function, InputsLike, Point
+from symfind.verify.function import Call, Function, Point
 from symfind.verify.nullity import Draw
 from symfind.verify.rank import NOISE, spectral_rank
 
@@ -92,28 +92,33 @@ def fills(
         return None
     rng = torch.Generator().manual_seed(seed)
     wanted = rank + _SPARE
-    calls: list[InputsLike] = []
+    calls: list[Call] = []
     outputs = 0
     while outputs < 2 * wanted:
-        calls.append(draw(rng))
+        calls.append(function.place(draw(rng)))
         outputs += function(theta, calls[-1]).numel()
         if len(calls) > 50 * wanted:
             return None
-    samples = torch.stack(
-        [_sample(function, theta, names, calls, rng) for _ in range(wanted + 1)]
-    )
+    drawn = [function.random_point(rng) for _ in range(wanted + 1)]
+    varied = {name: torch.stack([point[name] for point in drawn]) for name in names}
+    samples = torch.cat([_samples(function, theta, varied, call) for call in calls], 1)
     spectrum = spectral_rank(samples[1:] - samples[0])
     return spectrum.rank == rank if spectrum.clear else None
 
 
-def _sample(
-    function: Function, theta: Point, names: Sequence[str], calls: Sequence[InputsLike],
-    rng: torch.Generator,
-) -> Tensor:  # fmt: skip
+def _samples(function: Function, theta: Point, varied: Point, call: Call) -> Tensor:
+    """Outputs at several points, [points, outputs]; what is stacked in `varied` differs."""
     budget.check()
-    drawn = function.random_point(rng)
-    point = {**theta, **{name: drawn[name] for name in names}}
-    return torch.cat([function(point, call) for call in calls])
+
+    def at(point: Point) -> Tensor:
+        return function.evaluate({**theta, **point}, call)
+
+    with function.scope():
+        try:
+            return torch.func.vmap(at, randomness="same")(varied)
+        except Exception:  # whatever the code of a model raises when its parameters are batched
+            count = len(next(iter(varied.values())))
+            return torch.stack([at({n: v[i] for n, v in varied.items()}) for i in range(count)])
 
 
 def linear_fields(theta: Point, names: Sequence[str], sizes: dict[str, int]) -> Tensor | None:

@@ -74,6 +74,20 @@ SCHEMA = {
         "gap": (type(None), [NUMBER]),
         "points": [int],
         "unexplained_support": [str],
+        "known": COUNT,
+        "saturation": [[int]],
+        "at": {str: int},
+        "unexplained_sets": [
+            {
+                "kind": str,
+                "dimension": int,
+                "tensors": [str],
+                "linear": COUNT,
+                "words": str,
+                "vectors": [{"nonzero": int, "entries": [{"tensor": str, "value": NUMBER}]}],
+            }
+        ],
+        "words": str,
     },
     "verification": {"status": str, "device": TEXT, "dtype": TEXT, "worst": NUMBER},
     "timing": {str: float},

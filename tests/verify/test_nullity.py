@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from symfind.verify.function import Call, Function
 from symfind.verify.budget import limited
+from symfind.verify.function import Call, Function
 from symfind.verify.gauge import fix_gauge
 from symfind.verify.nullity import measure_nullity, nullity_at
 from symfind.verify.rank import full_rank, reveal, spectral_rank
@@ -153,7 +153,7 @@ def scalings(theta: Mapping[str, Tensor], units: int = 12) -> Tensor:
         one = torch.zeros(12, dtype=torch.float64)
         one[i] = 1.0
         moved = {"0.weight": one[:, None] * writer, "0.bias": one * bias,
-                 "2.weight": -reader * one, "2.bias": torch.zeros(3, dtype=torch.float64)}  # fmt: skip
+                 "2.weight": -reader * one, "2.bias": torch.zeros(3).double()}  # fmt: skip
         columns.append(torch.cat([moved[name].reshape(-1) for name in theta]))
     return torch.stack(columns, 1)
 
