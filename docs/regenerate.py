@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", "docs/first-analysis.md", "docs/how-it-works.md", "docs/adding-a-rule.md"]
+PAGES = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
 _BLOCK = re.compile(r"(<!-- (run|show): (.*?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 _TIMING = re.compile(r"\n*symfind \S+, torch [^\n]*(\n[^\n]+)*\n*\Z")
 _FLOAT = re.compile(r"\d(\.\d+)?e-\d+|10\^-?\d+\.\d+")

@@ -8,25 +8,63 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from symfind.analysis import analyze
-    from symfind.errors import InputError, LoadError, OutputError, SymfindError, TraceError
+    from symfind.analysis.permuting import permutations
+    from symfind.conserve import Conserved, conserved
+    from symfind.discovery import Discovery, discover
+    from symfind.discrete import PermutationSpec
+    from symfind.errors import (
+        AlgebraError,
+        ExactError,
+        InputError,
+        LoadError,
+        OutputError,
+        SymfindError,
+        TraceError,
+    )
+    from symfind.exact import ExactNullity, exact_nullity
+    from symfind.lie import Identification, identify
     from symfind.report import Report
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ExactError",
+    "ExactNullity",
+    "Discovery",
+    "Conserved",
+    "AlgebraError",
+    "Identification",
     "InputError",
     "LoadError",
     "OutputError",
+    "PermutationSpec",
     "Report",
     "SymfindError",
     "TraceError",
     "__version__",
     "analyze",
+    "exact_nullity",
+    "permutations",
+    "discover",
+    "conserved",
+    "identify",
 ]
 
 _HOMES = {
+    "Conserved": "symfind.conserve",
+    "conserved": "symfind.conserve",
     "analyze": "symfind.analysis",
+    "exact_nullity": "symfind.exact",
+    "ExactNullity": "symfind.exact",
+    "ExactError": "symfind.errors",
+    "permutations": "symfind.analysis.permuting",
+    "PermutationSpec": "symfind.discrete",
+    "discover": "symfind.discovery",
+    "Discovery": "symfind.discovery",
     "Report": "symfind.report",
+    "Identification": "symfind.lie",
+    "identify": "symfind.lie",
+    "AlgebraError": "symfind.errors",
     "InputError": "symfind.errors",
     "LoadError": "symfind.errors",
     "OutputError": "symfind.errors",

@@ -19,3 +19,11 @@ class TraceError(SymfindError):
 
 class OutputError(SymfindError):
     """A result that cannot be written where it was asked for."""
+
+
+class ExactError(SymfindError):
+    """A model that is not piecewise rational, or what exact arithmetic cannot do with it."""
+
+
+class AlgebraError(SymfindError):
+    """Generators that are not closed under the bracket, or whose structure the noise hides."""

@@ -21,20 +21,19 @@ from symfind.analysis.verification import (
     unverified,
     verify_derived,
 )
-from symfind.errors import InputError, TraceError
-from symfind.load import Loaded, as_inputs, check_fits, load, sizes_of
-from symfind.load.build import check_model
+from symfind.discrete import discrete_part
+from symfind.load import resolve
 from symfind.load.inputs import describe
 from symfind.report.model import (
     Certificate,
     Dimension,
+    Discrete,
     ModelInfo,
     Report,
     Timing,
     Versions,
 )
-from symfind.trace import Graph, trace
-from symfind.trace.misfit import misfit
+from symfind.trace import trace_loaded
 from symfind.verify.budget import OutOfTime, limited
 from symfind.verify.threads import fitting_threads
 
@@ -90,19 +89,23 @@ def analyze(
     tell = progress or (lambda text: None)
     start = time.perf_counter()
     tell("loading the model")
-    loaded = _loaded(model, example_inputs, inputs, settings or {}, weights, seed)
+    loaded = resolve(
+        model, example_inputs, inputs=inputs, settings=settings, weights=weights, seed=seed
+    )
     places = asked_points(points, loaded, settings or {}, seed)
     ends = {"load": time.perf_counter()}
     tell("tracing")
-    graph = _traced(loaded, train)
+    graph = trace_loaded(loaded, train=train)
     ends["trace"] = time.perf_counter()
     subject = Subject(loaded, graph, output, train, device, seed, tell)
     tell("deriving symmetries")
     found = _derived(subject)
     ends["solve"] = time.perf_counter()
-    verified, certificate = _checked(found, subject, verify, certify, places, budget, ends)
+    verified, discrete, certificate = _checked(
+        found, subject, verify, certify, places, budget, ends
+    )
     ends["certify"] = time.perf_counter()
-    return _report(subject, found, verified, certificate, _timing(start, ends))
+    return _report(subject, found, verified, certificate, discrete, _timing(start, ends))
 
 
 def _checked(
@@ -113,26 +116,29 @@ def _checked(
     places: Mapping[str, Values],
     budget: float | None,
     ends: dict[str, float],
-) -> tuple[Verified, Certificate]:
-    """Verification and certificate, as far as the limit on time and the keyboard let them."""
+) -> tuple[Verified, tuple[Discrete, ...], Certificate]:
+    """What is checked on the model, as far as the limit on time and the keyboard let it be."""
     verified = unverified(found, "not begun")
-    certificate = None
+    discrete = certificate = None
     stopped = ""
     try:
         with limited(budget):
             verified = verify_derived(found, subject, verify)
-            ends["verify"] = time.perf_counter()
             if not verified.stopped:
+                discrete = _discrete(subject, found, verified)
+                ends["verify"] = time.perf_counter()
                 certificate = certify_derived(found, subject, certify, places)
     except KeyboardInterrupt:
         stopped = INTERRUPTED
     except OutOfTime:
         stopped = TIME_UP
+    if discrete is None:
+        discrete = discrete_part(found.derivation, found.shapes, None, subject.seed)
     ends.setdefault("verify", time.perf_counter())
     if certificate is None and certify == "never":
         certificate = certify_derived(found, subject, certify, {})
     reason = stopped or verified.stopped
-    return verified, certificate or Certificate("undetermined", reason=reason)
+    return verified, discrete, certificate or Certificate("undetermined", reason=reason)
 
 
 def _derived(subject: Subject) -> Derived:
@@ -149,7 +155,12 @@ def _derived(subject: Subject) -> Derived:
 
 
 def _report(
-    subject: Subject, found: Derived, verified: Verified, certificate: Certificate, timing: Timing
+    subject: Subject,
+    found: Derived,
+    verified: Verified,
+    certificate: Certificate,
+    discrete: tuple[Discrete, ...],
+    timing: Timing,
 ) -> Report:
     loaded = subject.loaded
     algebra, symmetry, inert = found.orbit()
@@ -167,7 +178,7 @@ def _report(
         dimension=Dimension.of(found.parameters, algebra, symmetry, inert, formula, sizes),
         factors=found.standing(),
         approximate=verified.approximate,
-        discrete=(),
+        discrete=discrete,
         unsupported=found.gaps(),
         certificate=certificate,
         verification=verified.verification,
@@ -176,11 +187,10 @@ def _report(
     )
 
 
-def _traced(loaded: Loaded, train: bool) -> Graph:
-    try:
-        return trace(loaded.model, loaded.inputs.args, loaded.inputs.kwargs, train=train)
-    except TraceError as error:
-        raise misfit(loaded.model, loaded.inputs) or error from error
+def _discrete(subject: Subject, found: Derived, verified: Verified) -> tuple[Discrete, ...]:
+    subject.tell("permutations, signs and reflections")
+    function = subject.function() if verified.proven else None
+    return discrete_part(found.derivation, found.shapes, function, subject.seed)
 
 
 def _timing(start: float, ends: dict[str, float]) -> Timing:
@@ -189,28 +199,3 @@ def _timing(start: float, ends: dict[str, float]) -> Timing:
         spent[name] = round(end - start, 3)
         start = end
     return Timing(**spent)
-
-
-def _loaded(
-    model: nn.Module | str,
-    example_inputs: Any,
-    inputs: Sequence[str],
-    settings: Mapping[str, Any],
-    weights: str | None,
-    seed: int,
-) -> Loaded:
-    if isinstance(model, str):
-        loaded = load(model, inputs=inputs, settings=settings, weights=weights, seed=seed)
-        if example_inputs is not None:
-            loaded.inputs = as_inputs(example_inputs)
-            check_fits(loaded.model, loaded.inputs)
-        return loaded
-    name = type(model).__name__
-    check_model(model, name)
-    if example_inputs is None:
-        raise InputError(
-            f"{name} needs example inputs: pass example_inputs=, a tensor, a tuple or a dict"
-        )
-    given = as_inputs(example_inputs)
-    check_fits(model, given)
-    return Loaded(model, given, name, name, sizes_of(model))

@@ -23,6 +23,11 @@ class Verified:
     approximate: tuple[Factor, ...]
 
     @property
+    def proven(self) -> bool:
+        """Whether all generators that are counted have been seen to hold."""
+        return self.verification.status in ("verified", "failed")
+
+    @property
     def stopped(self) -> str:
         """Why nothing should be begun after this, empty where nothing stands against it."""
         reason = self.verification.reason

@@ -5,8 +5,12 @@ import click
 from symfind import __version__
 from symfind.cli.analyze import analyze_command
 from symfind.cli.catalog import catalog_group
+from symfind.cli.conserved import conserved_command
 from symfind.cli.dims import dims_command
+from symfind.cli.discover import discover_command
+from symfind.cli.exact import exact_command
 from symfind.cli.guard import GuardedGroup
+from symfind.cli.permutations import permutations_command
 
 _EPILOG = """\b
 Model specs:
@@ -31,6 +35,10 @@ def main() -> None:
 
 main.add_command(analyze_command)
 main.add_command(catalog_group)
+main.add_command(conserved_command)
 main.add_command(dims_command)
+main.add_command(exact_command)
+main.add_command(permutations_command)
+main.add_command(discover_command)
 
 __all__ = ["main"]

@@ -4,7 +4,7 @@ import click
 
 from symfind.cli.device import check_device
 from symfind.cli.options import Duration, debug_option, model_options
-from symfind.cli.output import STDOUT, check_writable, print_text, write_text
+from symfind.cli.output import STDOUT, check_writable, print_page, write_text
 from symfind.cli.progress import progress, spoken_warnings, stay_offline
 
 if TYPE_CHECKING:
@@ -84,28 +84,10 @@ def run(model: str, quiet: bool, **arguments: Any) -> "Report":
 
 
 def print_report(report: "Report", details: bool) -> None:
-    """Render the report on standard output, as wide and as colourful as that is."""
-    import io
-    import sys
-
-    from rich.console import Console
-
+    """Render the report on standard output."""
     from symfind.report.terminal import render
 
-    target = Console()
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    # rendered first and printed at once: a pipe may close at any line
-    page = io.TextIOWrapper(io.BytesIO(), encoding, errors="replace", newline="")
-    console = Console(
-        file=page,
-        width=target.width,
-        force_terminal=target.is_terminal,
-        no_color=target.no_color,
-        legacy_windows=False,
-    )
-    render(report, console, details)
-    page.seek(0)
-    print_text(page.read())
+    print_page(lambda console: render(report, console, details))
 
 
 def exit_code(report: "Report", strict: bool) -> int:

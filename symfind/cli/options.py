@@ -46,7 +46,7 @@ def _debug(ctx: click.Context, parameter: click.Parameter, value: bool) -> bool:
     return value
 
 
-_MODEL_OPTIONS = (
+_SOURCE_OPTIONS = (
     click.argument("model", metavar="MODEL"),
     click.option(
         "--input",
@@ -72,6 +72,17 @@ _MODEL_OPTIONS = (
     ),
     click.option("--train", is_flag=True, help="Analyse training mode (batch statistics)."),
     click.option(
+        "--seed",
+        type=click.IntRange(0, 2**63 - 1),
+        default=0,
+        show_default=True,
+        help="Random seed.",
+    ),
+    click.option("--quiet", is_flag=True, help="No progress, no warnings."),
+)
+
+_CHECK_OPTIONS = (
+    click.option(
         "--verify/--no-verify",
         default=True,
         show_default=True,
@@ -83,14 +94,6 @@ _MODEL_OPTIONS = (
         show_default=True,
         help="Where generators are verified: cpu, cuda, cuda:1, …",
     ),
-    click.option(
-        "--seed",
-        type=click.IntRange(0, 2**63 - 1),
-        default=0,
-        show_default=True,
-        help="Random seed.",
-    ),
-    click.option("--quiet", is_flag=True, help="No progress, no warnings."),
 )
 
 
@@ -106,8 +109,15 @@ def debug_option(command: F) -> F:
     )(command)
 
 
-def model_options(command: F) -> F:
-    """Add the argument MODEL and the options that say how to look at it."""
-    for option in reversed(_MODEL_OPTIONS):
+def source_options(command: F) -> F:
+    """Add the argument MODEL and the options that say which function of parameters it is."""
+    for option in reversed(_SOURCE_OPTIONS):
         command = option(command)
     return command
+
+
+def model_options(command: F) -> F:
+    """Add `source_options` and those that say how generators are checked."""
+    for option in reversed(_CHECK_OPTIONS):
+        command = option(command)
+    return source_options(command)

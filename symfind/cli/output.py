@@ -1,13 +1,20 @@
 """Writing results: whole or not at all, and refused before the work rather than after it."""
 
+import io
 import os
+import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from symfind.cli.guard import mute_stdout
 from symfind.errors import OutputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 STDOUT = "-"
 
@@ -70,6 +77,30 @@ def print_text(text: str | bytes) -> None:
         mute_stdout()
     except OSError as error:
         raise OutputError(f"cannot write to standard output: {error.strerror or error}") from error
+
+
+def print_page(render: "Callable[[Console], None]") -> None:
+    """Print what a function renders on a console as wide and as colourful as standard output.
+
+    Raises:
+        OutputError: Standard output cannot take it.
+    """
+    from rich.console import Console
+
+    target = Console()
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    # rendered first and printed at once: a pipe may close at any line
+    page = io.TextIOWrapper(io.BytesIO(), encoding, errors="replace", newline="")
+    console = Console(
+        file=page,
+        width=target.width,
+        force_terminal=target.is_terminal,
+        no_color=target.no_color,
+        legacy_windows=False,
+    )
+    render(console)
+    page.seek(0)
+    print_text(page.read())
 
 
 def _replace(target: Path, text: str) -> None:

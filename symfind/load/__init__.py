@@ -4,6 +4,7 @@ from symfind.load.derive import derive
 from symfind.load.grammar import parse_input, parse_settings
 from symfind.load.inputs import Inputs, as_inputs, check_fits, describe, draw
 from symfind.load.loaded import Loaded
+from symfind.load.resolve import resolve
 from symfind.load.sizes import sizes_of
 from symfind.load.spec import initialised, load
 from symfind.load.weights import match_weights, read_weights
@@ -22,5 +23,6 @@ __all__ = [
     "parse_input",
     "parse_settings",
     "read_weights",
+    "resolve",
     "sizes_of",
 ]

@@ -148,10 +148,7 @@ def _others(report: Report) -> list[str]:
     if report.discrete:
         lines += [""] if lines else []
         lines += ["## Discrete symmetries", ""]
-        lines += [
-            f"- {plain(item.group)} at {code(item.id)}, {words.plural(item.sites, 'site')}"
-            for item in report.discrete
-        ]
+        lines += [f"- {code(item.group)}: {plain(words.finite(item))}" for item in report.discrete]
     if report.unsupported:
         lines += [""] if lines else []
         lines += ["## Operations without a rule", ""]

@@ -167,8 +167,7 @@ def _discrete(report: Report, console: Console) -> None:
         return
     _print(console, Text("Discrete symmetries (not counted)", style="bold"))
     for item in report.discrete:
-        times = f", {words.plural(item.sites, 'site')}" if item.sites != 1 else ""
-        _indented(console, f"{item.group} at {item.id}{times}")
+        _indented(console, f"{item.group}: {words.finite(item)}")
     _print(console)
 
 

@@ -1,6 +1,6 @@
 """Numbers and sentences that all renderings share."""
 
-from symfind.report.model import Certificate, Factor, Report, Verification
+from symfind.report.model import Certificate, Discrete, Factor, Report, Verification
 
 
 def count(value: int | None) -> str:
@@ -39,6 +39,15 @@ def where(factor: Factor) -> str:
         return f"{factor.module}{colon}{role}"
     others = len(factor.places) - 1
     return f"{factor.id} and {others:,} more" if others > 0 else factor.id
+
+
+def finite(item: Discrete) -> str:
+    """Say what a finite group does, where, and at how many sites."""
+    others = f" and {item.sites - 1:,} more" if item.sites > 1 else ""
+    place = item.module or item.id.partition(":")[0]
+    times = f" ({plural(item.sites, 'site')})" if item.module else others
+    what = item.text if item.kind == "reflection" else f"{item.kind}s"
+    return f"{what} at {place}{times}"
 
 
 def by_size(factors: tuple[Factor, ...]) -> list[Factor]:

@@ -73,10 +73,18 @@ class Construction:
         """Multiplication by one number."""
         return self.pointwise(x, slope=factor)
 
-    def pointwise(self, x: Node, degree: float | None = None, slope: float | None = None) -> Node:
+    def pointwise(
+        self,
+        x: Node,
+        degree: float | None = None,
+        slope: float | None = None,
+        parity: int | None = None,
+    ) -> Node:
         """A function of one wire."""
         degree = 1.0 if slope is not None else degree
-        return self._put(p.Pointwise((x,), list(x.axes), degree=degree, slope=slope))
+        parity = -1 if slope is not None else parity
+        axes = list(x.axes)
+        return self._put(p.Pointwise((x,), axes, degree=degree, slope=slope, parity=parity))
 
     def entrywise(self, *xs: Node, degree: float | None = None) -> Node:
         """A nonlinear function of several wires, entry by entry."""
@@ -283,9 +291,12 @@ class Construction:
         dims = tuple(d % len(x.axes) for d in dims)
         return self._put(p.Softmax((x,), list(x.axes), dims=dims))
 
-    def commute(self, x: Node, dim: int, pairs: Sequence[tuple[int, int]]) -> Node:
+    def commute(
+        self, x: Node, dim: int, pairs: Sequence[tuple[int, int]], even: Sequence[int] = ()
+    ) -> Node:
         """A rotation of coordinate pairs."""
-        return self._put(p.Commute((x,), list(x.axes), dim=dim, pairs=tuple(pairs)))
+        axes = list(x.axes)
+        return self._put(p.Commute((x,), axes, dim=dim, pairs=tuple(pairs), even=tuple(even)))
 
     def output(self, x: Node, softened: Sequence[int] = ()) -> Node:
         """A returned wire."""

@@ -79,7 +79,7 @@ class Builder(Construction):
 
     def reciprocal(self, x: Node) -> Node:
         """1 / x."""
-        y: Any = self.pointwise(x, degree=-1.0)
+        y: Any = self.pointwise(x, degree=-1.0, parity=-1)
         y.apply = torch.reciprocal
         return y
 
@@ -100,7 +100,7 @@ class Builder(Construction):
 
     def square(self, x: Node) -> Node:
         """x², remembered for a sum that may follow."""
-        y = self.pointwise(x, degree=2.0)
+        y = self.pointwise(x, degree=2.0, parity=1)
         self.squares[id(y)] = x
         return y
 

@@ -64,7 +64,7 @@ def lower(graph: Graph, output: str = "raw") -> Lowered:
 
 
 def _rotate(builder: Builder, rotation: Rotation, made: dict[int, Any]) -> Node:
-    return builder.commute(made[id(rotation.root)], rotation.dim, rotation.pairs)
+    return builder.commute(made[id(rotation.root)], rotation.dim, rotation.pairs, rotation.even)
 
 
 def _one(builder: Builder, op: Op, made: dict[int, Any]) -> Any:

@@ -9,10 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from symfind.rules.build import is_uniform
 from symfind.rules.builder import Builder
 from symfind.rules.primitives import Node
 from symfind.rules.registry import rule
+from symfind.trace import Op
+from symfind.trace.kernels import run
 
 GUARD = 1e-5  # a norm is kept above a bound this small only to divide by it
 
@@ -127,9 +131,29 @@ def _unary(name: str) -> Callable[..., Node]:
         algebra = algebra_of(name)
         if name == "square":
             return b.square(x)
-        return b.pointwise(x, degree=algebra.degree, slope=algebra.slope)
+        parity = parity_of(b.op)
+        return b.pointwise(x, degree=algebra.degree, slope=algebra.slope, parity=parity)
 
     return lower
+
+
+def parity_of(op: Op) -> int | None:
+    """-1 where an operation is odd in its first operand, 1 where it is even, None where neither.
+
+    Evaluated with the operation's own arguments (the bounds of a clamp decide it), in float64 at
+    points of all magnitudes.
+    """
+    if any(isinstance(a, Op) for a in op.args[1:]):
+        return None
+    z = torch.logspace(-8, 8, 257, dtype=torch.float64)
+    try:
+        plus, minus = (run(op, (x, *op.args[1:]), op.kwargs, z.device) for x in (z, -z))
+    except (RuntimeError, TypeError):
+        return None
+    for sign in (-1, 1):
+        if torch.allclose(minus, sign * plus, rtol=1e-12, atol=0.0):
+            return sign
+    return None
 
 
 for _name in _NAMES:
@@ -159,7 +183,8 @@ def power(b: Builder, x: Node, exponent: float) -> Node:
         return x
     if exponent == 2:
         return b.square(x)
-    return b.pointwise(x, degree=float(exponent))
+    parity = None if exponent % 1 else 1 if exponent % 2 == 0 else -1
+    return b.pointwise(x, degree=float(exponent), parity=parity)
 
 
 @rule("pow.Scalar", "pow.Tensor_Tensor")
@@ -177,7 +202,8 @@ def clamp(b: Builder, x: Node, *bounds: object, **named: object) -> Node:
         return b.entrywise(x, *nodes)
     guard = len(limits) == 1 and ".clamp_m" in b.op.target or b.op.target == "aten.clamp.default"
     least = GUARD if guard and b.positive(x) else 0.0
-    return b.pointwise(x, degree=1.0 if all(0 <= float(str(v)) <= least for v in limits) else None)
+    degree = 1.0 if all(0 <= float(str(v)) <= least for v in limits) else None
+    return b.pointwise(x, degree=degree, parity=parity_of(b.op))
 
 
 @rule("maximum", "minimum", "fmax", "fmin", "max.other", "min.other")

@@ -289,11 +289,13 @@ class Contract(Node):
 class Pointwise(Node):
     """A function of one wire, entry by entry. `degree`: f(cz) = c^degree f(z) for c > 0, or None.
 
-    `slope` is the constant derivative of a linear function.
+    `slope` is the constant derivative of a linear function. `parity`: -1 where f(-z) = -f(z),
+    1 where f(-z) = f(z).
     """
 
     degree: float | None = None
     slope: float | None = None
+    parity: int | None = None
     apply: Any = None  # the function itself, where a rule and no traced operation made it
 
 
@@ -355,11 +357,13 @@ class Commute(Node):
     """A constant linear map along one dimension that commutes with a known block algebra.
 
     `pairs` lists coordinates (i, j) that rotate into each other, at its own angle each; the
-    remaining coordinates are left alone. (Rotary position embedding.)
+    remaining coordinates are left alone. Along the dimensions `even` all slices are mapped alike.
+    (Rotary position embedding.)
     """
 
     dim: int = 0
     pairs: tuple[tuple[int, int], ...] = ()
+    even: tuple[int, ...] = ()
 
 
 @dataclass(eq=False)

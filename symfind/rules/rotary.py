@@ -24,16 +24,21 @@ _LINEAR = {
     "mul", "_unsafe_view", "concat", "select_scatter", "slice_scatter",
 }  # fmt: skip
 _LIMIT = 64
+Pairs = tuple[tuple[int, int], ...]
 
 
 @dataclass
 class Rotation:
-    """A region from `root` to its exit: dimension and rotated pairs; `inside` is swallowed."""
+    """A region from `root` to its exit: dimension and rotated pairs; `inside` is swallowed.
+
+    Along the dimensions `even` all slices are turned alike (heads, but not positions).
+    """
 
     root: Op
     dim: int
     pairs: tuple[tuple[int, int], ...]
     inside: list[Op]
+    even: tuple[int, ...] = ()
 
 
 def find_rotations(graph: Graph) -> dict[int, Rotation]:
@@ -41,7 +46,7 @@ def find_rotations(graph: Graph) -> dict[int, Rotation]:
     order = {id(op): i for i, op in enumerate(graph.ops)}
     found: dict[int, Rotation] = {}
     taken: set[int] = set()
-    probed: dict[Any, tuple[tuple[int, int], ...] | None] = {}
+    probed: dict[Any, tuple[Pairs, tuple[int, ...]] | None] = {}
     for op in reversed(graph.ops):
         if id(op) in taken or not op.trainable or not _may_exit(op):
             continue
@@ -54,9 +59,10 @@ def find_rotations(graph: Graph) -> dict[int, Rotation]:
         key = _signature(root, op, inside, order)
         if key not in probed:
             probed[key] = _probe(root, op, sorted(inside, key=lambda x: order[id(x)]))
-        pairs = probed[key]
-        if pairs:
-            found[id(op)] = Rotation(root, len(op.shape or ()) - 1, pairs, inside)
+        turned = probed[key]
+        if turned:
+            pairs, even = turned
+            found[id(op)] = Rotation(root, len(op.shape or ()) - 1, pairs, inside, even)
             taken.update(id(x) for x in inside)
             taken.add(id(op))
     return found
@@ -149,8 +155,11 @@ def _run(root: Op, exit_: Op, inside: list[Op], x: Tensor) -> Tensor:
     return values[id(exit_)]
 
 
-def _probe(root: Op, exit_: Op, inside: list[Op]) -> tuple[tuple[int, int], ...] | None:
-    """Pairs of last-dimension coordinates that the region rotates, None if it does more."""
+def _probe(root: Op, exit_: Op, inside: list[Op]) -> tuple[Pairs, tuple[int, ...]] | None:
+    """Pairs of last-dimension coordinates that the region rotates, None if it does more.
+
+    With them the dimensions along which it does so alike.
+    """
     shape = tuple(root.shape or ())
     if len(shape) < 2:
         return None
@@ -178,7 +187,9 @@ def _probe(root: Op, exit_: Op, inside: list[Op]) -> tuple[tuple[int, int], ...]
         good &= torch.allclose(_run(root, exit_, inside, x * scale), y * scale, atol=1e-9)
         # The rest must be left alone, for then any map of it passes.
         good &= torch.allclose(y[..., still], x[..., still], atol=1e-9)
-        return pairs if good else None
+        even = [d for d in range(len(shape) - 1)
+                if torch.equal(_run(root, exit_, inside, x.flip(d)).flip(d), y)]  # fmt: skip
+        return (pairs, tuple(even)) if good else None
     except (ValueError, RuntimeError, TypeError, NotImplementedError):
         return None
 

@@ -196,7 +196,9 @@ class Chains:
             return moves
 
         sources = tuple(dict.fromkeys(a.source for a in (*write, *actions)))
-        return NullFamily(kind="reach", sources=sources, width=width, build=build, loose=True)
+        return NullFamily(
+            kind="reach", sources=sources, width=width, build=build, loose=True, piecewise=True
+        )
 
     def _constant(self, layer: Linear) -> Plan | None:
         """How a constant added to a layer's output is taken back."""
@@ -378,7 +380,9 @@ class Chains:
             return {a.source: a(env, -delta).reshape(env.shape(a.source)) for a in write}
 
         sources = tuple(dict.fromkeys(a.source for a in write))
-        return NullFamily(kind="shift", sources=sources, width=width, build=build, loose=True)
+        return NullFamily(
+            kind="shift", sources=sources, width=width, build=build, loose=True, piecewise=True
+        )
 
 
 def _composed(layer: Linear, below: tuple | None) -> tuple:

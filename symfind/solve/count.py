@@ -21,12 +21,13 @@ from symfind.solve.family import Family, NullFamily
 from symfind.solve.independence import plainly_independent
 from symfind.solve.point import Point
 from symfind.solve.rank import Span
-from symfind.solve.shrink import Drawn, axes_of, shrink
+from symfind.solve.shrink import Drawn, axes_of, delicate, shrink
 
 OWN_PARAMETERS = 3000
 OWN_DIRECTIONS = 2500
-TWINS = 4
-POINTS = 2
+TWINS = 5
+POINTS = 2  # together, where a family adds less at one of them
+MANY_POINTS = 4  # where an algebra has stabilisers, which differ from point to point
 KEPT = 2  # members of a repeated group that are counted at the beginning, besides the last
 
 
@@ -118,7 +119,7 @@ def _own(
     families: list[Family], shapes: Mapping[str, tuple[int, ...]], symbols: Any
 ) -> list[Tally]:
     points = []
-    for seed in range(POINTS):
+    for seed in range(MANY_POINTS if delicate(families) else POINTS):
         generator = torch.Generator().manual_seed(seed)
         points.append(Point({
             name: torch.randn(shape, generator=generator, dtype=torch.float64)
@@ -158,20 +159,24 @@ def _through_twins(
     seen: list[list[_Increments]] = [[] for _ in kept]
     asked = {stands[i] for i in range(len(families)) if i not in settled}
     wanted = [k for k, i in enumerate(chosen) if i in asked]
-    for twin in range(TWINS):
-        sizes = shrink(kept, parameters.values(), twin)
-        sizes_of.append(sizes)
-        points = [Point(Drawn(parameters, sizes, POINTS * twin + k), sizes) for k in range(POINTS)]
-        for i, n in _increments(kept, wanted, points).items():
-            seen[i].append(n)
-        if twin:
-            wanted = [i for i in wanted if not _plainly(seen[i])]
+    wide = delicate(kept)
+    # The first two twins are as small as can be: not for what depends on differences of sizes.
+    for twin in range(2, 2 + 2 * TWINS) if wide else range(TWINS):
         if not wanted:
             break
+        sizes = shrink(kept, parameters.values(), twin, wide)
+        if sizes is None:
+            break
+        sizes_of.append(sizes)
+        seeds = [10 * twin + k for k in range(MANY_POINTS if wide else POINTS)]
+        points = [Point(Drawn(parameters, sizes, seed), sizes) for seed in seeds]
+        for i, n in _increments(kept, wanted, points).items():
+            seen[i].append(n)
+        if len(sizes_of) > 1:
+            wanted = [i for i in wanted if not _plainly(seen[i])]
     counted = {
-        i: _identify(f, found, sizes_of[: len(found)], symbols)
+        i: _identify(f, _around(f, kept), found, sizes_of[: len(found)], symbols, wide)
         for i, f, found in zip(chosen, kept, seen, strict=True)
-        if found
     }
     result = []
     for i, f in enumerate(families):
@@ -188,22 +193,33 @@ def _plainly(found: Sequence[_Increments]) -> bool:
     return all(n.orbit == n.count for n in found) or all(n.field == 0 for n in found)
 
 
+def _around(family: Family, others: Sequence[Family]) -> list[Axis]:
+    """The indices of a family, of all that share a tensor with it, and of those next to them."""
+    near, names = [family], set(family.names)
+    for _ in range(2):
+        near += [f for f in others if f not in near and names & set(f.names)]
+        names = {name for f in near for name in f.names}
+    return list(dict.fromkeys(a for f in near for a in axes_of(f)))
+
+
 def _identify(
     family: Family,
+    axes: Sequence[Axis],
     found: Sequence[_Increments],
     sizes_of: Sequence[Mapping[Axis, int]],
     symbols: Any,
+    wide: bool,
 ) -> Tally:
     full = formula(family, symbols)
-    axes = axes_of(family)
-    values = symbols.values_by_symbol()
+    if len(found) < 2:
+        return Tally(family, 0, 0, full - full, full - full, known=False)
     count = [n.count for n in found]
 
     def solve(rank: list[int]) -> Any | None:
         if not any(rank):
             return full - full
         lack = polynomial(
-            [n - r for n, r in zip(count, rank, strict=True)], axes, sizes_of, symbols
+            [n - r for n, r in zip(count, rank, strict=True)], axes, sizes_of, symbols, wide
         )
         return None if lack is None else full - lack
 
@@ -211,4 +227,5 @@ def _identify(
     if algebra is None or orbit is None:
         # Open: nothing of the family is counted, which keeps the count a lower bound.
         return Tally(family, 0, 0, full - full, full - full, known=False)
+    values = symbols.values_by_symbol()
     return Tally(family, int(algebra.subs(values)), int(orbit.subs(values)), algebra, orbit)

@@ -2,12 +2,12 @@
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from symfind.algebra.axes import Axis
 
-_AXES = 8  # indices that a polynomial may depend on
+_AXES = 10  # indices that a polynomial may depend on
 
 
 def polynomial(
@@ -15,6 +15,7 @@ def polynomial(
     axes: Sequence[Axis],
     sizes_of: Sequence[Mapping[Axis, int]],
     symbols: Any,
+    products: bool,
 ) -> Any | None:
     """The shortest polynomial with these values, None where there is none.
 
@@ -23,26 +24,63 @@ def polynomial(
         axes: the indices whose sizes it may depend on.
         sizes_of: their sizes on each twin.
         symbols: from an index to its sympy symbol.
+        products: whether to try products of differences of sizes: they are many, and need more
+            values to be told apart.
 
     Returns:
-        A rational multiple of one monomial of degree at most two, or a sum of two with small
-        coefficients.
+        A multiple of a monomial of degree at most two or of a product of differences of sizes, or
+        a sum of two monomials with small coefficients.
     """
     import sympy
 
     if not any(values):
         return sympy.Integer(0)
-    monomials: list[tuple[Any, list[int]]] = [(sympy.Integer(1), [1] * len(values))]
+    for factors, at in _candidates(axes, sizes_of, symbols, products):
+        if _multiple(values, at):
+            k = sympy.Rational(max(values), max(at))
+            return sympy.expand(k * sympy.Mul(*factors))
+    terms = list(_monomials(axes, sizes_of, symbols))
+    for (f1, v1), (f2, v2) in itertools.combinations(terms, 2):
+        for k1, k2 in itertools.product((1, -1, 2, -2), repeat=2):
+            if all(k1 * a + k2 * b == x for a, b, x in zip(v1, v2, values, strict=True)):
+                return k1 * sympy.Mul(*f1) + k2 * sympy.Mul(*f2)
+    return None
+
+
+def _multiple(values: Sequence[int], at: Sequence[int]) -> bool:
+    """Whether the values are the same multiple, of a whole number of halves, of others."""
+    x, y = max(values), max(at)
+    return y > 0 and 2 * x % y == 0 and all(x * b == a * y for a, b in zip(values, at, strict=True))
+
+
+Term = tuple[tuple[Any, ...], list[int]]  # factors, and the value of their product on each twin
+
+
+def _monomials(
+    axes: Sequence[Axis], sizes_of: Sequence[Mapping[Axis, int]], symbols: Any
+) -> Iterator[Term]:
+    """One, every size, every product of two."""
+    yield (), [1] * len(sizes_of)
     for degree in (1, 2):
         for combo in itertools.combinations_with_replacement(axes[:_AXES], degree):
             at = [math.prod(s.get(a, a.size) for a in combo) for s in sizes_of]
-            monomials.append((sympy.Mul(*(symbols[a] for a in combo)), at))
-    for m, at in monomials:
-        k = sympy.Rational(values[0], at[0])
-        if all(k * v == x for v, x in zip(at, values, strict=True)):
-            return k * m
-    for (m1, v1), (m2, v2) in itertools.combinations(monomials, 2):
-        for k1, k2 in itertools.product((1, -1, 2, -2), repeat=2):
-            if all(k1 * a + k2 * b == x for a, b, x in zip(v1, v2, values, strict=True)):
-                return k1 * m1 + k2 * m2
-    return None
+            yield tuple(symbols[a] for a in combo), at
+
+
+def _candidates(
+    axes: Sequence[Axis], sizes_of: Sequence[Mapping[Axis, int]], symbols: Any, products: bool
+) -> Iterator[Term]:
+    """Monomials, then products of differences, as in the dimensions of stabilisers."""
+    yield from _monomials(axes, sizes_of, symbols)
+    linear: list[Term] = []
+    for a in axes[:_AXES]:
+        at = [s.get(a, a.size) for s in sizes_of]
+        linear += [((symbols[a] - k,), [v - k for v in at]) for k in (0, 1, 2)]
+    for a, b in itertools.permutations(axes[:_AXES], 2):
+        at = [s.get(a, a.size) - s.get(b, b.size) for s in sizes_of]
+        linear += [((symbols[a] - symbols[b] - k,), [v - k for v in at]) for k in (0, 1, 2)]
+    yield from linear
+    if not products:
+        return
+    for (f1, v1), (f2, v2) in itertools.combinations_with_replacement(linear, 2):
+        yield (*f1, *f2), [x * y for x, y in zip(v1, v2, strict=True)]

@@ -185,8 +185,12 @@ class MatrixFamily(Family):
     def flow(self, env: Environment, c: Tensor, t: float) -> Moves:
         """Every member is multiplied by exp(tX), or by its inverse transpose."""
         x = self.matrix(env, c)
-        forth = torch.matrix_exp(t * x)
-        back = torch.matrix_exp(-t * x.transpose(-1, -2))
+        return self.transform(
+            env, torch.matrix_exp(t * x), torch.matrix_exp(-t * x.transpose(-1, -2))
+        )
+
+    def transform(self, env: Environment, forth: Tensor, back: Tensor) -> Moves:
+        """Act with matrices of shape [*indexed, n, n], dual members with `back`."""
         values: Moves = {}
         for member in self.members:
             whole = values.get(member.source, env.value(member.source))
@@ -305,6 +309,11 @@ class ShiftFamily(Family):
     actions: tuple = ()
     loose: bool = False  # the field changes along its own flow
 
+    @property
+    def whole(self) -> bool:
+        """Whether any change of the block is in the family."""
+        return self.cell is not None and len(self.free) == len(self.seed.cells[self.cell].atoms)
+
     def _shape(self, sizes: Sizes | None) -> list[int]:
         if self.cell is None:
             return [extent(self.seed.axes[d], sizes) for d in self.free]
@@ -344,6 +353,7 @@ class NullFamily(Family):
     width: object  # (sizes) -> int
     build: object  # (env, c) -> Moves
     loose: bool = False
+    piecewise: bool = False  # its dimension depends on which of several sizes is the smallest
 
     def count(self, sizes: Sizes | None = None) -> int:
         """As given."""

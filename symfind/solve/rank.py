@@ -55,6 +55,11 @@ def gain(before: Tensor, added: Tensor) -> int:
     return _rank(torch.cat([before, added], 1)) - _rank(before)
 
 
+def rank(matrix: Tensor) -> int:
+    """Numerical rank, columns taken at unit norm."""
+    return gain(matrix[:, :0], matrix)
+
+
 def _pressed(matrix: Tensor) -> Tensor:
     """A random projection to a few more rows than columns, which keeps the rank."""
     rows, width = matrix.shape
@@ -141,6 +146,8 @@ class Span:
 
     def _increment(self, i: int) -> int:
         count = self.families[i].count(self.points[0].sizes)
+        if count == 0:
+            return 0  # on a twin, where the index is too short
         names = set(self.families[i].names)
         while True:
             before = self._touch(names, i)

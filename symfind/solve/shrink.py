@@ -1,5 +1,6 @@
 """Counting twins: every index shrunk, the order of sizes kept, values drawn when they are used."""
 
+import math
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -8,11 +9,14 @@ from torch import Tensor
 
 from symfind.algebra.axes import Axis, atoms, extent
 from symfind.rules import primitives as p
-from symfind.solve.family import Family, MatrixFamily, ScalingFamily, ShiftFamily
+from symfind.solve.family import Family, MatrixFamily, NullFamily, ScalingFamily, ShiftFamily
+from symfind.solve.matrices import Member
+
+ATTEMPTS = 6
 
 
 def axes_of(family: Family) -> list[Axis]:
-    """The atomic indices that a family's count can depend on."""
+    """The atomic indices that what a family adds can depend on, those of its own count first."""
     found: list[Axis] = []
     if isinstance(family, MatrixFamily):
         found = [family.axis, *family.indexed]
@@ -20,44 +24,108 @@ def axes_of(family: Family) -> list[Axis]:
         found = list(family.scaling.indexed)
     elif isinstance(family, ShiftFamily) and family.cell is not None:
         found = [family.seed.cells[family.cell].atoms[i] for i in family.free]
-    else:
-        found = [a for s in family.sources for axis in s.axes for a in atoms(axis)]
+    found += [a for s in family.sources for axis in s.axes for a in atoms(axis)]
     return list(dict.fromkeys(a.root for a in found if a.size > 1))
 
 
 def shrink(
-    families: Sequence[Family], parameters: Iterable[p.Source], twin: int
-) -> dict[Axis, int]:
-    """Small sizes for all atoms, in the order of their true sizes; different on every twin."""
+    families: Sequence[Family], parameters: Iterable[p.Source], twin: int, apart: bool
+) -> dict[Axis, int] | None:
+    """Small sizes for all atoms, in the order of their true sizes; different on every twin.
+
+    Where a matrix algebra has a stabiliser it keeps one, and nowhere else does one appear.
+
+    Args:
+        families: those that are counted.
+        parameters: the wires of all parameters.
+        twin: which one; the first two are as small as can be.
+        apart: whether differences of sizes have to be told from small numbers.
+
+    Returns:
+        A size for every atom; None where no small sizes were found that keep all of this.
+    """
     found = {a for s in parameters for axis in s.axes for a in atoms(axis) if a.size > 1}
     for f in families:
         found |= {a for s in f.sources for axis in s.axes for a in atoms(axis) if a.size > 1}
         found |= set(axes_of(f))
+    matrices = [f for f in families if isinstance(f, MatrixFamily)]
+    for attempt in range(ATTEMPTS):
+        sizes = _sizes(found, families, matrices, twin, 2**attempt, 3 if apart else 1)
+        if all(_regime(f, sizes) == _regime(f, None) for f in matrices):
+            return sizes
+    return None
+
+
+def delicate(families: Iterable[Family]) -> bool:
+    """Whether dimensions depend on differences of sizes: then twins must have larger ones."""
+    return any(
+        isinstance(f, NullFamily)
+        and f.piecewise
+        or isinstance(f, MatrixFamily)
+        and any(_regime(f, None))
+        for f in families
+    )
+
+
+def _sizes(
+    found: set[Axis],
+    families: Sequence[Family],
+    matrices: Sequence[MatrixFamily],
+    twin: int,
+    stretch: int,
+    gap: int,
+) -> dict[Axis, int]:
     rng = random.Random(twin)
-    small: dict[int, int] = {}
-    # The first two are as small as can be, for most families need no more.
-    last = 2 + twin % 2
-    for n in sorted({a.size for a in found}):
-        # Strictly in order, for the order of sizes decides which ranks are full.
-        last += 1 + (twin > 1) * rng.randint(0, 1)
-        small[n] = min(n, last)
-    even = {f.axis for f in families if isinstance(f, MatrixFamily) and f.bond.pairs}
+    # Copies (heads, groups) are independent: two or three tell as much as many.
+    copies = {a.root: min(a.size, 2 + twin // 2 % 2) for f in matrices for a in f.indexed}
+    even = {f.axis.root for f in matrices if f.bond.pairs}
     even |= {
-        a
+        a.root
         for f in families
         if isinstance(f, ScalingFamily)
         for a, t in zip(f.scaling.indexed, f.scaling.ties, strict=True)
         if t is not None
     }
-    sizes = {a: small[a.size] for a in found}
-    for f in families:
-        if isinstance(f, MatrixFamily):
-            # Copies (heads, groups) are independent: two or three tell as much as many.
-            copies = 2 + (twin > 1) * rng.randint(0, 1)
-            sizes.update({a: min(a.size, copies) for a in f.indexed})
-    for a in even:
-        sizes[a] = sizes[a] + sizes[a] % 2
+    sizes: dict[Axis, int] = {}
+    last = 1 + stretch + twin % 2
+    for n in sorted({a.size for a in found}):
+        same = [a for a in found if a.size == n]
+        # Strictly in order, for the order of sizes decides which ranks are full.
+        last += 1 + (rng.randint(0, gap) if twin > 1 else 0)
+        for f in matrices:
+            if f.axis.size == n:
+                # All that is less wide than the bond has its size by now.
+                wider = [side for side in _sides(f) if n > _width(f, side, None)]
+                last = max([last, *(_width(f, side, sizes) + 1 for side in wider)])
+        if last % 2 and any(a in even for a in same):
+            last += 1
+        sizes.update({a: copies.get(a, min(n, last)) for a in same})
     return sizes
+
+
+def _sides(family: MatrixFamily) -> list[list[Member]]:
+    """What the algebra acts on, directly and by the dual; without distinction where it is skew.
+
+    The elements that fix all of it are matrices of size n − p by n − q, p and q its widths.
+    """
+    if family.bond.skew:
+        return [family.members]
+    return [[m for m in family.members if m.dual == dual] for dual in (False, True)]
+
+
+def _width(family: MatrixFamily, side: Sequence[Member], sizes: Mapping[Axis, int] | None) -> int:
+    total = 0
+    for m in side:
+        block = m.source.cells[m.cell].atoms
+        others = [a for i, a in enumerate(block) if i != m.atom and a not in family.indexed]
+        total += math.prod(extent(a, sizes) for a in others)
+    return total
+
+
+def _regime(family: MatrixFamily, sizes: Mapping[Axis, int] | None) -> list[bool]:
+    """On which sides the bond is wider than all that it acts on."""
+    n = extent(family.axis, sizes)
+    return [n > _width(family, side, sizes) for side in _sides(family)]
 
 
 class Drawn(Mapping[str, Tensor]):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from symfind.rules import primitives as p
 from symfind.rules.lower import Lowered, lower
 from symfind.solve.chains import Chains
-from symfind.solve.family import Family, MatrixFamily, ScalingFamily
+from symfind.solve.family import Family, MatrixFamily, ScalingFamily, ShiftFamily
 from symfind.solve.flows import Flows
 from symfind.solve.matrices import Matrices
 from symfind.solve.parallel import parallel_families
@@ -58,8 +58,10 @@ def _derive(lowered: Lowered) -> Derivation:
     flows = Flows(lowered)
     chains = Chains(lowered, flows)
     shifts = shift_families(lowered, flows)
-    families: list[Family] = [f for f in shifts if f.kind == "inert"]
-    matrices = _matrices(lowered)
+    inert = [f for f in shifts if f.kind == "inert"]
+    dead = {(f.seed, f.cell) for f in inert if isinstance(f, ShiftFamily) and f.whole}
+    families: list[Family] = list(inert)
+    matrices = [f for f in _matrices(lowered) if not _within(f, dead)]
     families += matrices
     scalings = Scalings(lowered).scalings()
     diagonal = {_diagonal(f) for f in matrices}
@@ -79,6 +81,11 @@ def _derive(lowered: Lowered) -> Derivation:
         if _followers(s) not in known
     ]
     return Derivation(lowered, [f for f in families if f.count() > 0], relaxed)
+
+
+def _within(family: MatrixFamily, dead: set[tuple[p.Source, int | None]]) -> bool:
+    """Whether all that an algebra acts on is free to change anyway."""
+    return all((m.source, m.cell) in dead for m in family.members)
 
 
 def _diagonal(family: MatrixFamily) -> frozenset:

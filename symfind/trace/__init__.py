@@ -2,6 +2,7 @@
 
 from symfind.trace.execute import execute
 from symfind.trace.graph import Graph, Op, replace, walk
+from symfind.trace.loaded import trace_loaded
 from symfind.trace.tracer import trace
 
-__all__ = ["Graph", "Op", "execute", "replace", "trace", "walk"]
+__all__ = ["Graph", "Op", "execute", "replace", "trace", "trace_loaded", "walk"]

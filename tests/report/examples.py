@@ -4,6 +4,7 @@ from symfind.report import (
     Certificate,
     Dimension,
     Discrete,
+    DiscretePlace,
     Factor,
     GeneratorText,
     ModelInfo,
@@ -15,6 +16,28 @@ from symfind.report import (
     Verification,
     Versions,
 )
+
+_HIDDEN = Discrete(
+    "transformer.h.0.mlp.c_fc:permutation",
+    "S_3072^12",
+    12,
+    tuple(f"transformer.h.{k}.mlp.c_fc.weight" for k in range(12)),
+    "new[i] = old[p(i)] along every axis on which it acts",
+    "permutation",
+    "(3072!)^12",
+    112576.178,
+    "transformer.h.*.mlp.c_fc",
+    tuple(
+        DiscretePlace(
+            f"transformer.h.{k}.mlp.c_fc:permutation",
+            {f"transformer.h.{k}.mlp.c_fc.weight": (1,)},
+        )
+        for k in range(12)
+    ),
+    2.1e-15,
+)
+_SIGN = Discrete("transformer.wte:sign", "Z/2", 1, ("transformer.wte.weight",), "changes of sign",
+                 "sign", "2", 0.301)  # fmt: skip
 
 
 def complete() -> Report:
@@ -94,7 +117,7 @@ def complete() -> Report:
         ),
         factors=(shift, gauge),
         approximate=(),
-        discrete=(Discrete("transformer.h.0.mlp:hidden", "S(3072)", 12),),
+        discrete=(_HIDDEN, _SIGN),
         unsupported=(),
         certificate=Certificate(
             "complete", "jacobian", "twin", 397, 117, 117, 0, (-4.2, -15.4), (117, 117)

@@ -1,13 +1,19 @@
 """Counting through shrunken twins agrees with counting at the model's own sizes."""
 
+import itertools
+
 import pytest
+import torch
 
 from symfind.load import sizes_of
+from symfind.load.operators import prepare_torchvision
 from symfind.solve import count
 from symfind.solve.solver import derive
 from symfind.solve.symbols import Symbols
 from symfind.trace import trace
 from tests.ground_truth.models import CASES
+
+prepare_torchvision()
 
 NAMES = (
     "linear-5-4-4-5-bias relu layernorm groupnorm attention-bias attention-rope lora "
@@ -36,8 +42,6 @@ def test_repeated_layers_scale_with_depth():
             hidden_size=32, intermediate_size=48, num_hidden_layers=layers,
             num_attention_heads=4, num_key_value_heads=2, vocab_size=50,
         )  # fmt: skip
-        import torch
-
         model = transformers.LlamaForCausalLM(config)
         graph = trace(model, (torch.zeros(1, 5, dtype=torch.long),), {})
         shapes = {name: tuple(op.shape) for name, op in graph.parameters.items()}
@@ -51,3 +55,55 @@ def test_repeated_layers_scale_with_depth():
     ends = d + d * (d - 1) // 2
     assert redundant(3) == 3 * layer + ends
     assert redundant(9) == 9 * layer + ends
+
+
+@pytest.mark.parametrize("bias", [False, True], ids=["plain", "bias"])
+@pytest.mark.parametrize(
+    "widths",
+    [(30, 540, 20), (30, 4, 20), (50, 40, 30, 60), (30, 60, 50, 40), (10, 6, 100, 8, 9)],
+    ids=lambda w: "-".join(map(str, w)),
+)
+def test_linear_chains_have_stabilisers_wherever_a_bond_is_wide(widths, bias, monkeypatch):
+    """The function space of a deep linear net has dimension r(d0 + dL − r), or with bias + dL."""
+    monkeypatch.setattr(count, "OWN_PARAMETERS", -1)
+    layers = [torch.nn.Linear(n, m, bias=bias) for n, m in itertools.pairwise(widths)]
+    model = torch.nn.Sequential(*layers)
+    graph = trace(model, (torch.zeros(2, widths[0]),), {})
+    derived = derive(graph)
+    shapes = {name: tuple(op.shape) for name, op in graph.parameters.items()}
+    found = count.tally(derived.families, derived.parameters, shapes, Symbols({}))
+    r = min(widths)
+    functions = r * (widths[0] + widths[-1] - r) + bias * widths[-1]
+    assert all(t.known for t in found)
+    assert sum(t.orbit for t in found) == sum(p.numel() for p in model.parameters()) - functions
+
+
+def test_what_no_polynomial_describes_is_left_out(monkeypatch):
+    monkeypatch.setattr(count, "polynomial", lambda *_: None)
+    monkeypatch.setattr(count, "OWN_PARAMETERS", -1)
+    model = torch.nn.Sequential(torch.nn.Linear(30, 540), torch.nn.Linear(540, 20))
+    derived = derive(trace(model, (torch.zeros(2, 30),), {}))
+    shapes = {name: tuple(p.shape) for name, p in model.named_parameters()}
+    found = count.tally(derived.families, derived.parameters, shapes, Symbols({}))
+    assert any(not t.known and t.orbit == 0 for t in found)
+
+
+def test_rows_that_are_never_read_are_counted_once(monkeypatch):
+    """Positions beyond the input belong to no group: they are inert, and that is all."""
+    transformers = pytest.importorskip("transformers")
+    config = transformers.GPT2Config(
+        n_layer=2, n_embd=12, n_head=3, n_inner=7, vocab_size=11, n_positions=40
+    )
+    model = transformers.GPT2LMHeadModel(config)
+    graph = trace(model, (torch.zeros(1, 6, dtype=torch.long),), {})
+    derived = derive(graph)
+    shapes = {name: tuple(op.shape) for name, op in graph.parameters.items()}
+
+    def redundant() -> int:
+        found = count.tally(derived.families, derived.parameters, shapes, Symbols({}))
+        assert all(t.known for t in found)
+        return sum(t.orbit for t in found)
+
+    own = redundant()
+    monkeypatch.setattr(count, "OWN_PARAMETERS", -1)
+    assert redundant() == own

@@ -1,0 +1,17 @@
+"""A network around an operation that has no rule."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Cross(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.u, self.v, self.read = nn.Linear(4, 3), nn.Linear(4, 3), nn.Linear(3, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.read(torch.linalg.cross(self.u(x), self.v(x)))
+
+
+model = Cross()
+example_inputs = torch.randn(8, 4)

@@ -1,0 +1,53 @@
+from typing import Any
+
+import click
+
+from symfind.cli.options import debug_option, source_options
+from symfind.cli.output import STDOUT, check_writable, print_page, write_text
+from symfind.cli.progress import progress, spoken_warnings, stay_offline
+
+
+@click.command("discover")
+@source_options
+@click.option(
+    "--fields",
+    type=click.IntRange(1),
+    default=4000,
+    show_default=True,
+    help="Size of the dictionary at most.",
+)
+@click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON; - for stdout.")
+@click.option("--details", is_flag=True, help="Show every generator with its coefficients.")
+@debug_option
+@click.pass_context
+def discover_command(
+    ctx: click.Context,
+    model: str,
+    json_file: str | None,
+    details: bool,
+    quiet: bool,
+    **arguments: Any,
+) -> None:
+    """Find the symmetries of MODEL without rules, from its derivatives alone.
+
+    The invariance equation is solved over a dictionary of local vector fields, stacked over random
+    parameters and inputs; what is found is compared with what the rules derive. For models of at
+    most 2,000 parameters: choose small sizes with --set.
+
+    Exit codes: 0 solved; 1 undetermined; 2 bad usage, or a model that cannot be loaded.
+    """
+    if json_file is not None:
+        check_writable(json_file)
+    stay_offline()
+    with spoken_warnings(quiet), progress(quiet) as tell:
+        if tell:
+            tell("importing torch")
+        from symfind.discovery import discover
+        from symfind.discovery.terminal import render
+
+        found = discover(model, progress=tell, **arguments)
+    if json_file is not None:
+        write_text(json_file, found.to_json() + "\n")
+    if json_file != STDOUT and not (quiet and json_file is not None):
+        print_page(lambda console: render(found, console, details))
+    ctx.exit(1 if found.status == "undetermined" else 0)

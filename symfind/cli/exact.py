@@ -1,0 +1,71 @@
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from symfind.cli.options import debug_option, source_options
+from symfind.cli.output import STDOUT, check_writable, print_text, write_text
+from symfind.cli.progress import progress, spoken_warnings, stay_offline
+
+if TYPE_CHECKING:
+    from symfind.exact.verdict import Verdict
+
+
+@click.command("exact")
+@source_options
+@click.option(
+    "--prime",
+    type=int,
+    metavar="P",
+    help="The modulus, a prime between 2^16 and 2^31; drawn at random without it.",
+)
+@click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON; - for stdout.")
+@click.option("--strict", is_flag=True, help="Exit with 1 unless the derivation is complete.")
+@debug_option
+@click.pass_context
+def exact_command(
+    ctx: click.Context,
+    model: str,
+    json_file: str | None,
+    strict: bool,
+    quiet: bool,
+    **arguments: Any,
+) -> None:
+    """Nullity of MODEL without any tolerance, and whether all of it was derived.
+
+    For piecewise rational models: linear, convolution, ReLU and its like, pooling, whole powers,
+    products, quotients. Needs the extra `exact`.
+
+    Exit codes: 0 examined; 1 more was derived than is null, or --strict and not complete; 2 bad
+    usage, or a model that cannot be loaded, or is not piecewise rational.
+    """
+    if json_file is not None:
+        check_writable(json_file)
+    verdict = examine(model, quiet, **arguments)
+    if json_file is not None:
+        write_text(json_file, json.dumps(verdict.to_dict(), indent=2, ensure_ascii=False) + "\n")
+    if json_file != STDOUT and not (quiet and json_file is not None):
+        print_text(verdict.table())
+    ctx.exit(verdict.status == "contradicted" or (strict and verdict.status != "complete"))
+
+
+def examine(model: str, quiet: bool, prime: int | None, **arguments: Any) -> "Verdict":
+    """Derive, measure exactly, and compare."""
+    stay_offline()
+    with spoken_warnings(quiet), progress(quiet) as tell:
+        if tell:
+            tell("importing torch")
+        from symfind.analysis import analyze
+        from symfind.exact import exact_nullity
+        from symfind.exact.verdict import Verdict
+
+        report = analyze(model, verify=False, certify="never", progress=tell, **arguments)
+        redundant = report.dimension.redundant
+        exact = exact_nullity(model, prime=prime, expected=redundant, progress=tell, **arguments)
+        return Verdict(
+            report.model.name,
+            report.output,
+            report.model.mode,
+            exact,
+            redundant,
+        )

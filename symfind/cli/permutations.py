@@ -1,0 +1,37 @@
+from typing import Any, Literal
+
+import click
+
+from symfind.cli.device import check_device
+from symfind.cli.options import debug_option, model_options
+from symfind.cli.output import print_text
+from symfind.cli.progress import progress, spoken_warnings, stay_offline
+
+
+@click.command("permutations")
+@model_options
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "python"]),
+    default="table",
+    show_default=True,
+    help="python: source that defines axes_to_perm, as re-basin codes read it.",
+)
+@debug_option
+def permutations_command(
+    model: str, form: Literal["table", "json", "python"], quiet: bool, **arguments: Any
+) -> None:
+    """List the permutations of hidden indices of MODEL and the axes on which they act."""
+    stay_offline()
+    with spoken_warnings(quiet), progress(quiet) as tell:
+        if tell:
+            tell("importing torch")
+        check_device(arguments["device"])
+        from symfind.analysis.permuting import permutations
+
+        spec = permutations(model, progress=tell, **arguments)
+    from symfind.discrete import render
+
+    forms = {"table": render.table, "json": render.as_json, "python": render.as_python}
+    print_text(forms[form](spec))

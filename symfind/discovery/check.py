@@ -1,0 +1,150 @@
+"""From solutions to generators: a sparse exact basis, every element of which is put to the test."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from symfind.discovery.equation import Unknowns
+from symfind.discovery.generators import Discovered, combination, terms_of
+from symfind.discovery.patterns import Pattern, patterns
+from symfind.discovery.rationalise import echelon, rationalise, sparsify
+from symfind.discovery.samples import Sample, Samples
+from symfind.discovery.search import Found
+from symfind.discovery.words import describe
+from symfind.errors import InputError
+from symfind.verify import Function
+from symfind.verify.nullity import Draw
+
+TOLERANCE = 1e-9  # of both residuals, at points that were not used
+_FRESH = 2  # such points
+_TIME = 0.1  # of a flow that moves every tensor by about its own size in unit time
+_FLOOR = 1e-3  # effects are compared with at least this part of the output's norm
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Generators that stand, and what became of the others.
+
+    Attributes:
+        generators: sparse, exact where they are rational.
+        patterns: their kinds.
+        dimension: of their span at a generic point.
+        rejected: solutions that failed a test.
+    """
+
+    generators: tuple[Discovered, ...]
+    patterns: tuple[Pattern, ...]
+    dimension: int
+    rejected: int
+
+
+def checked(found: Found, samples: Samples, draw: Draw, seed: int) -> Basis:
+    """The basis of the solutions that stands two tests.
+
+    At fresh points, the derivative of the output along each generator is compared with that along
+    a random direction. And the output itself must stay under the flow of a random combination of
+    all generators; where it does not (an operation can claim a derivative of zero that it does not
+    have), each has to show that its own flow leaves the output alone.
+
+    Args:
+        found: the solutions.
+        samples: those beyond the points of the solution are fresh.
+        draw: draws inputs.
+        seed: of the second test.
+    """
+    unknowns = found.unknowns
+    rows = sparsify(unknowns.spread(echelon(found.solution.null)), unknowns.relations)
+    rational = [rationalise(row) for row in rows]
+    exact = torch.stack([row for row, _ in rational]) if rational else rows
+    fresh = [samples[found.solution.points + i] for i in range(_FRESH)]
+    of_exact = _residuals(exact, unknowns, fresh, samples.slices)
+    of_numbers = _residuals(rows, unknowns, fresh, samples.slices)
+    standing: list[Discovered] = []
+    kept: list[Tensor] = []
+    for row, fractions, number, residual, loose in zip(
+        exact, (f for _, f in rational), rows, of_exact, of_numbers, strict=True
+    ):
+        if residual > TOLERANCE:  # some number only looked like a fraction
+            row, fractions, residual = number, False, loose
+        if residual <= TOLERANCE:
+            terms = terms_of(row, unknowns, fractions)
+            name = f"g{len(standing) + 1}"
+            standing.append(Discovered(name, describe(terms), fractions, residual, terms))
+            kept.append(row)
+    good = _staying(standing, samples.function, draw, seed)
+    generators = tuple(
+        replace(g, id=f"g{i + 1}")
+        for i, g in enumerate(g for g, ok in zip(standing, good, strict=True) if ok)
+    )
+    chosen = [row for row, ok in zip(kept, good, strict=True) if ok]
+    stacked = torch.stack(chosen) if chosen else rows[:0]
+    directions = unknowns.fields(fresh[0], samples.slices) @ stacked.T
+    kinds = patterns(generators, directions)
+    dimension = sum(kind.dimension for kind in kinds)
+    return Basis(generators, kinds, dimension, len(rows) - len(generators))
+
+
+def _residuals(
+    rows: Tensor, unknowns: Unknowns, fresh: Sequence[Sample], slices: Mapping[str, slice]
+) -> list[float]:
+    """Derivatives along combinations of fields, relative to random directions like them."""
+    rng = torch.Generator().manual_seed(0)
+    worst = torch.zeros(len(rows), dtype=torch.float64)
+    for sample in fresh:
+        directions = unknowns.fields(sample, slices) @ rows.T
+        control = torch.randn(directions.shape, generator=rng, dtype=torch.float64)
+        for place in slices.values():
+            size = control[place].norm(dim=0).clamp(min=1e-300)
+            control[place] *= directions[place].norm(dim=0) / size
+        along, random = (sample.rows @ d for d in (directions, control))
+        # where all of what moves is redundant, a random change of it does nothing either
+        least = _FLOOR * directions.norm(dim=0) * float(sample.rows.norm())
+        scale = torch.maximum(random.norm(dim=0), least).clamp(min=1e-300)
+        worst = torch.maximum(worst, along.norm(dim=0) / scale)
+    return worst.tolist()
+
+
+def _staying(found: Sequence[Discovered], function: Function, draw: Draw, seed: int) -> list[bool]:
+    """Which generators leave the output alone when they are followed for a while."""
+    if not found:
+        return []
+    rng = torch.Generator().manual_seed(seed)
+    theta = function.random_point(rng)
+    inputs = draw(rng)
+    value = function(theta, inputs)
+
+    def stays(generator: Discovered) -> bool:
+        return _change(generator, theta, lambda point: function(point, inputs), value, rng)
+
+    if stays(combination(found, rng)):
+        return [True] * len(found)
+    return [stays(generator) for generator in found]
+
+
+def _change(
+    generator: Discovered,
+    theta: Mapping[str, Tensor],
+    output: Callable[[Mapping[str, Tensor]], Tensor],
+    value: Tensor,
+    rng: torch.Generator,
+) -> bool:
+    """Whether the flow changes the output by nothing, held against a random change as large."""
+    one = torch.ones(1, dtype=torch.float64)
+    speed = max(
+        float(change.norm() / theta[name].norm().clamp(min=1e-300))
+        for name, change in generator.direction(theta, one).items()
+    )
+    moved = generator.flow(theta, one, _TIME / max(speed, 1e-300))
+    control = {}
+    for name, tensor in moved.items():
+        drawn = torch.randn(tensor.shape, generator=rng, dtype=torch.float64)
+        size = (tensor - theta[name]).norm() / drawn.norm().clamp(min=1e-300)
+        control[name] = theta[name] + drawn * size
+    try:
+        along = float((output({**theta, **moved}) - value).norm())
+        random = float((output({**theta, **control}) - value).norm())
+    except InputError:  # the flow leads out of the domain of the function
+        return False
+    return along <= TOLERANCE * max(random, _FLOOR * float(value.norm()))

@@ -1,0 +1,168 @@
+"""The linearised invariance equation over a dictionary, stacked over points and inputs.
+
+`D_θ f(θ, x) · Σ_k c_k v_k(θ) = 0` for all θ and x is linear in the constants c. The fields of the
+dictionary are first thinned out until no combination of them vanishes identically; then the null
+space of the stacked equations is the space of symmetries that the dictionary can express.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from symfind.discovery.monomials import Monomial
+from symfind.discovery.samples import Sample, Samples
+from symfind.verify.rank import NOISE, Spectrum, reveal
+from symfind.verify.rowspace import RowSpace
+
+_DEPENDENT = 1e-8  # part of a field, of unit norm, that earlier ones do not give
+_VANISHING = 1e-10  # size of a field that is zero but for rounding
+_ZERO = 1e-9  # coefficients of a relation that count as zero
+_SPARE = 1.1  # equations per unknown
+_CONFIRM = 2  # further points that must see nothing of the solutions
+_ROUNDS = 6  # how often equations are added before giving up
+
+
+@dataclass(frozen=True)
+class Unknowns:
+    """Fields of a dictionary, and those that are linearly independent over the constants.
+
+    Attributes:
+        blocks: the monomials.
+        kept: the positions of the independent ones, among all fields of all blocks in order.
+        relations: combinations [relations, fields] of all fields that vanish identically.
+    """
+
+    blocks: tuple[Monomial, ...]
+    kept: Tensor
+    relations: Tensor
+
+    @property
+    def total(self) -> int:
+        """Number of fields."""
+        return sum(block.count for block in self.blocks)
+
+    @property
+    def count(self) -> int:
+        """Number of unknowns."""
+        return len(self.kept)
+
+    def apply(self, rows: Tensor, sample: Sample, slices: Mapping[str, slice]) -> Tensor:
+        """Covectors [rows, parameters] on all fields at a point: [rows, fields]."""
+        shapes = {name: value.squeeze().shape for name, value in sample.theta.items()}
+        parts = [
+            block.pull(
+                rows[:, slices[block.target]].reshape(len(rows), *shapes[block.target]),
+                sample.theta,
+            )
+            for block in self.blocks
+        ]
+        return torch.cat(parts, 1)
+
+    def fields(self, sample: Sample, slices: Mapping[str, slice]) -> Tensor:
+        """All fields at a point as columns, [parameters, fields]."""
+        size = sum(value.numel() for value in sample.theta.values())
+        return self.apply(torch.eye(size, dtype=torch.float64), sample, slices)
+
+    def spread(self, rows: Tensor) -> Tensor:
+        """Combinations of the independent fields, [rows, count], as ones of all [rows, fields]."""
+        full = rows.new_zeros(len(rows), self.total)
+        full[:, self.kept] = rows
+        return full
+
+
+def independent(blocks: Sequence[Monomial], samples: Samples) -> Unknowns:
+    """Leave out every field that is a constant combination of earlier ones, or zero.
+
+    Fields of different tensors are independent of each other, so each tensor is looked at alone.
+    """
+    start = 0
+    by_target: dict[str, list[tuple[int, Monomial]]] = {}
+    for block in blocks:
+        by_target.setdefault(block.target, []).append((start, block))
+        start += block.count
+    kept, relations = [], []
+    for own in by_target.values():
+        places = torch.cat([torch.arange(s, s + b.count) for s, b in own])
+        leading, vanishing = _leading(own, samples)
+        kept.append(places[leading])
+        full = vanishing.new_zeros(len(vanishing), start)
+        full[:, places] = vanishing
+        relations.append(full)
+    return Unknowns(tuple(blocks), torch.cat(kept).sort().values, torch.cat(relations))
+
+
+def _leading(own: Sequence[tuple[int, Monomial]], samples: Samples) -> tuple[Tensor, Tensor]:
+    """Which fields of one tensor do not depend on those before them, and how the others do."""
+    first = samples[0].theta[own[0][1].target]
+    count = sum(block.count for _, block in own)
+    points = math.ceil(count / first.numel()) + 2
+    eye = torch.eye(first.numel(), dtype=torch.float64)
+    eye = eye.reshape(first.numel(), *first.squeeze().shape)
+    stack = torch.cat([
+        torch.cat([block.pull(eye, samples.theta(i)) for _, block in own], 1)
+        for i in range(points)
+    ])  # fmt: skip
+    norms = stack.norm(dim=0)
+    alive = (norms > _VANISHING).nonzero().flatten()
+    factor = torch.linalg.qr(stack[:, alive] / norms[alive], mode="r").R
+    diagonal = torch.zeros(len(alive), dtype=torch.float64)
+    diagonal[: len(factor)] = factor.diagonal().abs()
+    leading, following = alive[diagonal > _DEPENDENT], alive[diagonal <= _DEPENDENT]
+    relations = torch.zeros(len(following), count, dtype=torch.float64)
+    if len(following):
+        given = torch.linalg.lstsq(stack[:, leading], stack[:, following]).solution.T
+        relations[:, leading] = torch.where(given.abs() < _ZERO, 0.0, -given)
+        relations[torch.arange(len(following)), following] = 1.0
+    return leading, relations
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Combinations of fields that no input sees at any point.
+
+    Attributes:
+        null: independent columns [unknowns, dimension].
+        spectrum: with the gap that decided the dimension.
+        points: how many points were used.
+        settled: whether the last points added nothing, and the gap is clear.
+    """
+
+    null: Tensor
+    spectrum: Spectrum
+    points: int
+    settled: bool
+
+
+def solve(unknowns: Unknowns, samples: Samples) -> Solution:
+    """Stack equations at random points until their null space stays."""
+    space = RowSpace(unknowns.count)
+    used = 0
+
+    def equations() -> Tensor:
+        nonlocal used
+        sample = samples[used]
+        used += 1
+        return unknowns.apply(sample.rows, sample, samples.slices)[:, unknowns.kept]
+
+    worth = 0
+    while worth < _SPARE * unknowns.count or used < 2:
+        space.add(equations())
+        rank = samples[used - 1].rank
+        worth += max(rank, 1)
+    for _ in range(_ROUNDS):
+        known = reveal(space.matrix())
+        null = known.null / known.scales[:, None]
+        null = null / null.norm(dim=0)
+        new = [equations() for _ in range(_CONFIRM)]
+        seen = max((float((rows @ null).norm()) for rows in new), default=0.0)
+        typical = max(float(rows.norm()) for rows in new)
+        for rows in new:
+            space.add(rows)
+        if null.shape[1] == 0 or seen <= 10**NOISE * typical * null.shape[1]:
+            return Solution(null, known.spectrum, used, known.spectrum.clear)
+        for _ in range(used // 2):
+            space.add(equations())
+    return Solution(null, known.spectrum, used, False)

@@ -1,0 +1,169 @@
+"""Symmetries of a model without any rule: its derivatives are all that is asked for."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from symfind.analysis.derived import Derived
+from symfind.analysis.subject import Subject, probe
+from symfind.analysis.verification import verify_derived
+from symfind.discovery.check import Basis, checked
+from symfind.discovery.compare import Comparison, Symbolic, compare, support
+from symfind.discovery.dictionary import Shape
+from symfind.discovery.generators import Discovered
+from symfind.discovery.result import Discovery, Status
+from symfind.discovery.samples import Sample, Samples
+from symfind.discovery.search import Found, search
+from symfind.errors import InputError, TraceError
+from symfind.load import resolve
+from symfind.trace import Graph, trace_loaded
+from symfind.verify import Function, Nullity, measure_nullity
+from symfind.verify.threads import fitting_threads
+
+MOST_PARAMETERS = 2000
+MOST_FIELDS = 4000
+
+
+def discover(
+    model: nn.Module | str,
+    example_inputs: Any = None,
+    output: Literal["raw", "softmax"] = "raw",
+    seed: int = 0,
+    *,
+    train: bool = False,
+    inputs: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
+    fields: int = MOST_FIELDS,
+    progress: Callable[[str], None] | None = None,
+) -> Discovery:
+    """Find the symmetries that a dictionary of local vector fields can express.
+
+    The linearised invariance equation `D_θ f(θ, x) ξ(θ) = 0` is solved for ξ in the span of the
+    dictionary, stacked over random θ and x. It knows the model as a function only, so it works
+    where operations have no rule, and what it finds is compared with what the rules derive.
+
+    Args:
+        model: a module, or a spec as on the command line.
+        example_inputs: tensor, tuple or dict; optional where the spec provides them.
+        output: "raw", or "softmax": outputs that differ by what softmax ignores are the same.
+        seed: of all random numbers.
+        train: batch statistics as in training; dropout stays off.
+        inputs: input specs that replace the example inputs, as `--input`.
+        settings: keyword arguments for a factory, class or config, as `--set`.
+        fields: size of the dictionary at most.
+        progress: called with a line on what is being done.
+
+    Returns:
+        Generators with exact coefficients where they are rational, and the comparison.
+
+    Raises:
+        LoadError: the spec cannot be loaded.
+        InputError: the inputs do not fit, the model is not finite on them, or it has too many
+            parameters for dense linear algebra.
+    """
+    tell = progress or (lambda text: None)
+    tell("loading the model")
+    loaded = resolve(model, example_inputs, inputs=inputs, settings=settings, seed=seed)
+    subject = Subject(loaded, _NO_GRAPH, output, train, "cpu", seed, tell)
+    function = subject.function()
+    if function.count > MOST_PARAMETERS:
+        raise InputError(
+            f"{loaded.name} has {function.count:,} parameters; discovery is for "
+            f"{MOST_PARAMETERS:,} at most: take smaller sizes (--set)"
+        )
+    try:
+        graph = trace_loaded(loaded, train=train)
+        subject = Subject(loaded, graph, output, train, "cpu", seed, tell)
+        symbolic: Symbolic | str = _symbolic(subject)
+    except TraceError as error:
+        symbolic = str(error)
+    probe(function, function.random_point(torch.Generator().manual_seed(seed)))
+    with fitting_threads(function.count):
+        return _discovery(subject, function, symbolic, fields)
+
+
+_NO_GRAPH = Graph([], [], {}, [], [])
+
+
+def _symbolic(subject: Subject) -> Symbolic:
+    """What the rules derive, and the model itself confirms."""
+    subject.tell("deriving symmetries")
+    derived = Derived(subject.graph, subject.loaded, subject.output)
+    try:
+        verify_derived(derived, subject, True)
+    except NotImplementedError:  # an operation without a second derivative has no tangent here
+        pass
+    families = tuple(
+        (factor.id, factor.kind, tally.family)
+        for k, (group, factor) in enumerate(zip(derived.groups, derived.factors, strict=True))
+        if k not in derived.failed
+        for tally in group.tallies
+    )
+    gaps = tuple(dict.fromkeys(gap.op for gap in derived.gaps()))
+    return Symbolic(families, tuple(derived.unread), gaps)
+
+
+def _discovery(
+    subject: Subject, function: Function, symbolic: Symbolic | str, fields: int
+) -> Discovery:
+    subject.tell("measuring the nullity")
+    fresh = subject.fresh()
+    measured = measure_nullity(function, fresh, seed=subject.seed, progress=subject.tell)
+    clear = measured.status == "clear"
+    shapes = [Shape(name, function.shapes[name]) for name in function.names]
+    samples = Samples(function, fresh, subject.seed + 1)
+    found = search(shapes, samples, measured.nullity if clear else None, fields, subject.tell)
+    subject.tell("checking generators")
+    basis = checked(found, samples, fresh, subject.seed) if found else Basis((), (), 0, 0)
+    if found is None and shapes:
+        reason = "no clear gap in the spectrum of the stacked equation"
+    elif basis.rejected:
+        reason = "solutions that fail at other points, or whose flow changes the output"
+    else:
+        reason = measured.reason
+    status: Status = "complete" if basis.dimension == measured.nullity else "incomplete"
+    spectrum = found.solution.spectrum if found else None
+    return Discovery(
+        model=subject.loaded.name,
+        spec=subject.loaded.spec,
+        parameters=function.count,
+        nullity=measured.nullity,
+        dimension=basis.dimension,
+        status="undetermined" if reason else status,
+        reason=reason,
+        remainder=_remainder(found, measured, samples) if found and not reason else (),
+        fields=found.dictionary.count if found else 0,
+        independent=found.unknowns.count if found else 0,
+        points=found.solution.points if found else 0,
+        gap=(round(spectrum.kept, 1), round(spectrum.dropped, 1)) if spectrum else None,
+        rejected=basis.rejected,
+        left_out=found.left_out if found else (),
+        patterns=basis.patterns,
+        generators=basis.generators,
+        comparison=_comparison(basis.generators, symbolic, samples),
+    )
+
+
+def _comparison(
+    found: Sequence[Discovered], symbolic: Symbolic | str, samples: Samples
+) -> Comparison:
+    if isinstance(symbolic, str):
+        return Comparison(0, 0, (), 0, (), (), symbolic)
+    theta = samples.theta(0)
+    directions = torch.zeros(samples.function.count, len(found), dtype=torch.float64)
+    one = torch.ones(1, dtype=torch.float64)
+    for i, generator in enumerate(found):
+        for name, change in generator.direction(theta, one).items():
+            directions[samples.slices[name], i] = change.reshape(-1)
+    return compare(directions, symbolic, theta, samples.slices)
+
+
+def _remainder(found: Found, measured: Nullity, samples: Samples) -> tuple[str, ...]:
+    """The tensors that carry what is null and not discovered."""
+    missing = (measured.nullity or 0) - found.dimension
+    if missing <= 0 or measured.theta is None or measured.null is None:
+        return ()
+    at = Sample(measured.theta, torch.zeros(0, measured.parameters, dtype=torch.float64), 0)
+    return support(measured.null, found.directions(at, samples.slices), samples.slices, missing)

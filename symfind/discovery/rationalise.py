@@ -1,0 +1,108 @@
+"""From a basis of a null space in floating point to a sparse one with exact coefficients.
+
+The reduced row echelon form of a subspace is unique once its coordinates are ordered, and a
+subspace with a rational basis has a rational one; its rows have minimal support. What a fraction
+with a small denominator does not give stays a number, and is marked.
+"""
+
+from fractions import Fraction
+
+import torch
+from torch import Tensor
+
+Coefficient = Fraction | float
+
+_PIVOT = 1e-6  # entries of orthonormal rows, below which there is no pivot
+_ZERO = 1e-9  # entries of the echelon form that count as zero
+_PASSES = 8  # over all rows
+_DENOMINATOR = 360
+_CLOSE = 1e-9  # distance of a number from the fraction it is taken for
+
+
+def echelon(null: Tensor) -> Tensor:
+    """The reduced row echelon form [dimension, unknowns] of the span of independent columns."""
+    if null.shape[1] == 0:
+        return null.T
+    ortho = torch.linalg.qr(null).Q.T
+    pivots = _pivots(ortho.clone())
+    # solved at once from the untouched rows, so that no rounding piles up
+    rows = torch.linalg.solve(ortho[:, pivots], ortho)
+    return torch.where(rows.abs() < _ZERO, 0.0, rows)
+
+
+def _pivots(rows: Tensor) -> list[int]:
+    """The first columns that are independent; the rows are eliminated in place."""
+    pivots: list[int] = []
+    for column in range(rows.shape[1]):
+        done = len(pivots)
+        if done == len(rows):
+            break
+        largest = int(rows[done:, column].abs().argmax()) + done
+        if float(rows[largest, column].abs()) < _PIVOT:
+            continue
+        rows[[done, largest]] = rows[[largest, done]]
+        rows[done] /= rows[done, column].clone()
+        rest = rows[:, column].clone()
+        rest[done] = 0.0
+        rows -= rest[:, None] * rows[done]
+        pivots.append(column)
+    return pivots
+
+
+def fraction(value: float) -> Coefficient:
+    """The fraction with a small denominator that a number is, or the number."""
+    near = Fraction(value).limit_denominator(_DENOMINATOR)
+    return near if abs(value - near) <= _CLOSE * max(1.0, abs(value)) else value
+
+
+def rationalise(row: Tensor) -> tuple[Tensor, bool]:
+    """Coefficients with every fraction in its place, and whether all of them are fractions."""
+    result, exact = torch.zeros_like(row), True
+    for index in row.nonzero().flatten().tolist():
+        value = fraction(float(row[index]))
+        exact &= isinstance(value, Fraction)
+        result[index] = float(value)
+    return result, exact
+
+
+def sparsify(rows: Tensor, relations: Tensor) -> Tensor:
+    """Rows with the same span modulo relations, and fewer entries.
+
+    A multiple of another row, or of a relation, is added to a row while that cancels more than it
+    brings in.
+
+    Args:
+        rows: combinations of fields, [rows, fields].
+        relations: combinations that vanish, [relations, fields].
+    """
+    pool = torch.cat([relations, rows])
+    first = len(relations)
+    for _ in range(_PASSES):
+        changed = False
+        for i in range(first, len(pool)):
+            better = _thinner(pool, i)
+            while better is not None:
+                pool[i] = better
+                changed = True
+                better = _thinner(pool, i)
+        if not changed:
+            break
+    return pool[first:]
+
+
+def _thinner(pool: Tensor, i: int) -> Tensor | None:
+    """Row i plus a multiple of another row, with fewer entries; None where there is none."""
+    row = pool[i]
+    best, fewest = None, int((row != 0).sum())
+    for k in row.nonzero().flatten().tolist():
+        others = pool[:, k].nonzero().flatten()
+        others = others[others != i]
+        if not len(others):
+            continue
+        changed = row - (row[k] / pool[others, k])[:, None] * pool[others]
+        changed = torch.where(changed.abs() < _ZERO, 0.0, changed)
+        counts = (changed != 0).sum(1)
+        least = int(counts.argmin())
+        if int(counts[least]) < fewest:
+            best, fewest = changed[least], int(counts[least])
+    return best

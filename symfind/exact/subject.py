@@ -1,0 +1,68 @@
+"""What is examined: a traced model, and how points are drawn for it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from symfind.load import Inputs, draw, resolve
+from symfind.load.inputs import leaves
+from symfind.trace import Graph, trace_loaded
+from symfind.verify.sampling import parameter_sampler
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model, its example inputs and its graph."""
+
+    model: nn.Module
+    inputs: Inputs
+    graph: Graph
+
+    @classmethod
+    def of(
+        cls,
+        model: nn.Module | str,
+        example_inputs: Any,
+        inputs: Sequence[str],
+        settings: Mapping[str, Any],
+        train: bool,
+        seed: int,
+    ) -> "Subject":
+        """Load and trace; raises LoadError, InputError, TraceError."""
+        loaded = resolve(model, example_inputs, inputs=inputs, settings=settings, seed=seed)
+        return cls(loaded.model, loaded.inputs, trace_loaded(loaded, train=train))
+
+    @property
+    def discrete(self) -> bool:
+        """Whether some inputs are integers: those that are drawn are few among many."""
+        return any(
+            not (op.dtype is None or op.dtype.is_floating_point or op.dtype is torch.bool)
+            for op in self.graph.inputs
+        )
+
+    def draw_parameters(self, rng: torch.Generator) -> dict[str, Tensor]:
+        """Generic real parameters, by name."""
+        return {name: parameter_sampler(self.model, name)(rng) for name in self.graph.parameters}
+
+    def draw_inputs(self, rng: torch.Generator) -> dict[str, Tensor]:
+        """Generic inputs, by name; of several sizes, so that rarely active units are reached."""
+        scale = float(0.5 * 6.0 ** torch.rand((), generator=rng, dtype=torch.float64))
+        drawn = draw(self.inputs, rng, bounds=self._bounds(), dtype=torch.float64)
+        tensors = [leaf for _, leaf in leaves(drawn) if isinstance(leaf, Tensor)]
+        return {
+            op.key: leaf * scale if leaf.is_floating_point() else leaf
+            for op, leaf in zip(self.graph.inputs, tensors, strict=True)
+        }
+
+    def _bounds(self) -> dict[str, int]:
+        """Of integer inputs: those given, else the length of the table they are looked up in."""
+        bounds = dict(self.inputs.bounds)
+        keys = [key for key, leaf in leaves(self.inputs) if isinstance(leaf, Tensor)]
+        for key, op in zip(keys, self.graph.inputs, strict=True):
+            for user in op.users:
+                if user.target.startswith("aten.embedding") and user.args[1] is op:
+                    bounds.setdefault(key, (user.args[0].shape or (2,))[0])
+        return bounds

@@ -1,0 +1,20 @@
+"""Trace a loaded model on its inputs."""
+
+from symfind.errors import TraceError
+from symfind.load.loaded import Loaded
+from symfind.trace.graph import Graph
+from symfind.trace.misfit import misfit
+from symfind.trace.tracer import trace
+
+
+def trace_loaded(loaded: Loaded, *, train: bool = False) -> Graph:
+    """The graph of a loaded model.
+
+    Raises:
+        InputError: the inputs do not fit; the message names the argument and the module.
+        TraceError: the model cannot be traced; the message names the line.
+    """
+    try:
+        return trace(loaded.model, loaded.inputs.args, loaded.inputs.kwargs, train=train)
+    except TraceError as error:
+        raise misfit(loaded.model, loaded.inputs) or error from error

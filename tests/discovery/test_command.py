@@ -1,0 +1,72 @@
+"""`symfind discover`: a table for people, JSON for programs, and its exit codes."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from symfind.cli import main
+
+NET = """
+import torch
+from torch import nn
+
+class Odd(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.u, self.v, self.read = nn.Linear(4, 3), nn.Linear(4, 3), nn.Linear(3, 2)
+    def forward(self, x):
+        return self.read(torch.linalg.cross(self.u(x), self.v(x)))
+
+class Lies(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(3, 3), nn.Linear(3, 2)
+    def forward(self, x):
+        return self.b(self.a(x).detach().tanh())
+
+model = Odd()
+example_inputs = torch.ones(4, 4)
+def lying():
+    return Lies(), torch.ones(4, 3)
+"""
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> str:
+    path = tmp_path / "net.py"
+    path.write_text(NET)
+    return str(path)
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner(env={"COLUMNS": "80"}).invoke(main, ["discover", *arguments])
+
+
+def test_a_table_of_generators(net: str) -> None:
+    result = call(net)
+    assert result.exit_code == 0 and not result.stderr
+    words = " ".join(result.stdout.split())
+    assert "u.weight -> A u.weight, u.bias -> A u.bias, v.weight -> B v.weight" in words
+    assert "complete: the generators span" in words
+    assert "linalg_cross" in words and "12 of the discovered" in words
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert len(call(net, "--details").stdout) > len(result.stdout)
+
+
+def test_json(net: str, tmp_path: Path) -> None:
+    data = json.loads(call(net, "--json", "-").stdout)
+    assert data["dimension"] == data["nullity"] == len(data["generators"]) == 12
+    assert data["comparison"]["missed"] == 12
+    target = tmp_path / "found.json"
+    assert call(net, "--quiet", "--json", str(target)).stdout == ""
+    assert json.loads(target.read_text()) == data
+
+
+def test_exit_codes(net: str) -> None:
+    lying = call(net + ":lying")
+    assert lying.exit_code == 1 and "undetermined" in lying.stdout and "rejected" in lying.stdout
+    missing = call(net + ":nothing")
+    assert missing.exit_code == 2 and missing.stderr.startswith("error:") and not missing.stdout
+    assert call(net, "--fields", "0").exit_code == 2
