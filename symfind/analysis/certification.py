@@ -1,25 +1,35 @@
 """The certificate: whether the derived directions are all that the measurement sees."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from torch import Tensor
+
 from symfind.analysis.derived import Derived
+from symfind.analysis.known import known_directions
+from symfind.analysis.points import Values
+from symfind.analysis.remainder import Remainder
 from symfind.analysis.subject import Subject
-from symfind.report.model import Certificate
-from symfind.solve.support import unexplained_support
-from symfind.verify import measure_nullity
+from symfind.errors import InputError
+from symfind.report.model import Certificate, NullSet
+from symfind.verify import Function, Nullity, measure_nullity, nullity_at
+from symfind.verify.budget import OutOfTime
 
 DENSE_PARAMETERS = 3000
 MOST_PARAMETERS = 10_000
 
 
-def certify_derived(found: Derived, subject: Subject, wanted: str, proven: bool) -> Certificate:
+def certify_derived(
+    found: Derived, subject: Subject, wanted: str, points: Mapping[str, Values]
+) -> Certificate:
     """Measure the nullity where that is possible, and hold the derived count against it.
 
     Args:
         found: what was derived.
         subject: the model.
         wanted: "auto", "always" or "never".
-        proven: whether the generators were verified.
+        points: what gives the values of the parameters at other points than random ones.
     """
     if wanted == "never":
         return Certificate("skipped", reason="not asked for")
@@ -29,36 +39,169 @@ def certify_derived(found: Derived, subject: Subject, wanted: str, proven: bool)
     if found.parameters > MOST_PARAMETERS:
         reason = f"{found.parameters:,} parameters: a dense Jacobian is for {MOST_PARAMETERS:,}"
         return Certificate("skipped", reason=f"{reason} at most")
-    subject.tell("measuring the nullity")
-    redundant = found.redundant
-    measured = measure_nullity(
-        subject.function(),
-        subject.fresh(),
-        seed=subject.seed,
-        expected=redundant if proven else None,
-        progress=subject.tell,
-    )
-    common: dict[str, Any] = {
-        "method": "jacobian",
-        "on": "model",
-        "parameters": found.parameters,
-        "nullity": measured.nullity,
-        "redundant": redundant,
-        "unexplained": None if measured.nullity is None else measured.nullity - redundant,
-        "gap": measured.gap,
-        "points": measured.points,
-    }
-    if measured.status == "undetermined" or measured.nullity is None:
-        return Certificate("undetermined", reason=measured.reason, **common)
-    if measured.nullity == redundant:
-        return Certificate("complete", **common)
-    if measured.nullity < redundant:
-        return Certificate(
-            "undetermined",
-            reason="more was derived than measured: the inputs are special, or this is a bug",
-            **common,
+    return _Certification(found, subject).certificate(points)
+
+
+class _Certification:
+    def __init__(self, found: Derived, subject: Subject) -> None:
+        self.found, self.subject = found, subject
+        self.function: Function = subject.function()
+        self.known = known_directions(found)
+
+    def certificate(self, points: Mapping[str, Values]) -> Certificate:
+        """The measurement, what it leaves unexplained, and that at other points."""
+        self.subject.tell("measuring the nullity")
+        measured = measure_nullity(
+            self.function,
+            self.subject.fresh(),
+            seed=self.subject.seed,
+            known=self.known,
+            progress=self.subject.tell,
         )
-    subject.tell("looking for what carries the unexplained directions")
-    assert measured.theta is not None and measured.null is not None
-    support = unexplained_support(measured.theta, measured.null, found.families, found.unread)
-    return Certificate("incomplete", unexplained_support=support, **common)
+        result = self._judged(measured)
+        if measured.status != "clear":
+            return result
+        try:
+            result = self._explained(result, measured)
+            return self._elsewhere(result, points)
+        except KeyboardInterrupt:
+            return _cut(result, "interrupted before all was looked at")
+        except OutOfTime:
+            return _cut(result, "the time limit was reached before all was looked at")
+
+    def _judged(self, measured: Nullity) -> Certificate:
+        redundant = self.found.redundant
+        common: dict[str, Any] = {
+            "method": "jacobian",
+            "on": "model",
+            "parameters": self.found.parameters,
+            "nullity": measured.nullity,
+            "redundant": redundant,
+            "unexplained": None if measured.nullity is None else measured.nullity - redundant,
+            "gap": measured.gap,
+            "points": measured.points,
+            "known": measured.known if measured.nullity is not None else None,
+            "saturation": measured.saturation,
+            "at": {} if measured.nullity is None else {"generic": measured.nullity},
+        }
+        if measured.status == "undetermined" or measured.nullity is None:
+            return Certificate("undetermined", reason=measured.reason, **common)
+        if measured.nullity < redundant:
+            return Certificate("undetermined", reason=_too_many(redundant, measured), **common)
+        if measured.nullity > redundant:
+            return Certificate("incomplete", **common)
+        if measured.known < redundant:
+            reason = (
+                f"{redundant:,} directions were counted and as many are null, but those derived "
+                f"span {measured.known:,} only"
+            )
+            return Certificate("undetermined", reason=reason, **common)
+        return Certificate("complete", **common)
+
+    def _explained(self, certificate: Certificate, measured: Nullity) -> Certificate:
+        """Say what is special about points, and what is left unexplained."""
+        words = []
+        more = [n for n in measured.points if n > (measured.nullity or 0)]
+        if more:
+            words.append(
+                f"At {len(more)} of {len(measured.points)} random points up to "
+                f"{max(more) - (measured.nullity or 0):,} more are null (units that are dead or "
+                "always on there): special to these points, and not counted."
+            )
+        if certificate.status != "incomplete":
+            return replace(certificate, words="\n".join(words))
+        beyond = 0 if measured.beyond is None else measured.beyond.shape[1]
+        counted = (certificate.unexplained or 0) - beyond
+        if counted > 0:
+            words.append(
+                f"{counted:,} of the unexplained directions are derived, but were not counted."
+            )
+        if not beyond:
+            return replace(certificate, words="\n".join(words))
+        self.subject.tell("looking for what carries the unexplained directions")
+        sets = Remainder(self.subject, self.function, measured).sets()
+        support = {name for one in sets for name in one.tensors}
+        words += _sentences(sets)
+        rigid = [gap.op for gap in self.found.gaps()]
+        if rigid and any(one.kind == "structural" for one in sets):
+            words.append(f"Operations without a rule, where one may be missing: {_list(rigid)}.")
+        return replace(
+            certificate,
+            unexplained_support=tuple(n for n in self.function.names if n in support),
+            unexplained_sets=sets,
+            words="\n".join(words),
+        )
+
+    def _elsewhere(self, certificate: Certificate, points: Mapping[str, Values]) -> Certificate:
+        """Measure at given points as well."""
+        generic = certificate.nullity or 0
+        for name, values in points.items():
+            words = self._at(name, values(), generic)
+            at = dict(certificate.at)
+            if isinstance(words, tuple):
+                at[name], words = words
+            lines = [line for line in (certificate.words, words) if line]
+            certificate = replace(certificate, at=at, words="\n".join(lines))
+        return certificate
+
+    def _point(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Parameters in their order, then what else is given: buffers and frozen ones."""
+        names = [*self.function.names, *(n for n in values if n not in self.function.shapes)]
+        placed = {n: values[n].detach().to(self.function.device) for n in names}
+        return {n: v.double() if v.is_floating_point() else v for n, v in placed.items()}
+
+    def _at(
+        self, name: str, values: Mapping[str, Tensor] | None, generic: int
+    ) -> tuple[int, str] | str:
+        where = "initialisation" if name == "init" else f"the given {name}"
+        if values is None:
+            return f"At {where} nothing was measured: the model has no values of its own."
+        self.subject.tell(f"measuring the nullity at {where}")
+        theta = self._point(values)
+        try:
+            found = nullity_at(self.function, self.subject.fresh(), theta,
+                               seed=self.subject.seed, known=self.known,
+                               progress=self.subject.tell)  # fmt: skip
+        except InputError as error:
+            return f"At {where} nothing was measured: {error}."
+        if found.nullity is None or found.status == "undetermined":
+            return f"At {where} the nullity is undetermined: {found.reason}."
+        more = found.nullity - generic
+        if more > 0:
+            return found.nullity, f"At {where} {more:,} more are null: special to this point."
+        if more < 0:
+            return found.nullity, (
+                f"At {where} {-more:,} fewer are null than at the random points: those were "
+                "special, and the functional dimension is larger than it says."
+            )
+        return found.nullity, f"At {where} the nullity is the generic one."
+
+
+def _sentences(sets: Sequence[NullSet]) -> list[str]:
+    """One for every kind of set, with where it is found."""
+    places: dict[str, list[str]] = {}
+    for one in sets:
+        places.setdefault(one.words, []).append(f"{one.dimension:,} in {_list(one.tensors)}")
+    return [f"{'; '.join(where)}: {words}." for words, where in places.items()]
+
+
+def _too_many(redundant: int, measured: Nullity) -> str:
+    if measured.known and measured.known < redundant:
+        return (
+            f"{redundant:,} directions were counted, but those derived span {measured.known:,} "
+            "only: the count is too large"
+        )
+    return "more was derived than measured: the inputs are special, or this is a bug"
+
+
+def _cut(certificate: Certificate, reason: str) -> Certificate:
+    """What stands when time ran out after the nullity was known."""
+    if certificate.status in ("complete", "incomplete"):
+        lines = [line for line in (certificate.words, f"{reason[:1].upper()}{reason[1:]}.") if line]
+        return replace(certificate, words="\n".join(lines))
+    return certificate
+
+
+def _list(names: tuple[str, ...] | list[str], most: int = 4) -> str:
+    shown = ", ".join(names[:most])
+    return shown + (f" and {len(names) - most} more" if len(names) > most else "")

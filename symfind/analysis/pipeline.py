@@ -11,8 +11,16 @@ from torch import nn
 from symfind import __version__
 from symfind.analysis.certification import certify_derived
 from symfind.analysis.derived import Derived
+from symfind.analysis.points import Values, asked_points
 from symfind.analysis.subject import Subject, probe
-from symfind.analysis.verification import VERIFIED_PARAMETERS, Verified, verify_derived
+from symfind.analysis.verification import (
+    INTERRUPTED,
+    TIME_UP,
+    VERIFIED_PARAMETERS,
+    Verified,
+    unverified,
+    verify_derived,
+)
 from symfind.discrete import discrete_part
 from symfind.load import resolve
 from symfind.load.inputs import describe
@@ -26,6 +34,7 @@ from symfind.report.model import (
     Versions,
 )
 from symfind.trace import trace_loaded
+from symfind.verify.budget import OutOfTime, limited
 from symfind.verify.threads import fitting_threads
 
 Tell = Callable[[str], None] | None
@@ -44,6 +53,8 @@ def analyze(
     inputs: Sequence[str] = (),
     settings: Mapping[str, Any] | None = None,
     weights: str | None = None,
+    points: str | Sequence[str] = "generic",
+    budget: float | None = None,
     progress: Tell = None,
 ) -> Report:
     """Find the continuous symmetries of a model's parameter space.
@@ -59,7 +70,12 @@ def analyze(
         train: batch statistics as in training; dropout stays off.
         inputs: input specs that replace the example inputs, as `--input`.
         settings: keyword arguments for a factory, class or config, as `--set`.
-        weights: a checkpoint whose names and shapes are checked against the model.
+        weights: a checkpoint whose names and shapes are checked against the model, and where the
+            nullity is measured as well.
+        points: where the nullity is measured besides random parameters: "generic", "init" (the
+            model's own initial values) and "weights", as a sequence or joined by commas.
+        budget: seconds that verification and certificate may take together; what is not known
+            then is said to be undetermined. An interruption from the keyboard does the same.
         progress: called with a line on what is being done.
 
     Returns:
@@ -76,6 +92,7 @@ def analyze(
     loaded = resolve(
         model, example_inputs, inputs=inputs, settings=settings, weights=weights, seed=seed
     )
+    places = asked_points(points, loaded, settings or {}, seed)
     ends = {"load": time.perf_counter()}
     tell("tracing")
     graph = trace_loaded(loaded, train=train)
@@ -84,15 +101,44 @@ def analyze(
     tell("deriving symmetries")
     found = _derived(subject)
     ends["solve"] = time.perf_counter()
-    verified = verify_derived(found, subject, verify)
-    discrete = _discrete(subject, found, verified)
-    ends["verify"] = time.perf_counter()
-    try:
-        certificate = certify_derived(found, subject, certify, verified.proven)
-    except KeyboardInterrupt:
-        certificate = Certificate("undetermined", reason="interrupted")
+    verified, discrete, certificate = _checked(
+        found, subject, verify, certify, places, budget, ends
+    )
     ends["certify"] = time.perf_counter()
     return _report(subject, found, verified, certificate, discrete, _timing(start, ends))
+
+
+def _checked(
+    found: Derived,
+    subject: Subject,
+    verify: bool,
+    certify: str,
+    places: Mapping[str, Values],
+    budget: float | None,
+    ends: dict[str, float],
+) -> tuple[Verified, tuple[Discrete, ...], Certificate]:
+    """What is checked on the model, as far as the limit on time and the keyboard let it be."""
+    verified = unverified(found, "not begun")
+    discrete = certificate = None
+    stopped = ""
+    try:
+        with limited(budget):
+            verified = verify_derived(found, subject, verify)
+            if not verified.stopped:
+                discrete = _discrete(subject, found, verified)
+                ends["verify"] = time.perf_counter()
+                certificate = certify_derived(found, subject, certify, places)
+    except KeyboardInterrupt:
+        stopped = INTERRUPTED
+    except OutOfTime:
+        stopped = TIME_UP
+    if discrete is None:
+        discrete = discrete_part(found.derivation, found.shapes, None, subject.seed)
+    ends.setdefault("verify", time.perf_counter())
+    if certificate is None and certify == "never":
+        certificate = certify_derived(found, subject, certify, {})
+    reason = stopped or verified.stopped
+    return verified, discrete, certificate or Certificate("undetermined", reason=reason)
 
 
 def _derived(subject: Subject) -> Derived:

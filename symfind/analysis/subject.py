@@ -67,16 +67,68 @@ class Subject:
 
         return fresh
 
+    def wider(self) -> dict[str, Callable[[torch.Generator], Inputs]]:
+        """What draws inputs beyond the given ones, by what is different about them.
+
+        Not every model can be evaluated on all of them.
+        """
+        bounds = {**self.loaded.inputs.bounds, **self._tables()}
+        start = Inputs(self.loaded.inputs.args, self.loaded.inputs.kwargs, bounds)
+        first = next((x for _, x in leaves(start) if isinstance(x, torch.Tensor) and x.ndim), None)
+        batch = 2 * first.shape[0] + 1 if first is not None else 1
+
+        def values(rng: torch.Generator, size: int | None = None) -> Inputs:
+            shift, scale = torch.randn(2, generator=rng, dtype=torch.float64).tolist()
+            return map_leaves(
+                draw(start, rng, batch=size, bounds=bounds, dtype=torch.float64),
+                lambda _, leaf: 3.0 * scale * leaf + 3.0 * shift if _is_float(leaf) else leaf,
+            )
+
+        def masks(rng: torch.Generator) -> Inputs:
+            return map_leaves(values(rng), lambda _, leaf: _flipped(leaf, rng))
+
+        def longer(rng: torch.Generator) -> Inputs:
+            size = first.shape[1] if first is not None and first.ndim > 1 else -1
+            return map_leaves(values(rng), lambda _, leaf: _lengthened(leaf, size))
+
+        found: dict[str, Callable[[torch.Generator], Inputs]] = {}
+        found["values of other size and mean, over whole tables"] = values
+        kinds = [x.dtype for _, x in leaves(start) if isinstance(x, torch.Tensor)]
+        if torch.bool in kinds:
+            found["other masks"] = masks
+        found["a larger batch"] = lambda rng: values(rng, batch)
+        if first is not None and first.ndim > 1:
+            found["longer inputs"] = longer
+        return found
+
     def _bounds(self) -> dict[str, int]:
         """Upper bounds of integer inputs: as given, else from the table they are looked up in."""
-        inputs = self.loaded.inputs
-        bounds = dict(inputs.bounds)
-        keys = [key for key, leaf in leaves(inputs) if isinstance(leaf, torch.Tensor)]
+        return {**self._tables(), **self.loaded.inputs.bounds}
+
+    def _tables(self) -> dict[str, int]:
+        """Rows of the tables that integer inputs are looked up in."""
+        rows: dict[str, int] = {}
+        keys = [k for k, leaf in leaves(self.loaded.inputs) if isinstance(leaf, torch.Tensor)]
         for key, op in zip(keys, self.graph.inputs, strict=False):
             for user in op.users:
                 if user.target.startswith("aten.embedding") and user.args[1] is op:
-                    bounds.setdefault(key, int((user.args[0].shape or (2,))[0]))
-        return bounds
+                    rows.setdefault(key, int((user.args[0].shape or (2,))[0]))
+        return rows
+
+
+def _flipped(leaf: Any, rng: torch.Generator) -> Any:
+    if not isinstance(leaf, torch.Tensor) or leaf.dtype != torch.bool:
+        return leaf
+    return torch.rand(leaf.shape, generator=rng) < 0.5
+
+
+def _lengthened(leaf: Any, size: int) -> Any:
+    """The same values and again some of them, along the second axis where it has this size."""
+    if not isinstance(leaf, torch.Tensor) or leaf.ndim < 2 or leaf.shape[1] != size:
+        return leaf
+    # values are all random, so that those that come again are as good as others elsewhere
+    more = leaf.flip(0).roll(1, 1)[:, : max(1, size // 2)]
+    return torch.cat([leaf, more], 1)
 
 
 def _is_float(leaf: Any) -> bool:

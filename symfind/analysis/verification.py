@@ -8,8 +8,11 @@ from symfind.analysis.derived import Derived
 from symfind.analysis.subject import Subject, probe
 from symfind.report.model import Factor, Residual, Verification
 from symfind.verify import verify
+from symfind.verify.budget import OutOfTime
 
 VERIFIED_PARAMETERS = 400_000_000
+INTERRUPTED = "interrupted"
+TIME_UP = "the time limit was reached"
 
 
 @dataclass(frozen=True)
@@ -24,14 +27,34 @@ class Verified:
         """Whether all generators that are counted have been seen to hold."""
         return self.verification.status in ("verified", "failed")
 
+    @property
+    def stopped(self) -> str:
+        """Why nothing should be begun after this, empty where nothing stands against it."""
+        reason = self.verification.reason
+        return reason if reason in (INTERRUPTED, TIME_UP) else ""
+
 
 def verify_derived(found: Derived, subject: Subject, wanted: bool) -> Verified:
     """Check all generators at a random point; those that fail leave the counted factors."""
     if not wanted:
-        return Verified(Verification("skipped", reason="not asked for"), tuple(found.near))
+        return unverified(found, "not asked for")
+    try:
+        return _verified(found, subject)
+    except KeyboardInterrupt:
+        return unverified(found, INTERRUPTED)
+    except OutOfTime:
+        return unverified(found, TIME_UP)
+
+
+def unverified(found: Derived, reason: str) -> Verified:
+    """Nothing was checked, and why."""
+    return Verified(Verification("skipped", reason=reason), tuple(found.near))
+
+
+def _verified(found: Derived, subject: Subject) -> Verified:
     if found.parameters > VERIFIED_PARAMETERS:
         reason = f"{found.parameters:,} parameters in float64 do not fit in memory"
-        return Verified(Verification("skipped", reason=reason), tuple(found.near))
+        return unverified(found, reason)
     subject.tell("verifying generators on the model")
     function = subject.function()
     rng = torch.Generator().manual_seed(subject.seed)

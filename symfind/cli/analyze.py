@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from symfind.cli.device import check_device
-from symfind.cli.options import debug_option, model_options
+from symfind.cli.options import Duration, debug_option, model_options
 from symfind.cli.output import STDOUT, check_writable, print_page, write_text
 from symfind.cli.progress import progress, spoken_warnings, stay_offline
 
@@ -24,6 +24,19 @@ if TYPE_CHECKING:
     default="auto",
     show_default=True,
     help="Measure the nullity: where the model or its twin is small enough, always, or never.",
+)
+@click.option(
+    "--points",
+    default="generic",
+    show_default=True,
+    metavar="NAMES",
+    help="Where the nullity is measured: generic (random), init, weights; joined by commas.",
+)
+@click.option(
+    "--budget",
+    type=Duration(),
+    metavar="TIME",
+    help="Limit on verification and certificate together: 60s, 5m, 1h.",
 )
 @click.option("--json", "json_file", metavar="FILE", help="Write the report as JSON; - for stdout.")
 @click.option("--details", is_flag=True, help="Show every place, tensor and size.")

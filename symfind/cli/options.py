@@ -20,6 +20,27 @@ def _settings(
     return settings
 
 
+class Duration(click.ParamType):
+    """A time such as ``60s``, ``5m``, ``1.5h`` or ``90``, in seconds."""
+
+    name = "time"
+    _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Seconds of a text."""
+        text = str(value).strip().lower()
+        unit = self._UNITS.get(text[-1:], None)
+        try:
+            seconds = float(text[:-1] if unit else text) * (unit or 1.0)
+        except ValueError:
+            seconds = -1.0
+        if not 0.0 < seconds < float("inf"):
+            self.fail(f"{value!r} is no time; write 60s, 5m or 1h", param, ctx)
+        return seconds
+
+
 def _debug(ctx: click.Context, parameter: click.Parameter, value: bool) -> bool:
     ctx.find_root().meta["symfind.debug"] = value
     return value

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from symfind.discovery.monomials import Monomial
 from symfind.discovery.samples import Sample, Samples
-from symfind.verify.nullity import RowSpace
 from symfind.verify.rank import NOISE, Spectrum, reveal
+from symfind.verify.rowspace import RowSpace
 
 _DEPENDENT = 1e-8  # part of a field, of unit norm, that earlier ones do not give
 _VANISHING = 1e-10  # size of a field that is zero but for rounding

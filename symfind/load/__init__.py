@@ -6,7 +6,7 @@ from symfind.load.inputs import Inputs, as_inputs, check_fits, describe, draw
 from symfind.load.loaded import Loaded
 from symfind.load.resolve import resolve
 from symfind.load.sizes import sizes_of
-from symfind.load.spec import load
+from symfind.load.spec import initialised, load
 from symfind.load.weights import match_weights, read_weights
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "derive",
     "describe",
     "draw",
+    "initialised",
     "load",
     "match_weights",
     "parse_input",

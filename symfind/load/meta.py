@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -60,12 +61,33 @@ class _HugeOnMeta(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
+_with_values: ContextVar[bool] = ContextVar("_with_values", default=False)
+
+
+@contextmanager
+def with_values() -> Iterator[None]:
+    """Models that are built inside have parameters with the values that they are given."""
+    token = _with_values.set(True)
+    try:
+        yield
+    finally:
+        _with_values.reset(token)
+
+
+def keeps_values() -> bool:
+    """Whether models are built with values."""
+    return _with_values.get()
+
+
 def build_light(build: Callable[[], nn.Module]) -> nn.Module:
     """Call a constructor so that its parameters end on meta and its buffers hold their values.
 
     Most constructors never look at the values of their parameters. Those that do, or that create
-    buffers on the device of a parameter, are called really, if memory allows.
+    buffers on the device of a parameter, are called really, if memory allows. Inside
+    `with_values` it is simply called.
     """
+    if keeps_values():
+        return build()
     try:
         with meta_parameters(), _HugeOnMeta():
             model = build()

@@ -16,7 +16,7 @@ from symfind.load.files import attribute, import_file, import_module
 from symfind.load.grammar import parse_inputs, parse_settings
 from symfind.load.inputs import Inputs, as_inputs, check_fits
 from symfind.load.loaded import Loaded
-from symfind.load.meta import isolated_randomness
+from symfind.load.meta import isolated_randomness, with_values
 from symfind.load.sizes import sizes_of
 from symfind.load.timm_zoo import from_timm
 from symfind.load.torchvision_zoo import from_torchvision
@@ -64,6 +64,17 @@ def load(
     check_fits(model, example_inputs)
     matched = match_weights(model, read_weights(weights)) if weights is not None else None
     return Loaded(model, example_inputs, name, spec, sizes_of(model, parsed), matched)
+
+
+def initialised(spec: str, settings: Mapping[str, Any], seed: int) -> nn.Module:
+    """Build what a spec names once more, with the values that its own initialisation gives.
+
+    Raises:
+        LoadError: the spec or the settings do not lead to a model.
+    """
+    with isolated_randomness(seed), with_values(), contextlib.redirect_stdout(sys.stderr):
+        model, _, _ = _resolve(spec, parse_settings(settings))
+    return model
 
 
 def _resolve(spec: str, settings: Mapping[str, Any]) -> tuple[nn.Module, Any, str]:

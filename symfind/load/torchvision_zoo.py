@@ -10,7 +10,7 @@ from torch import nn
 from symfind.errors import LoadError
 from symfind.load.build import unknown_setting
 from symfind.load.files import explain, near
-from symfind.load.meta import build_light
+from symfind.load.meta import build_light, keeps_values
 from symfind.load.operators import import_torchvision
 
 
@@ -41,7 +41,7 @@ def from_torchvision(name: str, settings: Mapping[str, Any]) -> nn.Module:
             "drop that setting, or give --weights FILE"
         )
     arguments = {key: None for key in ("weights", "weights_backbone") if key in parameters}
-    if name in ("googlenet", "inception_v3"):
+    if name in ("googlenet", "inception_v3") and not keeps_values():
         # their slow initialisation, deprecated with a warning, draws values that nobody reads
         arguments["init_weights"] = False  # type: ignore[assignment]
     try:

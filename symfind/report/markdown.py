@@ -123,7 +123,9 @@ def _generator(factor: Factor) -> list[str]:
 
 def _certainty(report: Report) -> list[str]:
     lines = ["## Certificate", "", plain(words.certificate_sentence(report.certificate)) + "."]
-    if report.certificate.unexplained_support:
+    if report.certificate.words:
+        lines += ["", *(f"- {plain(line)}" for line in report.certificate.words.splitlines())]
+    elif report.certificate.unexplained_support:
         tensors = ", ".join(map(code, report.certificate.unexplained_support))
         lines += ["", f"The unexplained directions are carried by {tensors}."]
     lines += ["", "## Verification", ""]

@@ -228,6 +228,49 @@ class Unsupported:
 
 
 @dataclass(frozen=True)
+class NullEntry:
+    """One entry of a null vector: of which tensor, at which index."""
+
+    tensor: str
+    index: tuple[int, ...]
+    value: float
+
+
+@dataclass(frozen=True)
+class NullVector:
+    """A null vector of unit norm: how many entries it has, and the largest of them."""
+
+    nonzero: int
+    entries: tuple[NullEntry, ...]
+
+
+NullKind = Literal["structural", "filling", "inputs", "point"]
+
+
+@dataclass(frozen=True)
+class NullSet:
+    """Null directions that no derived one explains, by the fewest tensors that carry them.
+
+    Attributes:
+        kind: `structural` (at every point), `filling` (at every point, because more parameters
+            than functions), `inputs` (only for inputs like those given), `point` (seen at one
+            random point only).
+        dimension: how many.
+        tensors: that carry them; no fewer do.
+        linear: how many are explained by a linear action on these tensors; None if not looked at.
+        words: a sentence on what they are.
+        vectors: a few of a sparse basis.
+    """
+
+    kind: NullKind
+    dimension: int
+    tensors: tuple[str, ...]
+    linear: int | None = None
+    words: str = ""
+    vectors: tuple[NullVector, ...] = ()
+
+
+@dataclass(frozen=True)
 class Certificate:
     """The measured null space against the derived directions.
 
@@ -243,6 +286,12 @@ class Certificate:
         points: nullity at each random point.
         unexplained_support: the tensors that carry the unexplained directions.
         reason: why it was skipped or is undetermined.
+        known: how many derived directions were seen to be null and independent where it was
+            measured; None where there was no measurement.
+        saturation: (rows, rank) while rows were added, at the point of the smallest nullity.
+        at: nullity at the points that were asked for: `generic`, `init`, `weights`.
+        unexplained_sets: the unexplained directions by the fewest tensors that carry them.
+        words: what this says, a sentence on every line.
     """
 
     status: Literal["complete", "incomplete", "undetermined", "skipped"]
@@ -256,6 +305,11 @@ class Certificate:
     points: tuple[int, ...] = ()
     unexplained_support: tuple[str, ...] = ()
     reason: str = ""
+    known: int | None = None
+    saturation: tuple[tuple[int, int], ...] = ()
+    at: dict[str, int] = field(default_factory=dict)
+    unexplained_sets: tuple[NullSet, ...] = ()
+    words: str = ""
 
 
 @dataclass(frozen=True)

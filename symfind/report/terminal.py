@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from symfind.report import words
-from symfind.report.model import Factor, Report
+from symfind.report.model import Certificate, Factor, Report
 
 _STATUS_STYLE = {
     "complete": "green",
@@ -140,8 +140,10 @@ def _totals(report: Report, console: Console, details: bool) -> None:
 def _findings(report: Report, console: Console) -> None:
     certificate, verification = report.certificate, report.verification
     _status(console, "certificate", certificate.status, words.certificate_sentence(certificate))
-    if certificate.unexplained_support:
+    if certificate.unexplained_support and not certificate.unexplained_sets:
         _labelled(console, "carried by", ", ".join(certificate.unexplained_support))
+    for i, line in enumerate(certificate.words.splitlines()):
+        _labelled(console, "" if i else "in words", line)
     sentence = words.verification_sentence(verification)
     _status(console, "verification", verification.status, sentence)
     for factor in verification.failed:
@@ -183,7 +185,22 @@ def _unsupported(report: Report, console: Console, details: bool) -> None:
     _print(console)
 
 
+def _null_vectors(certificate: Certificate, console: Console) -> None:
+    for one in certificate.unexplained_sets:
+        _print(console, Text(f"{one.kind}, dimension {one.dimension:,}", style="bold yellow"))
+        _indented(console, ", ".join(one.tensors))
+        for vector in one.vectors:
+            entries = [
+                f"{e.value:+.3g} {e.tensor}[{','.join(map(str, e.index))}]" for e in vector.entries
+            ]
+            more = vector.nonzero - len(entries)
+            tail = f" and {more:,} smaller ones" if more else ""
+            _indented(console, f"null vector {' '.join(entries)}{tail}", depth=4)
+        _print(console)
+
+
 def _details(report: Report, console: Console) -> None:
+    _null_vectors(report.certificate, console)
     for factor in words.by_size(report.factors):
         head = Text(factor.group, style="bold cyan").append(f"  {factor.id}", style="bold")
         _print(console, head)

@@ -2,7 +2,7 @@
 
 from symfind.verify.function import Call, Function
 from symfind.verify.invariance import Residual, Verification, verify
-from symfind.verify.nullity import Nullity, measure_nullity
+from symfind.verify.nullity import Nullity, measure_nullity, nullity_at
 from symfind.verify.sampling import draw_like
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "Verification",
     "draw_like",
     "measure_nullity",
+    "nullity_at",
     "verify",
 ]

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from symfind.load.experts import dense_experts
+from symfind.verify.budget import sheltered
 
 _DROPOUT_NAMES = ("dropout", "droppath", "drop_path", "stochasticdepth")
 
@@ -60,13 +61,14 @@ def isolated(model: nn.Module, *, train: bool, seed: int = 0) -> Iterator[None]:
             _set_modes(model, train)
             yield
     finally:
-        for config in configs:
-            config.use_cache = True
-        for module, attributes, dicts in zip(modules, kept, tables, strict=True):
-            module.__dict__.clear()
-            for key, value in attributes.items():
-                if key in dicts:  # the same dictionary object, with its old contents
-                    dicts[key].clear()
-                    dicts[key].update(value)
-                    value = dicts[key]
-                module.__dict__[key] = value
+        with sheltered():
+            for config in configs:
+                config.use_cache = True
+            for module, attributes, dicts in zip(modules, kept, tables, strict=True):
+                module.__dict__.clear()
+                for key, value in attributes.items():
+                    if key in dicts:  # the same dictionary object, with its old contents
+                        dicts[key].clear()
+                        dicts[key].update(value)
+                        value = dicts[key]
+                    module.__dict__[key] = value

@@ -4,7 +4,6 @@ Functional dimension as in Grigsby, Lindsey, Meyerhoff, Wu, "Functional dimensio
 ReLU neural networks" (2022): the rank at a generic point, over enough inputs.
 """
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,22 +12,16 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from symfind.verify.budget import OutOfTime
 from symfind.verify.function import Function, InputsLike, Point
-from symfind.verify.rank import NOISE, Revealed, Spectrum, gram, largest_eigenvalue, reveal
+from symfind.verify.rank import NOISE
 from symfind.verify.rows import Rows
-from symfind.verify.threads import fitting_threads
+from symfind.verify.saturation import SMALL, Known, Outcome, Progress, Saturation
+from symfind.verify.threads import one_thread
 
 Draw = Callable[[torch.Generator], InputsLike]
-Progress = Callable[[str], None]
 
-_MAX_GROWTH = 32  # give up when rows this many times the parameters still add rank,
-_MAX_ROWS = 50_000  # or more than this many, where parameters are few
-_MAX_DRAWS = 4000  # or inputs, where each has few rows
-_SMALL = 1200  # parameters, up to which nothing is spared: several doublings at every point
 _LARGE = 2000  # parameters, from which what it will cost is told first
-_COPIES = 4  # of every row that is folded into others
-_TALL = 512  # rows, besides those that a decomposition needs
-_PATIENCE = 5.0  # seconds between two lines about one point
 
 
 @dataclass(frozen=True)
@@ -37,8 +30,9 @@ class Nullity:
 
     `points` holds the nullity at every parameter point, `gap` (kept, dropped) at the point of the
     reported (smallest) one, and `saturation` the (rows, rank) pairs seen while adding inputs there.
-    `theta` is that point, and the columns of `null` span the null space there. Where it was
-    interrupted before the first point, `rank` and `nullity` are absent.
+    `theta` is that point. The null space there is spanned by the columns of `directions`, the
+    `known` independent ones of the given directions, and of `beyond`, which those do not explain.
+    Where it was interrupted before the first point, `rank` and `nullity` are absent.
     """
 
     parameters: int
@@ -49,137 +43,29 @@ class Nullity:
     saturation: tuple[tuple[int, int], ...]
     status: Literal["clear", "undetermined"]
     reason: str = ""
+    known: int = 0
     theta: Point | None = field(default=None, compare=False, repr=False)
-    null: Tensor | None = field(default=None, compare=False, repr=False)
-
-
-class RowSpace:
-    """Rows of a Jacobian in bounded memory.
-
-    Until it is full the rows are kept as they are; those that come later are added, with random
-    weights, to several random ones that are there (a sparse embedding, as in Cohen, "Nearly tight
-    oblivious subspace embeddings by trace inequalities", 2016). Its row space is always contained
-    in that of all rows, so that its rank is never more than theirs, and almost surely not less.
-    """
-
-    def __init__(self, columns: int) -> None:
-        self.columns = columns
-        self.capacity = columns + columns // 8 + 64
-        self.rows = 0
-        self._store: Tensor | None = None
-        self._rng = torch.Generator().manual_seed(columns)
-
-    def add(self, block: Tensor) -> None:
-        """Add rows, shape (rows, columns)."""
-        if self._store is None:
-            self._store = block.new_empty(self.capacity, self.columns)
-        room = max(0, self.capacity - self.rows)
-        kept, folded = block[:room], block[room:]
-        self._store[self.rows : self.rows + len(kept)] = kept
-        self.rows += len(block)
-        if len(folded):
-            place = torch.randint(self.capacity, (_COPIES, len(folded)), generator=self._rng)
-            weight = torch.randn(*place.shape, 1, generator=self._rng, dtype=torch.float64)
-            for p, w in zip(place.to(block.device), weight.to(block), strict=True):
-                self._store.index_add_(0, p, folded * w)
-
-    def matrix(self) -> Tensor:
-        """What represents all rows, at most `capacity` of them."""
-        assert self._store is not None
-        return self._store[: min(self.rows, self.capacity)]
-
-
-@dataclass
-class _Outcome:
-    revealed: Revealed
-    theta: Point
-    history: tuple[tuple[int, int], ...]
-    stopped: bool
+    directions: Tensor | None = field(default=None, compare=False, repr=False)
+    beyond: Tensor | None = field(default=None, compare=False, repr=False)
 
     @property
-    def spectrum(self) -> Spectrum:
-        return self.revealed.spectrum
+    def null(self) -> Tensor | None:
+        """Columns that span the null space at `theta`."""
+        if self.directions is None or self.beyond is None:
+            return None
+        return torch.cat([self.directions, self.beyond], 1)
 
 
-class _Point:
-    """Rank at one random point, by adding rows until it stops growing."""
-
-    def __init__(self, theta: Point, rows: Rows, count: int, tell: Progress) -> None:
-        self.theta, self.source, self.count, self.tell = theta, rows, count, tell
-        self.space = RowSpace(count)
-        self.blocks = self.draws = 0
-        rows.prepare(theta)
-        self.most = max(_MAX_GROWTH * count, _MAX_ROWS)
-        self.most_draws = max(_MAX_DRAWS, 5 * self.space.capacity // rows.width)
-
-    @property
-    def exhausted(self) -> bool:
-        return self.space.rows > self.most or self.draws >= self.most_draws
-
-    def _block(self) -> Tensor:
-        block = self.source.block(self.theta, self.blocks)
-        self.space.add(block)
-        self.blocks += 1
-        self.draws += len(block) // self.source.width
-        return block
-
-    def fill(self, goal: int) -> None:
-        """Add rows up to a number."""
-        told = time.perf_counter()
-        while self.space.rows < goal and self.draws < self.most_draws:
-            self._block()
-            if time.perf_counter() > told + _PATIENCE:
-                told = time.perf_counter()
-                self.tell(f"{self.space.rows:,} of {goal:,} rows")
-
-    def extend(self, goal: int, known: Revealed) -> bool:
-        """Add rows up to a number: whether they see anything of the null space known so far.
-
-        Only the product of the new rows with the null space is decomposed.
-        """
-        before = self.space.rows
-        null = known.null / known.scales[:, None]
-        seen = null.new_zeros(0, null.shape[1])
-        while self.space.rows < goal and self.draws < self.most_draws:
-            seen = torch.cat([seen, self._block() @ null])
-            if len(seen) > 2 * null.shape[1] + _TALL:
-                seen = torch.linalg.qr(seen, mode="r").R
-        size = known.largest * math.sqrt(max(self.space.rows - before, 1) / before)
-        top = math.sqrt(max(largest_eigenvalue(gram(seen), seen.shape[1], seen), 0.0))
-        return top > 10**NOISE * size
-
-    def measure(self, least: int, enough: int | None) -> _Outcome:
-        """Double the rows until the rank stays, or is `enough`: then more rows cannot add to it."""
-        steady = 3 if self.count <= 300 else 2 if self.count <= _SMALL else 1
-        goal = self.count if enough is None else min(enough, self.count)
-        self.fill(least)
-        known = reveal(self.space.matrix())
-        history = [(self.space.rows, known.spectrum.rank)]
-        unchanged = 0
-
-        def stopped() -> bool:
-            complete = known.spectrum.rank >= goal and known.spectrum.clear
-            return complete or unchanged >= steady
-
-        while not (stopped() or self.exhausted):
-            last = known.spectrum.rank
-            if self.extend(2 * self.space.rows, known):
-                known = reveal(self.space.matrix())
-            unchanged = unchanged + 1 if known.spectrum.rank == last else 0
-            history.append((self.space.rows, known.spectrum.rank))
-        return _Outcome(known, self.theta, tuple(history), stopped())
-
-
-def _first_rows(outcome: _Outcome) -> int:
+def _first_rows(outcome: Outcome) -> int:
     """The fewest rows that showed the final rank."""
-    return min(rows for rows, rank in outcome.history if rank == outcome.spectrum.rank)
+    return min(rows for rows, rank in outcome.history if rank == outcome.rank)
 
 
-def _unconfirmed(outcomes: list[_Outcome], count: int) -> bool:
+def _unconfirmed(outcomes: list[Outcome], count: int) -> bool:
     # Dead units make open sets of special points: where points disagree, the smallest nullity must
     # be seen twice, and where points are cheap, one does not stop at that.
-    ranks = [o.spectrum.rank for o in outcomes]
-    return len(set(ranks)) > 1 and (count <= _SMALL or ranks.count(max(ranks)) == 1)
+    ranks = [o.rank for o in outcomes]
+    return len(set(ranks)) > 1 and (count <= SMALL or ranks.count(max(ranks)) == 1)
 
 
 class _Measurement:
@@ -189,85 +75,102 @@ class _Measurement:
         draw: Draw,
         rng: torch.Generator,
         points: int,
-        expected: int | None,
+        known: Known | None,
         tell: Progress,
     ) -> None:
         self.function, self.rng, self.points, self.tell = function, rng, points, tell
         self.count = function.count
-        self.expected = expected
-        self.outcomes: list[_Outcome] = []
+        self.known = known
+        self.outcomes: list[Outcome] = []
         self.rows = Rows(function, draw, rng)
 
     def _done(self) -> bool:
         if not self.outcomes:
             return False
-        last = self.outcomes[-1]
-        if self.expected is not None and last.spectrum.clear:
-            if self.count - last.spectrum.rank <= self.expected:
-                return True
+        if self.known is not None and self.outcomes[-1].explained:
+            return True
         seen = len(self.outcomes)
         if seen < self.points:
             return False
         # What is known to be null is likely to be all of it: look longer where it was not seen.
-        most = (4 if self.expected is None or self.count > _SMALL else 8) * self.points
+        most = (4 if self.known is None or self.count > SMALL else 8) * self.points
         return seen >= most or not _unconfirmed(self.outcomes, self.count)
 
-    def run(self) -> None:
-        if self.count > _LARGE:
-            self.tell(_estimate(self.count, self.function.device))
-        while not self._done():
-            best = max(self.outcomes, key=lambda o: o.spectrum.rank, default=None)
-            theta = self.function.random_point(self.rng)
-            point = _Point(theta, self.rows, self.count, self.tell)
-            enough = None if self.expected is None else self.count - self.expected
-            least = point.space.capacity
-            if best is not None and best.stopped and self.count > _SMALL:
-                least, enough = _first_rows(best), best.spectrum.rank
+    def at(self, theta: Point, best: Outcome | None = None) -> Outcome:
+        """Measure at one point; with directions that are not null there, without them."""
+        while True:
+            point = Saturation(theta, self.rows, self.count, self.known, self.tell)
+            if self.count > _LARGE and best is None:
+                self.tell(_estimate(self.count, point.width, self.function.device))
+            least = enough = None
+            if best is not None and best.stopped and self.count > SMALL:
+                least, enough = _first_rows(best), best.rank
+                least = max(1, min(least, point.space.capacity))
             outcome = point.measure(least, enough)
-            self.outcomes.append(outcome)
-            nullity = self.count - outcome.spectrum.rank
-            self.tell(f"point {len(self.outcomes)}: nullity {nullity} of {self.count}, "
-                      f"{outcome.history[-1][0]} rows")  # fmt: skip
+            if outcome.leak <= NOISE:
+                return outcome
+            self.tell("what was derived is not null here: measuring without it")
+            self.known = None
 
-    def result(self, interrupted: bool) -> Nullity:
+    def run(self) -> None:
+        while not self._done():
+            best = max(self.outcomes, key=lambda o: o.rank, default=None)
+            outcome = self.at(self.function.random_point(self.rng), best)
+            self.outcomes.append(outcome)
+            self.tell(f"point {len(self.outcomes)}: nullity {self.count - outcome.rank} of "
+                      f"{self.count}, {outcome.history[-1][0]} rows")  # fmt: skip
+
+    def result(self, stopped: str) -> Nullity:
         outcomes, count = self.outcomes, self.count
-        seen = f"interrupted after {len(outcomes)} point{'s' * (len(outcomes) != 1)}"
+        seen = f"{stopped} after {len(outcomes)} point{'s' * (len(outcomes) != 1)}"
         if not outcomes:
             return Nullity(count, None, None, (), None, (), "undetermined", seen)
-        settled = [o for o in outcomes if o.spectrum.clear and o.stopped]
-        chosen = max(settled or outcomes, key=lambda o: o.spectrum.rank)
-        spectrum = chosen.spectrum
-        reason = seen if interrupted else ""
-        if not settled and not interrupted:
-            reason = "the rank still grows with every added input" if spectrum.clear else (
-                f"no clear gap in the spectrum: the smallest kept singular value is "
-                f"1e{spectrum.kept:.1f}, the largest dropped 1e{spectrum.dropped:.1f}")  # fmt: skip
-        return Nullity(
-            parameters=count,
-            rank=spectrum.rank,
-            nullity=count - spectrum.rank,
-            points=tuple(count - o.spectrum.rank for o in outcomes),
-            gap=(round(spectrum.kept, 1), round(spectrum.dropped, 1)),
-            saturation=chosen.history,
-            status="undetermined" if reason else "clear",
-            reason=reason,
-            theta=chosen.theta,
-            null=chosen.revealed.null / chosen.revealed.scales[:, None],
-        )
+        settled = [o for o in outcomes if o.settled]
+        chosen = max(settled or outcomes, key=lambda o: o.rank)
+        reason = seen if stopped and not chosen.explained else ""
+        if not settled and not stopped:
+            reason = _unsettled(chosen)
+        return _nullity(chosen, count, tuple(count - o.rank for o in outcomes), reason)
 
 
-def _estimate(count: int, device: torch.device) -> str:
+def _unsettled(outcome: Outcome) -> str:
+    spectrum = outcome.spectrum
+    if spectrum.clear:
+        return "the rank still grows with every added input"
+    return (f"no clear gap in the spectrum: the smallest kept singular value is "
+            f"1e{spectrum.kept:.1f}, the largest dropped 1e{spectrum.dropped:.1f}")  # fmt: skip
+
+
+def _nullity(outcome: Outcome, count: int, points: tuple[int, ...], reason: str) -> Nullity:
+    spectrum = outcome.spectrum
+    return Nullity(
+        parameters=count,
+        rank=outcome.rank,
+        nullity=count - outcome.rank,
+        points=points,
+        gap=(round(spectrum.kept, 1), round(spectrum.dropped, 1)),
+        saturation=outcome.history,
+        status="undetermined" if reason else "clear",
+        reason=reason,
+        known=outcome.gauge.rank,
+        theta=outcome.theta,
+        directions=outcome.gauge.directions,
+        beyond=outcome.beyond(),
+    )
+
+
+def _estimate(count: int, free: int, device: torch.device) -> str:
     """What one point needs: memory for its rows and their factor, time for the factor alone."""
     size = 1000
     probe = torch.randn(size, size, dtype=torch.float64, device=device)
     torch.linalg.qr(probe[:64], mode="r")
     start = time.perf_counter()
     float(torch.linalg.qr(probe, mode="r").R[0, 0])
-    seconds = 1.2 * (time.perf_counter() - start) * (count / size) ** 3
-    memory = 5.0 * 8 * count**2 / 1e9
+    seconds = 1.2 * (time.perf_counter() - start) * (free / size) ** 3
+    memory = 8 * (5.0 * free**2 + count * (count - free)) / 1e9
     spelled = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
-    return (f"{count:,} parameters: about {memory:.1f} GB, and {spelled} for each decomposition "
-            "besides the derivatives")  # fmt: skip
+    return (f"{count:,} parameters, {free:,} of them free: about {memory:.1f} GB, and {spelled} "
+            "for each decomposition besides the derivatives")  # fmt: skip
 
 
 def measure_nullity(
@@ -276,7 +179,7 @@ def measure_nullity(
     *,
     points: int = 3,
     seed: int = 0,
-    expected: int | None = None,
+    known: Known | None = None,
     progress: Progress | None = None,
 ) -> Nullity:
     """Measure parameters minus rank of the Jacobian, at generic parameters.
@@ -286,35 +189,68 @@ def measure_nullity(
     special point can only have more; points are added while they disagree. An unclear
     gap is reported, never rounded to an answer.
 
+    Directions that are known to be null shorten this. At each point those that are independent
+    there are held, and that they are null there is looked at; only the rank of the other columns
+    is measured. Where these are all independent, the nullity there is the number of known
+    directions, which is at most their number at a generic point, which is at most the generic
+    nullity, which is at most that here: all are equal, and one point is enough.
+
     Args:
         function: the function to differentiate.
         draw_inputs: draws inputs over their full domain (see `sampling.draw_like`).
         points: how many random parameter points, at least.
         seed: of the random parameters and inputs.
-        expected: how many independent directions are known (proven) to be null. The nullity is at
-            least this, and rows can only lower it: a point that shows it, with a clear gap, ends
-            the measurement.
+        known: directions that are null, by point: columns [parameters, any number], in the order
+            of `function.names`; they may depend on one another.
         progress: told one line of text per point.
 
     Returns:
-        The measurement; when interrupted from the keyboard, an undetermined one with what was seen.
+        The measurement; when interrupted from the keyboard, or by a limit on time, an undetermined
+        one with what was seen.
 
     Raises:
         InputError: outputs or derivatives are NaN or infinite.
     """
     if function.count == 0:
         return Nullity(0, 0, 0, (), (0.0, -16.0), (), "clear")
-    measurement = _Measurement(
-        function,
-        draw_inputs,
-        torch.Generator().manual_seed(seed),
-        points,
-        expected,
-        progress or (lambda text: None),
-    )
+    rng = torch.Generator().manual_seed(seed)
+    tell = progress or (lambda text: None)
+    measurement = _Measurement(function, draw_inputs, rng, points, known, tell)
     try:
-        with fitting_threads(function.count):
+        with one_thread():
             measurement.run()
     except KeyboardInterrupt:
-        return measurement.result(interrupted=True)
-    return measurement.result(interrupted=False)
+        return measurement.result("interrupted")
+    except OutOfTime:
+        return measurement.result("the time limit was reached")
+    return measurement.result("")
+
+
+def nullity_at(
+    function: Function,
+    draw_inputs: Draw,
+    theta: Point,
+    *,
+    seed: int = 0,
+    known: Known | None = None,
+    progress: Progress | None = None,
+) -> Nullity:
+    """Measure the nullity at one given point; see `measure_nullity`.
+
+    Args:
+        function: the function to differentiate.
+        draw_inputs: draws inputs over their full domain.
+        theta: the point.
+        seed: of the inputs.
+        known: directions that are null, by point.
+        progress: told what is being done.
+
+    Raises:
+        InputError: outputs or derivatives are NaN or infinite at this point.
+    """
+    rng = torch.Generator().manual_seed(seed)
+    tell = progress or (lambda text: None)
+    with one_thread():
+        outcome = _Measurement(function, draw_inputs, rng, 1, known, tell).at(theta)
+    reason = "" if outcome.settled else _unsettled(outcome)
+    return _nullity(outcome, function.count, (function.count - outcome.rank,), reason)

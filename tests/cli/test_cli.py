@@ -77,6 +77,7 @@ def test_analyze_passes_everything_on(analysis, net):
     result = call(
         "analyze", net + ":model", "--input", "f32[2,3]", "--output", "softmax", "--train",
         "--no-verify", "--certify", "never", "--seed", "7",
+        "--budget", "1.5m", "--points", "generic,init",
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
     (arguments,) = analysis.calls
@@ -91,9 +92,18 @@ def test_analyze_passes_everything_on(analysis, net):
         "certify": "never",
         "device": "cpu",
         "seed": 7,
+        "budget": 90.0,
+        "points": "generic,init",
         "progress": None,
     }
     assert result.stderr == ""
+
+
+@pytest.mark.parametrize("text", ["soon", "-3s", "0", "s", "inf"])
+def test_a_budget_is_a_time(analysis, net, text):
+    result = call("analyze", net, f"--budget={text}")
+    assert result.exit_code == 2 and "60s" in result.stderr
+    assert not analysis.calls
 
 
 def test_report_goes_to_stdout_as_plain_text(analysis, net):

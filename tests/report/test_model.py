@@ -31,6 +31,7 @@ from tests.report.examples import EXAMPLES, complete
 NUMBER = (int, float, type(None))
 COUNT = (int, type(None))
 TEXT = (str, type(None))
+ENTRY = {"tensor": str, "index": [int], "value": NUMBER}
 FACTOR = {
     "id": str,
     "kind": str,
@@ -74,6 +75,21 @@ SCHEMA = {
         "gap": (type(None), [NUMBER]),
         "points": [int],
         "unexplained_support": [str],
+        "reason": str,
+        "known": COUNT,
+        "saturation": [[int]],
+        "at": {str: int},
+        "unexplained_sets": [
+            {
+                "kind": str,
+                "dimension": int,
+                "tensors": [str],
+                "linear": COUNT,
+                "words": str,
+                "vectors": [{"nonzero": int, "entries": [ENTRY]}],
+            }
+        ],
+        "words": str,
     },
     "verification": {"status": str, "device": TEXT, "dtype": TEXT, "worst": NUMBER},
     "timing": {str: float},

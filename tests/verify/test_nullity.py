@@ -1,10 +1,16 @@
+import time
+from collections.abc import Callable, Mapping
+
 import pytest
 import torch
 from torch import Tensor, nn
 
+from symfind.verify.budget import limited
 from symfind.verify.function import Call, Function
-from symfind.verify.nullity import RowSpace, measure_nullity
-from symfind.verify.rank import reveal, spectral_rank
+from symfind.verify.gauge import fix_gauge
+from symfind.verify.nullity import measure_nullity, nullity_at
+from symfind.verify.rank import full_rank, reveal, spectral_rank
+from symfind.verify.rowspace import RowSpace
 from symfind.verify.sampling import draw_like
 
 
@@ -139,26 +145,126 @@ def relu_net() -> Function:
     return Function(model, (torch.randn(1, 4),))
 
 
-def test_expected_nullity_ends_the_measurement() -> None:
+def scalings(theta: Mapping[str, Tensor], units: int = 12) -> Tensor:
+    """The scaling of each hidden unit of `relu_net`, as columns."""
+    writer, bias, reader = theta["0.weight"], theta["0.bias"], theta["2.weight"]
+    columns = []
+    for i in range(units):
+        one = torch.zeros(12, dtype=torch.float64)
+        one[i] = 1.0
+        moved = {"0.weight": one[:, None] * writer, "0.bias": one * bias,
+                 "2.weight": -reader * one, "2.bias": torch.zeros(3).double()}  # fmt: skip
+        columns.append(torch.cat([moved[name].reshape(-1) for name in theta]))
+    return torch.stack(columns, 1)
+
+
+def drawing(function: Function) -> Callable[[torch.Generator], Call]:
+    return lambda rng: Call(draw_like(function.inputs.args, rng), {})
+
+
+def test_known_directions_end_the_measurement() -> None:
     function = relu_net()
-
-    def draw(rng: torch.Generator) -> Call:
-        return Call(draw_like(function.inputs.args, rng), {})
-
-    full = measure_nullity(function, draw)
-    short = measure_nullity(function, draw, expected=12)
-    assert full.nullity == short.nullity == 12
+    full = measure_nullity(function, drawing(function))
+    short = measure_nullity(function, drawing(function), known=scalings)
+    assert full.nullity == short.nullity == short.known == 12
     assert len(short.points) == 1 and len(full.points) >= 3
     assert short.saturation[-1][0] < full.saturation[-1][0]
+    assert short.beyond is not None and short.beyond.shape == (99, 0)
+    assert short.gap is not None and short.gap[1] < -12
 
 
-def test_too_small_an_expectation_changes_nothing() -> None:
+def test_what_is_beyond_the_known_directions() -> None:
+    function = relu_net()
+    measured = measure_nullity(function, drawing(function), known=lambda t: scalings(t, 7))
+    assert (measured.nullity, measured.known) == (12, 7)
+    assert len(measured.points) >= 3  # one point does not prove that it is generic
+    assert measured.theta is not None and measured.null is not None
+    assert torch.linalg.matrix_rank(measured.null) == 12
+    jacobian = function.jacobian(measured.theta)
+    assert (jacobian @ measured.null).norm() < 1e-12 * jacobian.norm() * measured.null.norm()
+
+
+def test_dependent_directions_count_once() -> None:
     function = relu_net()
 
-    def draw(rng: torch.Generator) -> Call:
-        return Call(draw_like(function.inputs.args, rng), {})
+    def known(theta: Mapping[str, Tensor]) -> Tensor:
+        columns = scalings(theta)
+        return torch.cat([columns, columns @ torch.ones(12, 3, dtype=torch.float64)], 1)
 
-    assert measure_nullity(function, draw, expected=7) == measure_nullity(function, draw)
+    measured = measure_nullity(function, drawing(function), known=known)
+    assert (measured.nullity, measured.known, len(measured.points)) == (12, 12, 1)
+
+
+def test_directions_that_are_not_null_are_not_believed() -> None:
+    function = relu_net()
+
+    def known(theta: Mapping[str, Tensor]) -> Tensor:
+        columns = scalings(theta)
+        columns[0, 3] += 1e-4
+        return columns
+
+    measured = measure_nullity(function, drawing(function), known=known)
+    assert (measured.nullity, measured.known) == (12, 0)
+
+
+def test_special_point_proves_nothing() -> None:
+    """Dead units add null directions; a count that meets that number is not confirmed by it."""
+    function = relu_net()
+    rng = torch.Generator().manual_seed(0)
+    theta = function.random_point(rng)
+    theta["2.weight"][:, 0] = 0.0  # what the first unit reads is then null: 5, of them 1 known
+    found = nullity_at(function, drawing(function), theta, known=scalings)
+    assert (found.nullity, found.known) == (16, 12)
+    generic = measure_nullity(function, drawing(function), known=scalings)
+    assert (generic.nullity, generic.known) == (12, 12)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_gauge(seed: int) -> None:
+    rng = torch.Generator().manual_seed(seed)
+    columns = torch.randn(30, 4, generator=rng, dtype=torch.float64)
+    dependent = torch.cat([columns, columns @ torch.randn(4, 30, generator=rng).double()], 1)
+    for given in (columns, dependent):
+        gauge = fix_gauge(given)
+        assert gauge.rank == 4 and len(gauge.free) == 26
+        assert sorted([*gauge.fixed.tolist(), *gauge.free.tolist()]) == list(range(30))
+        assert torch.linalg.cond(gauge.directions[gauge.fixed]) < 1e4
+        assert torch.linalg.matrix_rank(torch.cat([gauge.directions, columns], 1)) == 4
+    assert fix_gauge(torch.zeros(5, 2, dtype=torch.float64)).rank == 0
+
+
+def test_full_rank_is_seen_only_where_it_is_clear() -> None:
+    clear = matrix_with([1.0] * 20 + [1e-3], rows=60)
+    found = full_rank(clear)
+    assert found is not None and found.spectrum.rank == 21
+    exact = torch.linalg.svdvals(clear / found.scales)
+    kept = float(exact[-1] / exact[0])
+    assert 10**found.spectrum.kept == pytest.approx(kept, rel=0.2)
+    assert full_rank(matrix_with([1.0] * 20 + [1e-8], rows=60)) is None  # squared, it is rounding
+    assert full_rank(matrix_with([1.0] * 20 + [0.0], rows=60)) is None
+    assert full_rank(torch.eye(3, 4, dtype=torch.float64)) is None
+
+
+def test_columns_that_are_zero_are_exactly_null() -> None:
+    matrix = torch.randn(20, 6, dtype=torch.float64)
+    matrix[:, [1, 4]] = 0.0
+    found = reveal(matrix)
+    assert found.spectrum.rank == 4
+    assert not (matrix @ found.null).any()
+
+
+def test_limit_on_time() -> None:
+    function = relu_net()
+    seen: list[str] = []
+
+    def draw(rng: torch.Generator) -> Call:
+        time.sleep(0.002)
+        return drawing(function)(rng)
+
+    with limited(0.2):
+        measured = measure_nullity(function, draw, progress=seen.append)
+    assert measured.status == "undetermined"
+    assert "the time limit was reached after" in measured.reason
 
 
 def test_null_space_is_returned() -> None:

@@ -1,0 +1,139 @@
+"""What is measured and not derived: which tensors carry it, and what it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from symfind.analysis.subject import Subject
+from symfind.report.model import NullEntry, NullKind, NullSet, NullVector
+from symfind.solve.support import Carried, carried
+from symfind.verify import Function, Nullity
+from symfind.verify.nature import fills, linearly_explained, persisting
+
+_VECTORS = 2  # of a set that are shown
+_ENTRIES = 8  # of a vector
+
+
+@dataclass(frozen=True)
+class _Kind:
+    kind: NullKind
+    words: str
+    linear: int | None = None
+
+
+class Remainder:
+    """The null directions that a measurement shows beyond the derived ones.
+
+    Args:
+        subject: the model.
+        function: the same, as it was measured.
+        measured: a measurement with directions beyond the known ones.
+    """
+
+    def __init__(self, subject: Subject, function: Function, measured: Nullity) -> None:
+        assert measured.theta is not None
+        assert measured.directions is not None and measured.beyond is not None
+        self.subject, self.function, self.measured = subject, function, measured
+        self.theta = measured.theta
+        self.known, self.beyond = measured.directions.cpu(), measured.beyond.cpu()
+        self.sizes = {n: self.theta[n].numel() for n in function.names}
+
+    def sets(self) -> tuple[NullSet, ...]:
+        """All of it, by the fewest tensors that carry it."""
+        whole = self._filled(self.function.names, self.measured.rank or 0)
+        found, known = [], self.known
+        for one in carried(self.sizes, self.known, self.beyond):
+            found.append(self._described(one, known, whole))
+            known = torch.cat([known, one.vectors], 1)
+        return tuple(found)
+
+    def _described(self, one: Carried, known: Tensor, whole: bool) -> NullSet:
+        kind = self._kind(one, known, whole)
+        vectors = tuple(self._vector(v) for v in one.vectors.T[:_VECTORS])
+        dimension = one.vectors.shape[1]
+        return NullSet(kind.kind, dimension, one.tensors, kind.linear, kind.words, vectors)
+
+    def _kind(self, one: Carried, known: Tensor, whole: bool) -> _Kind:
+        given = self._of_inputs(one.vectors, known)
+        if given is not None:
+            return given
+        if whole:
+            return _Kind("filling", (
+                "filling: the functions that the model reaches fill an affine space of dimension "
+                f"{self.measured.rank:,}; there are more parameters than dimensions, and no group "
+                "is missing"
+            ))  # fmt: skip
+        rank = self._rank(one.tensors)
+        if len(one.tensors) < len(self.sizes) and self._filled(one.tensors, rank):
+            return _Kind("filling", (
+                "filling: with all others held, what these tensors reach fills an affine space of "
+                f"dimension {rank:,}; there are more parameters than dimensions, and no group is "
+                "missing"
+            ))  # fmt: skip
+        points = self.measured.points
+        if len(points) > 1 and points.count(self.measured.nullity or 0) == 1:
+            return _Kind("point", (
+                "seen at one random point only: units that are dead or always on there, or more"
+            ))  # fmt: skip
+        linear = self._linear(one.tensors, known)
+        linear = linear if linear is None else min(linear, one.vectors.shape[1])
+        if linear:
+            return _Kind("structural", (
+                f"structural (at every point); a linear action on these tensors explains "
+                f"{linear:,}: a rule is missing"
+            ), linear)  # fmt: skip
+        looked = "no linear action on these tensors explains it: " if linear == 0 else ""
+        return _Kind("structural", (
+            f"structural (at every point); {looked}an inner part has more parameters than "
+            "functions (it fills, or is defective), or a rule is missing"
+        ), linear)  # fmt: skip
+
+    def _of_inputs(self, vectors: Tensor, known: Tensor) -> _Kind | None:
+        """What is null only for inputs like those given."""
+        known, vectors = self._placed(known), self._placed(vectors)
+        for what, draw in self.subject.wider().items():
+            left = persisting(self.function, self.theta, known, vectors, draw, self.subject.seed)
+            if left is not None and left < vectors.shape[1]:
+                seen = vectors.shape[1] - left
+                which = "it" if left == 0 else f"{seen:,} of it"
+                return _Kind("inputs", (
+                    f"null for inputs like those given only: {what} would show {which}; analyse "
+                    "with such inputs (--input)"
+                ))  # fmt: skip
+        return None
+
+    def _filled(self, names: Sequence[str], rank: int) -> bool:
+        draw = self.subject.fresh()
+        return bool(fills(self.function, self.theta, names, draw, rank, self.subject.seed + 1))
+
+    def _rank(self, names: Sequence[str]) -> int:
+        """Of the derivative by some tensors: scalars less null vectors within them."""
+        null = torch.linalg.qr(torch.cat([self.known, self.beyond], 1)).Q
+        outside = [piece for name, piece in self._pieces(null) if name not in names]
+        inside = sum(self.sizes[name] for name in names)
+        if not outside:
+            return inside - null.shape[1]
+        values = torch.linalg.svdvals(torch.cat(outside))
+        return inside - (null.shape[1] - int((values > 1e-7).sum()))
+
+    def _linear(self, names: Sequence[str], known: Tensor) -> int | None:
+        fresh, placed = self.subject.fresh(), self._placed(known)
+        return linearly_explained(self.function, self.theta, names, placed, fresh, 1)
+
+    def _placed(self, columns: Tensor) -> Tensor:
+        return columns.to(self.function.device)
+
+    def _pieces(self, columns: Tensor) -> list[tuple[str, Tensor]]:
+        return list(zip(self.sizes, columns.split(list(self.sizes.values())), strict=True))
+
+    def _vector(self, vector: Tensor) -> NullVector:
+        entries = []
+        for name, piece in self._pieces(vector):
+            shape = tuple(self.theta[name].shape)
+            for flat in torch.nonzero(piece)[:, 0].tolist():
+                index = tuple(int(i) for i in torch.unravel_index(torch.tensor(flat), shape))
+                entries.append(NullEntry(name, index, float(f"{float(piece[flat]):.6g}")))
+        largest = sorted(entries, key=lambda e: -abs(e.value))[:_ENTRIES]
+        return NullVector(len(entries), tuple(largest))

@@ -1,0 +1,91 @@
+"""A limit on time, that holds at any moment."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class OutOfTime(BaseException):
+    """The limit has passed; like an interruption from the keyboard, no code of a model stops it."""
+
+
+class _State(threading.local):
+    deadline: float | None = None
+    sheltered = 0
+    pending = False
+
+
+_state = _State()
+
+
+def check() -> None:
+    """Raise `OutOfTime` where the limit in force has passed.
+
+    Raises:
+        OutOfTime: it has.
+    """
+    if _state.deadline is not None and time.monotonic() >= _state.deadline:
+        _expire()
+
+
+def remaining() -> float | None:
+    """Seconds left, None without a limit."""
+    return None if _state.deadline is None else max(0.0, _state.deadline - time.monotonic())
+
+
+def _expire() -> None:
+    if _state.sheltered:
+        _state.pending = True
+        return
+    raise OutOfTime
+
+
+def _alarm(number: int, frame: FrameType | None) -> None:
+    if _state.deadline is not None:
+        _expire()
+
+
+@contextmanager
+def limited(seconds: float | None) -> Iterator[None]:
+    """Raise `OutOfTime` in the code inside once so many seconds have passed.
+
+    On the main thread of a system with interval timers at any moment (a long operation inside a
+    library ends first), elsewhere where `check` is called.
+
+    Raises:
+        OutOfTime: the limit has passed.
+    """
+    if seconds is None:
+        yield
+        return
+    main = threading.current_thread() is threading.main_thread()
+    timed = main and hasattr(signal, "setitimer")
+    outer = _state.deadline
+    _state.deadline = time.monotonic() + seconds
+    if timed:
+        before = signal.signal(signal.SIGALRM, _alarm)
+        signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-6))
+    try:
+        yield
+    finally:
+        _state.deadline = None
+        if timed:
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
+            signal.signal(signal.SIGALRM, before)
+        _state.deadline, _state.pending = outer, False
+
+
+@contextmanager
+def sheltered() -> Iterator[None]:
+    """Hold the limit back until the end of the code inside, which must not be torn."""
+    _state.sheltered += 1
+    try:
+        yield
+    finally:
+        _state.sheltered -= 1
+        if _state.pending and not _state.sheltered:
+            _state.pending = False
+            check()

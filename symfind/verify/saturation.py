@@ -1,0 +1,208 @@
+"""Rank of the Jacobian at one point, by adding rows until it stops growing."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from symfind.verify import budget
+from symfind.verify.function import Point
+from symfind.verify.gauge import Gauge, fix_gauge, no_gauge
+from symfind.verify.rank import (
+    NOISE,
+    Revealed,
+    Spectrum,
+    column_scales,
+    full_rank,
+    gram,
+    largest_eigenvalue,
+    reveal,
+)
+from symfind.verify.rows import Rows
+from symfind.verify.rowspace import RowSpace
+from symfind.verify.threads import fitting_threads
+
+Progress = Callable[[str], None]
+Known = Callable[[Point], Tensor]
+
+SMALL = 1200  # parameters, up to which nothing is spared: several doublings at every point
+_MAX_GROWTH = 32  # give up when rows this many times the parameters still add rank,
+_MAX_ROWS = 50_000  # or more than this many, where parameters are few
+_MAX_DRAWS = 4000  # or inputs, where each has few rows
+_TALL = 512  # rows, besides those that a decomposition needs
+_PROBES = 8  # random combinations of known directions that are seen to be null
+_ZERO = 1e-20  # squared change of outputs that is none
+_PATIENCE = 5.0  # seconds between two lines about one point
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was seen at one point.
+
+    `history` holds (rows, rank) while rows were added, `stopped` whether the rank stopped growing.
+    """
+
+    revealed: Revealed
+    gauge: Gauge
+    theta: Point
+    history: tuple[tuple[int, int], ...]
+    stopped: bool
+    leak: float  # log10 of what known directions do, relative to the largest singular value
+
+    @property
+    def rank(self) -> int:
+        """Of the Jacobian."""
+        return self.revealed.spectrum.rank
+
+    @property
+    def spectrum(self) -> Spectrum:
+        """Both sides of the gap; known directions are on the lower one."""
+        found = self.revealed.spectrum
+        return Spectrum(found.rank, found.kept, max(found.dropped, self.leak))
+
+    @property
+    def explained(self) -> bool:
+        """Whether the known directions are all that is null here."""
+        return self.spectrum.clear and self.rank == len(self.gauge.free)
+
+    @property
+    def settled(self) -> bool:
+        """Whether this is an answer."""
+        return self.spectrum.clear and self.stopped
+
+    def beyond(self) -> Tensor:
+        """Null vectors beside the known ones, columns [parameters, number]."""
+        return self.gauge.lift(self.revealed.null / self.revealed.scales[:, None])
+
+
+class Saturation:
+    """The measurement at one point.
+
+    Args:
+        theta: the point.
+        rows: the source of rows.
+        count: parameters.
+        known: directions that are null, as columns, by point; that they are is looked at.
+        tell: told one line of text now and then.
+    """
+
+    def __init__(
+        self, theta: Point, rows: Rows, count: int, known: Known | None, tell: Progress
+    ) -> None:
+        self.theta, self.source, self.count, self.tell = theta, rows, count, tell
+        rows.prepare(theta)
+        self.gauge = self._fix(known)
+        self.width = len(self.gauge.free)
+        self.space = RowSpace(self.width)
+        self.blocks = self.draws = 0
+        self.most = max(_MAX_GROWTH * count, _MAX_ROWS)
+        self.most_draws = max(_MAX_DRAWS, 5 * self.space.capacity // rows.width)
+        self.started = time.perf_counter()
+        rng = torch.Generator().manual_seed(count)
+        mix = torch.randn(self.gauge.rank, _PROBES, generator=rng, dtype=torch.float64)
+        self._probes = self.gauge.directions @ mix.to(self.gauge.directions)
+        self._moved = self._probes.new_zeros(_PROBES)
+        self._squares = self._probes.new_zeros(count)
+
+    def _fix(self, known: Known | None) -> Gauge:
+        device = self.source.function.device
+        if known is not None:
+            columns = known(self.theta).to(device)
+            if columns.numel() and bool(torch.isfinite(columns).all()):
+                with fitting_threads(min(columns.shape)):
+                    return fix_gauge(columns)
+        return no_gauge(self.count, device)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether no more rows should be added."""
+        return self.space.rows > self.most or self.draws >= self.most_draws
+
+    def _block(self) -> Tensor:
+        budget.check()
+        block = self.source.block(self.theta, self.blocks)
+        if self.gauge.rank:
+            self._moved += (block @ self._probes).square().sum(0)
+            self._squares += block.square().sum(0)
+            block = block[:, self.gauge.free]
+        self.space.add(block)
+        self.blocks += 1
+        self.draws += len(block) // self.source.width
+        return block
+
+    def _leak(self, largest: float) -> float:
+        """log10 of what the known directions do, relative to the largest singular value."""
+        if not self.gauge.rank:
+            return -math.inf
+        if largest == 0.0:  # nothing is left that it could be compared with
+            return -math.inf if float(self._moved.max()) < _ZERO else 0.0
+        scales = column_scales(self._squares.sqrt()[None])
+        sizes = (self._probes * scales[:, None]).norm(dim=0)
+        worst = float((self._moved.sqrt() / sizes).max()) / largest
+        return math.log10(worst) if worst > 0 else -math.inf
+
+    def fill(self, goal: int) -> None:
+        """Add rows up to a number."""
+        told = time.perf_counter()
+        while self.space.rows < goal and self.draws < self.most_draws:
+            self._block()
+            if time.perf_counter() > told + _PATIENCE:
+                told = time.perf_counter()
+                self.tell(f"{self.space.rows:,} of {goal:,} rows")
+
+    def extend(self, goal: int, known: Revealed) -> bool:
+        """Add rows up to a number: whether they see anything of the null space known so far.
+
+        Only the product of the new rows with the null space is decomposed.
+        """
+        before = self.space.rows
+        null = known.null / known.scales[:, None]
+        seen = null.new_zeros(0, null.shape[1])
+        while self.space.rows < goal and self.draws < self.most_draws:
+            seen = torch.cat([seen, self._block() @ null])
+            if len(seen) > 2 * null.shape[1] + _TALL:
+                seen = torch.linalg.qr(seen, mode="r").R
+        size = known.largest * math.sqrt(max(self.space.rows - before, 1) / before)
+        top = math.sqrt(max(largest_eigenvalue(gram(seen), seen.shape[1], seen), 0.0))
+        return top > 10**NOISE * size
+
+    def _reveal(self) -> Revealed:
+        budget.check()
+        with fitting_threads(self.width):
+            found = full_rank(self.space.matrix()) if self.gauge.rank else None
+            return found or reveal(self.space.matrix())
+
+    def measure(self, least: int | None = None, enough: int | None = None) -> Outcome:
+        """Double the rows until the rank stays, or is `enough`: then more rows cannot add to it.
+
+        Args:
+            least: rows to begin with.
+            enough: the rank that is looked for.
+        """
+        steady = 3 if self.count <= 300 else 2 if self.count <= SMALL else 1
+        goal = self.width if enough is None else min(enough, self.width)
+        self.fill(self.space.capacity if least is None else least)
+        known = self._reveal() if self.width else _nothing(self.space.matrix())
+        history = [(self.space.rows, known.spectrum.rank)]
+        unchanged = 0
+
+        def stopped() -> bool:
+            complete = known.spectrum.rank >= goal and known.spectrum.clear
+            return complete or unchanged >= steady
+
+        while not (stopped() or self.exhausted):
+            last = known.spectrum.rank
+            if self.extend(2 * self.space.rows, known):
+                known = self._reveal()
+            unchanged = unchanged + 1 if known.spectrum.rank == last else 0
+            history.append((self.space.rows, known.spectrum.rank))
+        leak = self._leak(known.largest)
+        return Outcome(known, self.gauge, self.theta, tuple(history), stopped(), leak)
+
+
+def _nothing(matrix: Tensor) -> Revealed:
+    """Every coordinate is held: nothing can be missed."""
+    return Revealed(Spectrum(0, 0.0, -16.0), matrix.new_zeros(0, 0), matrix.new_ones(0), 0.0)
