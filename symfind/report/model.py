@@ -195,6 +195,17 @@ class Unsupported:
 
 
 @dataclass(frozen=True)
+class TwinMeasure:
+    """One small twin: its sizes, what was measured on it, and the model's formula there."""
+
+    sizes: Mapping[str, int]
+    parameters: int
+    nullity: int | None
+    redundant: int
+    gap: tuple[float | None, float | None] | None = None
+
+
+@dataclass(frozen=True)
 class Certificate:
     """The measured null space against the derived directions.
 
@@ -210,6 +221,7 @@ class Certificate:
         points: nullity at each random point.
         unexplained_support: the tensors that carry the unexplained directions.
         reason: why it was skipped or is undetermined.
+        twins: every twin that was measured, the one of the numbers above last.
     """
 
     status: Literal["complete", "incomplete", "undetermined", "skipped"]
@@ -223,6 +235,7 @@ class Certificate:
     points: tuple[int, ...] = ()
     unexplained_support: tuple[str, ...] = ()
     reason: str = ""
+    twins: tuple[TwinMeasure, ...] = ()
 
 
 @dataclass(frozen=True)

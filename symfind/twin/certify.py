@@ -1,1 +1,238 @@
-def certify_on_twins(): ...
+"""The certificate of a model that is too large to be measured: its twins are.
+
+On every twin three numbers must agree: the measured nullity, what is derived from the twin itself,
+and the formula derived from the model, evaluated at the twin's sizes. Layers beyond the first two
+of every repetition are taken out before; that the model's own count is what it is with those
+layers is an equation between counts, which is checked too.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from symfind.report.model import Certificate, TwinMeasure
+from symfind.solve.bound import BoundGenerator
+from symfind.solve.support import unexplained_support
+from symfind.trace import Graph
+from symfind.trace.graph import Op
+from symfind.twin.build import Twin, build_twin
+from symfind.twin.depth import KEPT, runs, shortened
+from symfind.twin.formula import Count, count
+from symfind.twin.module import Executable, fresh
+from symfind.twin.relations import Relations, relate
+from symfind.twin.sizes import Unbuildable
+from symfind.verify import Function, measure_nullity, verify
+from symfind.verify.nullity import Nullity
+
+TWINS = 2  # that must agree
+_TRIED = 4
+MOST_PARAMETERS = 5000
+_DEEP = 1500  # parameters of a twin, from which repeated layers are taken out
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of the twins of a model.
+
+    Attributes:
+        graph: the traced model.
+        redundant: the count that was derived for it.
+        names: its own names for sizes.
+        output: "raw" or "softmax".
+        train: whether batch statistics are those of training.
+        examples: example inputs, by the names of the graph's inputs.
+        bounds: exclusive upper bounds of integer inputs, by the same names.
+        seed: of all random numbers.
+        device: where twins are evaluated.
+        tell: called with a line on what is being done.
+    """
+
+    graph: Graph
+    redundant: int
+    names: Mapping[str, int]
+    output: Literal["raw", "softmax"] = "raw"
+    train: bool = False
+    examples: Mapping[str, Tensor] | None = None
+    bounds: Mapping[str, int] | None = None
+    seed: int = 0
+    device: str = "cpu"
+    tell: Tell = lambda text: None
+
+
+def certify_on_twins(question: Question, most: int = MOST_PARAMETERS) -> Certificate:
+    """Measure small twins of a model, and hold its formula against them.
+
+    Args:
+        question: the model and its count.
+        most: parameters that a twin may have.
+
+    Returns:
+        A certificate of the last twin that was measured; `complete` only where two twins of
+        different sizes agree with the formula.
+    """
+    try:
+        return _Certification(question, most).certificate()
+    except Unbuildable as error:
+        return Certificate("skipped", reason=f"no twin can be built: {error}")
+
+
+@dataclass(frozen=True)
+class _Measured:
+    twin: Twin
+    own: Count
+    formula: int
+    nullity: Nullity
+
+    @property
+    def gap(self) -> int:
+        """Measured directions that the formula does not have."""
+        assert self.nullity.nullity is not None
+        return self.nullity.nullity - self.formula
+
+    @property
+    def agrees(self) -> bool:
+        """Whether measurement, own derivation and formula are one number."""
+        found = self.nullity
+        return found.status == "clear" and found.nullity == self.formula == self.own.redundant
+
+    def record(self, names: Mapping[int, str]) -> TwinMeasure:
+        return TwinMeasure(
+            self.twin.names(names),
+            self.twin.parameters,
+            self.nullity.nullity,
+            self.formula,
+            self.nullity.gap,
+        )
+
+
+class _Certification:
+    def __init__(self, question: Question, most: int) -> None:
+        self.question, self.most = question, most
+        self.names = {n: name for name, n in question.names.items()}
+
+    def certificate(self) -> Certificate:
+        q = self.question
+        relations, counted, uneven = self._model()
+        done: list[_Measured] = []
+        for variant in range(_TRIED):
+            twin = self._build(relations, variant)
+            if done and twin.parameters > self.most:
+                break
+            if any(t.twin.sizes.values == twin.sizes.values for t in done):
+                continue
+            q.tell(f"a twin of {twin.parameters:,} parameters")
+            measured = self._measure(twin, counted)
+            if isinstance(measured, Certificate):
+                return measured
+            done.append(measured)
+            if len(done) >= TWINS and all(t.agrees for t in done[-TWINS:]):
+                break
+        return self._verdict(done, uneven)
+
+    def _model(self) -> tuple[Relations, Count, str]:
+        """Relations of the graph that twins are built of, its count, and what is wrong with it."""
+        q = self.question
+        relations = relate(q.graph)
+        found = runs(q.graph)
+        if not found or self._build(relations, 1).parameters <= _DEEP:
+            return relations, count(q.graph, q.output, q.names), ""
+        short = shortened(q.graph, found)
+        q.tell("counting with fewer layers")
+        counted = count(short, q.output, q.names)
+        total = counted.redundant
+        for number, run in enumerate(found):
+            more = count(shortened(q.graph, found, {number: KEPT + 1}), q.output, q.names)
+            total += (len(run.layers) - KEPT) * (more.redundant - counted.redundant)
+        uneven = ""
+        if total != q.redundant:
+            uneven = f"{q.redundant:,} were derived, but by its layers the count is {total:,}"
+        return relate(short), counted, uneven
+
+    def _build(self, relations: Relations, variant: int) -> Twin:
+        q = self.question
+        twin = build_twin(
+            relations.graph, variant, relations=relations, examples=q.examples, bounds=q.bounds
+        )
+        if twin.parameters > self.most and variant == 0:
+            raise Unbuildable(
+                f"the smallest has {twin.parameters:,} parameters{_reason(relations)}"
+            )
+        return twin
+
+    def _measure(self, twin: Twin, counted: Count) -> _Measured | Certificate:
+        q = self.question
+        own = count(twin.graph, q.output, {})
+        formula = counted.at(own)
+        if formula is None:
+            return Certificate(
+                "undetermined", on="twin", parameters=twin.parameters,
+                reason="the formula has sizes that a twin does not tell apart",
+            )  # fmt: skip
+        function = Function(
+            Executable(twin.graph), (), dict(twin.examples),
+            train=q.train, output=q.output, device=q.device,
+        )  # fmt: skip
+        rng = torch.Generator().manual_seed(q.seed)
+        generators = [BoundGenerator(f"{i}", f) for i, f in enumerate(own.families)]
+        proven = not verify(function, generators, rng=rng).failed
+        nullity = measure_nullity(
+            function,
+            fresh(twin),
+            seed=q.seed,
+            expected=own.redundant if proven else None,
+            progress=q.tell,
+        )
+        return _Measured(twin, own, formula + own.inert, nullity)
+
+    def _verdict(self, done: list[_Measured], uneven: str) -> Certificate:
+        last = done[-1]
+        common: dict[str, Any] = {
+            "method": "jacobian",
+            "on": "twin",
+            "parameters": last.twin.parameters,
+            "nullity": last.nullity.nullity,
+            "redundant": last.formula,
+            "unexplained": None if last.nullity.nullity is None else last.gap,
+            "gap": last.nullity.gap,
+            "points": last.nullity.points,
+            "twins": tuple(m.record(self.names) for m in done),
+        }
+        if last.nullity.status != "clear":
+            return Certificate("undetermined", reason=last.nullity.reason, **common)
+        if last.gap > 0:
+            return Certificate("incomplete", unexplained_support=self._support(last), **common)
+        if last.gap < 0 or not last.agrees:
+            reason = "the formula and what a twin itself derives differ: this is a bug"
+            return Certificate("undetermined", reason=reason, **common)
+        if uneven:
+            return Certificate("undetermined", reason=uneven, **common)
+        if len(done) < TWINS or not all(m.agrees for m in done[-TWINS:]):
+            reason = "twins of different sizes disagree, or only one is small enough"
+            return Certificate("undetermined", reason=reason, **common)
+        return Certificate("complete", **common)
+
+    def _support(self, last: _Measured) -> tuple[str, ...]:
+        assert last.nullity.theta is not None and last.nullity.null is not None
+        unread = last.twin.graph.unread
+        found = unexplained_support(
+            last.nullity.theta, last.nullity.null, last.own.families, unread
+        )
+        return found
+
+
+def _reason(relations: Relations) -> str:
+    """The operation that keeps the most entries of parameters at their sizes."""
+    kept = [(axis.size, op) for axis, op in relations.pinned if axis.size > 1]
+    if not kept:
+        return ""
+    size, op = max(kept, key=lambda pair: pair[0])
+    return f"; {_name(op)} keeps an index of size {size:,}"
+
+
+def _name(op: Op) -> str:
+    return f"{op.target} ({op.name})" + (f" at {op.where}" if op.where else "")
