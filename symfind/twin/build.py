@@ -10,6 +10,7 @@ from torch import Tensor
 from symfind.algebra.axes import Axis
 from symfind.trace import Graph, Op, replace
 from symfind.twin.constants import shrink
+from symfind.twin.epsilon import visible
 from symfind.twin.relations import Least, Relations, relate
 from symfind.twin.sizes import Sizes, Unbuildable, choose, own
 
@@ -84,7 +85,7 @@ def build_twin(
     for _ in range(_ROUNDS):
         sizes = own(relations) if unchanged else choose(relations, variant, least)
         try:
-            return _Build(relations, sizes, examples or {}, bounds or {}).twin()
+            return _Build(relations, sizes, examples or {}, bounds or {}, unchanged).twin()
         except _TooShort as short:
             if unchanged:
                 raise Unbuildable("a look-up out of range") from short
@@ -100,9 +101,11 @@ class _Build:
         sizes: Sizes,
         examples: Mapping[str, Tensor],
         bounds: Mapping[str, int],
+        exact: bool,
     ) -> None:
         self.relations, self.sizes = relations, sizes
         self.examples, self.bounds = examples, bounds
+        self.exact = exact
         self.made: dict[int, Op] = {}
 
     def twin(self) -> Twin:
@@ -148,6 +151,8 @@ class _Build:
                     kwargs[place] = change(self.sizes)
                 elif place < len(args):
                     args[place] = change(self.sizes)
+        if not self.exact:
+            args = visible(op, args)
         new = Op(
             op.name,
             target,

@@ -6,7 +6,7 @@ of every repetition are taken out before; that the model's own count is what it 
 layers is an equation between counts, which is checked too.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,14 +21,15 @@ from symfind.trace.graph import Op
 from symfind.twin.build import Twin, build_twin
 from symfind.twin.depth import KEPT, runs, shortened
 from symfind.twin.formula import Count, count
-from symfind.twin.module import Executable, fresh
+from symfind.twin.module import TwinFunction, fresh
 from symfind.twin.relations import Relations, relate
 from symfind.twin.sizes import Unbuildable
-from symfind.verify import Function, measure_nullity, verify
+from symfind.verify import measure_nullity, verify
 from symfind.verify.nullity import Nullity
 
 TWINS = 2  # that must agree
-_TRIED = 4
+_TRIED = 4  # before it is said that they do not agree
+_VARIANTS = 12  # sizes from which twins are chosen
 MOST_PARAMETERS = 5000
 _DEEP = 1500  # parameters of a twin, from which repeated layers are taken out
 
@@ -119,12 +120,7 @@ class _Certification:
         q = self.question
         relations, counted, uneven = self._model()
         done: list[_Measured] = []
-        for variant in range(_TRIED):
-            twin = self._build(relations, variant)
-            if done and twin.parameters > self.most:
-                break
-            if any(t.twin.sizes.values == twin.sizes.values for t in done):
-                continue
+        for twin in self._candidates(relations):
             q.tell(f"a twin of {twin.parameters:,} parameters")
             measured = self._measure(twin, counted)
             if isinstance(measured, Certificate):
@@ -164,6 +160,23 @@ class _Certification:
             )
         return twin
 
+    def _candidates(self, relations: Relations) -> Iterator[Twin]:
+        """The smallest twin, then those that differ most from all before."""
+        twins = [self._build(relations, variant) for variant in range(_VARIANTS)]
+        chosen = twins[:1]
+        yield twins[0]
+        while len(chosen) < _TRIED:
+            rest = [
+                (min(_difference(t, other) for other in chosen), -t.parameters, -i)
+                for i, t in enumerate(twins)
+                if t.parameters <= self.most
+            ]
+            different, _, number = max(rest)
+            if not different:
+                return
+            chosen.append(twins[-number])
+            yield chosen[-1]
+
     def _measure(self, twin: Twin, counted: Count) -> _Measured | Certificate:
         q = self.question
         own = count(twin.graph, q.output, {})
@@ -173,10 +186,7 @@ class _Certification:
                 "undetermined", on="twin", parameters=twin.parameters,
                 reason="the formula has sizes that a twin does not tell apart",
             )  # fmt: skip
-        function = Function(
-            Executable(twin.graph), (), dict(twin.examples),
-            train=q.train, output=q.output, device=q.device,
-        )  # fmt: skip
+        function = TwinFunction(twin, train=q.train, output=q.output, device=q.device)
         rng = torch.Generator().manual_seed(q.seed)
         generators = [BoundGenerator(f"{i}", f) for i, f in enumerate(own.families)]
         proven = not verify(function, generators, rng=rng).failed
@@ -223,6 +233,12 @@ class _Certification:
             last.nullity.theta, last.nullity.null, last.own.families, unread
         )
         return found
+
+
+def _difference(a: Twin, b: Twin) -> int:
+    """How many kinds of indices have different sizes on two twins."""
+    pairs = {(x.size, n, b.sizes.values[x]) for x, n in a.sizes.values.items()}
+    return len({size for size, n, m in pairs if n != m})
 
 
 def _reason(relations: Relations) -> str:

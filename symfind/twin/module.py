@@ -1,6 +1,6 @@
 """A twin as a module, so that all that evaluates and measures models can take it."""
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +9,10 @@ from symfind.load import Inputs
 from symfind.load.inputs import draw, map_leaves
 from symfind.trace import Graph, execute
 from symfind.twin.build import Twin
+from symfind.twin.liveness import enliven
+from symfind.verify import Function
+
+_DRAWS = 12  # inputs on which units are to switch
 
 
 class Executable(nn.Module):
@@ -31,6 +35,33 @@ class Executable(nn.Module):
     def forward(self, **inputs: Tensor) -> list[Tensor]:
         """All outputs."""
         return execute(self.graph, dict(self.named_parameters()), inputs)
+
+
+class TwinFunction(Function):
+    """A twin as a function of its parameters; random points are such that no unit is dead."""
+
+    def __init__(
+        self,
+        twin: Twin,
+        *,
+        train: bool = False,
+        output: Literal["raw", "softmax"] = "raw",
+        device: str = "cpu",
+    ) -> None:
+        """Take the twin."""
+        module = Executable(twin.graph)
+        super().__init__(
+            module, (), dict(twin.examples), train=train, output=output, device=device
+        )
+        self._twin = twin
+
+    def random_point(self, rng: torch.Generator) -> dict[str, Tensor]:
+        """Draw generic parameters."""
+        theta = {name: value.cpu() for name, value in super().random_point(rng).items()}
+        draw_one = fresh(self._twin)
+        inputs = [draw_one(rng).kwargs for _ in range(_DRAWS)]
+        alive = enliven(self._twin.graph, theta, inputs, rng)
+        return {name: value.to(self.device) for name, value in alive.items()}
 
 
 def fresh(twin: Twin) -> Any:

@@ -80,6 +80,7 @@ class Relations:
         definitions: extents that are functions of others.
         least: lower bounds.
         copies: axes along which a product of two wires is repeated (heads, groups, batch).
+        tables: axes along which a parameter holds one row for each of finitely many things.
         rewrites: per operation, how its arguments follow from sizes.
     """
 
@@ -89,6 +90,7 @@ class Relations:
     definitions: list[Definition] = field(default_factory=list)
     least: list[Least] = field(default_factory=list)
     copies: list[Axis] = field(default_factory=list)
+    tables: list[Axis] = field(default_factory=list)
     rewrites: dict[int, Rewrite] = field(default_factory=dict)
     op: Op = field(default_factory=lambda: Op("", ""))
 

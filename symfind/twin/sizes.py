@@ -14,6 +14,8 @@ from symfind.errors import SymfindError
 from symfind.twin.relations import Definition, Least, Relations, size_atoms
 
 WIDTH, FACTOR, COPIES, FREE = 3, 2, 2, 3  # where sizes start
+_ROWS = 3  # by which the rows of a table and their width stay apart: an affine map of n entries
+# has n + 1 coefficients in every row, and takes any values that one likes on as many points
 _STEPS = 20_000
 
 
@@ -51,17 +53,6 @@ def own(relations: Relations) -> Sizes:
     return Sizes({})
 
 
-def margin(small: int, large: int) -> int:
-    """By how much the smaller of two sizes is to stay below the larger one.
-
-    One more would not do: an affine map of n entries has n + 1 coefficients in every row, and
-    could take any values on as many points.
-    """
-    if large < 4 * small:
-        return min(large - small, 2) if large > small else -large
-    return 3
-
-
 @dataclass
 class _Choice:
     relations: Relations
@@ -91,6 +82,7 @@ class _Choice:
         self.parameters = [relations.axes[key][0] for key in shapes]
         whole = {a.root for axes in self.parameters for a in axes}
         inside = set(size_atoms(whole))
+        self.tables = {a.root for a in relations.tables}
         copies = set(size_atoms(relations.copies))
         self.kind: dict[Axis, Hashable] = {}
         for a in self.atoms:
@@ -112,7 +104,14 @@ class _Choice:
         """Different from twin to twin, and from one index to another."""
         if not self.variant or key == "space":
             return 0
-        return random.Random(f"{self.variant} {key} {size}").randint(0, 1) + self.variant // 2
+        more = self.variant // 4 if key == "width" else 0
+        return random.Random(f"{self.variant} {key} {size}").randint(0, 1) + more
+
+    def _slack(self, axis: Axis) -> int:
+        """How much further than it must be an axis is put from the next smaller one."""
+        if not self.variant:
+            return 0
+        return random.Random(f"{self.variant} slack {axis.size}").randint(0, 1)
 
     def solve(self) -> Sizes:
         for _ in range(_STEPS):
@@ -175,8 +174,11 @@ class _Choice:
             plain = [a.root for a in (axes[:2] if len(axes) > 3 else axes) if a.size > 1]
             for a in plain:
                 for b in plain:
-                    if self._size(b) < self._size(a) + margin(a.size, b.size):
-                        yield a, b
+                    apart = _ROWS if a in self.tables or b in self.tables else 1
+                    if a.size < b.size:
+                        apart = min(apart + self._slack(b), b.size - a.size)
+                        if self._size(b) < self._size(a) + apart:
+                            yield a, b
         by_size: dict[int, list[Axis]] = {}
         for axis in dims:
             by_size.setdefault(axis.size, []).append(axis)

@@ -30,6 +30,15 @@ def getitem(r: Relations, op: Op) -> None:
         r.axes[id(op)] = [r.axes[id(source)][index]]
 
 
+@relation("add")
+def add(r: Relations, op: Op) -> None:
+    """A sum; a parameter that is added has one row for each position."""
+    pointwise(r, op)
+    for x in op.operands:
+        if x.target == "parameter":
+            r.tables += r.of(x)[:-1]
+
+
 @relation("where", "_to_copy", "hardswish", "prelu", "complex", "polar")
 def entrywise(r: Relations, op: Op) -> None:
     """As pointwise operations."""
@@ -300,6 +309,7 @@ def embedding(r: Relations, op: Op) -> Rewrite:
     out = r.of(op)
     for axis, old in zip(out, [*r.of(index), r.of(table)[1]], strict=True):
         r.same(axis, old)
+    r.tables.append(r.of(table)[0])
     _in_order(r, r.of(table)[0], index)
     return Rewrite({2: lambda e: -1})
 
