@@ -4,6 +4,7 @@ from typing import Any
 
 from symfind.analysis.derived import Derived
 from symfind.analysis.subject import Subject
+from symfind.analysis.twins import certify_by_twins
 from symfind.report.model import Certificate
 from symfind.solve.support import unexplained_support
 from symfind.verify import measure_nullity
@@ -23,12 +24,9 @@ def certify_derived(found: Derived, subject: Subject, wanted: str, proven: bool)
     """
     if wanted == "never":
         return Certificate("skipped", reason="not asked for")
-    if found.parameters > DENSE_PARAMETERS and wanted == "auto":
-        reason = f"{found.parameters:,} parameters are too many for a dense Jacobian"
-        return Certificate("skipped", reason=reason)
-    if found.parameters > MOST_PARAMETERS:
-        reason = f"{found.parameters:,} parameters: a dense Jacobian is for {MOST_PARAMETERS:,}"
-        return Certificate("skipped", reason=f"{reason} at most")
+    most = DENSE_PARAMETERS if wanted == "auto" else MOST_PARAMETERS
+    if found.parameters > most:
+        return certify_by_twins(found, subject)
     subject.tell("measuring the nullity")
     redundant = found.redundant
     measured = measure_nullity(

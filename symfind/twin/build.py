@@ -219,8 +219,11 @@ class _Build:
 
 def _is_index(op: Op) -> bool:
     kind = op.dtype
-    return kind is not None and not kind.is_floating_point and not kind.is_complex and (
-        kind is not torch.bool
+    return (
+        kind is not None
+        and not kind.is_floating_point
+        and not kind.is_complex
+        and (kind is not torch.bool)
     )
 
 

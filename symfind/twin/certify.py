@@ -22,7 +22,7 @@ from symfind.twin.build import Twin, build_twin
 from symfind.twin.depth import KEPT, runs, shortened
 from symfind.twin.formula import Count, count
 from symfind.twin.module import TwinFunction, fresh
-from symfind.twin.relations import Relations, relate
+from symfind.twin.relations import Relations, relate, size_atoms
 from symfind.twin.sizes import Unbuildable
 from symfind.verify import measure_nullity, verify
 from symfind.verify.nullity import Nullity
@@ -30,7 +30,8 @@ from symfind.verify.nullity import Nullity
 TWINS = 2  # that must agree
 _TRIED = 4  # before it is said that they do not agree
 _VARIANTS = 12  # sizes from which twins are chosen
-MOST_PARAMETERS = 5000
+MOST_PARAMETERS = 6500
+_EASY = 3600  # parameters of a twin that is measured in seconds
 _DEEP = 1500  # parameters of a twin, from which repeated layers are taken out
 
 Tell = Callable[[str], None]
@@ -166,16 +167,16 @@ class _Certification:
         chosen = twins[:1]
         yield twins[0]
         while len(chosen) < _TRIED:
-            rest = [
-                (min(_difference(t, other) for other in chosen), -t.parameters, -i)
-                for i, t in enumerate(twins)
-                if t.parameters <= self.most
-            ]
-            different, _, number = max(rest)
-            if not different:
+            rest = [t for t in twins if t.parameters <= self.most]
+            easy = [t for t in rest if t.parameters <= _EASY]
+            best = None
+            for some in (easy, rest):
+                found = [(min(_difference(t, c) for c in chosen), -t.parameters, t) for t in some]
+                best = best or max((f for f in found if f[0]), key=lambda f: f[:2], default=None)
+            if best is None:
                 return
-            chosen.append(twins[-number])
-            yield chosen[-1]
+            chosen.append(best[2])
+            yield best[2]
 
     def _measure(self, twin: Twin, counted: Count) -> _Measured | Certificate:
         q = self.question
@@ -236,9 +237,10 @@ class _Certification:
 
 
 def _difference(a: Twin, b: Twin) -> int:
-    """How many kinds of indices have different sizes on two twins."""
-    pairs = {(x.size, n, b.sizes.values[x]) for x, n in a.sizes.values.items()}
-    return len({size for size, n, m in pairs if n != m})
+    """How many kinds of indices of parameters have different sizes on two twins."""
+    parameters = a.relations.graph.parameters.values()
+    axes = [axis for op in parameters for axis in a.relations.axes.get(id(op), [[]])[0]]
+    return len({x.size for x in size_atoms(axes) if a.sizes(x) != b.sizes(x)})
 
 
 def _reason(relations: Relations) -> str:

@@ -211,5 +211,3 @@ def _spelling(graph: Graph, stretch: Stretch) -> Hashable:
         (op.target, op.shape, spell(op.args), spell(sorted(op.kwargs.items())))
         for op in graph.ops[stretch.first : stretch.last + 1]
     )
-
-

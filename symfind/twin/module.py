@@ -50,9 +50,7 @@ class TwinFunction(Function):
     ) -> None:
         """Take the twin."""
         module = Executable(twin.graph)
-        super().__init__(
-            module, (), dict(twin.examples), train=train, output=output, device=device
-        )
+        super().__init__(module, (), dict(twin.examples), train=train, output=output, device=device)
         self._twin = twin
 
     def random_point(self, rng: torch.Generator) -> dict[str, Tensor]:
@@ -74,9 +72,9 @@ def fresh(twin: Twin) -> Any:
         drawn = draw(start, rng, bounds=dict(twin.bounds), dtype=torch.float64)
         return map_leaves(
             drawn,
-            lambda _, leaf: leaf * scale
-            if isinstance(leaf, Tensor) and leaf.is_floating_point()
-            else leaf,
+            lambda _, leaf: (
+                leaf * scale if isinstance(leaf, Tensor) and leaf.is_floating_point() else leaf
+            ),
         )
 
     return one

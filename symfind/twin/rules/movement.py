@@ -435,7 +435,7 @@ def channel_shuffle(r: Relations, op: Op) -> Rewrite:
     """The transpose of (group, channel)."""
     source, out = r.of(op.args[0]), r.of(op)
     groups = op.args[1]
-    outer, inner = Axis(groups), Axis(math.prod(op.shape or ())and source[1].size // groups)
+    outer, inner = Axis(groups), Axis(math.prod(op.shape or ()) and source[1].size // groups)
     r.flattened(source[1], [outer, inner])
     r.flattened(out[1], [inner, outer])
     for d in (0, *range(2, len(out))):

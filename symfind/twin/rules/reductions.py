@@ -9,7 +9,7 @@ from symfind.twin.relations import Relations, Rewrite, relation
 
 @relation("softmax", "log_softmax", "_safe_softmax", "cumsum", "cumprod", "cummax", "cummin",
           "logcumsumexp", "flip", "tril", "triu", "sort", "argsort", "roll", "dropout",
-          "nan_to_num", "renorm", "masked_fill")  # fmt: skip
+          "nan_to_num", "renorm")  # fmt: skip
 def along(r: Relations, op: Op) -> None:
     """Every result has the shape of the operand."""
     for out in r.axes[id(op)]:

@@ -136,9 +136,7 @@ def conv_transpose(r: Relations, op: Op) -> Rewrite | None:
         r.same(axes[0], out[0])
     numbers = [listed(v, rank) for v in (stride, padding, more, dilation)]
     tiles = []
-    for a, b, k, s, p, m, d in zip(
-        axes[-rank:], out[-rank:], kernel, *numbers, strict=True
-    ):
+    for a, b, k, s, p, m, d in zip(axes[-rank:], out[-rank:], kernel, *numbers, strict=True):
         tiles.append(k.size == s and p == m == 0 and d == 1)
         if tiles[-1]:
             r.flattened(b, [a, k])
