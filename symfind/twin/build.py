@@ -6,9 +6,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from symfind.algebra.axes import Axis
 from symfind.trace import Graph, Op, replace
+from symfind.trace.kernels import run, widen
 from symfind.twin.constants import shrink
 from symfind.twin.epsilon import visible
 from symfind.twin.relations import Least, Relations, relate
@@ -17,6 +19,7 @@ from symfind.twin.sizes import Sizes, Unbuildable, choose, own
 __all__ = ["Twin", "Unbuildable", "build_twin"]
 
 _ROUNDS = 40
+_CPU = torch.device("cpu")
 _LOOKUPS = {"embedding": 1, "index": 1, "index_select": 2, "gather": 2, "take_along_dim": 2}
 
 
@@ -53,6 +56,13 @@ class Twin:
         return found
 
 
+class _Misfit(Exception):
+    """An operation of the model that does not run, or gives other shapes, at a twin's sizes."""
+
+    def __init__(self, op: Op, why: str) -> None:
+        self.op, self.why = op, why
+
+
 class _TooShort(Exception):
     def __init__(self, axis: Axis, size: int) -> None:
         self.least = Least(axis, size)
@@ -82,16 +92,22 @@ def build_twin(
     """
     relations = relations or relate(graph)
     least: list[Least] = []
+    why = "tables and what is looked up in them cannot be shrunk together"
     for _ in range(_ROUNDS):
         sizes = own(relations) if unchanged else choose(relations, variant, least)
         try:
             return _Build(relations, sizes, examples or {}, bounds or {}, unchanged).twin()
         except _TooShort as short:
-            if unchanged:
-                raise Unbuildable("a look-up out of range") from short
             # A table must have as many rows as are looked up in it.
             least.append(short.least)
-    raise Unbuildable("tables and what is looked up in them cannot be shrunk together")
+        except _Misfit as misfit:
+            # Its arguments say more than is known here: it keeps its sizes.
+            why = f"{_at(misfit.op)}: {misfit.why}"
+            relations.op = misfit.op
+            relations.pin_all()
+        if unchanged:
+            break
+    raise Unbuildable(why)
 
 
 class _Build:
@@ -132,7 +148,42 @@ class _Build:
         )
         bounds = {op.key: self._bound(op) for op in graph.inputs if _is_index(op)}
         examples = {op.key: self._example(op, bounds) for op in graph.inputs}
+        self._try(new, examples)
         return Twin(new, self.sizes, self.relations, bounds, examples)
+
+    def _try(self, twin: Graph, examples: Mapping[str, Tensor]) -> None:
+        """Run every operation once: it must work, and give the shape that was foretold."""
+        values: dict[int, Any] = {}
+        rng = torch.Generator().manual_seed(0)
+        model = self.relations.graph.ops
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+            for op, new in zip(model, twin.ops, strict=True):
+                if new.target == "input":
+                    values[id(new)] = widen(examples[new.key])
+                elif new.target == "parameter" and new.trainable:
+                    values[id(new)] = torch.randn(
+                        new.shape or (), generator=rng, dtype=torch.float64
+                    )
+                elif new.target in ("parameter", "constant"):
+                    values[id(new)] = new.value()
+                else:
+                    values[id(new)] = self._one(op, new, values)
+
+    def _one(self, op: Op, new: Op, values: dict[int, Any]) -> Any:
+        def read(x: Op) -> Any:
+            return values[id(x)]
+
+        try:
+            result = run(new, replace(new.args, read), replace(new.kwargs, read), _CPU)
+        except Exception as error:  # whatever torch raises at sizes that do not fit
+            lines = str(error).strip().splitlines()
+            raise _Misfit(op, lines[0] if lines else type(error).__name__) from error
+        results = [result] if isinstance(result, Tensor) else list(result)
+        shapes = [new.shape] if new.shape is not None else [s for s, _ in new.outputs]
+        for found, shape in zip(results, shapes, strict=False):
+            if isinstance(found, Tensor) and tuple(found.shape) != shape:
+                raise _Misfit(op, f"gives {list(found.shape)} where {list(shape or ())} was due")
+        return result
 
     def _shape(self, op: Op) -> list[tuple[int, ...]]:
         return [tuple(map(self.sizes, axes)) for axes in self.relations.axes[id(op)]]

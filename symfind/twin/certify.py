@@ -138,31 +138,36 @@ class _Certification:
         found = runs(q.graph)
         if not found or self._build(relations, 1).parameters <= _DEEP:
             return relations, count(q.graph, q.output, q.names), ""
-        short = shortened(q.graph, found)
+        for kept in range(KEPT, 0, -1):
+            stay = {number: kept for number in range(len(found))}
+            short = shortened(q.graph, found, stay)
+            relations = relate(short)
+            if self._build(relations, 1).parameters <= _EASY:
+                break
         q.tell("counting with fewer layers")
         counted = count(short, q.output, q.names)
         total = counted.redundant
         for number, run in enumerate(found):
-            more = count(shortened(q.graph, found, {number: KEPT + 1}), q.output, q.names)
-            total += (len(run.layers) - KEPT) * (more.redundant - counted.redundant)
+            longer = shortened(q.graph, found, {**stay, number: kept + 1})
+            more = count(longer, q.output, q.names)
+            total += (len(run.layers) - kept) * (more.redundant - counted.redundant)
         uneven = ""
         if total != q.redundant:
             uneven = f"{q.redundant:,} were derived, but by its layers the count is {total:,}"
-        return relate(short), counted, uneven
+        return relations, counted, uneven
 
     def _build(self, relations: Relations, variant: int) -> Twin:
         q = self.question
         twin = build_twin(
             relations.graph, variant, relations=relations, examples=q.examples, bounds=q.bounds
         )
-        if twin.parameters > self.most and variant == 0:
-            raise Unbuildable(
-                f"the smallest has {twin.parameters:,} parameters{_reason(relations)}"
-            )
         return twin
 
     def _candidates(self, relations: Relations) -> Iterator[Twin]:
         """The smallest twin, then those that differ most from all before."""
+        least = self._build(relations, 0).parameters
+        if least > self.most:
+            raise Unbuildable(f"the smallest has {least:,} parameters{_reason(relations)}")
         twins = [self._build(relations, variant) for variant in range(_VARIANTS)]
         chosen = twins[:1]
         yield twins[0]

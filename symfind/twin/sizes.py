@@ -16,6 +16,7 @@ from symfind.twin.relations import Definition, Least, Relations, size_atoms
 WIDTH, FACTOR, COPIES, FREE = 3, 2, 2, 3  # where sizes start
 _ROWS = 3  # by which the rows of a table and their width stay apart: an affine map of n entries
 # has n + 1 coefficients in every row, and takes any values that one likes on as many points
+_ALL = 8  # twins on which all indices vary
 _STEPS = 20_000
 
 
@@ -97,15 +98,14 @@ class _Choice:
             else:
                 key, base = "free", FREE
             self.kind[a] = (key, a.size)
-            start = base + self._extra(key, a.size)
+            start = base + self._extra(key, a.size, a in whole)
             self.level[self.kind[a]] = max(self.level.get(self.kind[a], 0), start)
 
-    def _extra(self, key: str, size: int) -> int:
+    def _extra(self, key: str, size: int, whole: bool) -> int:
         """Different from twin to twin, and from one index to another."""
-        if not self.variant or key == "space":
-            return 0
-        more = self.variant // 4 if key == "width" else 0
-        return random.Random(f"{self.variant} {key} {size}").randint(0, 1) + more
+        if not self.variant or key == "space" or (self.variant >= _ALL and not whole):
+            return 0  # heads, and what they are made of, multiply: some twins vary the rest alone
+        return random.Random(f"{self.variant} {key} {size}").randint(0, 1)
 
     def _slack(self, axis: Axis) -> int:
         """How much further than it must be an axis is put from the next smaller one."""

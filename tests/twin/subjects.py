@@ -49,7 +49,7 @@ class Handwritten(nn.Module):
         self.heads = heads
         self.token = nn.Embedding(61, width)
         self.place = nn.Parameter(torch.randn(1, length, width))
-        self.norms = nn.ModuleList(nn.LayerNorm(width, eps=1e-3) for _ in range(2))
+        self.norms = nn.ModuleList(nn.LayerNorm(width, eps=1e-3) for _ in range(5))
         self.qkv = nn.ModuleList(nn.Linear(width, 3 * width) for _ in range(2))
         self.out = nn.ModuleList(nn.Linear(width, width) for _ in range(2))
         self.gates = nn.ModuleList(nn.Linear(width, 2 * hidden, bias=False) for _ in range(2))
@@ -60,8 +60,9 @@ class Handwritten(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         b, t = ids.shape
         x = self.token(ids) + self.place[:, :t]
-        for norm, qkv, out, gates, down in zip(
-            self.norms, self.qkv, self.out, self.gates, self.down, strict=True
+        *norms, last = self.norms
+        for norm, after, qkv, out, gates, down in zip(
+            norms[:2], norms[2:], self.qkv, self.out, self.gates, self.down, strict=True
         ):
             parts = qkv(norm(x)).split(x.shape[-1], dim=-1)
             q, k, v = (p.reshape(b, t, self.heads, -1) for p in parts)
@@ -69,9 +70,9 @@ class Handwritten(nn.Module):
             scores = scores.masked_fill(self.mask[:t, :t], float("-inf"))
             mixed = torch.einsum("bhqk,bkhd->bqhd", scores.softmax(-1), v)
             x = x + out(mixed.reshape(b, t, -1))
-            up, gate = gates(x).chunk(2, dim=-1)
+            up, gate = gates(after(x)).chunk(2, dim=-1)
             x = x + down(up * torch.sigmoid(gate))
-        return self.head(x[:, -1])
+        return self.head(last(x))
 
 
 def handwritten() -> Question:

@@ -9,15 +9,13 @@ import torch
 from torch import nn
 
 import symfind
-from symfind.load import load, sizes_of
 from symfind.report import Report
-from symfind.solve import count as counting
 from symfind.twin import Question, build_twin, certify_on_twins
 from symfind.twin import certify as certifying
 from symfind.twin.formula import count
 from symfind.twin.module import TwinFunction, fresh
 from symfind.verify import measure_nullity
-from tests.ground_truth.models import CASES, WHOLE, Case
+from tests.ground_truth.models import CASES, Case
 from tests.twin.subjects import Handwritten, handwritten, question, separable, traced
 
 
@@ -33,19 +31,25 @@ def test_nullity_of_a_twin_is_what_is_derived_there(case: Case) -> None:
     assert (measured.nullity == derived) is (case.redundant == case.nullity)
 
 
-def big(case: Case, monkeypatch: pytest.MonkeyPatch) -> Question:
-    """A small model, counted as large ones are."""
-    monkeypatch.setattr(counting, "OWN_PARAMETERS", 700)
-    model, args, kwargs = case.build()
-    return question(model, args, kwargs, output=case.output, train=case.train)
+WHOLE = {
+    "GPT2LMHeadModel": (
+        {"n_embd": 48, "n_head": 4, "n_layer": 5, "vocab_size": 97, "n_positions": 64},
+        "input_ids=i64<97>[1,64]",
+    ),
+    "ViTForImageClassification": (
+        {"hidden_size": 48, "num_attention_heads": 4, "num_hidden_layers": 5, "num_labels": 20,
+         "intermediate_size": 100, "image_size": 48, "patch_size": 8},
+        "pixel_values=f32[1,3,48,48]",
+    ),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["gpt2-2-untied", "llama-2-untied", "vit-2"])
-def test_formula_of_whole_models(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    (case,) = [c for c in WHOLE if c.name == name]
-    asked = big(case, monkeypatch)
-    monkeypatch.setattr(counting, "OWN_PARAMETERS", 3000)
-    found = certify_on_twins(asked)
+@pytest.mark.parametrize("name", WHOLE)
+def test_formula_of_whole_models(name: str) -> None:
+    settings, inputs = WHOLE[name]
+    found = symfind.analyze(
+        f"transformers:{name}", settings=settings, inputs=(inputs,), verify=False
+    ).certificate
     assert (found.status, found.on) == ("complete", "twin"), found
     assert found.unexplained == 0 and len(found.twins) == 2
     assert found.twins[0].sizes != found.twins[1].sizes
@@ -122,11 +126,12 @@ class Deep(nn.Module):
     def __init__(self, layers: int) -> None:
         super().__init__()
         self.up = nn.ModuleList(nn.Linear(30, 50) for _ in range(layers))
-        self.down = nn.ModuleList(nn.Linear(50, 30) for _ in range(layers))
+        self.bond = nn.ModuleList(nn.Linear(50, 20) for _ in range(layers))
+        self.down = nn.ModuleList(nn.Linear(20, 30) for _ in range(layers))
 
     def forward(self, x):
-        for up, down in zip(self.up, self.down, strict=True):
-            x = x + down(torch.relu(up(x)))
+        for up, bond, down in zip(self.up, self.bond, self.down, strict=True):
+            x = x + down(bond(torch.tanh(up(x))))
         return x
 
 
@@ -135,10 +140,10 @@ class Stubborn(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.first, self.last = nn.Linear(20, 300), nn.Linear(300, 20)
+        self.first, self.last = nn.Linear(20, 2000), nn.Linear(2000, 20)
 
     def forward(self, x):
-        return self.last(torch.linalg.qr(self.first(x).unflatten(-1, (20, 15)))[0].flatten(-2))
+        return self.last(torch.linalg.qr(self.first(x).unflatten(-1, (50, 40)))[0].flatten(-2))
 
 
 def test_what_cannot_be_shrunk_is_named() -> None:
@@ -158,19 +163,17 @@ def test_analysis_of_a_model_that_is_too_large() -> None:
     assert again.certificate.twins == certificate.twins
 
 
+@pytest.mark.slow
 def test_without_storage() -> None:
-    """On the meta device, as the largest models are."""
-    transformers = pytest.importorskip("transformers")
+    """On the meta device, as the largest models are; groups of heads share keys."""
     settings = {
-        "num_hidden_layers": 6, "hidden_size": 512, "num_attention_heads": 8,
-        "num_key_value_heads": 2, "intermediate_size": 1000, "vocab_size": 3000,
-        "attention_bias": True, "tie_word_embeddings": False,
+        "num_hidden_layers": 4, "hidden_size": 512, "num_attention_heads": 8,
+        "num_key_value_heads": 4, "intermediate_size": 1000, "vocab_size": 3000,
+        "tie_word_embeddings": False,
     }  # fmt: skip
-    del transformers
-    loaded = load("transformers:LlamaForCausalLM", settings=settings, inputs=("i64<3000>[1,16]",))
-    report = symfind.analyze(loaded.model, loaded.inputs, verify=False)
-    assert report.certificate.status == "complete", report.certificate
-    assert sizes_of(loaded.model)["num_hidden_layers"] == 6
+    asked = {"settings": settings, "inputs": ("input_ids=i64<3000>[1,16]",), "verify": False}
+    found = symfind.analyze("transformers:LlamaForCausalLM", **asked).certificate
+    assert found.status == "complete", found
 
 
 @pytest.mark.slow
