@@ -26,7 +26,6 @@ from measure import Failed, measured, peak, serve
 from torch import Tensor, nn
 
 from symfind.analysis.derived import Derived
-from symfind.analysis.known import known_directions
 from symfind.load import Inputs, Loaded
 from symfind.trace import trace
 from symfind.verify import Call, Function, measure_nullity
@@ -141,7 +140,7 @@ def by_points(model: Normed) -> int:
 
 def certified(found: Derived, model: Normed) -> int:
     """The nullity by symfind where the derived directions are all."""
-    known = known_directions(found)
+    known = found.known()
     measured = measure_nullity(function_of(model), draw_of(model), known=known)
     assert measured.status == "clear" and measured.nullity is not None, measured.reason
     assert measured.nullity == measured.known == found.redundant and len(measured.points) == 1
