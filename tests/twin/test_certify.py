@@ -25,10 +25,10 @@ def test_nullity_of_a_twin_is_what_is_derived_there(case: Case) -> None:
     graph, inputs = traced(case)
     twin = build_twin(graph, 1, examples=inputs)
     function = TwinFunction(twin, train=case.train, output=case.output)
-    derived = count(twin.graph, case.output, {}).redundant
-    measured = measure_nullity(function, fresh(twin), expected=derived)
-    assert measured.status == "clear"
-    assert (measured.nullity == derived) is (case.redundant == case.nullity)
+    derived = count(twin.graph, case.output, {})
+    measured = measure_nullity(function, fresh(twin), known=derived.known())
+    assert measured.status == "clear" and measured.known == derived.redundant
+    assert (measured.nullity == derived.redundant) is (case.redundant == case.nullity)
 
 
 WHOLE = {
