@@ -37,7 +37,7 @@ class Builder(Construction):
         """Zeros."""
         node = self.source("constant", shape)
         assert isinstance(node, p.Source)
-        node.zero = True
+        node.zero, node.compute = True, None
         return node
 
     def inverse_root(self, var: Node, eps: float) -> Node:

@@ -147,12 +147,12 @@ class Source(Node):
 
     def value(self) -> Any:
         """The tensor of a constant, or None where it cannot be known."""
+        if self.compute is not None:
+            return self.compute()
         if self.zero:
             import torch
 
             return torch.zeros(self.shape, dtype=torch.float64)
-        if self.compute is not None:
-            return self.compute()
         return self.op.value() if self.role == "constant" and self.op is not None else None
 
 

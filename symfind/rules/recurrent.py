@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 
 from symfind.rules.builder import Builder
-from symfind.rules.primitives import Node
+from symfind.rules.primitives import Node, Source
 from symfind.rules.registry import rule
 
 
 def _state(b: Builder, shape: Sequence[int]) -> Node:
     """A wire of which nothing is known yet, not even that it is fixed; it varies."""
-    return b.multiply(b.zeros(shape), b.source("input", [1] * len(shape)))
+    start = b.zeros(shape)
+    assert isinstance(start, Source)
+    start.compute = lambda: None  # every change of basis passes, but the value is not zero
+    return b.multiply(start, b.source("input", [1] * len(shape)))
 
 
 def _layers(

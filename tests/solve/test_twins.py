@@ -4,7 +4,9 @@ import itertools
 
 import pytest
 import torch
+from torch import nn
 
+import symfind
 from symfind.load import sizes_of
 from symfind.load.operators import prepare_torchvision
 from symfind.solve import count
@@ -107,3 +109,27 @@ def test_rows_that_are_never_read_are_counted_once(monkeypatch):
     own = redundant()
     monkeypatch.setattr(count, "OWN_PARAMETERS", -1)
     assert redundant() == own
+
+
+def test_hidden_entries_are_counted_at_the_models_own_size_only() -> None:
+    class Masked(nn.Module):
+        def __init__(self, rows: int) -> None:
+            super().__init__()
+            self.w = nn.Parameter(torch.randn(80, 40))
+            self.r = nn.Linear(80, 5)
+            mask = torch.ones(80, 40).tril()  # the first unit keeps one entry
+            mask[:rows] = 0
+            self.register_buffer("mask", mask)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.r(nn.functional.linear(x, self.w * self.mask).relu())
+
+    hidden = 40 * 39 // 2
+    partly = symfind.analyze(Masked(0), torch.randn(3, 40), certify="never")
+    assert (partly.dimension.inert, partly.dimension.symmetry) == (hidden, 80)
+    assert not partly.unsupported
+    # What scales a dead unit moves hidden entries alone: these are left out, and that is said.
+    wholly = symfind.analyze(Masked(1), torch.randn(3, 40), certify="never")
+    assert wholly.dimension.redundant <= 79 + hidden + 1 + 5
+    assert [gap.op for gap in wholly.unsupported] == ["count"]
+    assert wholly.verification.status == "verified"
