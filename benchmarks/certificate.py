@@ -15,26 +15,20 @@ Every measurement runs in a process of its own, so that peaks of memory are its 
 """
 
 import argparse
-import json
 import math
 import os
-import resource
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
 import torch
+from measure import Failed, measured, peak, serve
 from torch import Tensor, nn
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from symfind.analysis.derived import Derived  # noqa: E402
-from symfind.analysis.known import known_directions  # noqa: E402
-from symfind.load import Inputs, Loaded  # noqa: E402
-from symfind.trace import trace  # noqa: E402
-from symfind.verify import Call, Function, measure_nullity  # noqa: E402
+from symfind.analysis.derived import Derived
+from symfind.load import Inputs, Loaded
+from symfind.trace import trace
+from symfind.verify import Call, Function, measure_nullity
 
 SIZES = (500, 2000, 5000)
 METHODS = ("script", "scipy", "curvlinops", "points", "certificate")
@@ -146,7 +140,7 @@ def by_points(model: Normed) -> int:
 
 def certified(found: Derived, model: Normed) -> int:
     """The nullity by symfind where the derived directions are all."""
-    known = known_directions(found)
+    known = found.known()
     measured = measure_nullity(function_of(model), draw_of(model), known=known)
     assert measured.status == "clear" and measured.nullity is not None, measured.reason
     assert measured.nullity == measured.known == found.redundant and len(measured.points) == 1
@@ -158,9 +152,9 @@ def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
-def worker(method: str, parameters: int) -> None:
-    """One measurement, printed as JSON."""
-    model = model_of(parameters)
+def worker(method: str, parameters: str) -> dict[str, Any]:
+    """One measurement."""
+    model = model_of(int(parameters))
     count = sum(p.numel() for p in model.parameters())
     derived = 0.0
     run: dict[str, Callable[[Normed], int]] = {
@@ -177,26 +171,8 @@ def worker(method: str, parameters: int) -> None:
     start, worked = time.perf_counter(), time.process_time()
     nullity = run[method](model)
     seconds, processor = time.perf_counter() - start, time.process_time() - worked
-    print(json.dumps({"parameters": count, "nullity": nullity, "seconds": seconds,
-                      "gigabytes": peak() - before, "derived": derived,
-                      "processor": processor}))  # fmt: skip
-
-
-def peak() -> float:
-    """Peak memory of this process, in gigabytes."""
-    unit = 1e9 if sys.platform == "darwin" else 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-
-
-def measure(method: str, parameters: int) -> dict[str, float] | str:
-    """One measurement in a process of its own, or why there is none."""
-    command = [sys.executable, __file__, "--worker", method, str(parameters)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["killed"])[-1]
-        return "not installed" if "No module named" in last else last
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return {"parameters": count, "nullity": nullity, "seconds": seconds, "derived": derived,
+            "gigabytes": peak() - before, "processor": processor}  # fmt: skip
 
 
 def main(sizes: list[int], methods: list[str]) -> None:
@@ -216,11 +192,14 @@ def main(sizes: list[int], methods: list[str]) -> None:
     )
     print("".join(f"{h:>11}" for h in head))
     for size in sizes:
-        reference: dict[str, float] | None = None
+        reference: dict[str, Any] | None = None
         for method in methods:
-            found = measure(method, size)
-            if isinstance(found, str):
-                print(f"{size:>11,}{'':>11}{method:>11}  {found}", flush=True)
+            try:
+                found = measured(__file__, method, size)
+            except Failed as error:
+                missing = "No module named" in str(error)
+                why = "not installed" if missing else str(error)
+                print(f"{size:>11,}{'':>11}{method:>11}  {why}", flush=True)
                 continue
             reference = reference or found
             equal = "" if found["nullity"] == reference["nullity"] else " !"
@@ -240,9 +219,7 @@ def main(sizes: list[int], methods: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--worker"]:
-        worker(sys.argv[2], int(sys.argv[3]))
-    else:
+    if not serve(worker):
         parser = argparse.ArgumentParser(description="The nullity of a model, measured.")
         parser.add_argument("sizes", nargs="*", type=int, default=list(SIZES))
         parser.add_argument("--methods", default=",".join(METHODS))

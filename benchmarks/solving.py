@@ -4,15 +4,11 @@ Every model runs in a process of its own; weights are never materialised. Run
 `python benchmarks/solving.py [name ...]`.
 """
 
-import json
 import os
-import resource
-import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from measure import Failed, measured, serve
 
 LLAMA = "transformers:LlamaForCausalLM"  # the default configuration is that of Llama 2 7B
 TOKENS = ["input_ids=i64<32000>[1,16]"]
@@ -26,19 +22,17 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 
 
-def worker(name: str) -> None:
-    """One analysis without verification, printed as JSON."""
+def worker(name: str) -> dict[str, Any]:
+    """One analysis without verification."""
     import symfind
 
     report = symfind.analyze(**MODELS[name], verify=False, certify="never")
-    unit = 1e9 if sys.platform == "darwin" else 1e6
     timing = report.timing
-    print(json.dumps({
+    return {
         "parameters": report.dimension.parameters,
         "redundant": report.dimension.redundant,
         "load": timing.load, "trace": timing.trace, "solve": timing.solve,
-        "gigabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit,
-    }))  # fmt: skip
+    }  # fmt: skip
 
 
 def main() -> None:
@@ -47,12 +41,11 @@ def main() -> None:
     head = ("model", "parameters", "redundant", "load", "trace", "solve", "solve/trace", "peak")
     print("".join(f"{h:>16}" for h in head))
     for name in sys.argv[1:] or MODELS:
-        command = [sys.executable, __file__, "--worker", name]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            print(f"{name:>16}  failed: {(done.stderr.splitlines() or [''])[-1]}", flush=True)
+        try:
+            r = measured(__file__, name)
+        except Failed as error:
+            print(f"{name:>16}  failed: {error}", flush=True)
             continue
-        r = json.loads(done.stdout.splitlines()[-1])
         cells = (
             name,
             f"{r['parameters']:,}",
@@ -67,7 +60,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--worker"]:
-        worker(sys.argv[2])
-    else:
-        main()
+    serve(worker) or main()

@@ -27,12 +27,34 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+_HOMES = {
+    "analyze": "symfind.analysis",
+    "permutations": "symfind.analysis.permuting",
+    "conserved": "symfind.conserve",
+    "Conserved": "symfind.conserve",
+    "PermutationSpec": "symfind.discrete",
+    "discover": "symfind.discovery",
+    "Discovery": "symfind.discovery",
+    "AlgebraError": "symfind.errors",
+    "ExactError": "symfind.errors",
+    "InputError": "symfind.errors",
+    "LoadError": "symfind.errors",
+    "OutputError": "symfind.errors",
+    "SymfindError": "symfind.errors",
+    "TraceError": "symfind.errors",
+    "exact_nullity": "symfind.exact",
+    "ExactNullity": "symfind.exact",
+    "identify": "symfind.lie",
+    "Identification": "symfind.lie",
+    "Report": "symfind.report",
+}
+
 __all__ = [
+    "AlgebraError",
+    "Conserved",
+    "Discovery",
     "ExactError",
     "ExactNullity",
-    "Discovery",
-    "Conserved",
-    "AlgebraError",
     "Identification",
     "InputError",
     "LoadError",
@@ -43,34 +65,12 @@ __all__ = [
     "TraceError",
     "__version__",
     "analyze",
-    "exact_nullity",
-    "permutations",
-    "discover",
     "conserved",
+    "discover",
+    "exact_nullity",
     "identify",
+    "permutations",
 ]
-
-_HOMES = {
-    "Conserved": "symfind.conserve",
-    "conserved": "symfind.conserve",
-    "analyze": "symfind.analysis",
-    "exact_nullity": "symfind.exact",
-    "ExactNullity": "symfind.exact",
-    "ExactError": "symfind.errors",
-    "permutations": "symfind.analysis.permuting",
-    "PermutationSpec": "symfind.discrete",
-    "discover": "symfind.discovery",
-    "Discovery": "symfind.discovery",
-    "Report": "symfind.report",
-    "Identification": "symfind.lie",
-    "identify": "symfind.lie",
-    "AlgebraError": "symfind.errors",
-    "InputError": "symfind.errors",
-    "LoadError": "symfind.errors",
-    "OutputError": "symfind.errors",
-    "SymfindError": "symfind.errors",
-    "TraceError": "symfind.errors",
-}
 
 
 def __getattr__(name: str) -> Any:

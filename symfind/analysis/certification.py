@@ -7,10 +7,10 @@ from typing import Any
 from torch import Tensor
 
 from symfind.analysis.derived import Derived
-from symfind.analysis.known import known_directions
 from symfind.analysis.points import Values
 from symfind.analysis.remainder import Remainder
 from symfind.analysis.subject import Subject
+from symfind.analysis.twins import certify_by_twins
 from symfind.errors import InputError
 from symfind.report.model import Certificate, NullSet
 from symfind.verify import Function, Nullity, measure_nullity, nullity_at
@@ -33,12 +33,9 @@ def certify_derived(
     """
     if wanted == "never":
         return Certificate("skipped", reason="not asked for")
-    if found.parameters > DENSE_PARAMETERS and wanted == "auto":
-        reason = f"{found.parameters:,} parameters are too many for a dense Jacobian"
-        return Certificate("skipped", reason=reason)
-    if found.parameters > MOST_PARAMETERS:
-        reason = f"{found.parameters:,} parameters: a dense Jacobian is for {MOST_PARAMETERS:,}"
-        return Certificate("skipped", reason=f"{reason} at most")
+    most = DENSE_PARAMETERS if wanted == "auto" else MOST_PARAMETERS
+    if found.parameters > most:
+        return certify_by_twins(found, subject)
     return _Certification(found, subject).certificate(points)
 
 
@@ -46,7 +43,7 @@ class _Certification:
     def __init__(self, found: Derived, subject: Subject) -> None:
         self.found, self.subject = found, subject
         self.function: Function = subject.function()
-        self.known = known_directions(found)
+        self.known = found.known()
 
     def certificate(self, points: Mapping[str, Values]) -> Certificate:
         """The measurement, what it leaves unexplained, and that at other points."""

@@ -1,8 +1,10 @@
 """What the symbolic side found, counted and grouped into the factors of a report."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from torch import Tensor
 
 from symfind.load import Loaded
 from symfind.report.model import Factor, GeneratorText, Unsupported
@@ -10,6 +12,7 @@ from symfind.solve.bound import BoundGenerator
 from symfind.solve.count import tally, whole
 from symfind.solve.factors import Group, factor, gather, spell
 from symfind.solve.family import Family
+from symfind.solve.known import known_directions
 from symfind.solve.solver import derive
 from symfind.solve.symbols import Symbols
 from symfind.trace import Graph
@@ -73,6 +76,11 @@ class Derived:
         """All families that stand."""
         standing = (g for k, g in enumerate(self.groups) if k not in self.failed)
         return [t.family for g in standing for t in g.tallies]
+
+    def known(self) -> Callable[[Mapping[str, Tensor]], Tensor]:
+        """What gives all derived directions at a point, also those whose count was left open."""
+        families = [*self.families, *(t.family for t in self.open)]
+        return known_directions(families, self.shapes, self.unread)
 
     @property
     def redundant(self) -> int:

@@ -271,6 +271,17 @@ class NullSet:
 
 
 @dataclass(frozen=True)
+class TwinMeasure:
+    """One small twin: its sizes, what was measured on it, and the model's formula there."""
+
+    sizes: Mapping[str, int]
+    parameters: int
+    nullity: int | None
+    redundant: int
+    gap: tuple[float | None, float | None] | None = None
+
+
+@dataclass(frozen=True)
 class Certificate:
     """The measured null space against the derived directions.
 
@@ -292,6 +303,7 @@ class Certificate:
         at: nullity at the points that were asked for: `generic`, `init`, `weights`.
         unexplained_sets: the unexplained directions by the fewest tensors that carry them.
         words: what this says, a sentence on every line.
+        twins: every twin that was measured, the one of the numbers above last.
     """
 
     status: Literal["complete", "incomplete", "undetermined", "skipped"]
@@ -310,6 +322,7 @@ class Certificate:
     at: dict[str, int] = field(default_factory=dict)
     unexplained_sets: tuple[NullSet, ...] = ()
     words: str = ""
+    twins: tuple[TwinMeasure, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 from symfind.algebra.axes import Axis, Tangled, concatenation, merge, product
 from symfind.rules import primitives as p
 from symfind.rules.primitives import Node
@@ -236,8 +238,23 @@ class Construction:
                 ones = [1] * len(picks.shape)
                 row = self.view(row, [*x.shape[:dim], *ones, *x.shape[dim + 1 :]])
                 return self.expand(row, shape)
+            n = x.axes[dim].size
+            flat = [i % n for i in flat]
+            if len(set(flat)) == len(flat):
+                return self.view(self._select(x, dim, flat), shape)
+        return self._take(x, dim, picks)
+
+    def _take(self, x: Node, dim: int, picks: Node) -> Node:
         axes = [*x.axes[:dim], *picks.axes, *x.axes[dim + 1 :]]
         return self._put(p.Take((x,), axes, dim=dim, picks=picks))
+
+    def _select(self, x: Node, dim: int, places: list[int]) -> Node:
+        """Different entries of one dimension: a permutation, and the beginning of that."""
+        rest = sorted(set(range(x.axes[dim].size)) - set(places))
+        order = self.source("constant", [x.axes[dim].size])
+        value = torch.tensor([*places, *rest])
+        order.compute = lambda: value  # type: ignore[attr-defined]
+        return self.narrow(self._take(x, dim, order), dim, 0, len(places))
 
     # maps along dimensions ---------------------------------------------------------------
     def mix(
@@ -258,6 +275,15 @@ class Construction:
             axes = [Axis(new[d]) if d in new else a for d, a in enumerate(x.axes)]
         make = p.Peak if peak else p.Mix
         return self._put(make((x,), axes, dims=dims, drop=sizes is None, unit=unit))
+
+    def order(self, x: Node, dim: int, shape: Sequence[int]) -> Node:
+        """Places of the largest entries along one dimension, in a given shape."""
+        dim %= len(x.axes)
+        drop = len(shape) < len(x.axes)
+        axes = [a for d, a in enumerate(x.axes) if d != dim]
+        if not drop:
+            axes.insert(dim, Axis(shape[dim]))
+        return self._put(p.Order((x,), axes, dims=(dim,), drop=drop))
 
     def reduce(self, x: Node, dims: Sequence[int], keep: bool, **how: Any) -> Node:
         """A reduction over dimensions, kept with size one or dropped."""

@@ -187,6 +187,13 @@ class Builder(Construction):
         if not (isinstance(x, p.Source) and x.role == "constant") or is_uniform(x):
             return x
         value = x.value()
-        if value is None or bool((value == 0).any()):
+        if value is None:
             return self.source("input", x.shape)
-        return x
+        return self.masking(value) if bool((value == 0).any()) else x
+
+    def masking(self, value: Any) -> Node:
+        """A constant with zeros: like data, but where it is zero is known."""
+        node = self.source("input", tuple(value.shape))
+        assert isinstance(node, p.Source)
+        node.compute = lambda: value
+        return node

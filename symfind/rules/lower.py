@@ -13,6 +13,7 @@ from symfind.rules import registry
 from symfind.rules.builder import Builder
 from symfind.rules.primitives import Node, Output, Source
 from symfind.rules.rotary import Rotation, find_rotations
+from symfind.rules.straighten import straighten
 from symfind.trace import Graph, Op
 
 
@@ -60,6 +61,7 @@ def lower(graph: Graph, output: str = "raw") -> Lowered:
         result = made.get(id(op))
         if isinstance(result, Node) and result.result_of is None:
             result.result_of = op
+    straighten(builder.nodes)
     return _live(builder, outputs)
 
 

@@ -236,12 +236,12 @@ def gather(b: Builder, x: Node, dim: int, index: Node, **_: object) -> Node:
         if d != dim:
             x = b.narrow(x, d, 0, n)
     y: Any = b.mix(x, [dim], [index.shape[dim]], unit=1.0)
-    same = _repeated(index)
+    same = repeated(index)
     y.stiff = tuple(d for d in range(len(x.axes)) if d != dim and d not in same)
     return y
 
 
-def _repeated(x: Node) -> list[int]:
+def repeated(x: Node) -> list[int]:
     """Dimensions along which a wire is a copy of one slice."""
     if isinstance(x, Expand):
         offset = len(x.axes) - len(x.inputs[0].axes)
@@ -256,9 +256,10 @@ def _repeated(x: Node) -> list[int]:
 
 
 @rule("tril", "triu")
-def triangle(b: Builder, x: Node, *_: object) -> Node:
+def triangle(b: Builder, x: Node, diagonal: int = 0) -> Node:
     """Half of the entries zero: a product with a constant."""
-    return b.multiply(x, b.source("input", x.shape[-2:]))
+    half = torch.tril if b.op.target.startswith("aten.tril") else torch.triu
+    return b.multiply(x, b.masking(half(torch.ones(x.shape[-2:], dtype=torch.float64), diagonal)))
 
 
 @rule("diagonal", "diag", "diag_embed")

@@ -232,7 +232,7 @@ def glu(b: Builder, x: Node, dim: int = -1) -> Node:
 @rule(
     "sign", "floor", "ceil", "round", "trunc", "floor_divide", "fmod.Scalar", "remainder.Scalar",
     "bitwise_not", "bitwise_and", "bitwise_or", "logical_not", "logical_and",
-    "logical_or", "eq", "ne", "lt", "le", "gt", "ge", "isnan", "isinf", "argmax", "argmin",
+    "logical_or", "eq", "ne", "lt", "le", "gt", "ge", "isnan", "isinf",
     "any", "all", "isfinite", "div.Tensor_mode", "histc", "searchsorted", "bucketize",
 )  # fmt: skip
 def discrete(b: Builder, *args: object, **_: object) -> Node:

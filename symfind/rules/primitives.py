@@ -52,6 +52,8 @@ class Node:
     users: list["Node"] = field(default_factory=list)
     index: int = -1
     result_of: Any = None  # the traced operation whose whole result this is
+    # by dimension: coordinate i of the wire is coordinate orders[d][i] of the traced tensor
+    orders: dict[int, tuple[int, ...]] = field(default_factory=dict)
     fixed: bool = field(init=False)  # neither parameters nor inputs reach it
     varies: bool = field(init=False)  # it depends on the model's input
 
@@ -145,12 +147,12 @@ class Source(Node):
 
     def value(self) -> Any:
         """The tensor of a constant, or None where it cannot be known."""
-        if self.compute is not None:
-            return self.compute()
         if self.zero:
             import torch
 
             return torch.zeros(self.shape, dtype=torch.float64)
+        if self.compute is not None:
+            return self.compute()
         return self.op.value() if self.role == "constant" and self.op is not None else None
 
 
@@ -353,6 +355,14 @@ class Peak(Mix):
 
 
 @dataclass(eq=False)
+class Order(Mix):
+    """Which entries of one dimension are the largest, in which order.
+
+    Equal shifts along the dimension and equal positive scalings change nothing.
+    """
+
+
+@dataclass(eq=False)
 class Commute(Node):
     """A constant linear map along one dimension that commutes with a known block algebra.
 
@@ -364,6 +374,22 @@ class Commute(Node):
     dim: int = 0
     pairs: tuple[tuple[int, int], ...] = ()
     even: tuple[int, ...] = ()
+
+    def inside(self, cell: int) -> tuple[tuple[int, int], ...] | None:
+        """The pairs within one block, counted from its start; None where one leaves the block.
+
+        None as well where several atoms share the dimension, for pairs name flat positions.
+        """
+        axis, choice = self.axes[self.dim], self.cells[cell].choice[self.dim]
+        atoms = dict(branches(axis))[choice]
+        first = begins(axis)[choice]
+        places = range(first, first + (atoms[0].size if atoms else 1))
+        found = [pair for pair in self.pairs if pair[0] in places or pair[1] in places]
+        if not found:
+            return ()
+        if len(atoms) != 1 or any(i not in places for pair in found for i in pair):
+            return None
+        return tuple((i - first, j - first) for i, j in found)
 
 
 @dataclass(eq=False)

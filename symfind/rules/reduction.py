@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+
 from symfind.rules.builder import Builder
 from symfind.rules.primitives import Node
 from symfind.rules.registry import rule
@@ -89,7 +91,7 @@ def max_dim(b: Builder, x: Node, *args: int) -> tuple[Node, Node]:
     """Commutes with positive scalings and with shifts that are equal along the dimension."""
     dim, keepdim = args[-2:]
     y = b.reduce(x, [dim], bool(keepdim), unit=1.0, peak=True)
-    return y, b.opaque([x], y.shape)
+    return y, b.order(x, dim, y.shape)
 
 
 @rule("amax", "amin", "max", "min")
@@ -135,21 +137,39 @@ def along(b: Builder, x: Node, *args: Any, **named: Any) -> Node:
     if not dims or extra:
         return b.opaque([x, *extra], b.op.shape, "a map of all entries together")
     dims = [d % len(x.axes) for d in dims]
-    unit = 1.0 if name in ("flip", "roll") else None
-    return b.mix(x, dims, [b.op.shape[d] for d in dims], unit=unit)
+    if name in ("flip", "roll"):
+        return _moved(b, x, dims, args[0] if name == "roll" else None)
+    return b.mix(x, dims, [b.op.shape[d] for d in dims])
+
+
+def _moved(b: Builder, x: Node, dims: Sequence[int], shifts: Any) -> Node:
+    """A permutation of each dimension: turned round, or shifted in a circle."""
+    steps = [shifts] if isinstance(shifts, int) else shifts
+    for i, d in enumerate(dims):
+        places = torch.arange(x.axes[d].size)
+        places = places.flip(0) if steps is None else places.roll(steps[i])
+        x = b.take(x, d, b.constant(places))
+    return x
 
 
 @rule("topk", "sort")
-def topk(b: Builder, x: Node, *args: object, **_: object) -> tuple[Node, Node]:
-    """A choice along one dimension: scalings pass."""
-    dim = args[1] if b.op.target.startswith("aten.topk") and len(args) > 1 else -1
-    if b.op.target.startswith("aten.sort") and args and isinstance(args[0], int):
-        dim = args[0]
-    assert isinstance(dim, int)
+def topk(b: Builder, x: Node, *args: Any, dim: int | None = None, **_: object) -> tuple:
+    """A choice along one dimension: scalings pass, and equal shifts."""
+    if dim is None:
+        place = 1 if b.op.target.startswith("aten.topk") else 0
+        dim = args[place] if len(args) > place else -1
     dim %= len(x.axes)
     shape = b.op.outputs[0][0]
     y = b.mix(x, [dim], [shape[dim]], unit=1.0, peak=True)
-    return y, b.opaque([x], shape)
+    return y, b.order(x, dim, shape)
+
+
+@rule("argmax", "argmin")
+def argmax(b: Builder, x: Node, dim: int | None = None, *_: object) -> Node:
+    """The order alone."""
+    if dim is None:
+        return b.order(b.view(x, [math.prod(x.shape)]), 0, ())
+    return b.order(x, dim, b.op.shape)
 
 
 @rule("cosine_similarity")

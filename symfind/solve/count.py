@@ -64,7 +64,9 @@ def tally(
     # Rows that no look-up reads touch nothing else, and have no size on a twin.
     rows = [f for f in families if f.kind == "inert" and isinstance(f, NullFamily)]
     rest = [f for f in families if f not in rows]
-    return [whole(f, symbols) for f in rows] + _through_twins(rest, parameters, symbols)
+    # Where a slice is hidden, what acts on nothing else is counted by the twins, which have it.
+    hidden = [_nothing(f) if f.slices else whole(f, symbols) for f in rows]
+    return hidden + _through_twins(rest, parameters, symbols)
 
 
 def formula(family: Family, symbols: Any) -> Any:
@@ -89,6 +91,13 @@ def whole(family: Family, symbols: Any) -> Tally:
     """A family that is taken to add all that it has."""
     n, text = family.count(), formula(family, symbols)
     return Tally(family, n, n, text, text)
+
+
+def _nothing(family: Family) -> Tally:
+    """A family of which nothing is counted, which is then said."""
+    import sympy
+
+    return Tally(family, 0, 0, sympy.Integer(0), sympy.Integer(0), known=False)
 
 
 @dataclass

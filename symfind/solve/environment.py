@@ -51,7 +51,7 @@ class Environment:
         if isinstance(node, p.Source):
             return self._source(node)
         if self.sizes is None and node.result_of is not None:
-            return self._op(node.result_of)
+            return self.arranged(node, self._op(node.result_of))
         values = [self.value(x) for x in node.inputs]
         match node:
             case p.Permute():
@@ -80,7 +80,7 @@ class Environment:
 
     def _source(self, node: p.Source) -> Tensor:
         if node.role == "parameter":
-            value = self.theta[node.key]
+            value = self.arranged(node, self.theta[node.key])
             return value if node.offset is None else value - self.value(node.offset)
         if self.sizes is not None:
             return self._generic(node)
@@ -89,7 +89,7 @@ class Environment:
             found = node.value()
         if found is None:
             raise LookupError(f"the value of {node.key or node.op} is not known")
-        return found.to(**self.like)
+        return self.arranged(node, found.to(**self.like))
 
     def _op(self, op: Op) -> Any:
         if id(op) not in self._ops:
@@ -121,6 +121,22 @@ class Environment:
             if begin == node.start:
                 return p.begins(large, self.sizes)[choice]
         raise LookupError("a range that begins inside a block")
+
+    # coordinates -------------------------------------------------------------------------
+    def arranged(self, node: Node, tensor: Tensor) -> Tensor:
+        """A traced tensor in the coordinates of its wire; on a twin there are no others."""
+        if self.sizes is None:
+            for dim, order in node.orders.items():
+                tensor = tensor.index_select(dim, torch.tensor(order, device=tensor.device))
+        return tensor
+
+    def restored(self, node: Node, tensor: Tensor) -> Tensor:
+        """A tensor in the coordinates of a wire as a traced one."""
+        if self.sizes is None:
+            for dim, order in node.orders.items():
+                back = torch.argsort(torch.tensor(order, device=tensor.device))
+                tensor = tensor.index_select(dim, back)
+        return tensor
 
     # blocks of tensors -------------------------------------------------------------------
     def take(self, node: Node, cell: int, tensor: Tensor) -> Tensor:

@@ -353,6 +353,7 @@ class NullFamily(Family):
     width: object  # (sizes) -> int
     build: object  # (env, c) -> Moves
     loose: bool = False
+    slices: bool = False  # other families may act on nothing but what this one does
     piecewise: bool = False  # its dimension depends on which of several sizes is the smallest
 
     def count(self, sizes: Sizes | None = None) -> int:

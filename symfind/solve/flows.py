@@ -158,8 +158,8 @@ class Flows:
                 slope = user.slope
                 known = slope == slope
                 return go(state, (lambda env, t: slope * t) if known else None)
-            case p.Softmax() | p.Normalise() | p.Centre():
-                blind = isinstance(user, p.Softmax) or getattr(user, "centred", True)
+            case p.Softmax() | p.Order() | p.Normalise() | p.Centre():
+                blind = getattr(user, "centred", True)
                 if blind and all(state[d] == CONSTANT for d in user.dims):
                     return ()
                 if isinstance(user, p.Centre):

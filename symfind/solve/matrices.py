@@ -186,7 +186,7 @@ class Matrices:
                 self._contract(node, instance)
             case p.Normalise() | p.Centre() | p.Commute():
                 self._special(node, instance)
-            case p.Softmax() | p.Peak() | p.Entrywise() | p.Rigid() | p.Output():
+            case p.Softmax() | p.Peak() | p.Order() | p.Entrywise() | p.Rigid() | p.Output():
                 self._rigid(*instance.inputs, instance.output)
             case p.Pointwise() if node.slope is None:
                 self._rigid(*instance.inputs, instance.output)
@@ -224,9 +224,11 @@ class Matrices:
             self._same(x, y, name)
             bond, pot = self._constrain(self._var(x, x.labels.index(name)))
             if isinstance(node, p.Commute):
-                if sum(n[0] == node.dim for n in x.labels) != 1 or len(x.node.cells) != 1:
+                pairs = node.inside(y.cell)
+                if pairs is None:
                     bond.rigid = True
-                self._pair(bond, node.pairs, pot)
+                elif pairs:
+                    self._pair(bond, pairs, pot)
                 continue
             if isinstance(node, p.Normalise):
                 bond.skew.add(pot)

@@ -42,14 +42,15 @@ class Point:
         self, family: Family, c: Tensor, env: Environment | None = None
     ) -> dict[str, Tensor]:
         """Changes of parameters by name: wires that carry an offset take its change along."""
-        moves = family.direction(env or self.environment(), c)
-        plain = {s.key: d for s, d in moves.items() if s.offset is None}
+        env = env or self.environment()
+        moves = family.direction(env, c)
+        plain = {s.key: env.restored(s, d) for s, d in moves.items() if s.offset is None}
         result = dict(plain)
         for source, change in moves.items():
             if source.offset is not None:
-                result[source.key] = change + self._drift(source, plain)
+                result[source.key] = env.restored(source, change + self._drift(source, plain))
         for follower in followers(moves):
-            result[follower.key] = self._drift(follower, plain)
+            result[follower.key] = env.restored(follower, self._drift(follower, plain))
         return result
 
     def _drift(self, source: p.Source, plain: Mapping[str, Tensor]) -> Tensor:
@@ -64,14 +65,16 @@ class Point:
             return self._integrate(family, c, t)
         env = self.environment()
         values = family.flow(env, c, t)
-        result = {s.key: v for s, v in values.items() if s.offset is None}
+        result = {s.key: env.restored(s, v) for s, v in values.items() if s.offset is None}
         after = Environment({**self.theta, **result}, self.sizes, self.constants)
         for source, value in values.items():
             if source.offset is not None:
-                result[source.key] = value + after.value(source.offset)
+                whole = value + after.value(source.offset)
+                result[source.key] = env.restored(source, whole)
         for follower in followers(values):
             assert follower.offset is not None
-            result[follower.key] = env.value(follower) + after.value(follower.offset)
+            whole = env.value(follower) + after.value(follower.offset)
+            result[follower.key] = env.restored(follower, whole)
         return result
 
     def _integrate(self, family: Family, c: Tensor, t: float, steps: int = 4) -> dict[str, Tensor]:

@@ -80,10 +80,16 @@ class Relations:
                 offset = len(node.axes) - len(node.inputs[0].axes)
                 found = self._known[node.inputs[0].index]
                 return [_moved(r, {d: d + offset for d in r.dims}) for r in found]
+            case p.Take():
+                shift = len(node.axes) - len(node.inputs[0].axes)
+                rank = range(len(node.inputs[0].axes))
+                moves = {d: d if d < node.dim else d + shift for d in rank}
+                found = self._known[node.inputs[0].index]
+                return [_moved(r, moves) for r in found if node.dim not in r.dims]
             case p.Narrow():
                 found = self._known[node.inputs[0].index]
                 return [r for r in found if node.dim not in r.dims]
-            case p.Mix() if node.unit == 1.0 and not isinstance(node, p.Peak):
+            case p.Mix() if node.unit == 1.0 and not isinstance(node, p.Peak | p.Order):
                 found = self._known[node.inputs[0].index]
                 rank = range(len(node.inputs[0].axes))
                 left = [d for d in rank if not (node.drop and d in node.dims)]
@@ -164,9 +170,9 @@ class Relations:
 def _carriers(node: Node) -> list[Node]:
     if isinstance(node, p.Permute | p.View | p.Pointwise | p.Add | p.Expand):
         return list(node.inputs)
-    if isinstance(node, p.Narrow | p.Join | p.Normalise):
+    if isinstance(node, p.Narrow | p.Take | p.Join | p.Normalise):
         return list(node.inputs)
-    if isinstance(node, p.Mix) and not isinstance(node, p.Peak):
+    if isinstance(node, p.Mix) and not isinstance(node, p.Peak | p.Order):
         return list(node.inputs)
     if isinstance(node, p.Contract):
         return [x for _, x in [*_wires(node), *_factors(node)]]

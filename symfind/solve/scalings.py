@@ -150,6 +150,9 @@ class Scalings:
                 if node.eps and not self.relaxed:
                     self._zero(inputs[0])
                 self._zero(out)
+            case p.Order():
+                self._restrict(inputs[0], node.dims)
+                self._zero(out)
             case p.Entrywise() if node.degree == 1:
                 self._transparent(instance)
             case p.Softmax() | p.Rigid() | p.Output() | p.Pointwise() | p.Entrywise():
@@ -157,15 +160,23 @@ class Scalings:
                     self._zero(port)
             case p.Commute():
                 self._transparent(instance)
-                root, labels = self._of(out)
-                for slot, name in labels.items():
-                    if name[0] == node.dim:
-                        self._tie(root, slot, node.pairs)
+                self._turn(node, out)
             case p.Centre():
                 self._transparent(instance)
                 self._restrict(out, node.dims)
             case _:
                 self._transparent(instance)
+
+    def _turn(self, node: p.Commute, out: Port) -> None:
+        """Coordinates that turn into each other are scaled alike."""
+        pairs = node.inside(out.cell)
+        if pairs is None:
+            self._zero(out)
+            return
+        root, labels = self._of(out)
+        for slot, name in list(labels.items()):
+            if pairs and name[0] == node.dim:
+                self._tie(root, slot, pairs)
 
     def _transparent(self, instance: Instance) -> None:
         for port in instance.inputs:

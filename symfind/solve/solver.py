@@ -10,6 +10,7 @@ from symfind.rules.lower import Lowered, lower
 from symfind.solve.chains import Chains
 from symfind.solve.family import Family, MatrixFamily, ScalingFamily, ShiftFamily
 from symfind.solve.flows import Flows
+from symfind.solve.inert import inert_families
 from symfind.solve.matrices import Matrices
 from symfind.solve.parallel import parallel_families
 from symfind.solve.scalings import Scaling, Scalings
@@ -60,7 +61,7 @@ def _derive(lowered: Lowered) -> Derivation:
     shifts = shift_families(lowered, flows)
     inert = [f for f in shifts if f.kind == "inert"]
     dead = {(f.seed, f.cell) for f in inert if isinstance(f, ShiftFamily) and f.whole}
-    families: list[Family] = list(inert)
+    families: list[Family] = [*inert, *inert_families(lowered)]
     matrices = [f for f in _matrices(lowered) if not _within(f, dead)]
     families += matrices
     scalings = Scalings(lowered).scalings()

@@ -11,6 +11,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.export.graph_signature import InputKind, OutputKind
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
+from symfind.load.experts import dense_experts
 from symfind.trace.blame import blame
 from symfind.trace.guard import convert_tensors, plain_config, quiet, set_mode, unchanged
 from symfind.trace.wrapper import Wrapper, to_device
@@ -43,7 +44,7 @@ def export(model: nn.Module, args: tuple, kwargs: dict[str, Any], train: bool) -
         attempts.append((_direct, "eager"))
     attempts += [(_proxied, None), (_symbolic, None)]
     for attempt, attention in attempts:
-        with unchanged(model), quiet(), torch.enable_grad():
+        with unchanged(model), dense_experts(model), quiet(), torch.enable_grad():
             torch.backends.mha.set_fastpath_enabled(False)
             set_mode(model, train)
             plain_config(model, attention)

@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tests.rules.harness import Case, between, images, linear, of, pair, sequences, weight
-from tests.rules.movement import MASKED
 from tests.rules.pointwise import ABOUT
 
 
@@ -150,12 +149,24 @@ def partial(z: Tensor) -> Tensor:
     return torch.cat([half_split(z[..., :4]), z[..., 4:]], -1)
 
 
+def joined(still: Tensor, moving: Tensor) -> Tensor:
+    return torch.cat([still, half_split(moving)], -1)
+
+
 def rope(turn: Any, d: int = 4, bias: bool = False) -> Any:
     return of(
         lambda m, x: m.o(core(turn(m.q(x)), turn(m.k(x)), m.v(x))), (3, L, 3),
         q=lambda: linear(3, d, bias), k=lambda: linear(3, d, bias), v=lambda: linear(3, 2, bias),
         o=lambda: linear(2, 3, bias),
     )  # fmt: skip
+
+
+def routed(m: Any, x: Tensor) -> Tensor:
+    """A choice of two of four by logits, with a softmax of the chosen."""
+    values, chosen = m.g(x).topk(2)
+    hot = (chosen.unsqueeze(-1) == torch.arange(4)).to(x.dtype)
+    mixed = torch.einsum("tk,tke,ed->td", values.softmax(-1), hot, m.e)
+    return m.r((mixed * x).sin())
 
 
 SHIFTED = "equal shifts along the dimension"
@@ -215,6 +226,12 @@ CASES = [
     Case("kthvalue", "kthvalue", sequences(lambda z: z.kthvalue(2, 1).values)),
     Case("sort", "sort", sequences(lambda z: z.sort(1).values)),
     Case("topk", "topk", sequences(lambda z: z.topk(2, 1).values)),
+    Case("sort-stable", "sort", sequences(lambda z: torch.sort(z, dim=1, stable=True).values)),
+    Case("router", "topk", of(routed, (40, 3), g=lambda: linear(3, 4), e=lambda: weight(4, 3),
+         r=lambda: linear(3, 3))),
+    Case("argmax-gate", "argmax", of(
+         lambda m, x: m.r(x * F.one_hot(m.g(x).argmax(-1), 3) + m.g(x).softmax(-1)), (40, 3),
+         g=lambda: linear(3, 3), r=lambda: linear(3, 3))),
     Case("logsumexp", "logsumexp", sequences(lambda z: z.logsumexp(1))),
     Case("prod", "prod", sequences(lambda z: z.prod(1))),
     Case("cumsum", "cumsum", sequences(lambda z: z.relu().cumsum(1))),
@@ -268,6 +285,11 @@ CASES = [
     Case("rope-interleaved", "softmax", rope(interleaved)),
     Case("rope-complex", "softmax", rope(turned)),
     Case("rope-partial", "softmax", rope(partial, 6)),
+    Case("rope-joined", "softmax split_with_sizes", of(
+         lambda m, x: m.o(core(joined(*m.q(x).split([2, 4], -1)), joined(m.k(x), m.t(x)), m.v(x))),
+         (3, L, 3), q=lambda: linear(3, 6, False), k=lambda: linear(3, 2, False),
+         t=lambda: linear(3, 4, False), v=lambda: linear(3, 2, False),
+         o=lambda: linear(2, 3, False))),
     Case("max-pool1d", "max_pool1d", images(lambda z: F.max_pool1d(z, 2), d=1)),
     Case("max-pool2d", "max_pool2d", images(lambda z: F.max_pool2d(z, 2))),
     Case("max-pool3d", "max_pool3d", images(lambda z: F.max_pool3d(z, 2), d=3)),
@@ -306,8 +328,7 @@ CASES = [
     Case("pad-linear", "pad", images(lambda z: F.pad(z, (1, 1, 0, 1)))),
     Case("pad-one", "pad", images(lambda z: F.pad(z, (1, 1), value=1.0).relu())),
     Case("pad-crop", "pad", images(lambda z: F.pad(z, (-1, 1)).relu())),
-    Case("pad-features", "pad", between(lambda z: F.pad(z.relu(), (1, 0)), 3, 4),
-         gap=MASKED),
+    Case("pad-features", "pad", between(lambda z: F.pad(z.relu(), (1, 0)), 3, 4)),
     *(Case(f"pad-{mode}-{d}d", "pad",
          images(lambda z, m=mode: F.pad(z.relu(), (1, 1) * (z.dim() - 2), mode=m), d=d, size=3))
       for mode in ("reflect", "replicate", "circular") for d in (1, 2)),

@@ -16,10 +16,10 @@ from tests.rules.harness import (
 )
 
 PERMUTED = "a change of basis conjugated by a constant permutation"
+ITSELF = "an index that meets its own permutation"
 SPLIT = "a bond that is split and joined again is one index"
 COPIES = "relations between copies of one wire"
-UNREAD = "entries that a constant selection leaves out"
-MASKED = "entries that a constant removes or makes"
+MASKED = "positions at which a constant mask leaves an entry"
 ROWS = torch.tensor([2, 0, 3])
 
 
@@ -53,7 +53,7 @@ CASES = [
     Case("slice-relu", "slice", between(lambda z: z[:, 1:].relu(), 4, 3)),
     Case("slices", "slice", between(lambda z: z[:, :2].relu() * z[:, 2:], 4, 2)),
     Case("slice-step", "slice", between(lambda z: z[:, ::2] * z[:, 1::2], 4, 2)),
-    Case("slice-step-uneven", "slice", between(lambda z: z[:, ::3].relu(), 4, 2), gap=UNREAD),
+    Case("slice-step-uneven", "slice", between(lambda z: z[:, ::3].relu(), 4, 2)),
     Case("slice-rows", "slice", sequences(lambda z: z[:, 1:].relu() + z[:, :-1])),
     Case("select", "select", sequences(lambda z: z[:, 0].tanh() + z[:, 1])),
     Case("narrow", "slice", between(lambda z: z.narrow(1, 1, 2).relu(), 4, 2)),
@@ -80,12 +80,33 @@ CASES = [
     Case("pixel-shuffle", "pixel_shuffle", images(lambda z: F.pixel_shuffle(z.relu(), 2), 4, 1)),
     Case("pixel-unshuffle", "pixel_unshuffle",
          images(lambda z: F.pixel_unshuffle(z.relu(), 2), 2, 8)),
-    Case("index-select", "index_select", between(lambda z: z.index_select(1, ROWS).relu(), 4, 3),
-         gap=UNREAD),
-    Case("index-permutation", "index.Tensor", between(lambda z: z[:, [2, 0, 1, 3]]),
-         gap=PERMUTED),
+    Case("index-select", "index_select", between(lambda z: z.index_select(1, ROWS).relu(), 4, 3)),
+    Case("index-select-linear", "index_select", between(lambda z: z.index_select(1, ROWS), 4, 3)),
+    Case("index-select-repeated", "index_select",
+         between(lambda z: z.relu().index_select(1, torch.tensor([2, 0, 2])), 4, 3), gap=COPIES),
+    Case("index-permutation", "index.Tensor", between(lambda z: z[:, [2, 0, 1, 3]])),
     Case("index-permutation-relu", "index.Tensor",
-         between(lambda z: z[:, [2, 0, 1, 3]].relu()), gap=PERMUTED),
+         between(lambda z: z[:, [2, 0, 1, 3]].relu())),
+    Case("index-permutation-twice", "index.Tensor",
+         between(lambda z: z[:, [2, 0, 1, 3]].relu()[:, [1, 2, 3, 0]])),
+    Case("index-permutation-heads", "index.Tensor",
+         between(lambda z: heads(z)[:, :, [1, 0]].relu().flatten(1))),
+    Case("index-permutation-pieces", "index.Tensor cat",
+         between(lambda z: torch.cat([z[:, :1].relu(), z[:, 1:].tanh()], 1)[:, [2, 0, 1, 3]])),
+    Case("index-permutation-residual", "index.Tensor",
+         between(lambda z: z.relu() + z.tanh()[:, [2, 0, 3, 1]])),
+    Case("index-permutation-product", "index.Tensor",
+         between(lambda z: z.relu() * z.relu()[:, [2, 0, 3, 1]]), gap=ITSELF),
+    Case("index-permutation-norm", "index.Tensor layer_norm", of(
+         lambda m, x: m.r(m.n(m.w(x)[:, [2, 0, 1, 3]]) * m.g), (12, 3), w=lambda: linear(3, 4),
+         n=lambda: torch.nn.LayerNorm(4, eps=0.0), g=lambda: weight(4), r=lambda: linear(4, 3))),
+    Case("index-permutation-channels", "index.Tensor batch_norm", of(
+         lambda m, x: m.r(m.n(m.w(x))[:, [2, 0, 1]].relu()), (3, 2, 3, 3),
+         w=lambda: torch.nn.Conv2d(2, 3, 1), n=lambda: torch.nn.BatchNorm2d(3),
+         r=lambda: torch.nn.Conv2d(3, 2, 2))),
+    Case("index-permutation-table", "index.Tensor", of(
+         lambda m, x: (x @ m.t[:, [2, 0, 1]]).relu() @ m.r, (12, 4),
+         t=lambda: weight(4, 3), r=lambda: weight(3, 3))),
     Case("index-rows", "index.Tensor", sequences(lambda z: z[:, ROWS].relu() + z[:, :3])),
     Case("index-pairs", "index.Tensor",
          sequences(lambda z: z[torch.tensor([0, 1]), torch.tensor([1, 2])].relu())),
@@ -104,6 +125,15 @@ CASES = [
     Case("gather-by-data", "gather", of(
          lambda m, x: m.r(m.w(x).gather(1, x.argsort(1))), (4, 4, 3),
          w=lambda: linear(3, 3), r=lambda: linear(3, 3))),
+    Case("scatter-value", "scatter.value", sequences(
+         lambda z: z.scatter(1, torch.tensor([2, 1]).view(1, 2, 1).expand(4, 2, 4), 0.5).sin())),
+    Case("scatter-mask", "scatter.value topk", sequences(
+         lambda z: z.sin() * torch.zeros_like(z).scatter(2, z.topk(2).indices, 1.0))),
+    Case("index-add", "index_add", sequences(
+         lambda z: z.sin().index_add(1, torch.tensor([2, 1]), z[:, :2]))),
+    Case("masked-scatter", "masked_scatter", of(
+         lambda m, x: m.r(m.w(x).masked_scatter((x[:, :1] > 0).expand(12, 3), m.v(x)).relu()),
+         (12, 3), w=lambda: linear(3, 3), v=lambda: linear(3, 3), r=lambda: linear(3, 3))),
     Case("tril", "tril", sequences(lambda z: z @ (z.mT @ z).tril())),
     Case("tril-linear", "tril", sequences(lambda z: z.tril()),
          gap=MASKED),
@@ -116,6 +146,6 @@ CASES = [
          rigid=("aten.diagonal.default",), gap="diagonals"),
     Case("flip", "flip", sequences(lambda z: z.flip(1).relu() + z)),
     Case("roll", "roll", sequences(lambda z: z.roll(1, 1).relu() + z)),
-    Case("flip-features", "flip", between(lambda z: z.flip(1).relu()), gap=PERMUTED),
-    Case("roll-features", "roll", between(lambda z: z.roll(1, 1).relu()), gap=PERMUTED),
+    Case("flip-features", "flip", between(lambda z: z.flip(1).relu())),
+    Case("roll-features", "roll", between(lambda z: z.roll(1, 1).relu())),
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from tests.rules.harness import Case, between, linear, of, pair, sequences, weig
 FROM_SHIFT = "a shift that becomes a scale, or the other way, is not followed"
 
 ABOUT = "a scaling about a point other than zero"
-DEAD = "entries that a constant mask removes"
+DEAD = "changes of basis among the entries that a mask leaves"
 BOTH = "an equal shift of both operands"
 
 _POSITIVE = "log log2 log10 sqrt rsqrt reciprocal log1p acosh"
@@ -37,6 +37,8 @@ def masked(x: Tensor, mask: Tensor) -> Tensor:
 
 
 MASK = torch.tensor([True, False, True, False])
+HALF = torch.ones(4, 3).tril()
+KERNEL = torch.tensor([[1.0, 1.0, 1.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
 
 CASES = [
     *(_plain(name) for name in _PLAIN.split()),
@@ -102,6 +104,23 @@ CASES = [
     Case("masked-fill-rows", "masked_fill",
          sequences(lambda z: z.masked_fill(MASK[:, None], 0.0))),
     Case("mask-times", "mul.Tensor", between(lambda z: z * MASK), gap=DEAD),
+    Case("mask-times-relu", "mul.Tensor", between(lambda z: z.relu() * MASK)),
+    Case("mask-then-relu", "where", between(lambda z: masked(z, MASK).relu())),
+    Case("mask-of-weight", "mul.Tensor", of(
+         lambda m, x: m.r(F.linear(x, m.w * HALF, m.b).sin()), (12, 3), w=lambda: weight(4, 3),
+         b=lambda: weight(4), r=lambda: linear(4, 3))),
+    Case("mask-of-weight-turned", "mul.Tensor", of(
+         lambda m, x: m.r((x @ (m.w * HALF).T).relu()), (12, 3), w=lambda: weight(4, 3),
+         r=lambda: linear(4, 3))),
+    Case("mask-of-kernel", "conv2d", of(
+         lambda m, x: m.r(F.conv2d(x, m.w * KERNEL).relu()), (2, 2, 5, 5),
+         w=lambda: weight(3, 2, 3, 3), r=lambda: torch.nn.Conv2d(3, 2, 1))),
+    Case("mask-of-units", "mul.Tensor", of(
+         lambda m, x: m.r((F.linear(x, m.w * HALF * MASK[:, None]) + m.b * MASK).relu()), (12, 3),
+         w=lambda: weight(4, 3), b=lambda: weight(4), r=lambda: linear(4, 3))),
+    Case("mask-and-shared-weight", "mul.Tensor", of(
+         lambda m, x: m.r(F.linear(x, m.w * HALF).sin() + F.linear(x.sin(), m.w).tanh()), (12, 3),
+         w=lambda: weight(4, 3), r=lambda: linear(4, 3))),
     Case("mask-times-rows", "mul.Tensor", sequences(lambda z: z * MASK[:, None])),
     Case("sin-cos", "cat sin cos", between(lambda z: torch.cat([z.sin(), z.cos()], -1), 3, 6),
          gap="a shift that becomes a rotation of two wires"),

@@ -1,0 +1,6 @@
+"""Executable twins: the same graph with every independent size shrunk, built to be run."""
+
+from symfind.twin.build import Twin, Unbuildable, build_twin
+from symfind.twin.certify import Question, certify_on_twins
+
+__all__ = ["Question", "Twin", "Unbuildable", "build_twin", "certify_on_twins"]

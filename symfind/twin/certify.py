@@ -1,0 +1,255 @@
+"""The certificate of a model that is too large to be measured: its twins are.
+
+On every twin three numbers must agree: the measured nullity, what is derived from the twin itself,
+and the formula derived from the model, evaluated at the twin's sizes. Layers beyond the first two
+of every repetition are taken out before; that the model's own count is what it is with those
+layers is an equation between counts, which is checked too.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torch import Tensor
+
+from symfind.report.model import Certificate, TwinMeasure
+from symfind.solve.support import carried
+from symfind.trace import Graph
+from symfind.trace.graph import Op
+from symfind.twin.build import Twin, build_twin
+from symfind.twin.depth import KEPT, runs, shortened
+from symfind.twin.formula import Count, count
+from symfind.twin.module import TwinFunction, fresh
+from symfind.twin.relations import Relations, relate, size_atoms
+from symfind.twin.sizes import Unbuildable
+from symfind.verify import measure_nullity
+from symfind.verify.nullity import Nullity
+
+TWINS = 2  # that must agree
+_TRIED = 4  # before it is said that they do not agree
+_VARIANTS = 12  # sizes from which twins are chosen
+MOST_PARAMETERS = 6500
+_EASY = 3600  # parameters of a twin that is measured in seconds
+_DEEP = 1500  # parameters of a twin, from which repeated layers are taken out
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of the twins of a model.
+
+    Attributes:
+        graph: the traced model.
+        redundant: the count that was derived for it.
+        names: its own names for sizes.
+        output: "raw" or "softmax".
+        train: whether batch statistics are those of training.
+        examples: example inputs, by the names of the graph's inputs.
+        bounds: exclusive upper bounds of integer inputs, by the same names.
+        seed: of all random numbers.
+        device: where twins are evaluated.
+        tell: called with a line on what is being done.
+    """
+
+    graph: Graph
+    redundant: int
+    names: Mapping[str, int]
+    output: Literal["raw", "softmax"] = "raw"
+    train: bool = False
+    examples: Mapping[str, Tensor] | None = None
+    bounds: Mapping[str, int] | None = None
+    seed: int = 0
+    device: str = "cpu"
+    tell: Tell = lambda text: None
+
+
+def certify_on_twins(question: Question, most: int = MOST_PARAMETERS) -> Certificate:
+    """Measure small twins of a model, and hold its formula against them.
+
+    Args:
+        question: the model and its count.
+        most: parameters that a twin may have.
+
+    Returns:
+        A certificate of the last twin that was measured; `complete` only where two twins of
+        different sizes agree with the formula.
+    """
+    try:
+        return _Certification(question, most).certificate()
+    except Unbuildable as error:
+        return Certificate("skipped", reason=f"no twin can be built: {error}")
+
+
+@dataclass(frozen=True)
+class _Measured:
+    twin: Twin
+    own: Count
+    formula: int
+    nullity: Nullity
+
+    @property
+    def gap(self) -> int:
+        """Measured directions that the formula does not have."""
+        assert self.nullity.nullity is not None
+        return self.nullity.nullity - self.formula
+
+    @property
+    def agrees(self) -> bool:
+        """Whether measurement, formula, own count and the span of its directions are one number."""
+        found = self.nullity
+        same = found.nullity == self.formula == self.own.redundant == found.known
+        return found.status == "clear" and same
+
+    def record(self, names: Mapping[int, str]) -> TwinMeasure:
+        return TwinMeasure(
+            self.twin.names(names),
+            self.twin.parameters,
+            self.nullity.nullity,
+            self.formula,
+            self.nullity.gap,
+        )
+
+
+class _Certification:
+    def __init__(self, question: Question, most: int) -> None:
+        self.question, self.most = question, most
+        self.names = {n: name for name, n in question.names.items()}
+
+    def certificate(self) -> Certificate:
+        q = self.question
+        relations, counted, uneven = self._model()
+        done: list[_Measured] = []
+        for twin in self._candidates(relations):
+            q.tell(f"a twin of {twin.parameters:,} parameters")
+            measured = self._measure(twin, counted)
+            if isinstance(measured, Certificate):
+                return measured
+            done.append(measured)
+            if len(done) >= TWINS and all(t.agrees for t in done[-TWINS:]):
+                break
+        return self._verdict(done, uneven)
+
+    def _model(self) -> tuple[Relations, Count, str]:
+        """Relations of the graph that twins are built of, its count, and what is wrong with it."""
+        q = self.question
+        relations = relate(q.graph)
+        found = runs(q.graph)
+        if not found or self._build(relations, 1).parameters <= _DEEP:
+            return relations, count(q.graph, q.output, q.names), ""
+        for kept in range(KEPT, 0, -1):
+            stay = {number: kept for number in range(len(found))}
+            short = shortened(q.graph, found, stay)
+            relations = relate(short)
+            if self._build(relations, 1).parameters <= _EASY:
+                break
+        q.tell("counting with fewer layers")
+        counted = count(short, q.output, q.names)
+        total = counted.redundant
+        for number, run in enumerate(found):
+            longer = shortened(q.graph, found, {**stay, number: kept + 1})
+            more = count(longer, q.output, q.names)
+            total += (len(run.layers) - kept) * (more.redundant - counted.redundant)
+        uneven = ""
+        if total != q.redundant:
+            uneven = f"{q.redundant:,} were derived, but by its layers the count is {total:,}"
+        return relations, counted, uneven
+
+    def _build(self, relations: Relations, variant: int) -> Twin:
+        q = self.question
+        twin = build_twin(
+            relations.graph, variant, relations=relations, examples=q.examples, bounds=q.bounds
+        )
+        return twin
+
+    def _candidates(self, relations: Relations) -> Iterator[Twin]:
+        """The smallest twin, then those that differ most from all before."""
+        least = self._build(relations, 0).parameters
+        if least > self.most:
+            raise Unbuildable(f"the smallest has {least:,} parameters{_reason(relations)}")
+        twins = [self._build(relations, variant) for variant in range(_VARIANTS)]
+        chosen = twins[:1]
+        yield twins[0]
+        while len(chosen) < _TRIED:
+            rest = [t for t in twins if t.parameters <= self.most]
+            easy = [t for t in rest if t.parameters <= _EASY]
+            best = None
+            for some in (easy, rest):
+                found = [(min(_difference(t, c) for c in chosen), -t.parameters, t) for t in some]
+                best = best or max((f for f in found if f[0]), key=lambda f: f[:2], default=None)
+            if best is None:
+                return
+            chosen.append(best[2])
+            yield best[2]
+
+    def _measure(self, twin: Twin, counted: Count) -> _Measured | Certificate:
+        q = self.question
+        own = count(twin.graph, q.output, {})
+        formula = counted.at(own)
+        if formula is None:
+            return Certificate(
+                "undetermined", on="twin", parameters=twin.parameters,
+                reason="the formula has sizes that a twin does not tell apart",
+            )  # fmt: skip
+        function = TwinFunction(twin, train=q.train, output=q.output, device=q.device)
+        nullity = measure_nullity(
+            function, fresh(twin), seed=q.seed, known=own.known(), progress=q.tell
+        )
+        return _Measured(twin, own, formula + own.inert, nullity)
+
+    def _verdict(self, done: list[_Measured], uneven: str) -> Certificate:
+        last = done[-1]
+        common: dict[str, Any] = {
+            "method": "jacobian",
+            "on": "twin",
+            "parameters": last.twin.parameters,
+            "nullity": last.nullity.nullity,
+            "redundant": last.formula,
+            "unexplained": None if last.nullity.nullity is None else last.gap,
+            "gap": last.nullity.gap,
+            "points": last.nullity.points,
+            "twins": tuple(m.record(self.names) for m in done),
+        }
+        if last.nullity.status != "clear":
+            return Certificate("undetermined", reason=last.nullity.reason, **common)
+        if last.gap > 0:
+            return Certificate("incomplete", unexplained_support=self._support(last), **common)
+        if last.gap < 0 or not last.agrees:
+            reason = "the formula and what a twin itself derives differ: this is a bug"
+            return Certificate("undetermined", reason=reason, **common)
+        if uneven:
+            return Certificate("undetermined", reason=uneven, **common)
+        if len(done) < TWINS or not all(m.agrees for m in done[-TWINS:]):
+            reason = "twins of different sizes disagree, or only one is small enough"
+            return Certificate("undetermined", reason=reason, **common)
+        return Certificate("complete", **common)
+
+    def _support(self, last: _Measured) -> tuple[str, ...]:
+        """Tensors that carry what is unexplained."""
+        found = last.nullity
+        if found.theta is None or found.beyond is None or found.directions is None:
+            return ()
+        shapes = last.own.shapes
+        sizes = {name: value.numel() for name, value in found.theta.items() if name in shapes}
+        sets = carried(sizes, found.directions, found.beyond)
+        return tuple(dict.fromkeys(name for one in sets for name in one.tensors))
+
+
+def _difference(a: Twin, b: Twin) -> int:
+    """How many kinds of indices of parameters have different sizes on two twins."""
+    parameters = a.relations.graph.parameters.values()
+    axes = [axis for op in parameters for axis in a.relations.axes.get(id(op), [[]])[0]]
+    return len({x.size for x in size_atoms(axes) if a.sizes(x) != b.sizes(x)})
+
+
+def _reason(relations: Relations) -> str:
+    """The operation that keeps the most entries of parameters at their sizes."""
+    kept = [(axis.size, op) for axis, op in relations.pinned if axis.size > 1]
+    if not kept:
+        return ""
+    size, op = max(kept, key=lambda pair: pair[0])
+    return f"; {_name(op)} keeps an index of size {size:,}"
+
+
+def _name(op: Op) -> str:
+    return f"{op.target} ({op.name})" + (f" at {op.where}" if op.where else "")

@@ -1,0 +1,142 @@
+"""Points at which every rectified unit of a twin is on for some inputs and off for others.
+
+Among a handful of channels some are always off, or always on, at most random points, and then more
+is null than the architecture makes so. Any point bounds the generic nullity from above, hence
+points may be chosen: offsets are moved, and gains scaled, until every unit sees both sides.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from symfind.trace import Graph, Op, replace
+from symfind.trace.kernels import run, widen
+
+_KINKED = {"relu", "leaky_relu", "relu6", "hardtanh", "clamp_min", "threshold", "hardswish",
+           "hardsigmoid", "prelu", "rrelu", "elu", "celu", "selu"}  # fmt: skip
+_SPREAD = 0.3  # of the standard deviation: how far from the middle a unit switches
+_BIAS = {"batch_norm": 2, "linear": 2, "conv1d": 2, "conv2d": 2, "conv3d": 2, "addmm": 0,
+         "conv_transpose2d": 2, "group_norm": 3, "layer_norm": 3}  # fmt: skip
+_CPU = torch.device("cpu")
+
+
+def enliven(
+    graph: Graph,
+    theta: Mapping[str, Tensor],
+    inputs: Sequence[Mapping[str, Tensor]],
+    rng: torch.Generator,
+) -> dict[str, Tensor]:
+    """Move biases before rectifiers, and scale the gains of batch normalisations.
+
+    Args:
+        graph: what is run.
+        theta: a random point.
+        inputs: several draws.
+        rng: the source of randomness.
+
+    Returns:
+        Another point.
+    """
+    if not any(_name(op) in _KINKED for op in graph.ops):
+        return dict(theta)
+    walk = _Walk(dict(theta), inputs, rng)
+    with torch.no_grad():
+        for op in graph.ops:
+            walk.visit(op)
+    return walk.theta
+
+
+class _Walk:
+    def __init__(
+        self,
+        theta: dict[str, Tensor],
+        inputs: Sequence[Mapping[str, Tensor]],
+        rng: torch.Generator,
+    ) -> None:
+        self.theta, self.inputs, self.rng = theta, inputs, rng
+        self.values: dict[int, list[Any]] = {}
+
+    def visit(self, op: Op) -> None:
+        if _name(op) in _KINKED and isinstance(op.args[0], Op):
+            self._middle(op.args[0])
+        self._run(op)
+        if _name(op) == "batch_norm" and _free(op.args[1]):
+            spread = self._flat(op, 1).std(1).clamp(min=1e-6)
+            self.theta[op.args[1].key] = self.theta[op.args[1].key] / spread
+            self._refresh([op.args[1], op])
+
+    def _run(self, op: Op) -> None:
+        if op.target == "input":
+            self.values[id(op)] = [widen(x[op.key]) for x in self.inputs]
+        elif op.target == "parameter" and op.trainable:
+            self.values[id(op)] = [self.theta[op.key]] * len(self.inputs)
+        elif op.constant:
+            from symfind.trace.constants import evaluate
+
+            self.values[id(op)] = [evaluate(op)] * len(self.inputs)
+        else:
+            self.values[id(op)] = [
+                run(op, replace(op.args, self._at(i)), replace(op.kwargs, self._at(i)), _CPU)
+                for i in range(len(self.inputs))
+            ]
+
+    def _at(self, i: int) -> Any:
+        return lambda x: self.values[id(x)][i]
+
+    def _flat(self, op: Op, dim: int) -> Tensor:
+        """All values of each channel: shape (channels, values)."""
+        return torch.cat([v.movedim(dim, 0).flatten(1) for v in self.values[id(op)]], 1)
+
+    def _refresh(self, ops: Sequence[Op]) -> None:
+        for op in ops:
+            self._run(op)
+
+    def _middle(self, op: Op) -> None:
+        """Move a bias that is added to a wire so that every channel of the wire has both signs."""
+        path = _path(op)
+        if path is None:
+            return
+        bias, chain = path
+        channels = self.theta[bias.key].numel()
+        dim = _channel_dim(chain[0])
+        shape = op.shape or ()
+        if dim >= len(shape) or shape[dim] != channels:
+            return
+        flat = self._flat(op, dim)
+        noise = torch.randn(channels, generator=self.rng, dtype=torch.float64)
+        move = _SPREAD * flat.std(1) * noise - flat.mean(1)
+        self.theta[bias.key] = self.theta[bias.key] + move.reshape(self.theta[bias.key].shape)
+        self._refresh([bias, *chain])
+
+
+def _name(op: Op) -> str:
+    return op.target.removeprefix("aten.").split(".")[0]
+
+
+def _free(x: Any) -> bool:
+    return isinstance(x, Op) and x.target == "parameter" and x.trainable
+
+
+def _path(op: Op) -> tuple[Op, list[Op]] | None:
+    """The nearest operation that adds a bias to a wire, and what leads from there to the wire."""
+    chain: list[Op] = []
+    while True:
+        chain.append(op)
+        place = _BIAS.get(_name(op))
+        if place is not None:
+            bias = op.args[place] if place < len(op.args) else None
+            return (bias, chain[::-1]) if isinstance(bias, Op) and _free(bias) else None
+        wires = [x for x in op.operands if x.varies]
+        if _name(op) not in ("add", "view") or not wires:
+            return None
+        # of the summands of a shortcut, the branch that has a bias
+        op = next((x for x in wires if _name(x) in _BIAS), wires[0])
+
+
+def _channel_dim(op: Op) -> int:
+    rank = len(op.shape or ())
+    if _name(op) in ("linear", "addmm", "layer_norm"):
+        return rank - 1
+    return 1

@@ -1,0 +1,80 @@
+"""A twin as a module, so that all that evaluates and measures models can take it."""
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from symfind.load import Inputs
+from symfind.load.inputs import draw, map_leaves
+from symfind.trace import Graph, execute
+from symfind.twin.build import Twin
+from symfind.twin.liveness import enliven
+from symfind.verify import Function
+
+_DRAWS = 12  # inputs on which units are to switch
+
+
+class Executable(nn.Module):
+    """Runs a graph; its parameters have the names that they have in the model."""
+
+    def __init__(self, graph: Graph) -> None:
+        """Make parameters of the graph's shapes; their values are for others to give."""
+        super().__init__()
+        self.graph = graph
+        for name, op in graph.parameters.items():
+            owner: nn.Module = self
+            *path, leaf = name.split(".")
+            for part in path:
+                if part not in owner._modules:
+                    owner.add_module(part, nn.Module())
+                owner = owner.get_submodule(part)
+            value = torch.ones(op.shape or (), dtype=torch.float64)
+            owner.register_parameter(leaf, nn.Parameter(value))
+
+    def forward(self, **inputs: Tensor) -> list[Tensor]:
+        """All outputs."""
+        return execute(self.graph, dict(self.named_parameters()), inputs)
+
+
+class TwinFunction(Function):
+    """A twin as a function of its parameters; random points are such that no unit is dead."""
+
+    def __init__(
+        self,
+        twin: Twin,
+        *,
+        train: bool = False,
+        output: Literal["raw", "softmax"] = "raw",
+        device: str = "cpu",
+    ) -> None:
+        """Take the twin."""
+        module = Executable(twin.graph)
+        super().__init__(module, (), dict(twin.examples), train=train, output=output, device=device)
+        self._twin = twin
+
+    def random_point(self, rng: torch.Generator) -> dict[str, Tensor]:
+        """Draw generic parameters."""
+        theta = {name: value.cpu() for name, value in super().random_point(rng).items()}
+        draw_one = fresh(self._twin)
+        inputs = [draw_one(rng).kwargs for _ in range(_DRAWS)]
+        alive = enliven(self._twin.graph, theta, inputs, rng)
+        return {name: value.to(self.device) for name, value in alive.items()}
+
+
+def fresh(twin: Twin) -> Any:
+    """What draws inputs of a twin over their full domain."""
+    start = Inputs((), dict(twin.examples), dict(twin.bounds))
+
+    def one(rng: torch.Generator) -> Inputs:
+        # of several sizes, so that units that are rarely active are reached as well
+        scale = float(0.5 * 6.0 ** torch.rand((), generator=rng, dtype=torch.float64))
+        drawn = draw(start, rng, bounds=dict(twin.bounds), dtype=torch.float64)
+        return map_leaves(
+            drawn,
+            lambda _, leaf: (
+                leaf * scale if isinstance(leaf, Tensor) and leaf.is_floating_point() else leaf
+            ),
+        )
+
+    return one

@@ -1,0 +1,206 @@
+"""Small sizes for all independent indices, under everything that binds them.
+
+What decides which ranks are full is the order of sizes within each parameter; it is kept, strictly
+where it is strict, and so is the equality of a width with a product (heads times head size).
+Sizes start small and are only ever raised, one by one, until every condition holds.
+"""
+
+import random
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from symfind.algebra.axes import Axis, extent
+from symfind.errors import SymfindError
+from symfind.twin.relations import Definition, Least, Relations, size_atoms
+
+WIDTH, FACTOR, COPIES, FREE = 3, 2, 2, 3  # where sizes start
+_ROWS = 3  # by which the rows of a table and their width stay apart: an affine map of n entries
+# has n + 1 coefficients in every row, and takes any values that one likes on as many points
+_ALL = 8  # twins on which all indices vary
+_STEPS = 20_000
+
+
+class Unbuildable(SymfindError):
+    """No twin can be built; the message names the operation that stands in the way."""
+
+
+@dataclass
+class Sizes:
+    """Sizes of the atomic indices of a twin."""
+
+    values: dict[Axis, int]
+
+    def __call__(self, axis: Axis) -> int:
+        """The extent of any axis."""
+        return int(extent(axis, self.values))
+
+
+def choose(relations: Relations, variant: int, least: Sequence[Least] = ()) -> Sizes:
+    """Sizes for a twin; each `variant` differs.
+
+    Args:
+        relations: of the graph.
+        variant: a number; 0 is the smallest twin.
+        least: further lower bounds.
+
+    Raises:
+        Unbuildable: where the conditions contradict each other.
+    """
+    return _Choice(relations, variant, [*relations.least, *least]).solve()
+
+
+def own(relations: Relations) -> Sizes:
+    """The sizes of the model itself."""
+    return Sizes({})
+
+
+@dataclass
+class _Choice:
+    relations: Relations
+    variant: int
+    least: Sequence[Least]
+    level: dict[Hashable, int] = field(default_factory=dict)
+    values: dict[Axis, int] = field(default_factory=dict)
+    waived: set[tuple[int, int]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        relations = self.relations
+        everything = [a for outs in relations.axes.values() for out in outs for a in out]
+        self.atoms = size_atoms(everything)
+        self.fixed = set(size_atoms(axis for axis, _ in relations.pinned))
+        definitions = [
+            Definition(d.target.root, d.source.root, d.rule) for d in relations.definitions
+        ]
+        self.given: dict[Axis, Definition] = {}
+        self.checked: list[Definition] = []
+        for d in definitions:
+            atomic = d.target.kind == "atom" and d.target.size > 1 and d.target not in self.fixed
+            if atomic and d.target not in self.given and d.target is not d.source:
+                self.given[d.target] = d
+            self.checked.append(d)
+        self.sources = set(size_atoms(d.source for d in definitions)) - set(self.given)
+        shapes = {id(op) for op in relations.graph.parameters.values() if id(op) in relations.axes}
+        self.parameters = [relations.axes[key][0] for key in shapes]
+        whole = {a.root for axes in self.parameters for a in axes}
+        inside = set(size_atoms(whole))
+        self.tables = {a.root for a in relations.tables}
+        copies = set(size_atoms(relations.copies))
+        self.kind: dict[Axis, Hashable] = {}
+        for a in self.atoms:
+            if a in self.fixed or a in self.given:
+                continue
+            if a in self.sources:
+                key, base = "space", 2
+            elif a in copies:
+                key, base = "copies", COPIES
+            elif a in inside:
+                key, base = "width", WIDTH if a in whole else FACTOR
+            else:
+                key, base = "free", FREE
+            self.kind[a] = (key, a.size)
+            start = base + self._extra(key, a.size, a in whole)
+            self.level[self.kind[a]] = max(self.level.get(self.kind[a], 0), start)
+
+    def _extra(self, key: str, size: int, whole: bool) -> int:
+        """Different from twin to twin, and from one index to another."""
+        if not self.variant or key == "space" or (self.variant >= _ALL and not whole):
+            return 0  # heads, and what they are made of, multiply: some twins vary the rest alone
+        return random.Random(f"{self.variant} {key} {size}").randint(0, 1)
+
+    def _slack(self, axis: Axis) -> int:
+        """How much further than it must be an axis is put from the next smaller one."""
+        if not self.variant:
+            return 0
+        return random.Random(f"{self.variant} slack {axis.size}").randint(0, 1)
+
+    def solve(self) -> Sizes:
+        for _ in range(_STEPS):
+            self._assign()
+            if not self._improve():
+                return Sizes(self.values)
+        raise Unbuildable("no small sizes were found for which all operations fit")
+
+    def _assign(self) -> None:
+        self.values = {a: a.size for a in self.fixed}
+        for a, kind in self.kind.items():
+            self.values[a] = min(a.size, self.level[kind])
+        waiting = dict(self.given)
+        while waiting:
+            ready = [
+                a
+                for a, d in waiting.items()
+                if all(x in self.values for x in size_atoms([d.source]))
+            ]
+            if not ready:
+                raise Unbuildable("sizes that depend on each other in a circle")
+            for a in ready:
+                d = waiting.pop(a)
+                self.values[a] = d.rule(int(extent(d.source, self.values)))
+
+    def _size(self, axis: Axis) -> int:
+        return int(extent(axis, self.values))
+
+    def _improve(self) -> bool:
+        """Raise one size for the sake of one violated condition; whether there was one."""
+        for axis in self._short():
+            self._raise(axis)
+            return True
+        for small, large in self._order():
+            if (id(small), id(large)) in self.waived:
+                continue
+            try:
+                self._raise(large)
+            except Unbuildable:
+                self.waived.add((id(small), id(large)))
+            return True
+        return False
+
+    def _short(self) -> Iterator[Axis]:
+        """What must be longer for every operation to fit."""
+        for d in self.checked:
+            reached = d.rule(self._size(d.source))
+            if reached < min(2, d.target.size) or reached < self._size(d.target):
+                yield d.source
+            elif reached > self._size(d.target):
+                yield d.target
+        for axis, size in self.least:
+            if self._size(axis) < size:
+                yield axis
+
+    def _order(self) -> Iterator[tuple[Axis, Axis]]:
+        """Pairs whose second must be longer, for sizes to be ordered as they are in the model."""
+        dims = {a.root for axes in self.parameters for a in axes}
+        for axes in self.parameters:
+            plain = [a.root for a in (axes[:2] if len(axes) > 3 else axes) if a.size > 1]
+            for a in plain:
+                for b in plain:
+                    apart = _ROWS if a in self.tables or b in self.tables else 1
+                    if a.size < b.size:
+                        apart = min(apart + self._slack(b), b.size - a.size)
+                        if self._size(b) < self._size(a) + apart:
+                            yield a, b
+        by_size: dict[int, list[Axis]] = {}
+        for axis in dims:
+            by_size.setdefault(axis.size, []).append(axis)
+        for same in by_size.values():
+            if len({a.kind for a in same}) > 1:
+                longest = max(same, key=self._size)
+                for a in same:
+                    if self._size(a) < self._size(longest):
+                        yield longest, a
+
+    def _raise(self, axis: Axis) -> None:
+        found = [a for a in size_atoms([axis]) if a not in self.fixed]
+        room = [a for a in found if a in self.given or self.values[a] < a.size]
+        if not room:
+            raise Unbuildable(f"an index of size {axis.size} cannot be shrunk as the others are")
+        # heads and groups last: they are many, and each adds whole matrices
+        best = max(room, key=lambda a: (self._kind(a) != "copies", a.size))
+        if best in self.given:
+            self._raise(self.given[best].source)
+        else:
+            self.level[self.kind[best]] = self.values[best] + 1
+
+    def _kind(self, atom: Axis) -> object:
+        kind = self.kind.get(atom)
+        return kind[0] if isinstance(kind, tuple) else None

@@ -1,0 +1,153 @@
+"""Graphs rebuilt: at their own sizes they are the same function, at others they run."""
+
+import pytest
+import torch
+
+from symfind.trace import execute, trace
+from symfind.twin import Unbuildable, build_twin
+from symfind.twin.depth import KEPT, runs, shortened
+from symfind.twin.relations import relate
+from tests.ground_truth.models import CASES, Case
+from tests.twin.subjects import Handwritten, Separable, examples_of, traced
+
+OWN = {
+    "handwritten": (Handwritten, lambda: torch.randint(61, (2, 20))),
+    "separable": (Separable, lambda: torch.randn(2, 3, 32, 32)),
+}
+
+
+def generic(graph):
+    return {
+        name: torch.randn(op.shape, dtype=torch.float64) for name, op in graph.parameters.items()
+    }
+
+
+def check_unchanged(graph, inputs) -> None:
+    theta = generic(graph)
+    twin = build_twin(graph, examples=inputs, unchanged=True)
+    for name, op in graph.parameters.items():
+        assert twin.graph.parameters[name].shape == op.shape
+    expected = execute(graph, theta, inputs)
+    found = execute(twin.graph, theta, inputs)
+    assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_with_unchanged_sizes_a_graph_is_what_it_was(case: Case) -> None:
+    check_unchanged(*traced(case))
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_own_code_with_unchanged_sizes(name: str) -> None:
+    make, draw = OWN[name]
+    torch.manual_seed(0)
+    args = (draw(),)
+    graph = trace(make().eval(), args, {})
+    check_unchanged(graph, examples_of(graph, args, {}))
+
+
+@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("variant", [0, 1])
+def test_a_twin_is_smaller_and_runs_with_the_shapes_that_it_foretold(name, variant) -> None:
+    make, draw = OWN[name]
+    torch.manual_seed(0)
+    model, args = make().eval(), (draw(),)
+    graph = trace(model, args, {})
+    twin = build_twin(graph, variant, examples=examples_of(graph, args, {}))
+    assert twin.parameters < sum(p.numel() for p in model.parameters()) / 8
+    (output,) = execute(twin.graph, generic(twin.graph), twin.examples)
+    assert tuple(output.shape) == twin.graph.outputs[0].shape
+    assert torch.isfinite(output).all()
+
+
+def test_relations_between_sizes_are_kept() -> None:
+    model = Handwritten(width=48, heads=4).eval()
+    args = (torch.randint(61, (2, 20)),)
+    graph = trace(model, args, {})
+    for variant in range(4):
+        shapes = {
+            name: op.shape for name, op in build_twin(graph, variant).graph.parameters.items()
+        }
+        rows, width = shapes["qkv.0.weight"]
+        assert rows == 3 * width  # three times heads times head size, which is the width
+        assert shapes["gates.0.weight"][0] == 2 * shapes["down.0.weight"][1]
+        assert shapes["down.0.weight"][1] > width > shapes["place"][1]
+        assert shapes["token.weight"][0] > width
+
+
+def test_masks_and_tables_shrink_with_what_they_are_read_by() -> None:
+    graph = trace(Handwritten().eval(), (torch.randint(61, (2, 20)),), {})
+    twin = build_twin(graph)
+    (mask,) = [op for op in twin.graph.ops if op.key == "mask"]
+    n = mask.shape[0]
+    assert 1 < n < 20 and torch.equal(mask.data, torch.ones(n, n).tril() == 0)
+
+
+class Odd(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = torch.nn.Linear(40, 60)
+        self.last = torch.nn.Linear(60, 30)
+
+    def forward(self, x):
+        x = self.first(x)
+        return self.last(torch.linalg.qr(x.unflatten(-1, (10, 6)))[0].flatten(-2))
+
+
+def test_what_an_unknown_operation_touches_keeps_its_size() -> None:
+    graph = trace(Odd(), (torch.randn(3, 40),), {})
+    relations = relate(graph)
+    assert {op.target for _, op in relations.pinned} == {"aten.linalg_qr.default"}
+    shapes = {k: op.shape for k, op in build_twin(graph).graph.parameters.items()}
+    assert shapes["first.weight"][0] == 60 and shapes["first.weight"][1] < 40
+    assert shapes["last.weight"][1] == 60 and shapes["last.weight"][0] < 30
+
+
+class Indexed(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = torch.nn.Parameter(torch.randn(50, 8))
+        self.register_buffer("rows", torch.tensor([[3, 17], [40, 8]]))
+
+    def forward(self, x):
+        return x @ self.table[self.rows].sum((0, 1))
+
+
+def test_a_table_has_the_rows_that_constants_look_up() -> None:
+    graph = trace(Indexed(), (torch.randn(3, 8),), {})
+    assert build_twin(graph).graph.parameters["table"].shape[0] == 41
+
+
+def test_a_buffer_of_unknown_integers_is_an_error_with_its_name() -> None:
+    graph = trace(Indexed(), (torch.randn(3, 8),), {})
+    (rows,) = [op for op in graph.ops if op.key == "rows"]
+    rows.data = None
+    with pytest.raises(Unbuildable, match="'rows'"):
+        build_twin(graph)
+
+
+class Deep(torch.nn.Module):
+    def __init__(self, layers: int) -> None:
+        super().__init__()
+        self.up = torch.nn.ModuleList(torch.nn.Linear(8, 12) for _ in range(layers))
+        self.down = torch.nn.ModuleList(torch.nn.Linear(12, 8) for _ in range(layers))
+
+    def forward(self, x):
+        for up, down in zip(self.up, self.down, strict=True):
+            x = x + down(torch.tanh(up(x)))
+        return x
+
+
+def test_repeated_layers_can_be_taken_out() -> None:
+    deep = trace(Deep(7), (torch.randn(3, 8),), {})
+    found = runs(deep)
+    (run,) = found
+    short = shortened(deep, found)
+    first = 7 - len(run.layers)
+    model = Deep(first + KEPT)
+    expected = trace(model, (torch.randn(3, 8),), {})
+    theta = generic(expected)
+    x = torch.randn(3, 8, dtype=torch.float64)
+    assert list(short.parameters) == list(expected.parameters)
+    (a,), (b,) = execute(short, theta, [x]), execute(expected, theta, [x])
+    assert torch.equal(a, b)
