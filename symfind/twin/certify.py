@@ -114,6 +114,7 @@ class _Measured:
 class _Certification:
     def __init__(self, question: Question, most: int) -> None:
         self.question, self.most = question, most
+        self.single = False  # of repeated layers only one could stay
         self.names = {n: name for name, n in question.names.items()}
 
     def certificate(self) -> Certificate:
@@ -141,8 +142,9 @@ class _Certification:
             stay = {number: kept for number in range(len(found))}
             short = shortened(q.graph, found, stay)
             relations = relate(short)
-            if self._build(relations, 1).parameters <= _EASY:
+            if self._build(relations, 0).parameters <= _EASY:
                 break
+        self.single = kept == 1
         q.tell("counting with fewer layers")
         counted = count(short, q.output, q.names)
         total = counted.redundant
@@ -212,6 +214,9 @@ class _Certification:
         }
         if last.nullity.status != "clear":
             return Certificate("undetermined", reason=last.nullity.reason, **common)
+        if last.gap > 0 and self.single:
+            reason = "with one layer of each repetition more was measured; two are too large"
+            return Certificate("undetermined", reason=reason, **common)
         if last.gap > 0:
             return Certificate("incomplete", unexplained_support=self._support(last), **common)
         if last.gap < 0 or not last.agrees:

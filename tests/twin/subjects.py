@@ -44,16 +44,17 @@ def question(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any] | N
 class Handwritten(nn.Module):
     """Two layers as a user may write them: split in three, chunked gates, a mask, einsum."""
 
-    def __init__(self, width: int = 48, heads: int = 4, hidden: int = 80, length: int = 20) -> None:
+    def __init__(self, width: int = 48, heads: int = 4, hidden: int = 80, length: int = 20,
+                 layers: int = 2) -> None:  # fmt: skip
         super().__init__()
         self.heads = heads
         self.token = nn.Embedding(61, width)
         self.place = nn.Parameter(torch.randn(1, length, width))
-        self.norms = nn.ModuleList(nn.LayerNorm(width, eps=1e-3) for _ in range(5))
-        self.qkv = nn.ModuleList(nn.Linear(width, 3 * width) for _ in range(2))
-        self.out = nn.ModuleList(nn.Linear(width, width) for _ in range(2))
-        self.gates = nn.ModuleList(nn.Linear(width, 2 * hidden, bias=False) for _ in range(2))
-        self.down = nn.ModuleList(nn.Linear(hidden, width) for _ in range(2))
+        self.norms = nn.ModuleList(nn.LayerNorm(width, eps=1e-3) for _ in range(2 * layers + 1))
+        self.qkv = nn.ModuleList(nn.Linear(width, 3 * width) for _ in range(layers))
+        self.out = nn.ModuleList(nn.Linear(width, width) for _ in range(layers))
+        self.gates = nn.ModuleList(nn.Linear(width, 2 * hidden, bias=False) for _ in range(layers))
+        self.down = nn.ModuleList(nn.Linear(hidden, width) for _ in range(layers))
         self.head = nn.Linear(width, 9)
         self.register_buffer("mask", torch.ones(length, length).tril() == 0)
 
@@ -62,7 +63,7 @@ class Handwritten(nn.Module):
         x = self.token(ids) + self.place[:, :t]
         *norms, last = self.norms
         for norm, after, qkv, out, gates, down in zip(
-            norms[:2], norms[2:], self.qkv, self.out, self.gates, self.down, strict=True
+            norms[::2], norms[1::2], self.qkv, self.out, self.gates, self.down, strict=True
         ):
             parts = qkv(norm(x)).split(x.shape[-1], dim=-1)
             q, k, v = (p.reshape(b, t, self.heads, -1) for p in parts)
@@ -75,10 +76,10 @@ class Handwritten(nn.Module):
         return self.head(last(x))
 
 
-def handwritten() -> Question:
+def handwritten(layers: int = 2) -> Question:
     """A file of a user's own."""
     torch.manual_seed(0)
-    return question(Handwritten(), (torch.randint(61, (2, 20)),))
+    return question(Handwritten(layers=layers), (torch.randint(61, (2, 20)),))
 
 
 class Separable(nn.Module):
