@@ -128,7 +128,7 @@ def _own(
     families: list[Family], shapes: Mapping[str, tuple[int, ...]], symbols: Any
 ) -> list[Tally]:
     points = []
-    for seed in range(MANY_POINTS if delicate(families) else POINTS):
+    for seed in range(MANY_POINTS if any(map(delicate, families)) else POINTS):
         generator = torch.Generator().manual_seed(seed)
         points.append(Point({
             name: torch.randn(shape, generator=generator, dtype=torch.float64)
@@ -164,29 +164,13 @@ def _through_twins(
     settled = plainly_independent(families)
     chosen, stands = _representatives(families)
     kept = [families[i] for i in chosen]
-    sizes_of: list[dict[Axis, int]] = []
-    seen: list[list[_Increments]] = [[] for _ in kept]
     asked = {stands[i] for i in range(len(families)) if i not in settled}
-    wanted = [k for k, i in enumerate(chosen) if i in asked]
-    wide = delicate(kept)
-    # The first two twins are as small as can be: not for what depends on differences of sizes.
-    for twin in range(2, 2 + 2 * TWINS) if wide else range(TWINS):
-        if not wanted:
-            break
-        sizes = shrink(kept, parameters.values(), twin, wide)
-        if sizes is None:
-            break
-        sizes_of.append(sizes)
-        seeds = [10 * twin + k for k in range(MANY_POINTS if wide else POINTS)]
-        points = [Point(Drawn(parameters, sizes, seed), sizes) for seed in seeds]
-        for i, n in _increments(kept, wanted, points).items():
-            seen[i].append(n)
-        if len(sizes_of) > 1:
-            wanted = [i for i in wanted if not _plainly(seen[i])]
-    counted = {
-        i: _identify(f, _around(f, kept), found, sizes_of[: len(found)], symbols, wide)
-        for i, f, found in zip(chosen, kept, seen, strict=True)
-    }
+    near = {id(f) for d in kept if delicate(d) for f in _around(d, kept)}
+    counted: dict[int, Tally] = {}
+    for wide in (False, True):
+        here = [k for k, i in enumerate(chosen) if i in asked and (id(kept[k]) in near) is wide]
+        for k, series in _measured(kept, here, parameters, wide).items():
+            counted[chosen[k]] = _identify(kept[k], kept, series, symbols, wide)
     result = []
     for i, f in enumerate(families):
         if i in settled:
@@ -197,31 +181,50 @@ def _through_twins(
     return result
 
 
-def _plainly(found: Sequence[_Increments]) -> bool:
+Series = list[tuple[dict[Axis, int], _Increments]]  # on one twin after the other
+
+
+def _measured(
+    families: Sequence[Family], wanted: list[int], parameters: Mapping[str, p.Source], wide: bool
+) -> dict[int, Series]:
+    """What some families add on twins: on two where that is all or nothing, else on more."""
+    seen: dict[int, Series] = {i: [] for i in wanted}
+    # The first two twins are as small as can be: not for what depends on differences of sizes.
+    for done, twin in enumerate(range(2, 2 + 2 * TWINS) if wide else range(TWINS)):
+        if done > 1:
+            wanted = [i for i in wanted if not _plainly(seen[i])]
+        sizes = shrink(families, parameters.values(), twin, wide) if wanted else None
+        if sizes is None:
+            break
+        seeds = [10 * twin + k for k in range(MANY_POINTS if wide else POINTS)]
+        points = [Point(Drawn(parameters, sizes, seed), sizes) for seed in seeds]
+        for i, n in _increments(families, wanted, points).items():
+            seen[i].append((sizes, n))
+    return seen
+
+
+def _plainly(series: Series) -> bool:
     """Whether a family adds all or nothing on every twin, so that no polynomial is needed."""
-    return all(n.orbit == n.count for n in found) or all(n.field == 0 for n in found)
+    return all(n.orbit == n.count for _, n in series) or all(n.field == 0 for _, n in series)
 
 
-def _around(family: Family, others: Sequence[Family]) -> list[Axis]:
-    """The indices of a family, of all that share a tensor with it, and of those next to them."""
+def _around(family: Family, others: Sequence[Family]) -> list[Family]:
+    """A family, all that share a tensor with it, and those next to them."""
     near, names = [family], set(family.names)
     for _ in range(2):
         near += [f for f in others if f not in near and names & set(f.names)]
         names = {name for f in near for name in f.names}
-    return list(dict.fromkeys(a for f in near for a in axes_of(f)))
+    return near
 
 
 def _identify(
-    family: Family,
-    axes: Sequence[Axis],
-    found: Sequence[_Increments],
-    sizes_of: Sequence[Mapping[Axis, int]],
-    symbols: Any,
-    wide: bool,
+    family: Family, others: Sequence[Family], series: Series, symbols: Any, wide: bool
 ) -> Tally:
     full = formula(family, symbols)
-    if len(found) < 2:
+    if len(series) < 2:
         return Tally(family, 0, 0, full - full, full - full, known=False)
+    axes = list(dict.fromkeys(a for f in _around(family, others) for a in axes_of(f)))
+    sizes_of, found = [s for s, _ in series], [n for _, n in series]
     count = [n.count for n in found]
 
     def solve(rank: list[int]) -> Any | None:

@@ -56,15 +56,11 @@ def shrink(
     return None
 
 
-def delicate(families: Iterable[Family]) -> bool:
-    """Whether dimensions depend on differences of sizes: then twins must have larger ones."""
-    return any(
-        isinstance(f, NullFamily)
-        and f.piecewise
-        or isinstance(f, MatrixFamily)
-        and any(_regime(f, None))
-        for f in families
-    )
+def delicate(family: Family) -> bool:
+    """Whether its dimension depends on differences of sizes: then twins must have larger ones."""
+    if isinstance(family, MatrixFamily):
+        return any(_regime(family, None))
+    return isinstance(family, NullFamily) and family.piecewise
 
 
 def _sizes(
