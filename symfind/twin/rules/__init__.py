@@ -1,3 +1,3 @@
 """How the sizes of each operation's operands, results and arguments are related."""
 
-from symfind.twin.rules import contractions, movement, reductions, windows  # noqa: F401
+from symfind.twin.rules import contractions, lookups, movement, reductions, windows  # noqa: F401
