@@ -6,7 +6,7 @@ ReLU neural networks" (2022): the rank at a generic point, over enough inputs.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from symfind.verify.budget import OutOfTime
 from symfind.verify.function import Function, InputsLike, Point
+from symfind.verify.honesty import DISHONEST, honest
 from symfind.verify.rank import NOISE
 from symfind.verify.rows import Rows
 from symfind.verify.saturation import SMALL, Known, Outcome, Progress, Saturation
@@ -132,6 +133,10 @@ class _Measurement:
             reason = _unsettled(chosen)
         return _nullity(chosen, count, tuple(count - o.rank for o in outcomes), reason)
 
+    def unexplained(self) -> bool:
+        """Whether more is null than what is known, so that the derivatives have to be trusted."""
+        return not any(o.explained for o in self.outcomes)
+
 
 def _unsettled(outcome: Outcome) -> str:
     spectrum = outcome.spectrum
@@ -219,6 +224,10 @@ def measure_nullity(
     try:
         with one_thread():
             measurement.run()
+            if measurement.unexplained():
+                theta, fresh = function.random_point(rng), draw_inputs(rng)
+                if not honest(function, theta, fresh, rng):
+                    return replace(measurement.result(""), status="undetermined", reason=DISHONEST)
     except KeyboardInterrupt:
         return measurement.result("interrupted")
     except OutOfTime:

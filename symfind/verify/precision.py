@@ -40,6 +40,10 @@ _DROPOUTS = {
 }  # fmt: skip
 
 
+# A padding index keeps a row from being trained: it hides a derivative, and changes no value.
+_TABLES = {torch.embedding: 2, F.embedding: 2}
+
+
 def widen(value: Any) -> Any:
     """Replace every narrow floating tensor and dtype in nested arguments by its double one."""
     if isinstance(value, Tensor):
@@ -75,6 +79,8 @@ class DoublePrecision(TorchFunctionMode):
         if func is F.scaled_dot_product_attention:
             kwargs = {**kwargs, "dropout_p": 0.0} if len(args) < 5 else kwargs
             args = (*args[:4], 0.0, *args[5:]) if len(args) >= 5 else args
+        if func in _TABLES:
+            args, kwargs = _unpadded(func, args, kwargs)
         func = _WIDE_METHODS.get(func, func)
         name = getattr(func, "__name__", "")
         if name in ("__get__", "__set__"):
@@ -83,6 +89,13 @@ class DoublePrecision(TorchFunctionMode):
         if args and (name == "__setitem__" or (name.endswith("_") and not name.endswith("__"))):
             return func(args[0], *widen(args[1:]), **widen(kwargs))
         return func(*widen(args), **widen(kwargs))
+
+
+def _unpadded(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+    place, nothing = _TABLES[func], None if func is F.embedding else -1
+    if len(args) > place:
+        return (*args[:place], nothing, *args[place + 1 :]), kwargs
+    return args, {**kwargs, "padding_idx": nothing} if "padding_idx" in kwargs else kwargs
 
 
 @contextmanager

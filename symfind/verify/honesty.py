@@ -1,0 +1,28 @@
+"""Whether the derivatives of a model are those of its function.
+
+A detached tensor, a custom backward pass, or an operation whose derivative is missing and silently
+zero makes directions look null that are not.
+"""
+
+import torch
+
+from symfind.verify.function import Function, InputsLike, Point
+
+AGREE = 1e-3  # kinks within a step cost accuracy; a derivative that lies is wrong at order one
+DISHONEST = (
+    "the derivatives of the model are not those of its function (a detached tensor, a custom "
+    "backward, or an operation without a right one): null directions cannot be measured"
+)
+
+
+def honest(function: Function, theta: Point, inputs: InputsLike, rng: torch.Generator) -> bool:
+    """Whether reverse derivatives agree with differences of values, on a random projection."""
+    direction = {n: torch.randn(theta[n].shape, generator=rng, dtype=torch.float64).to(theta[n])
+                 for n in function.names}  # fmt: skip
+    call = function.place(inputs)
+    seen = function.difference(theta, direction, call)
+    weights = torch.randn(seen.shape, generator=rng, dtype=torch.float64).to(seen)
+    (row,) = function.pullback(theta, call, weights[None])
+    flat = torch.cat([direction[n].reshape(-1) for n in function.names])
+    claimed, measured = float(row @ flat), float(weights @ seen)
+    return abs(claimed - measured) <= AGREE * (abs(measured) + float(seen.norm()))
