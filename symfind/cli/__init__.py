@@ -10,6 +10,7 @@ from symfind.cli.dims import dims_command
 from symfind.cli.discover import discover_command
 from symfind.cli.exact import exact_command
 from symfind.cli.guard import GuardedGroup
+from symfind.cli.identify import identify_command
 from symfind.cli.permutations import permutations_command
 
 _EPILOG = """\b
@@ -38,6 +39,7 @@ main.add_command(catalog_group)
 main.add_command(conserved_command)
 main.add_command(dims_command)
 main.add_command(exact_command)
+main.add_command(identify_command)
 main.add_command(permutations_command)
 main.add_command(discover_command)
 
