@@ -1,8 +1,10 @@
 """The whole of an analysis: load, trace, derive, count, verify, certify, report."""
 
+import gc
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
@@ -143,7 +145,7 @@ def _checked(
 
 def _derived(subject: Subject) -> Derived:
     try:
-        with fitting_threads(0):  # many small matrices
+        with fitting_threads(0), _uncollected():  # many small matrices, many small objects
             return Derived(subject.graph, subject.loaded, subject.output)
     except Exception:
         sizes = [math.prod(op.shape or ()) for op in subject.graph.parameters.values()]
@@ -152,6 +154,18 @@ def _derived(subject: Subject) -> Derived:
             function = subject.function()
             probe(function, function.random_point(torch.Generator().manual_seed(subject.seed)))
         raise
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No collection of cycles, which would walk through all of a traced model again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _report(
