@@ -16,11 +16,15 @@ class Tangled(Exception):
     """Two factorisations of one index that have no common refinement."""
 
 
+Branch = tuple[tuple[int, ...], tuple["Axis", ...]]
+
+
 class Axis:
     """An index of known size: atomic, a row-major product, or a concatenation of other axes."""
 
-    __slots__ = ("_parent", "size", "kind", "parts", "serial")
+    __slots__ = ("_parent", "size", "kind", "parts", "serial", "_branches")
     _serials = itertools.count()
+    _merged = 0  # how often any two were declared the same
 
     def __init__(self, size: int, kind: str = "atom", parts: Sequence["Axis"] = ()) -> None:
         """Make a fresh index that equals no other yet."""
@@ -29,6 +33,7 @@ class Axis:
         self.kind = kind
         self.parts: list[Axis] = list(parts)
         self.serial = next(Axis._serials)
+        self._branches: tuple[int, list[Branch]] = (-1, [])  # as of so many merges
 
     @property
     def root(self) -> "Axis":
@@ -49,6 +54,7 @@ class Axis:
 
     def _become(self, other: "Axis") -> None:
         self._parent = other
+        Axis._merged += 1
 
 
 def product(axes: Sequence[Axis]) -> Axis:
@@ -160,24 +166,25 @@ def _distribute(prod: Axis, total: Axis) -> None:
         prod.root._become(total.root)
 
 
-Branch = tuple[tuple[int, ...], tuple[Axis, ...]]
-
-
 def branches(axis: Axis) -> list[Branch]:
     """All ways to choose one part of every concatenation: (choices, atomic indices left)."""
     axis = axis.root
+    # Asked for at every step of a derivation, when no index changes any more.
+    if axis._branches[0] != Axis._merged:
+        axis._branches = (Axis._merged, list(_branches(axis)))
+    return axis._branches[1]
+
+
+def _branches(axis: Axis) -> Iterator[Branch]:
     if axis.kind == "atom":
-        return [((), (axis,) if axis.size != 1 else ())]
-    if axis.kind == "sum":
-        return [
-            ((i, *choice), atoms)
-            for i, part in enumerate(axis.parts)
-            for choice, atoms in branches(part)
-        ]
-    return [
-        (tuple(c for b in combo for c in b[0]), tuple(x for b in combo for x in b[1]))
-        for combo in itertools.product(*(branches(part) for part in axis.parts))
-    ]
+        yield (), (axis,) if axis.size != 1 else ()
+    elif axis.kind == "sum":
+        for i, part in enumerate(axis.parts):
+            for choice, below in branches(part):
+                yield (i, *choice), below
+    else:
+        for combo in itertools.product(*(branches(part) for part in axis.parts)):
+            yield tuple(c for b in combo for c in b[0]), tuple(x for b in combo for x in b[1])
 
 
 def atoms(axis: Axis) -> Iterator[Axis]:

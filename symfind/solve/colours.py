@@ -17,22 +17,22 @@ ROUNDS = 2
 def colours(families: Sequence[Family]) -> list[int]:
     """A colour for every family."""
     edges = [
-        (i, source.key, _role(family, source))
+        (i, source.key, role(family, source))
         for i, family in enumerate(families)
         for source in family.sources
     ]
-    of_family: list[Hashable] = [_kind(f) for f in families]
+    of_family: list[Hashable] = [kind(f) for f in families]
     of_tensor: dict[str, Any] = {
         s.key: tuple(a.size for a in s.axes) for f in families for s in f.sources
     }
     for _ in range(ROUNDS):
         around: dict[str, list[Any]] = {}
-        for i, key, role in edges:
-            around.setdefault(key, []).append((of_family[i], role))
+        for i, key, how in edges:
+            around.setdefault(key, []).append((of_family[i], how))
         of_tensor = _numbered({k: (of_tensor[k], _bag(v)) for k, v in around.items()})
         near: dict[int, list[Any]] = {i: [] for i in range(len(families))}
-        for i, key, role in edges:
-            near[i].append((role, of_tensor[key]))
+        for i, key, how in edges:
+            near[i].append((how, of_tensor[key]))
         fresh = _numbered({i: (of_family[i], _bag(near[i])) for i in near})
         of_family = [fresh[i] for i in range(len(families))]
     numbers = _numbered(dict(enumerate(of_family)))
@@ -48,11 +48,12 @@ def _numbered(found: dict[Any, Any]) -> dict[Any, int]:
     return {key: numbers.setdefault(value, len(numbers)) for key, value in found.items()}
 
 
-def _kind(family: Family) -> Hashable:
+def kind(family: Family) -> Hashable:
+    """What a family is, apart from what it moves."""
     return type(family).__name__, family.kind, getattr(family, "type", ""), family.count()
 
 
-def _role(family: Family, source: p.Source) -> Hashable:
+def role(family: Family, source: p.Source) -> Hashable:
     """How a family moves one of its tensors."""
     if isinstance(family, MatrixFamily):
         return _bag(

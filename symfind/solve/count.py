@@ -8,19 +8,19 @@ polynomial in the sizes, identified from their values, and used at the model's s
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from symfind.algebra.axes import Axis
 from symfind.rules import primitives as p
-from symfind.solve.colours import colours
 from symfind.solve.extrapolate import polynomial
 from symfind.solve.family import Family, NullFamily
-from symfind.solve.independence import plainly_independent
+from symfind.solve.independence import independent
 from symfind.solve.point import Point
 from symfind.solve.rank import Span
+from symfind.solve.repeats import representatives
 from symfind.solve.shrink import Drawn, axes_of, delicate, shrink
 
 OWN_PARAMETERS = 3000
@@ -28,7 +28,6 @@ OWN_DIRECTIONS = 2500
 TWINS = 5
 POINTS = 2  # together, where a family adds less at one of them
 MANY_POINTS = 4  # where an algebra has stabilisers, which differ from point to point
-KEPT = 2  # members of a repeated group that are counted at the beginning, besides the last
 
 
 @dataclass
@@ -145,40 +144,21 @@ def _own(
 
 
 # large models ----------------------------------------------------------------------------------
-def _representatives(families: list[Family]) -> tuple[list[int], dict[int, int]]:
-    """Families to count, and for each family the one that stands for it."""
-    groups: dict[int, list[int]] = {}
-    for i, colour in enumerate(colours(families)):
-        groups.setdefault(colour, []).append(i)
-    stands: dict[int, int] = {}
-    for members in groups.values():
-        chosen = members if len(members) <= KEPT + 1 else [*members[:KEPT], members[-1]]
-        for i in members:
-            stands[i] = i if i in chosen else chosen[KEPT - 1]
-    return sorted(set(stands.values())), stands
-
-
 def _through_twins(
     families: list[Family], parameters: Mapping[str, p.Source], symbols: Any
 ) -> list[Tally]:
-    settled = plainly_independent(families)
-    chosen, stands = _representatives(families)
-    kept = [families[i] for i in chosen]
-    asked = {stands[i] for i in range(len(families)) if i not in settled}
+    aside = independent(families)
+    rest = [f for i, f in enumerate(families) if i not in aside]
+    chosen, stands = representatives(rest)
+    kept = [rest[i] for i in chosen]
     near = {id(f) for d in kept if delicate(d) for f in _around(d, kept)}
     counted: dict[int, Tally] = {}
     for wide in (False, True):
-        here = [k for k, i in enumerate(chosen) if i in asked and (id(kept[k]) in near) is wide]
+        here = [k for k, f in enumerate(kept) if (id(f) in near) is wide]
         for k, series in _measured(kept, here, parameters, wide).items():
             counted[chosen[k]] = _identify(kept[k], kept, series, symbols, wide)
-    result = []
-    for i, f in enumerate(families):
-        if i in settled:
-            result.append(whole(f, symbols))
-            continue
-        t = counted[stands[i]]
-        result.append(Tally(f, t.algebra, t.orbit, t.algebra_formula, t.orbit_formula, t.known))
-    return result
+    found = {id(f): replace(counted[stands[i]], family=f) for i, f in enumerate(rest)}
+    return [found.get(id(f)) or whole(f, symbols) for f in families]
 
 
 Series = list[tuple[dict[Axis, int], _Increments]]  # on one twin after the other

@@ -20,6 +20,8 @@ NONE: Potential = ()
 
 
 def _combine(a: Potential, b: Potential, sign: int = 1) -> Potential:
+    if not b:
+        return a
     total = Counter(dict(a))
     for gain, e in b:
         total[gain] += sign * e
