@@ -2,10 +2,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from symfind.cli.device import check_device
-from symfind.cli.options import Duration, debug_option, model_options
-from symfind.cli.output import STDOUT, check_writable, print_page, write_text
-from symfind.cli.progress import progress, spoken_warnings, stay_offline
+from symfind.cli.options import Duration, debug_option, json_option, model_options
+from symfind.cli.output import deliver, print_page
+from symfind.cli.progress import working
 
 if TYPE_CHECKING:
     from symfind.report import Report
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     metavar="TIME",
     help="Limit on verification and certificate together: 60s, 5m, 1h.",
 )
-@click.option("--json", "json_file", metavar="FILE", help="Write the report as JSON; - for stdout.")
+@json_option
 @click.option("--details", is_flag=True, help="Show every place, tensor and size.")
 @click.option(
     "--strict",
@@ -61,23 +60,14 @@ def analyze_command(
     Exit codes: 0 analysed; 1 a generator failed verification, or --strict and the report is not
     complete; 2 bad usage, or a model that cannot be loaded or traced.
     """
-    if json_file is not None:
-        check_writable(json_file)
     report = run(model, quiet, **arguments)
-    if json_file is not None:
-        write_text(json_file, report.to_json() + "\n")
-    if json_file != STDOUT and not (quiet and json_file is not None):
-        print_report(report, details)
+    deliver(json_file, quiet, report.to_json, lambda: print_report(report, details))
     ctx.exit(exit_code(report, strict))
 
 
 def run(model: str, quiet: bool, **arguments: Any) -> "Report":
     """Analyse a spec with progress and warnings on standard error."""
-    stay_offline()
-    with spoken_warnings(quiet), progress(quiet) as tell:
-        if tell:
-            tell("importing torch")
-        check_device(arguments["device"])
+    with working(quiet, arguments["device"]) as tell:
         from symfind.analysis import analyze
 
         return analyze(model, progress=tell, **arguments)

@@ -3,19 +3,13 @@ from typing import Any, Literal
 import click
 
 from symfind.cli.analyze import exit_code, run
-from symfind.cli.options import debug_option, model_options
+from symfind.cli.options import debug_option, format_option, model_options
 from symfind.cli.output import print_text
 
 
 @click.command("dims")
 @model_options
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "csv", "json"]),
-    default="table",
-    show_default=True,
-)
+@format_option("table", "csv", "json")
 @debug_option
 @click.pass_context
 def dims_command(

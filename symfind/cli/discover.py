@@ -1,10 +1,11 @@
+from functools import partial
 from typing import Any
 
 import click
 
-from symfind.cli.options import debug_option, source_options
-from symfind.cli.output import STDOUT, check_writable, print_page, write_text
-from symfind.cli.progress import progress, spoken_warnings, stay_offline
+from symfind.cli.options import debug_option, json_option, source_options
+from symfind.cli.output import deliver, print_page
+from symfind.cli.progress import working
 
 
 @click.command("discover")
@@ -16,7 +17,7 @@ from symfind.cli.progress import progress, spoken_warnings, stay_offline
     show_default=True,
     help="Size of the dictionary at most.",
 )
-@click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON; - for stdout.")
+@json_option
 @click.option("--details", is_flag=True, help="Show every generator with its coefficients.")
 @debug_option
 @click.pass_context
@@ -36,18 +37,11 @@ def discover_command(
 
     Exit codes: 0 solved; 1 undetermined; 2 bad usage, or a model that cannot be loaded.
     """
-    if json_file is not None:
-        check_writable(json_file)
-    stay_offline()
-    with spoken_warnings(quiet), progress(quiet) as tell:
-        if tell:
-            tell("importing torch")
+    with working(quiet) as tell:
         from symfind.discovery import discover
         from symfind.discovery.terminal import render
 
         found = discover(model, progress=tell, **arguments)
-    if json_file is not None:
-        write_text(json_file, found.to_json() + "\n")
-    if json_file != STDOUT and not (quiet and json_file is not None):
-        print_page(lambda console: render(found, console, details))
+    page = partial(print_page, lambda console: render(found, console, details))
+    deliver(json_file, quiet, found.to_json, page)
     ctx.exit(1 if found.status == "undetermined" else 0)

@@ -1,11 +1,10 @@
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from symfind.cli.options import debug_option, source_options
-from symfind.cli.output import STDOUT, check_writable, print_text, write_text
-from symfind.cli.progress import progress, spoken_warnings, stay_offline
+from symfind.cli.options import debug_option, json_option, source_options
+from symfind.cli.output import deliver, print_text
+from symfind.cli.progress import working
 
 if TYPE_CHECKING:
     from symfind.exact.verdict import Verdict
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     metavar="P",
     help="The modulus, a prime between 2^16 and 2^31; drawn at random without it.",
 )
-@click.option("--json", "json_file", metavar="FILE", help="Write the result as JSON; - for stdout.")
+@json_option
 @click.option("--strict", is_flag=True, help="Exit with 1 unless the derivation is complete.")
 @debug_option
 @click.pass_context
@@ -39,22 +38,14 @@ def exact_command(
     Exit codes: 0 examined; 1 more was derived than is null, or --strict and not complete; 2 bad
     usage, or a model that cannot be loaded, or is not piecewise rational.
     """
-    if json_file is not None:
-        check_writable(json_file)
     verdict = examine(model, quiet, **arguments)
-    if json_file is not None:
-        write_text(json_file, json.dumps(verdict.to_dict(), indent=2, ensure_ascii=False) + "\n")
-    if json_file != STDOUT and not (quiet and json_file is not None):
-        print_text(verdict.table())
+    deliver(json_file, quiet, verdict.to_json, lambda: print_text(verdict.table()))
     ctx.exit(verdict.status == "contradicted" or (strict and verdict.status != "complete"))
 
 
 def examine(model: str, quiet: bool, prime: int | None, **arguments: Any) -> "Verdict":
     """Derive, measure exactly, and compare."""
-    stay_offline()
-    with spoken_warnings(quiet), progress(quiet) as tell:
-        if tell:
-            tell("importing torch")
+    with working(quiet) as tell:
         from symfind.analysis import analyze
         from symfind.exact import exact_nullity
         from symfind.exact.verdict import Verdict

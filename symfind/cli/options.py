@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from symfind.cli.output import check_writable
+
 F = Callable[..., Any]
 
 
@@ -43,6 +45,12 @@ class Duration(click.ParamType):
 
 def _debug(ctx: click.Context, parameter: click.Parameter, value: bool) -> bool:
     ctx.find_root().meta["symfind.debug"] = value
+    return value
+
+
+def _writable(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None:
+        check_writable(value)
     return value
 
 
@@ -107,6 +115,24 @@ def debug_option(command: F) -> F:
         callback=_debug,
         help="Show tracebacks and all warnings.",
     )(command)
+
+
+def json_option(command: F) -> F:
+    """Add ``--json FILE``, refused before the work where FILE cannot be written."""
+    return click.option(
+        "--json",
+        "json_file",
+        metavar="FILE",
+        callback=_writable,
+        help="Write the result as JSON; - for stdout.",
+    )(command)
+
+
+def format_option(*forms: str, help: str | None = None) -> Callable[[F], F]:
+    """Add ``--format``, one of some forms, the first by default."""
+    return click.option(
+        "--format", "form", type=click.Choice(forms), default=forms[0], show_default=True, help=help
+    )
 
 
 def source_options(command: F) -> F:

@@ -65,6 +65,16 @@ def write_text(path: str, text: str) -> None:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
+def deliver(
+    file: str | None, quiet: bool, to_json: Callable[[], str], show: Callable[[], None]
+) -> None:
+    """Write JSON where a file was named, and show the result unless only the file is wanted."""
+    if file is not None:
+        write_text(file, to_json() + "\n")
+    if file != STDOUT and not (quiet and file is not None):
+        show()
+
+
 def print_text(text: str | bytes) -> None:
     """Print a result; a reader that has gone away is no error.
 

@@ -2,20 +2,17 @@ from typing import Any, Literal
 
 import click
 
-from symfind.cli.device import check_device
-from symfind.cli.options import debug_option, model_options
+from symfind.cli.options import debug_option, format_option, model_options
 from symfind.cli.output import print_text
-from symfind.cli.progress import progress, spoken_warnings, stay_offline
+from symfind.cli.progress import working
 
 
 @click.command("permutations")
 @model_options
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json", "python"]),
-    default="table",
-    show_default=True,
+@format_option(
+    "table",
+    "json",
+    "python",
     help="python: source that defines axes_to_perm, as re-basin codes read it.",
 )
 @debug_option
@@ -23,11 +20,7 @@ def permutations_command(
     model: str, form: Literal["table", "json", "python"], quiet: bool, **arguments: Any
 ) -> None:
     """List the permutations of hidden indices of MODEL and the axes on which they act."""
-    stay_offline()
-    with spoken_warnings(quiet), progress(quiet) as tell:
-        if tell:
-            tell("importing torch")
-        check_device(arguments["device"])
+    with working(quiet, arguments["device"]) as tell:
         from symfind.analysis.permuting import permutations
 
         spec = permutations(model, progress=tell, **arguments)

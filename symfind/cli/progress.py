@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from symfind.cli.device import check_device
+
 Progress = Callable[[str], None]
 
 _PACKAGE = Path(__file__).parent.parent
@@ -50,6 +52,17 @@ def spoken_warnings(quiet: bool) -> Iterator[None]:
         warnings.simplefilter("always")
         warnings.showwarning = show
         yield
+
+
+@contextmanager
+def working(quiet: bool, device: str = "cpu") -> Iterator[Progress | None]:
+    """Everything around the work itself: no downloads, warnings as lines, progress, a device."""
+    stay_offline()
+    with spoken_warnings(quiet), progress(quiet) as tell:
+        if tell:
+            tell("importing torch")
+        check_device(device)
+        yield tell
 
 
 def stay_offline() -> None:

@@ -1,7 +1,6 @@
 """The discrete part of the symmetry group of a model, for its report."""
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,6 +17,7 @@ from symfind.discrete.spec import PermutationSpec
 from symfind.report.model import Discrete, DiscretePlace
 from symfind.rules.primitives import Source
 from symfind.solve.family import Family, MatrixFamily, ScalingFamily, ShiftFamily, followers
+from symfind.solve.names import common_module, unique
 from symfind.solve.solver import Derivation
 from symfind.verify import Function
 
@@ -229,7 +229,7 @@ def _permutation(
         for key, where in spec.acts_on(name).items():
             axes.setdefault(key, set()).update(where)
     return Site(
-        _unique(own[0].removeprefix("P_") + ":permutation", taken),
+        unique(own[0].removeprefix("P_") + ":permutation", taken),
         "permutation",
         tree.copied(),
         {key: tuple(sorted(where)) for key, where in axes.items()},
@@ -248,7 +248,7 @@ def _involution(family: SignFlip | Mirror, taken: set[str]) -> Site:
     name = next(iter(moved))
     what = family.of if isinstance(family, Mirror) else ""
     return Site(
-        _unique(f"{name.rpartition('.')[0] or name}:{family.kind}", taken),
+        unique(f"{name.rpartition('.')[0] or name}:{family.kind}", taken),
         family.kind,
         power(TWO, family.count()),
         {key: tuple(sorted(dims)) for key, dims in moved.items()},
@@ -295,20 +295,7 @@ def _record(sites: Sequence[Site], residuals: Mapping[str, float] | None) -> Dis
         kind=first.kind,  # type: ignore[arg-type]
         order=group.order,
         log10_order=round(group.log10, 3),
-        module=_module([s.id for s in sites]),
+        module=common_module([s.id for s in sites]),
         places=tuple(DiscretePlace(s.id, dict(s.axes), s.buffers) for s in sites),
         residual=None if residuals is None else max(residuals[s.id] for s in sites),
     )
-
-
-def _module(ids: Sequence[str]) -> str:
-    patterns = {re.sub(r"\d+", "*", i.partition(":")[0]) for i in ids}
-    return patterns.pop() if len(ids) > 1 and len(patterns) == 1 else ""
-
-
-def _unique(name: str, taken: set[str]) -> str:
-    result, n = name, 2
-    while result in taken:
-        result, n = f"{name}#{n}", n + 1
-    taken.add(result)
-    return result

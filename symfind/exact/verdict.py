@@ -1,5 +1,6 @@
 """An exact nullity against the symmetries that were derived."""
 
+import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -70,6 +71,10 @@ class Verdict:
             "unexplained": self.unexplained,
             "status": self.status,
         }
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """Return the JSON text, without a final newline."""
+        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
 
     def table(self) -> str:
         """Text of 80 columns at most."""

@@ -1,6 +1,5 @@
 """Families that repeat through the layers, gathered into the factors of a report."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from symfind.report.model import Factor, GeneratorText, Place
 from symfind.solve.count import Tally
 from symfind.solve.describe import describe
 from symfind.solve.family import Family, MatrixFamily, ScalingFamily, ShiftFamily
+from symfind.solve.names import common_module, unique
 from symfind.solve.symbols import Symbols
 
 
@@ -86,7 +86,7 @@ def factor(group: Group, symbols: Symbols, taken: set[str]) -> Factor:
     else:
         label = algebra = "R" if single == 1 else f"R^{single}"
     return Factor(
-        id=_unique(places[0].id, taken),
+        id=unique(places[0].id, taken),
         kind=kind,  # type: ignore[arg-type]
         group=label,
         algebra=algebra,
@@ -97,7 +97,7 @@ def factor(group: Group, symbols: Symbols, taken: set[str]) -> Factor:
         parameters=names,
         generator=GeneratorText(about.text, about.latex),
         source=about.source,
-        module=_module([p.id for p in places]),
+        module=common_module([p.id for p in places]),
         axes=about.axes,
         places=places,
     )
@@ -147,21 +147,6 @@ def identify(family: Any) -> str:
 
 def _tail(parts: list[str]) -> str:
     return ".".join(parts[:-1]) if len(parts) > 1 and parts[-1] == "weight" else ".".join(parts)
-
-
-def _unique(name: str, taken: set[str]) -> str:
-    result, n = name, 2
-    while result in taken:
-        result, n = f"{name}#{n}", n + 1
-    taken.add(result)
-    return result
-
-
-def _module(ids: list[str]) -> str:
-    if len(ids) == 1:
-        return ""
-    patterns = {re.sub(r"\d+", "*", i.partition(":")[0]) for i in ids}
-    return patterns.pop() if len(patterns) == 1 else ""
 
 
 def spell(expression: Any) -> str:

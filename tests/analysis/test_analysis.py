@@ -15,7 +15,6 @@ from torch import Tensor, nn
 import symfind
 from symfind.cli import main
 from symfind.report import Report
-from symfind.solve.family import ScalingFamily
 
 
 def mlp(*widths: int, activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:
@@ -135,21 +134,6 @@ def test_generators_of_a_report_act_on_weights() -> None:
 
 
 # a generator that is wrong ----------------------------------------------------------------
-@pytest.fixture
-def corrupted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Scalings of the first bond push one of their two sides the wrong way."""
-    honest = ScalingFamily._factors
-
-    def wrong(self: ScalingFamily, env: Any, c: Tensor) -> Any:
-        result = honest(self, env, c)
-        if any(source.key == "0.weight" for source, _, _ in result):
-            source, cell, log = result[-1]
-            result[-1] = source, cell, -log
-        return result
-
-    monkeypatch.setattr(ScalingFamily, "_factors", wrong)
-
-
 def test_a_wrong_generator_is_caught(corrupted: None) -> None:
     report = symfind.analyze(mlp(6, 5, 4, 6), torch.randn(16, 6))
     assert report.verification.status == "failed"

@@ -8,12 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from symfind import __version__
-from symfind.cli import main
 from symfind.report import Report
 from tests.cli import stub
+from tests.command import command, model_file
 from tests.report import examples
 
 NET = """
@@ -23,10 +22,8 @@ model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
 example_inputs = torch.ones(1, 3)
 """
 ROOT = Path(__file__).parents[2]
-
-
-def call(*arguments: str) -> Result:
-    return CliRunner().invoke(main, list(arguments))
+net = model_file(NET)
+call = command()
 
 
 def python(code: str) -> "subprocess.Popen[str]":
@@ -40,13 +37,6 @@ def python(code: str) -> "subprocess.Popen[str]":
         # as at a terminal: what runs in the background is started with interrupts ignored
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-
-
-@pytest.fixture
-def net(tmp_path):
-    path = tmp_path / "net.py"
-    path.write_text(NET)
-    return str(path)
 
 
 @pytest.fixture
@@ -69,8 +59,8 @@ def test_help_needs_no_torch():
     process = python(code)
     out, err = process.communicate()
     assert process.returncode == 0, out + err
-    for command in ((), ("analyze",), ("catalog", "build"), ("dims",)):
-        result = call(*command, "--help")
+    for words in ((), ("analyze",), ("catalog", "build"), ("dims",)):
+        result = call(*words, "--help")
         assert result.exit_code == 0 and "Usage" in result.stdout
     assert __version__ in call("--version").stdout
 

@@ -1,12 +1,8 @@
 """`symfind permutations` on a small file."""
 
 import json
-from pathlib import Path
 
-import pytest
-from click.testing import CliRunner, Result
-
-from symfind.cli import main
+from tests.command import command, model_file
 
 NET = """
 import torch
@@ -15,17 +11,8 @@ from torch import nn
 model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
 example_inputs = torch.ones(4, 6)
 """
-
-
-@pytest.fixture
-def net(tmp_path: Path) -> str:
-    path = tmp_path / "net.py"
-    path.write_text(NET)
-    return str(path)
-
-
-def call(*arguments: str) -> Result:
-    return CliRunner().invoke(main, ["permutations", *arguments])
+net = model_file(NET)
+call = command("permutations")
 
 
 def test_table(net: str) -> None:

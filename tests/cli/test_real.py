@@ -6,10 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-from click.testing import CliRunner, Result
-
-from symfind.cli import main
+from tests.command import command, model_file
 
 ROOT = Path(__file__).parents[2]
 NET = """
@@ -23,17 +20,8 @@ model = build()
 example_inputs = torch.ones(16, 6)
 print("hello from the file")
 """
-
-
-@pytest.fixture
-def net(tmp_path: Path) -> str:
-    path = tmp_path / "net.py"
-    path.write_text(NET)
-    return str(path)
-
-
-def call(*arguments: str) -> Result:
-    return CliRunner().invoke(main, ["analyze", *arguments])
+net = model_file(NET)
+call = command("analyze")
 
 
 def report(*arguments: str) -> dict:

@@ -3,10 +3,7 @@
 import json
 from pathlib import Path
 
-import pytest
-from click.testing import CliRunner, Result
-
-from symfind.cli import main
+from tests.command import command, model_file
 
 NET = """
 import torch
@@ -15,17 +12,8 @@ from torch import nn
 model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
 example_inputs = torch.randn(16, 3)
 """
-
-
-@pytest.fixture
-def net(tmp_path: Path) -> str:
-    path = tmp_path / "net.py"
-    path.write_text(NET)
-    return str(path)
-
-
-def call(*arguments: str) -> Result:
-    return CliRunner().invoke(main, ["conserved", *arguments])
+net = model_file(NET)
+call = command("conserved")
 
 
 def test_table(net: str) -> None:

@@ -3,10 +3,7 @@
 import json
 from pathlib import Path
 
-import pytest
-from click.testing import CliRunner, Result
-
-from symfind.cli import main
+from tests.command import command, model_file
 
 NET = """
 import torch
@@ -31,17 +28,8 @@ example_inputs = torch.ones(4, 4)
 def lying():
     return Lies(), torch.ones(4, 3)
 """
-
-
-@pytest.fixture
-def net(tmp_path: Path) -> str:
-    path = tmp_path / "net.py"
-    path.write_text(NET)
-    return str(path)
-
-
-def call(*arguments: str) -> Result:
-    return CliRunner(env={"COLUMNS": "80"}).invoke(main, ["discover", *arguments])
+net = model_file(NET)
+call = command("discover")
 
 
 def test_a_table_of_generators(net: str) -> None:

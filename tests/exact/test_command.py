@@ -1,12 +1,10 @@
 import json
-from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from symfind.cli import main
 from symfind.exact import ExactNullity
 from symfind.exact.verdict import Verdict
+from tests.command import command, model_file
 
 SOURCE = """
 import torch
@@ -25,17 +23,8 @@ model = nn.Sequential(nn.Linear(3, 4), nn.LeakyReLU(), nn.Linear(4, 2))
 square = lambda: (Square(), example_inputs)
 soft = lambda: (nn.Sequential(nn.Linear(3, 4), nn.Softmax(-1)), example_inputs)
 """
-
-
-@pytest.fixture
-def spec(tmp_path: Path) -> str:
-    path = tmp_path / "net.py"
-    path.write_text(SOURCE)
-    return str(path)
-
-
-def call(*arguments: str) -> Result:
-    return CliRunner().invoke(main, ["exact", *arguments])
+spec = model_file(SOURCE)
+call = command("exact")
 
 
 def test_table_of_a_complete_derivation(spec: str) -> None:
