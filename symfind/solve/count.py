@@ -79,10 +79,11 @@ def _resolved(expression: Any, symbols: Any) -> Any:
 
     expression = sympy.sympify(expression)
     values = symbols.values_by_symbol()
-    for f in list(expression.atoms(sympy.Min, sympy.Max)):
+    while found := expression.atoms(sympy.Min, sympy.Max):
+        # From the inside out: what is replaced within another makes that another.
+        f = min(found, key=sympy.count_ops)
         pick = min if isinstance(f, sympy.Min) else max
-        best = pick(f.args, key=lambda a: sympy.sympify(a).subs(values))
-        expression = expression.subs(f, best)
+        expression = expression.subs(f, pick(f.args, key=lambda a: a.subs(values)))
     return sympy.expand(expression)
 
 

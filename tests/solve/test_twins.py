@@ -3,13 +3,16 @@
 import itertools
 
 import pytest
+import sympy
 import torch
 from torch import nn
 
 import symfind
+from symfind.algebra.axes import Axis
 from symfind.load import sizes_of
 from symfind.load.operators import prepare_torchvision
 from symfind.solve import count
+from symfind.solve.family import NullFamily
 from symfind.solve.solver import derive
 from symfind.solve.symbols import Symbols
 from symfind.trace import trace
@@ -133,3 +136,13 @@ def test_hidden_entries_are_counted_at_the_models_own_size_only() -> None:
     assert wholly.dimension.redundant <= 79 + hidden + 1 + 5
     assert [gap.op for gap in wholly.unsupported] == ["count"]
     assert wholly.verification.status == "verified"
+
+
+def test_minima_within_maxima_are_decided_at_the_models_sizes() -> None:
+    symbols = Symbols({"a": 3, "b": 5})
+    a, b = (symbols[Axis(n)] for n in (3, 5))
+    inner = sympy.Max(a - b, 0)
+    family = NullFamily(
+        kind="reach", width=lambda _: sympy.Min(b, sympy.Max(inner, b - a, 1)), build=None
+    )
+    assert count.formula(family, symbols) == b - a
