@@ -27,7 +27,7 @@ STILL = 1e-9  # relative distance below which a tensor did not move
 
 @dataclass(frozen=True, eq=False)
 class Path:
-    """Where a gradient flow started and ended, and how many gradients that took."""
+    """Where a gradient flow started and ended (on the CPU), and how many gradients that took."""
 
     start: Theta
     end: Theta
@@ -96,8 +96,8 @@ def gradient_flow(
         message = solver.step()
     if solver.status == "failed":
         raise ArithmeticError(f"the gradient flow was not integrated: {message}")
-    end = torch.from_numpy(solver.y).to(start)
-    return Path(dict(theta), function.unflatten(end), int(solver.nfev))
+    end = function.unflatten(torch.from_numpy(solver.y))
+    return Path({n: v.cpu() for n, v in theta.items()}, end, int(solver.nfev))
 
 
 def control(names: Sequence[str], path: Path, rng: torch.Generator) -> float | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -97,7 +98,8 @@ def conserved(
     function = Function(model, given.args, given.kwargs, train=train, output=output, device=device)
     tell("looking for conserved quantities")
     with fitting_threads(0):
-        found = find_laws(report.factors, function.shapes, function.random_point, seed)
+        # Linear algebra of small matrices, which is done where it starts at once.
+        found = find_laws(report.factors, function.shapes, partial(_point, function), seed)
     rng = torch.Generator().manual_seed(seed)
     theta = function.random_point(rng)
     measured = report.certificate.status in ("complete", "incomplete")
@@ -125,6 +127,10 @@ def conserved(
         closure=closure,
         verification=report.verification.status,
     )
+
+
+def _point(function: Function, rng: torch.Generator) -> Theta:
+    return {name: value.cpu() for name, value in function.random_point(rng).items()}
 
 
 def _watched(

@@ -43,7 +43,7 @@ class Point:
     ) -> dict[str, Tensor]:
         """Changes of parameters by name: wires that carry an offset take its change along."""
         env = env or self.environment()
-        moves = family.direction(env, c)
+        moves = family.direction(env, c.to(env.like["device"]))
         plain = {s.key: env.restored(s, d) for s, d in moves.items() if s.offset is None}
         result = dict(plain)
         for source, change in moves.items():
@@ -64,7 +64,7 @@ class Point:
         if getattr(family, "loose", False):
             return self._integrate(family, c, t)
         env = self.environment()
-        values = family.flow(env, c, t)
+        values = family.flow(env, c.to(env.like["device"]), t)
         result = {s.key: env.restored(s, v) for s, v in values.items() if s.offset is None}
         after = Environment({**self.theta, **result}, self.sizes, self.constants)
         for source, value in values.items():
