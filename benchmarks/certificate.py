@@ -11,7 +11,8 @@ symfind measures three points where nothing is known ("3 points"), and one where
 derived and span the null space there ("certificate"): the time of the latter includes the
 directions at that point, not their derivation, which is a column of its own.
 Every measurement runs in a process of its own, so that peaks of memory are its own. Run
-`python benchmarks/certificate.py [--methods NAME,NAME] [parameters ...]`.
+`python benchmarks/certificate.py [--device cuda] [--methods NAME,NAME] [parameters ...]`; memory is
+that of the device.
 """
 
 import argparse
@@ -32,6 +33,7 @@ from symfind.verify import Call, Function, measure_nullity
 
 SIZES = (500, 2000, 5000)
 METHODS = ("script", "scipy", "curvlinops", "points", "certificate")
+ON_CPU = ("scipy", "curvlinops")
 OUTPUTS, LAYERS = 8, 4
 ROWS_PER_PARAMETER = 2.0
 TOLERANCE = 1e-10  # relative singular value that counts as zero in the script
@@ -70,12 +72,12 @@ def width_of(model: Normed) -> int:
     return model.embed.in_features
 
 
-def jacobian(model: Normed) -> Tensor:
+def jacobian(model: Normed, device: str = "cpu") -> Tensor:
     """Rows of many inputs, as the obvious script has them: [rows, parameters]."""
-    theta = function_of(model).random_point(generator())
+    theta = function_of(model, device).random_point(generator())
     count = sum(v.numel() for v in theta.values())
     samples = math.ceil(ROWS_PER_PARAMETER * count / OUTPUTS)
-    x = torch.randn(samples, width_of(model), generator=generator(), dtype=torch.float64)
+    x = torch.randn(samples, width_of(model), generator=generator(), dtype=torch.float64).to(device)
 
     def f(theta: dict[str, Tensor], x: Tensor) -> Tensor:
         return torch.func.functional_call(model, theta, (x,))
@@ -84,21 +86,21 @@ def jacobian(model: Normed) -> Tensor:
     return torch.cat([j.flatten(2).flatten(0, 1) for j in found.values()], 1)
 
 
-def script(model: Normed) -> int:
+def script(model: Normed, device: str) -> int:
     """The nullity by the obvious script."""
-    rows = jacobian(model)
+    rows = jacobian(model, device)
     values = torch.linalg.svdvals(rows)
     return rows.shape[1] - int((values > TOLERANCE * values[0]).sum())
 
 
-def by_scipy(model: Normed) -> int:
+def by_scipy(model: Normed, _: str) -> int:
     """The nullity as scipy's null space has it."""
     from scipy.linalg import null_space
 
     return int(null_space(jacobian(model).numpy(), rcond=TOLERANCE).shape[1])
 
 
-def by_curvlinops(model: Normed) -> int:
+def by_curvlinops(model: Normed, _: str) -> int:
     """The nullity by the eigenvalues of the Gauss-Newton matrix, squares of singular values."""
     from curvlinops import GGNLinearOperator
 
@@ -117,9 +119,9 @@ def by_curvlinops(model: Normed) -> int:
     return count - int((values > 1e-13 * values[-1]).sum())
 
 
-def function_of(model: Normed) -> Function:
+def function_of(model: Normed, device: str = "cpu") -> Function:
     """The model as symfind sees it."""
-    return Function(model, (torch.randn(1, width_of(model)),))
+    return Function(model, (torch.randn(1, width_of(model)),), device=device)
 
 
 def draw_of(model: Normed) -> Callable[[torch.Generator], Call]:
@@ -131,17 +133,17 @@ def draw_of(model: Normed) -> Callable[[torch.Generator], Call]:
     return draw
 
 
-def by_points(model: Normed) -> int:
+def by_points(model: Normed, device: str) -> int:
     """The nullity by symfind where nothing is known: three points, rows until nothing grows."""
-    measured = measure_nullity(function_of(model), draw_of(model))
+    measured = measure_nullity(function_of(model, device), draw_of(model))
     assert measured.status == "clear" and measured.nullity is not None, measured.reason
     return measured.nullity
 
 
-def certified(found: Derived, model: Normed) -> int:
+def certified(found: Derived, model: Normed, device: str) -> int:
     """The nullity by symfind where the derived directions are all."""
     known = found.known()
-    measured = measure_nullity(function_of(model), draw_of(model), known=known)
+    measured = measure_nullity(function_of(model, device), draw_of(model), known=known)
     assert measured.status == "clear" and measured.nullity is not None, measured.reason
     assert measured.nullity == measured.known == found.redundant and len(measured.points) == 1
     return measured.nullity
@@ -152,12 +154,12 @@ def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
-def worker(method: str, parameters: str) -> dict[str, Any]:
+def worker(method: str, parameters: str, device: str) -> dict[str, Any]:
     """One measurement."""
     model = model_of(int(parameters))
     count = sum(p.numel() for p in model.parameters())
     derived = 0.0
-    run: dict[str, Callable[[Normed], int]] = {
+    run: dict[str, Callable[[Normed, str], int]] = {
         "script": script, "scipy": by_scipy, "curvlinops": by_curvlinops, "points": by_points,
     }  # fmt: skip
     if method == "certificate":
@@ -166,18 +168,21 @@ def worker(method: str, parameters: str) -> dict[str, Any]:
         graph = trace(model, inputs.args, {})
         found = Derived(graph, Loaded(model, inputs, "net", "net"), "raw")
         derived = time.perf_counter() - start
-        run[method] = lambda model: certified(found, model)
-    before = peak()
+        run[method] = lambda model, device: certified(found, model, device)
+    if device != "cpu":
+        torch.ones(1, device=device).sum().item()  # starting a device is not what is measured
+    before = peak(device)
     start, worked = time.perf_counter(), time.process_time()
-    nullity = run[method](model)
+    nullity = run[method](model, device)
     seconds, processor = time.perf_counter() - start, time.process_time() - worked
     return {"parameters": count, "nullity": nullity, "seconds": seconds, "derived": derived,
-            "gigabytes": peak() - before, "processor": processor}  # fmt: skip
+            "gigabytes": peak(device) - before, "processor": processor}  # fmt: skip
 
 
-def main(sizes: list[int], methods: list[str]) -> None:
+def main(sizes: list[int], methods: list[str], device: str) -> None:
     """Print the table."""
-    print(f"torch {torch.__version__}, {os.cpu_count()} cores, {torch.get_num_threads()} threads\n")
+    print(f"torch {torch.__version__}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, "
+          f"{device}\n")  # fmt: skip
     head = (
         "parameters",
         "nullity",
@@ -195,7 +200,7 @@ def main(sizes: list[int], methods: list[str]) -> None:
         reference: dict[str, Any] | None = None
         for method in methods:
             try:
-                found = measured(__file__, method, size)
+                found = measured(__file__, method, size, device)
             except Failed as error:
                 missing = "No module named" in str(error)
                 why = "not installed" if missing else str(error)
@@ -222,6 +227,8 @@ if __name__ == "__main__":
     if not serve(worker):
         parser = argparse.ArgumentParser(description="The nullity of a model, measured.")
         parser.add_argument("sizes", nargs="*", type=int, default=list(SIZES))
-        parser.add_argument("--methods", default=",".join(METHODS))
+        parser.add_argument("--device", default="cpu")
+        parser.add_argument("--methods")
         given = parser.parse_args()
-        main(given.sizes, given.methods.split(","))
+        able = [m for m in METHODS if given.device == "cpu" or m not in ON_CPU]
+        main(given.sizes, given.methods.split(",") if given.methods else able, given.device)

@@ -62,7 +62,11 @@ def seconds(work: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def peak() -> float:
-    """Peak memory of this process so far, in gigabytes."""
+def peak(device: str = "cpu") -> float:
+    """Peak memory of this process so far, in gigabytes: its own, or that of another device."""
+    if device != "cpu":
+        import torch
+
+        return torch.cuda.max_memory_allocated(device) / 1e9
     unit = 1e9 if sys.platform == "darwin" else 1e6
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
