@@ -119,17 +119,6 @@ class Function:
         """Draw generic parameters: fan-in scaled weights, gains about one, nonzero biases."""
         return {name: self._samplers[name](rng).to(self.device) for name in self.names}
 
-    def initial_point(self) -> dict[str, Tensor]:
-        """Return the module's own parameters, as float64 copies.
-
-        Raises:
-            InputError: the module is on the meta device.
-        """
-        own = dict(self._model.named_parameters())
-        if any(own[n].is_meta for n in self.names):
-            raise InputError("the model is on the meta device: it has no weights of its own")
-        return {n: own[n].detach().to(self.device, torch.float64, copy=True) for n in self.names}
-
     @contextmanager
     def scope(self) -> Iterator[None]:
         """The state in which `evaluate` may be called."""

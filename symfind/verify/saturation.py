@@ -100,7 +100,6 @@ class Saturation:
         self.blocks = self.draws = 0
         self.most = max(_MAX_GROWTH * count, _MAX_ROWS)
         self.most_draws = max(_MAX_DRAWS, 5 * self.space.capacity // rows.width)
-        self.started = time.perf_counter()
         rng = torch.Generator().manual_seed(count)
         mix = torch.randn(self.gauge.rank, _PROBES, generator=rng, dtype=torch.float64)
         self._probes = self.gauge.directions @ mix.to(self.gauge.directions)
