@@ -132,8 +132,8 @@ def batch_norm(
 
 @rule("_weight_norm")
 def weight_norm(b: Builder, v: Node, g: Node, dim: int = 0) -> Node | tuple:
-    """g v / |v|, the norm over all dimensions but one."""
-    dims = [d for d in range(len(v.axes)) if d != dim % len(v.axes)]
+    """g v / |v|, the norm over all dimensions but one; over all of them where that is -1."""
+    dims = [d for d in range(len(v.axes)) if d != dim]
     inverse = b.pointwise(b.square_sum(v, dims, True), degree=-0.5)
     y = b.multiply(b.multiply(v, inverse), g)
     return (y, b.opaque([v], g.shape)) if b.op.shape is None else y
