@@ -33,13 +33,6 @@ class Builder(Construction):
         """A constant of no dimension."""
         return self.constant(torch.tensor(float(value), dtype=torch.float64))
 
-    def zeros(self, shape: Sequence[int]) -> Node:
-        """Zeros."""
-        node = self.source("constant", shape)
-        assert isinstance(node, p.Source)
-        node.zero, node.compute = True, None
-        return node
-
     def inverse_root(self, var: Node, eps: float) -> Node:
         """1 / sqrt(var + eps) of a constant."""
         node = self.source("constant", var.shape)
