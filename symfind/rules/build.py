@@ -45,10 +45,10 @@ class Construction:
 
     def zeros(self, shape: Sequence[int]) -> Node:
         """Zeros."""
-        node = self.source("constant", shape)
-        assert isinstance(node, p.Source)
-        node.zero, node.compute = True, None
-        return node
+        return self._nothing([Axis(n) for n in shape])
+
+    def _nothing(self, axes: list[Axis]) -> Node:
+        return self._put(p.Source((), axes, role="constant", zero=True))
 
     # arithmetic --------------------------------------------------------------------------
     def _broadcast(self, nodes: Sequence[Node]) -> list[Axis]:
@@ -80,7 +80,7 @@ class Construction:
 
     def scale(self, x: Node, factor: float = 1.0) -> Node:
         """Multiplication by one number."""
-        return self.pointwise(x, slope=factor) if factor else self.zeros(x.shape)
+        return self.pointwise(x, slope=factor) if factor else self._nothing(list(x.axes))
 
     def pointwise(
         self,
@@ -101,9 +101,13 @@ class Construction:
 
     def multiply(self, *factors: Node) -> Node:
         """An entrywise product; a factor that is one number is a scale."""
-        axes = self._broadcast(factors)
         if any(is_uniform(f, 0.0) for f in factors):
-            return self.zeros([a.size for a in axes])
+            return self._nothing(self._broadcast(factors))
+        return self.product(*factors)
+
+    def product(self, *factors: Node) -> Node:
+        """The same, also where a factor happens to be zero."""
+        axes = self._broadcast(factors)
         scalars = [f for f in factors if f.fixed and is_uniform(f)]
         rest = [f for f in factors if f not in scalars]
         shape = tuple(a.size for a in axes)
@@ -154,7 +158,7 @@ class Construction:
             named.append(tuple(own))
         axes = [axis_of[name] if name in axis_of else Axis(1) for name in out]
         if any(is_uniform(f, 0.0) for f in factors):
-            return self.zeros([a.size for a in axes])
+            return self._nothing(axes)
         return self._put(
             p.Contract(
                 tuple(factors),

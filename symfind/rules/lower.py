@@ -70,7 +70,7 @@ def _rotate(builder: Builder, rotation: Rotation, made: dict[int, Any]) -> Node:
 
 
 def _one(builder: Builder, op: Op, made: dict[int, Any]) -> Any:
-    if op.target == "parameter":
+    if op.target == "parameter" and op.trainable:
         return builder.source("parameter", op.shape or (), op, op.key)
     if op.target == "getitem":
         return made[id(op.args[0])][op.args[1]]

@@ -123,7 +123,7 @@ def batch_norm(
         return _channelwise(b, x, y, weight, bias)
     spread = b.inverse_root(var, eps)
     gain = spread if weight is None else b.multiply(weight, spread)
-    drift = b.multiply(gain, mean)
+    drift = b.product(gain, mean)  # the mean is zero at the beginning only
     tail = [1] * (rank - 2)
     y = b.multiply(x, b.view(gain, [x.shape[1], *tail]))
     shift = b.free_shift(bias, drift)
