@@ -17,11 +17,15 @@ def add(b: Builder, x: Operand, y: Operand, alpha: Number = 1) -> Node:
 
 @rule("sub.Tensor", "sub.Scalar")
 def sub(b: Builder, x: Operand, y: Operand, alpha: Number = 1) -> Node:
-    """x - alpha y; minus its own mean, it is centred."""
+    """x - alpha y; minus its own mean it is centred, minus log Σ exp a logarithm of softmax."""
     if isinstance(x, Node) and isinstance(y, Node):
         y = _compact(y, x)
     if isinstance(x, Node) and isinstance(y, Node) and (dims := b.mean_of(y, x)) is not None:
         return b.centre(x, dims)
+    if isinstance(x, Node) and isinstance(y, Node) and alpha == 1:
+        dims = b.partition_of(y, x)
+        if dims is not None:
+            return b.pointwise(b.softmax(x, dims))
     return _sum(b, x, y, -float(alpha))
 
 

@@ -56,5 +56,4 @@ CASES = [
          rigid=("aten.fft_rfft.default",), gap="no rule"),
     Case("matrix-exponential", "", sequences(lambda z: torch.linalg.matrix_exp(z), 4),
          rigid=("aten.linalg_matrix_exp.default",)),
-    Case("cumprod", "", sequences(lambda z: z.cumprod(1), 2), rigid=("aten.cumprod.default",)),
 ]  # fmt: skip

@@ -8,6 +8,7 @@ import torch
 from symfind.rules import registry
 from symfind.rules.lower import load_rules
 from tests.rules import (
+    composed,
     controls,
     layers,
     linear_maps,
@@ -20,7 +21,16 @@ from tests.rules.harness import FALSE, Case, examine
 
 CASES: list[Case] = [
     case
-    for module in (pointwise, movement, linear_maps, layers, recurrent, spellings, controls)
+    for module in (
+        pointwise,
+        movement,
+        linear_maps,
+        layers,
+        recurrent,
+        composed,
+        spellings,
+        controls,
+    )
     for case in module.CASES
 ]
 # Registered operations without a case, and why.
