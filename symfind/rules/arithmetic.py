@@ -101,3 +101,9 @@ def lerp(b: Builder, x: Node, y: Node, weight: Operand) -> Node:
     step = b.add(y, x, signs=[1.0, -1.0])
     move = b.multiply(step, weight) if isinstance(weight, Node) else b.scale(step, float(weight))
     return b.add(x, move)
+
+
+@rule("randn_like", "rand_like", "randint_like")
+def noise(b: Builder, x: Node, *_: object, **__: object) -> Node:
+    """Noise is data: only the shape is that of x."""
+    return b.source("input", b.op.shape)

@@ -173,6 +173,8 @@ class Function:
             value = self.evaluate(theta, call)
         if torch._C._are_functorch_transforms_active():
             return value  # its values cannot be looked at inside a transform
+        if not any(t.requires_grad for t in theta.values()):
+            value = value.detach()  # forward may have asked for derivatives by its inputs
         return self.finite(value, "the output")
 
     def jvp(self, theta: Point, direction: Point, inputs: InputsLike | None = None) -> Tensor:
