@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
@@ -44,12 +45,30 @@ def build(
     return _unpack(value, where)
 
 
+def bare(model: nn.Module) -> nn.Module:
+    """The module inside of what compiles or distributes it, which computes the same function."""
+    parallel = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+    while True:
+        inner = getattr(model, "_orig_mod", None)  # where torch.compile keeps it
+        if isinstance(model, parallel):
+            inner = model.module
+        if inner is None:
+            return model
+        model = inner
+
+
 def check_model(model: nn.Module, where: str) -> None:
     """Make sure that there is something to analyse.
 
     Raises:
-        LoadError: The model has no (trainable) parameters, or lazy ones that have no shape yet.
+        LoadError: The model has no (trainable) parameters, or lazy ones that have no shape yet, or
+            is compiled to TorchScript.
     """
+    if isinstance(model, torch.jit.ScriptModule):
+        raise LoadError(
+            f"{where} is compiled to TorchScript, which cannot be traced again; hand over the "
+            "module that it was made from"
+        )
     parameters = list(model.named_parameters())
     lazy = [name for name, p in parameters if isinstance(p, UninitializedParameter)]
     if lazy:

@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 
 from symfind.errors import InputError
-from symfind.load.build import check_model
+from symfind.load.build import bare, check_model
 from symfind.load.inputs import as_inputs, check_fits
 from symfind.load.loaded import Loaded
 from symfind.load.sizes import sizes_of
@@ -42,6 +42,7 @@ def resolve(
             loaded.inputs = as_inputs(example_inputs)
             check_fits(loaded.model, loaded.inputs)
         return loaded
+    model = bare(model)
     name = type(model).__name__
     check_model(model, name)
     if example_inputs is None:

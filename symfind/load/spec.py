@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from symfind.errors import InputError, LoadError
-from symfind.load.build import build, check_model
+from symfind.load.build import bare, build, check_model
 from symfind.load.derive import derive
 from symfind.load.files import attribute, import_file, import_module
 from symfind.load.grammar import parse_inputs, parse_settings
@@ -59,6 +59,7 @@ def load(
         # what a user's file prints must not mix with results on standard output
         with contextlib.redirect_stdout(sys.stderr):
             model, example, name = _resolve(spec, parsed)
+            model = bare(model)
             check_model(model, spec)
             example_inputs = _choose_inputs(spec, model, given, example, parsed, generator)
     check_fits(model, example_inputs)
@@ -74,7 +75,7 @@ def initialised(spec: str, settings: Mapping[str, Any], seed: int) -> nn.Module:
     """
     with isolated_randomness(seed), with_values(), contextlib.redirect_stdout(sys.stderr):
         model, _, _ = _resolve(spec, parse_settings(settings))
-    return model
+    return bare(model)
 
 
 def _resolve(spec: str, settings: Mapping[str, Any]) -> tuple[nn.Module, Any, str]:
@@ -101,7 +102,7 @@ def _resolve(spec: str, settings: Mapping[str, Any]) -> tuple[nn.Module, Any, st
         )
     if example is None:
         example = getattr(module, "example_inputs", None)
-    return model, example, type(model).__name__
+    return model, example, type(bare(model)).__name__
 
 
 def _split_file(spec: str) -> tuple[Path | None, str]:

@@ -17,11 +17,15 @@ def add(b: Builder, x: Operand, y: Operand, alpha: Number = 1) -> Node:
 
 @rule("sub.Tensor", "sub.Scalar")
 def sub(b: Builder, x: Operand, y: Operand, alpha: Number = 1) -> Node:
-    """x - alpha y; minus its own mean, it is centred."""
+    """x - alpha y; minus its own mean it is centred, minus log Σ exp a logarithm of softmax."""
     if isinstance(x, Node) and isinstance(y, Node):
         y = _compact(y, x)
     if isinstance(x, Node) and isinstance(y, Node) and (dims := b.mean_of(y, x)) is not None:
         return b.centre(x, dims)
+    if isinstance(x, Node) and isinstance(y, Node) and alpha == 1:
+        dims = b.partition_of(y, x)
+        if dims is not None:
+            return b.pointwise(b.softmax(x, dims))
     return _sum(b, x, y, -float(alpha))
 
 
@@ -97,3 +101,9 @@ def lerp(b: Builder, x: Node, y: Node, weight: Operand) -> Node:
     step = b.add(y, x, signs=[1.0, -1.0])
     move = b.multiply(step, weight) if isinstance(weight, Node) else b.scale(step, float(weight))
     return b.add(x, move)
+
+
+@rule("randn_like", "rand_like", "randint_like")
+def noise(b: Builder, x: Node, *_: object, **__: object) -> Node:
+    """Noise is data: only the shape is that of x."""
+    return b.source("input", b.op.shape)

@@ -43,6 +43,13 @@ class Construction:
             self.rigid.append((self.op, why))
         return self._put(p.Rigid(nodes, [Axis(n) for n in shape], known=not why))
 
+    def zeros(self, shape: Sequence[int]) -> Node:
+        """Zeros."""
+        return self._nothing([Axis(n) for n in shape])
+
+    def _nothing(self, axes: list[Axis]) -> Node:
+        return self._put(p.Source((), axes, role="constant", zero=True))
+
     # arithmetic --------------------------------------------------------------------------
     def _broadcast(self, nodes: Sequence[Node]) -> list[Axis]:
         rank = max(len(x.axes) for x in nodes)
@@ -73,7 +80,7 @@ class Construction:
 
     def scale(self, x: Node, factor: float = 1.0) -> Node:
         """Multiplication by one number."""
-        return self.pointwise(x, slope=factor)
+        return self.pointwise(x, slope=factor) if factor else self._nothing(list(x.axes))
 
     def pointwise(
         self,
@@ -94,6 +101,12 @@ class Construction:
 
     def multiply(self, *factors: Node) -> Node:
         """An entrywise product; a factor that is one number is a scale."""
+        if any(is_uniform(f, 0.0) for f in factors):
+            return self._nothing(self._broadcast(factors))
+        return self.product(*factors)
+
+    def product(self, *factors: Node) -> Node:
+        """The same, also where a factor happens to be zero."""
         axes = self._broadcast(factors)
         scalars = [f for f in factors if f.fixed and is_uniform(f)]
         rest = [f for f in factors if f not in scalars]
@@ -144,6 +157,8 @@ class Construction:
                 own.append(name)
             named.append(tuple(own))
         axes = [axis_of[name] if name in axis_of else Axis(1) for name in out]
+        if any(is_uniform(f, 0.0) for f in factors):
+            return self._nothing(axes)
         return self._put(
             p.Contract(
                 tuple(factors),

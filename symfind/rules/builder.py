@@ -20,6 +20,7 @@ class Builder(Construction):
 
     means: dict[int, tuple[Node, tuple[int, ...], bool]] = field(default_factory=dict)
     squares: dict[int, Node] = field(default_factory=dict)
+    partitions: dict[int, tuple[Node, tuple[int, ...], bool]] = field(default_factory=dict)
 
     # constants ---------------------------------------------------------------------------
     def constant(self, value: Any) -> Node:
@@ -32,13 +33,6 @@ class Builder(Construction):
     def number(self, value: float) -> Node:
         """A constant of no dimension."""
         return self.constant(torch.tensor(float(value), dtype=torch.float64))
-
-    def zeros(self, shape: Sequence[int]) -> Node:
-        """Zeros."""
-        node = self.source("constant", shape)
-        assert isinstance(node, p.Source)
-        node.zero, node.compute = True, None
-        return node
 
     def inverse_root(self, var: Node, eps: float) -> Node:
         """1 / sqrt(var + eps) of a constant."""
@@ -90,13 +84,15 @@ class Builder(Construction):
 
     def mean_of(self, y: Node, x: Node) -> tuple[int, ...] | None:
         """Dimensions over which y is the mean of x with those dimensions kept."""
-        base, dims, keep = self.means.get(id(y), (None, (), False))
-        if base is None and isinstance(y, p.View):
-            # A mean that was given its dimensions back by a view.
-            base, dims, keep = self.means.get(id(y.inputs[0]), (None, (), False))
-            shape = tuple(1 if d in dims else n for d, n in enumerate(x.shape))
-            keep = y.shape == shape
-        return dims if base is x and keep else None
+        return _reduced(self.means, y, x)
+
+    def remember_partition(self, y: Node, x: Node, dims: Sequence[int], keep: bool) -> None:
+        """Note that y is the logarithm of the sum of the exponentials of x."""
+        self.partitions[id(y)] = (x, tuple(dims), keep)
+
+    def partition_of(self, y: Node, x: Node) -> tuple[int, ...] | None:
+        """Dimensions over which y is that of x with those dimensions kept."""
+        return _reduced(self.partitions, y, x)
 
     def square(self, x: Node) -> Node:
         """x², remembered for a sum that may follow."""
@@ -197,3 +193,16 @@ class Builder(Construction):
         assert isinstance(node, p.Source)
         node.compute = lambda: value
         return node
+
+
+def _reduced(
+    known: dict[int, tuple[Node, tuple[int, ...], bool]], y: Node, x: Node
+) -> tuple[int, ...] | None:
+    """Dimensions over which y reduces x with those dimensions kept, as far as it is known."""
+    base, dims, keep = known.get(id(y), (None, (), False))
+    if base is None and isinstance(y, p.View):
+        # A reduction that was given its dimensions back by a view.
+        base, dims, keep = known.get(id(y.inputs[0]), (None, (), False))
+        shape = tuple(1 if d in dims else n for d, n in enumerate(x.shape))
+        keep = y.shape == shape
+    return dims if base is x and keep else None

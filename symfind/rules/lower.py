@@ -70,7 +70,7 @@ def _rotate(builder: Builder, rotation: Rotation, made: dict[int, Any]) -> Node:
 
 
 def _one(builder: Builder, op: Op, made: dict[int, Any]) -> Any:
-    if op.target == "parameter":
+    if op.target == "parameter" and op.trainable:
         return builder.source("parameter", op.shape or (), op, op.key)
     if op.target == "getitem":
         return made[id(op.args[0])][op.args[1]]
@@ -114,10 +114,19 @@ def _fill(tree: Any, made: dict[int, Any]) -> Any:
     return tree
 
 
+def _parameter(node: Node, held: set[str]) -> bool:
+    """Whether a node is a parameter itself, and not one that another wire stands for."""
+    return isinstance(node, Source) and node.role == "parameter" and node.key not in held
+
+
 def _live(builder: Builder, outputs: list[Output]) -> Lowered:
-    """Drop what no output depends on: abandoned halves of recognised patterns constrain nothing."""
+    """Drop what no output depends on: abandoned halves of recognised patterns constrain nothing.
+
+    Parameters stay: one that is only multiplied by zero has no reader left, and is free.
+    """
     live: set[int] = set()
-    stack: list[Node] = list(outputs)
+    held = {n.key for n in builder.nodes if isinstance(n, Source) and n.offset is not None}
+    stack: list[Node] = [*outputs, *(n for n in builder.nodes if _parameter(n, held))]
     while stack:
         node = stack.pop()
         if id(node) in live:

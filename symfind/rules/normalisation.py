@@ -123,7 +123,7 @@ def batch_norm(
         return _channelwise(b, x, y, weight, bias)
     spread = b.inverse_root(var, eps)
     gain = spread if weight is None else b.multiply(weight, spread)
-    drift = b.multiply(gain, mean)
+    drift = b.product(gain, mean)  # the mean is zero at the beginning only
     tail = [1] * (rank - 2)
     y = b.multiply(x, b.view(gain, [x.shape[1], *tail]))
     shift = b.free_shift(bias, drift)
@@ -132,8 +132,8 @@ def batch_norm(
 
 @rule("_weight_norm")
 def weight_norm(b: Builder, v: Node, g: Node, dim: int = 0) -> Node | tuple:
-    """g v / |v|, the norm over all dimensions but one."""
-    dims = [d for d in range(len(v.axes)) if d != dim % len(v.axes)]
+    """g v / |v|, the norm over all dimensions but one; over all of them where that is -1."""
+    dims = [d for d in range(len(v.axes)) if d != dim]
     inverse = b.pointwise(b.square_sum(v, dims, True), degree=-0.5)
     y = b.multiply(b.multiply(v, inverse), g)
     return (y, b.opaque([v], g.shape)) if b.op.shape is None else y

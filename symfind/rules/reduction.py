@@ -103,8 +103,11 @@ def amax(b: Builder, x: Node, dim: Dims = None, keepdim: bool = False) -> Node:
 @rule("logsumexp")
 def logsumexp(b: Builder, x: Node, dim: Dims, keepdim: bool = False) -> Node:
     """A soft maximum: equal shifts pass; scalings do not, as if a number were added."""
-    y = b.reduce(x, _dims(x, dim), keepdim, unit=1.0, peak=True)
-    return b.add(y, b.number(1.0))
+    dims = _dims(x, dim)
+    y = b.reduce(x, dims, keepdim, unit=1.0, peak=True)
+    y = b.add(y, b.number(1.0))
+    b.remember_partition(y, x, dims, keepdim)
+    return y
 
 
 @rule("prod")

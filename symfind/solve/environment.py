@@ -82,6 +82,8 @@ class Environment:
         if node.role == "parameter":
             value = self.arranged(node, self.theta[node.key])
             return value if node.offset is None else value - self.value(node.offset)
+        if node.zero and node.compute is None:
+            return torch.zeros(self.shape(node), **self.like)
         if self.sizes is not None:
             return self._generic(node)
         found = self.constants.get(node.key) if node.key else None

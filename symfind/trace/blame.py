@@ -28,6 +28,22 @@ def describe(path: str, line: int, function: str, text: str = "") -> str:
     return f"{os.path.basename(path)}:{line} in {function}" + (f": {text}" if text else "")
 
 
+def location(trace: str) -> str:
+    """The innermost line of user code in ``trace``, a stack trace as torch.fx records it."""
+    best = ""
+    lines = trace.splitlines()
+    for index, line in enumerate(lines):
+        line = line.strip()
+        if not line.startswith('File "'):
+            continue
+        path, _, rest = line[6:].partition('", line ')
+        number, _, function = rest.partition(", in ")
+        if is_user_file(path) and number.isdigit():
+            text = lines[index + 1].strip() if index + 1 < len(lines) else ""
+            best = describe(path, int(number), function, text)
+    return best
+
+
 def blame(model: nn.Module, error: BaseException) -> TraceError:
     """A TraceError for ``error``, raised while ``model`` was traced."""
     if isinstance(error, TraceError):

@@ -8,7 +8,7 @@ from torch import Tensor, fx, nn
 from torch._subclasses.fake_tensor import FakeTensor
 
 from symfind.errors import TraceError
-from symfind.trace.blame import describe, is_user_file
+from symfind.trace.blame import location
 from symfind.trace.export import Exported, Source
 from symfind.trace.graph import Graph, Op, walk
 from symfind.trace.recover import recover_buffers
@@ -146,6 +146,7 @@ class _Builder:
         ):
             return target(*args, **kwargs)  # arithmetic on sizes
         value = node.meta.get("val")
+        self.check_sizes(value, node)
         several = isinstance(value, (tuple, list))
         shape, dtype = (None, None) if several else _meta(value)
         op = Op(
@@ -156,7 +157,7 @@ class _Builder:
             shape=shape,
             dtype=dtype,
             outputs=[_meta(v) for v in value] if isinstance(value, (tuple, list)) else [],
-            where=_where(node.meta.get("stack_trace") or ""),
+            where=location(node.meta.get("stack_trace") or ""),
             module=_module(node),
         )
         result = simplify(op, target)
@@ -170,6 +171,18 @@ class _Builder:
         if key is not None:
             self.known[key] = op
         return self.add(op)
+
+    def check_sizes(self, value: Any, node: fx.Node) -> None:
+        """Make sure that all sizes are numbers."""
+        for tensor in value if isinstance(value, (tuple, list)) else [value]:
+            if isinstance(tensor, Tensor) and any(_unknown(n) for n in tensor.shape):
+                where = location(node.meta.get("stack_trace") or "")
+                raise TraceError(
+                    f"cannot trace {type(self.model).__name__}: how many entries there are depends "
+                    "on the values of tensors"
+                    + (f", at {where!r}" if where else "")
+                    + ". Keep all entries, and multiply those that are not wanted by zero"
+                )
 
     def unique(self, name: str) -> str:
         candidate, count = name, 1
@@ -235,6 +248,10 @@ def _key(tree: Any) -> Any:
     return None
 
 
+def _unknown(size: Any) -> bool:
+    return isinstance(size, torch.SymInt) and size.node.maybe_as_int() is None
+
+
 def _meta(value: Any) -> tuple[tuple[int, ...] | None, torch.dtype | None]:
     if isinstance(value, Tensor):
         return tuple(int(n) for n in value.shape), value.dtype
@@ -262,22 +279,6 @@ def _spelling(target: Any) -> str:
         if not callable(target) or hasattr(target, "_schema")
         else getattr(target, "__name__", str(target))
     )
-
-
-def _where(trace: str) -> str:
-    """The innermost line of user code in ``trace``, a stack trace as torch.fx records it."""
-    best = ""
-    lines = trace.splitlines()
-    for index, line in enumerate(lines):
-        line = line.strip()
-        if not line.startswith('File "'):
-            continue
-        path, _, rest = line[6:].partition('", line ')
-        number, _, function = rest.partition(", in ")
-        if is_user_file(path) and number.isdigit():
-            text = lines[index + 1].strip() if index + 1 < len(lines) else ""
-            best = describe(path, int(number), function, text)
-    return best
 
 
 def _module(node: fx.Node) -> str:

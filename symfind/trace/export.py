@@ -7,13 +7,14 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, fx, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.export.graph_signature import InputKind, OutputKind
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
+from symfind.errors import TraceError
 from symfind.load.experts import dense_experts
-from symfind.trace.blame import blame
-from symfind.trace.guard import convert_tensors, plain_config, quiet, set_mode, unchanged
+from symfind.trace.blame import blame, location
+from symfind.trace.guard import convert_tensors, plain_config, quiet, set_mode, unchanged, unguarded
 from symfind.trace.wrapper import Wrapper, to_device
 
 
@@ -42,9 +43,9 @@ def export(model: nn.Module, args: tuple, kwargs: dict[str, Any], train: bool) -
     attempts: list[tuple[Callable[..., Exported], str | None]] = [(_direct, None)]
     if any(hasattr(getattr(m, "config", None), "_attn_implementation") for m in model.modules()):
         attempts.append((_direct, "eager"))
-    attempts += [(_proxied, None), (_symbolic, None)]
+    attempts += [(_proxied, None), (_valued, None), (_differentiated, None), (_symbolic, None)]
     for attempt, attention in attempts:
-        with unchanged(model), dense_experts(model), quiet(), torch.enable_grad():
+        with unchanged(model), dense_experts(model), unguarded(), quiet(), torch.enable_grad():
             torch.backends.mha.set_fastpath_enabled(False)
             set_mode(model, train)
             plain_config(model, attention)
@@ -97,9 +98,28 @@ def _direct(wrapper: Wrapper, mode: FakeTensorMode | None) -> Exported:
 
 def _proxied(wrapper: Wrapper, mode: FakeTensorMode | None) -> Exported:
     """Record with make_fx, which does not mind models that assign to themselves."""
+    tensors = {**dict(wrapper.named_parameters()), **dict(wrapper.named_buffers())}
+    return _recorded(wrapper, mode, tensors)
+
+
+def _valued(wrapper: Wrapper, mode: FakeTensorMode | None) -> Exported:
+    """The same, but forward may read numbers from buffers, whose values are known."""
+    if mode is not None:
+        raise TraceError("buffers without values")
+    return _recorded(wrapper, mode, dict(wrapper.named_parameters()))
+
+
+def _differentiated(wrapper: Wrapper, mode: FakeTensorMode | None) -> Exported:
+    """Record below autograd, so that derivatives that forward takes are recorded as well."""
+    tensors = {**dict(wrapper.named_parameters()), **dict(wrapper.named_buffers())}
+    return _recorded(wrapper, mode, tensors, above=False)
+
+
+def _recorded(
+    wrapper: Wrapper, mode: FakeTensorMode | None, named: dict[str, Tensor], above: bool = True
+) -> Exported:
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    named = {**dict(wrapper.named_parameters()), **dict(wrapper.named_buffers())}
     names = list(named)
 
     def call(*flat: Tensor) -> tuple[Tensor, ...]:
@@ -110,8 +130,9 @@ def _proxied(wrapper: Wrapper, mode: FakeTensorMode | None) -> Exported:
     tracing: Literal["real", "fake"] = "real" if mode is not None else "fake"
     with mode or nullcontext():
         module = make_fx(
-            call, tracing_mode=tracing, pre_dispatch=True, _allow_non_fake_inputs=True
+            call, tracing_mode=tracing, pre_dispatch=above, _allow_non_fake_inputs=True
         )(*flat)
+        _check_constants(module, wrapper)
         program = torch.export.export(module, tuple(flat), strict=False)
     return _functional(program, wrapper, names)
 
@@ -126,6 +147,7 @@ def _symbolic(wrapper: Wrapper, mode: FakeTensorMode | None) -> Exported:
 def _functional(program: Any, wrapper: Wrapper, names: list[str] | None) -> Exported:
     """Make ``program`` functional; ``names``: tensors of the model that are its first inputs."""
     program = program.run_decompositions({})
+    _check(program, wrapper)
     signature = program.graph_signature
     sources: list[Source] = []
     users = 0
@@ -149,3 +171,38 @@ def _functional(program: Any, wrapper: Wrapper, names: list[str] | None) -> Expo
         i for i, spec in enumerate(signature.output_specs) if spec.kind is OutputKind.USER_OUTPUT
     ]
     return Exported(program.graph_module, sources, results, list(wrapper.record.outputs))
+
+
+def _check(program: Any, wrapper: Wrapper) -> None:
+    """Make sure that no number is read out of a tensor: what depends on it would be lost.
+
+    Raises:
+        TraceError: there is one.
+    """
+    for node in program.graph.nodes:
+        if node.target in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.item.default):
+            where = location(node.meta.get("stack_trace") or "")
+            raise TraceError(
+                f"cannot trace {type(wrapper.model).__name__}: a number is read out of a tensor"
+                + (f", at {where!r}" if where else "")
+                + ". Leave it a tensor, so that the output depends on it"
+            )
+
+
+def _check_constants(module: nn.Module, wrapper: Wrapper) -> None:
+    """Make sure that nothing which was computed from parameters and inputs became a constant.
+
+    Raises:
+        TraceError: derivatives that forward takes did.
+    """
+    held: set[int] = set()
+    for inner in wrapper.modules():
+        for value in inner.__dict__.values():
+            held.update(map(id, value if isinstance(value, list) else [value]))
+        held.update(map(id, (*inner._buffers.values(), *inner._parameters.values())))
+    for tensor in [*module.buffers(), *module.parameters(), *module.__dict__.values()]:
+        if isinstance(tensor, FakeTensor) and id(tensor) not in held:
+            raise TraceError(
+                f"cannot trace {type(wrapper.model).__name__}: forward takes derivatives in a way "
+                "that cannot be recorded. Write them with torch.func"
+            )

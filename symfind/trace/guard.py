@@ -79,6 +79,25 @@ def plain_config(model: nn.Module, attention: str | None = None) -> None:
             config._attn_implementation = attention
 
 
+@contextmanager
+def unguarded() -> Iterator[None]:
+    """Leave out checks of values that torch's own modules make, and that change no result.
+
+    Distributions look at their parameters; the encoder of a transformer looks whether its mask is
+    the causal one, as a hint for kernels that would not have to read it.
+    """
+    transformer: Any = torch.nn.modules.transformer
+    detect = transformer._detect_is_causal_mask
+    validate = torch.distributions.Distribution._validate_args
+    transformer._detect_is_causal_mask = lambda mask, is_causal=None, size=None: bool(is_causal)
+    torch.distributions.Distribution.set_default_validate_args(False)
+    try:
+        yield
+    finally:
+        transformer._detect_is_causal_mask = detect
+        torch.distributions.Distribution.set_default_validate_args(validate)
+
+
 def convert_tensors(model: nn.Module, change: Callable[[Tensor], Tensor]) -> None:
     """Put ``change(t)`` in the place of every tensor ``t`` that ``model`` holds."""
     for module in model.modules():

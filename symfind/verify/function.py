@@ -162,6 +162,8 @@ class Function:
             value = self.evaluate(theta, call)
         if torch._C._are_functorch_transforms_active():
             return value  # its values cannot be looked at inside a transform
+        if not any(t.requires_grad for t in theta.values()):
+            value = value.detach()  # forward may have asked for derivatives by its inputs
         return self.finite(value, "the output")
 
     def jvp(self, theta: Point, direction: Point, inputs: InputsLike | None = None) -> Tensor:
@@ -225,9 +227,15 @@ class Function:
         return value, torch.zeros_like(value) if tangent is None else tangent
 
     def difference(
-        self, theta: Point, direction: Point, inputs: InputsLike | None = None
+        self,
+        theta: Point,
+        direction: Point,
+        inputs: InputsLike | None = None,
+        step: float = _STEP,
     ) -> Tensor:
         """Directional derivative from values alone (differences of order six), shape (rows,).
+
+        `step` is of the size of the weights: short ones meet few kinks, long ones little rounding.
 
         Raises:
             InputError: an output is NaN or infinite.
@@ -235,7 +243,7 @@ class Function:
         moved = [n for n in theta if n in direction]
         size, speed = (sum(float(x[n].double().square().sum()) for n in moved) ** 0.5
                        for x in (theta, direction))  # fmt: skip
-        h = _STEP * (size or 1.0) / (speed or 1.0)
+        h = step * (size or 1.0) / (speed or 1.0)
 
         def at(k: float) -> Tensor:
             shifted = {n: v + k * h * direction[n].to(v) if n in direction else v

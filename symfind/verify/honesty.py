@@ -9,6 +9,7 @@ import torch
 from symfind.verify.function import Function, InputsLike, Point
 
 AGREE = 1e-3  # kinks within a step cost accuracy; a derivative that lies is wrong at order one
+STEP = 1e-7  # of the size of the weights: few kinks lie within it, and rounding costs 1e-8
 DISHONEST = (
     "the derivatives of the model are not those of its function (a detached tensor, a custom "
     "backward, or an operation without a right one): null directions cannot be measured"
@@ -20,7 +21,7 @@ def honest(function: Function, theta: Point, inputs: InputsLike, rng: torch.Gene
     direction = {n: torch.randn(theta[n].shape, generator=rng, dtype=torch.float64).to(theta[n])
                  for n in function.names}  # fmt: skip
     call = function.place(inputs)
-    seen = function.difference(theta, direction, call)
+    seen = function.difference(theta, direction, call, STEP)
     weights = torch.randn(seen.shape, generator=rng, dtype=torch.float64).to(seen)
     (row,) = function.pullback(theta, call, weights[None])
     flat = torch.cat([direction[n].reshape(-1) for n in function.names])

@@ -33,12 +33,27 @@ def spectrum(m: Any, x: Tensor) -> Tensor:
     return m.r(torch.fft.rfft(m.w(x)).abs())
 
 
+def frozen(m: Any, x: Tensor) -> Tensor:
+    return m.r(m.held(m.w(x).relu()).relu())
+
+
 CASES = [
+    Case("frozen-between", "linear", of(frozen, (16, 3), w=lambda: linear(3, 4),
+         held=lambda: linear(4, 3).requires_grad_(False), r=lambda: linear(3, 2))),
+    Case("frozen-diagonal", "mul.Tensor",
+         of(lambda m, x: m.r(m.w(x).relu() * m.held), (16, 3), w=lambda: linear(3, 4),
+            held=lambda: nn.Parameter(torch.randn(4), requires_grad=False),
+            r=lambda: linear(4, 2))),
+    Case("times-zero", "mul.Tensor",
+         of(lambda m, x: m.r(m.w(x).tanh()) + 0 * m.v(x), (16, 3), w=lambda: linear(3, 4),
+            v=lambda: linear(3, 2), r=lambda: linear(4, 2))),
+    Case("from-zero", "mul.Tensor",
+         of(lambda m, x: m.r(m.w(x).sigmoid() * torch.zeros(16, 4) + m.v(x).relu()), (16, 3),
+            w=lambda: linear(3, 4), v=lambda: linear(3, 4), r=lambda: linear(4, 2))),
     Case("asymmetric-relu", "mul.Tensor", asymmetric(torch.relu)),
     Case("asymmetric-tanh", "mul.Tensor", asymmetric(torch.tanh)),
     Case("rfft", "", of(spectrum, (16, 4), w=lambda: linear(4, 4), r=lambda: linear(3, 3)),
          rigid=("aten.fft_rfft.default",), gap="no rule"),
     Case("matrix-exponential", "", sequences(lambda z: torch.linalg.matrix_exp(z), 4),
          rigid=("aten.linalg_matrix_exp.default",)),
-    Case("cumprod", "", sequences(lambda z: z.cumprod(1), 2), rigid=("aten.cumprod.default",)),
 ]  # fmt: skip

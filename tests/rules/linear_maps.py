@@ -173,6 +173,9 @@ CASES = [
     Case("weight-norm", "_weight_norm", of(
          lambda m, x: m.r(torch._weight_norm(m.v, m.g, 0) @ x.T), (12, 3),
          v=lambda: weight(4, 3), g=lambda: weight(4, 1), r=lambda: linear(12, 2))),
+    Case("weight-norm-whole", "_weight_norm", of(
+         lambda m, x: m.r(torch._weight_norm(m.v, m.g, -1) @ x.T), (12, 3),
+         v=lambda: weight(4, 3), g=lambda: nn.Parameter(torch.randn(())), r=lambda: linear(12, 2))),
     Case("weight-norm-conv", "_weight_norm", of(
          lambda m, x: m.r(F.conv1d(x, torch._weight_norm(m.v, m.g, 0)).relu()), (3, 2, 5),
          v=lambda: weight(3, 2, 2), g=lambda: weight(3, 1, 1), r=lambda: nn.Conv1d(3, 2, 1))),

@@ -7,12 +7,30 @@ import torch
 
 from symfind.rules import registry
 from symfind.rules.lower import load_rules
-from tests.rules import controls, layers, linear_maps, movement, pointwise, spellings
+from tests.rules import (
+    composed,
+    controls,
+    layers,
+    linear_maps,
+    movement,
+    pointwise,
+    recurrent,
+    spellings,
+)
 from tests.rules.harness import FALSE, Case, examine
 
 CASES: list[Case] = [
     case
-    for module in (pointwise, movement, linear_maps, layers, spellings, controls)
+    for module in (
+        pointwise,
+        movement,
+        linear_maps,
+        layers,
+        recurrent,
+        composed,
+        spellings,
+        controls,
+    )
     for case in module.CASES
 ]
 # Registered operations without a case, and why.

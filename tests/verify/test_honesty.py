@@ -3,9 +3,11 @@
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
 
 import symfind
 from symfind.verify import Function
+from symfind.verify.honesty import honest
 
 
 class Through(nn.Module):
@@ -61,3 +63,14 @@ def test_differences_stand_in_where_no_derivative_is_implemented() -> None:
     pulled = function.jacobian(theta)
     flat = torch.cat([step[n].reshape(-1) for n in function.names])
     torch.testing.assert_close(function.jvp(theta, step), pulled @ flat, rtol=1e-7, atol=1e-9)
+
+
+def test_kinks_are_no_lies() -> None:
+    """Squares of rectified products: of their many kinks some lie within any long step."""
+    for seed in range(5):
+        torch.manual_seed(seed)
+        model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), weight_norm(nn.Linear(4, 3)), nn.ReLU(),
+                              weight_norm(nn.Linear(3, 3)))  # fmt: skip
+        function = Function(model, (torch.randn(256, 3),), {})
+        rng = torch.Generator().manual_seed(seed)
+        assert honest(function, function.random_point(rng), function.inputs, rng)

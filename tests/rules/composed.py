@@ -1,0 +1,113 @@
+"""Operations that are several in one, entries scattered by an index, derivatives as operations."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tests.rules.harness import Case, between, linear, of, pair, sequences, weight
+
+ROWS = torch.tensor([2, 0, 2, 1])
+
+
+def named(z: Tensor) -> Tensor:
+    """The rows as an index into [batch, rows, features], the same for all features."""
+    return ROWS.view(1, 4, 1).expand_as(z)
+
+
+def messages(z: Tensor) -> Tensor:
+    return torch.zeros(4, 3, 4, dtype=z.dtype).scatter_add(1, named(z), z)
+
+
+def reduced(how: str, start: float, own: bool) -> Any:
+    def run(z: Tensor) -> Tensor:
+        first = torch.full((4, 3, 4), start, dtype=z.dtype)
+        return first.scatter_reduce(1, named(z), z, how, include_self=own).relu()
+
+    return sequences(run)
+
+
+def ragged(z: Tensor) -> Tensor:
+    places = torch.tensor([[2, 0, 1, 1], [1, 1, 0, 2], [0, 2, 2, 1], [2, 2, 0, 0]]).T
+    return torch.zeros(4, 3, 4, dtype=z.dtype).scatter_add(1, places.expand(4, 4, 4), z)
+
+
+def towers(run: Any) -> Any:
+    return of(lambda m, x, y: run(m.u(x), m.v(y)), (6, 3), (6, 3), u=lambda: linear(3, 2),
+              v=lambda: linear(3, 2))  # fmt: skip
+
+
+def slope(act: Any) -> Any:
+    """The gradient of a perceptron by its input."""
+
+    def run(m: Any, x: Tensor) -> Tensor:
+        x = x.requires_grad_(True)
+        y = m.r(act(m.w(x))).square().sum()
+        return torch.autograd.grad(y, x, create_graph=True)[0]
+
+    return of(run, (24, 3), w=lambda: linear(3, 3), r=lambda: linear(3, 2))
+
+
+def kronecker(m: Any, x: Tensor) -> Tensor:
+    return m.r(torch.tanh(x @ torch.kron(m.a, m.c).T))
+
+
+def spread(m: Any, x: Tensor) -> Tensor:
+    one, two = torch.broadcast_tensors(m.w(x)[:, None], m.t)
+    return m.r((one * two).sin())
+
+
+CASES = [
+    Case("noise", "randn_like rand_like randint_like", between(
+         lambda z: (z + torch.randn_like(z) - 1 / (1 + torch.rand_like(z))
+                    + torch.randint_like(z, 3)).relu())),
+    Case("bilinear", "bilinear", of(
+         lambda m, x, y: m.r(m.n(m.u(x), y)), (16, 3), (16, 2), u=lambda: linear(3, 3, False),
+         n=lambda: torch.nn.Bilinear(3, 2, 2), r=lambda: linear(2, 2))),
+    Case("vdot", "vdot", of(
+         lambda m, x: m.r((x @ m.w / torch.vdot(m.u, m.w @ m.v)).tanh()), (16, 3),
+         w=lambda: weight(3, 4), u=lambda: torch.randn(3), v=lambda: torch.randn(4),
+         r=lambda: linear(4, 2))),
+    Case("inner", "inner", towers(lambda u, v: torch.inner(u.relu(), v.relu()))),
+    Case("kron", "kron", of(kronecker, (24, 4), a=lambda: weight(2, 2), c=lambda: weight(2, 2),
+         r=lambda: linear(4, 2))),
+    Case("broadcast-tensors", "broadcast_tensors", of(spread, (16, 3), w=lambda: linear(3, 4),
+         t=lambda: weight(2, 4), r=lambda: linear(4, 2))),
+    Case("cdist", "cdist", towers(torch.cdist)),
+    Case("cdist-one", "cdist", towers(lambda u, v: torch.cdist(u, v, p=1.0))),
+    Case("pairwise-distance", "pairwise_distance", towers(F.pairwise_distance),
+        gap="rotations about a point that is not zero (a small number is added)"),
+    Case("cumprod", "cumprod", sequences(lambda z: z.cumprod(1), 2)),
+    Case("rot90", "rot90", of(
+         lambda m, x: m.r(F.conv2d(x, torch.rot90(m.k, 1, (2, 3))).relu()), (4, 2, 4, 4),
+         k=lambda: weight(3, 2, 2, 2), r=lambda: torch.nn.Conv2d(3, 2, 1))),
+    Case("scatter-add", "scatter_add", sequences(messages)),
+    Case("scatter-add-relu", "scatter_add", sequences(lambda z: messages(z).relu())),
+    Case("scatter-add-ragged", "scatter_add", sequences(lambda z: ragged(z.relu()))),
+    Case("scatter-mean", "scatter_reduce.two", reduced("mean", 0.0, False)),
+    Case("scatter-max", "scatter_reduce.two", reduced("amax", -torch.inf, True)),
+    Case("scatter-max-own", "scatter_reduce.two", sequences(
+         lambda z: z[:, :3].scatter_reduce(1, named(z), z, "amax")),
+         gap="equal shifts of rows that are compared"),
+    Case("scatter-product", "scatter_reduce.two", reduced("prod", 1.0, True),
+         rigid=("aten.scatter_reduce.two",)),
+    Case("scatter-rows", "scatter.src", sequences(
+         lambda z: z.relu().scatter(1, named(z)[:, :2], z[:, 2:].relu()))),
+    Case("index-copy", "index_copy", sequences(
+         lambda z: z.relu().index_copy(1, ROWS[:2], z[:, 2:].relu()))),
+    Case("log-softmax-spelled", "sub.Tensor logsumexp", between(
+         lambda z: z - z.logsumexp(-1, keepdim=True))),
+    Case("log-softmax-spelled-late", "sub.Tensor logsumexp", between(
+         lambda z: z - z.logsumexp(-1).unsqueeze(-1))),
+    Case("logsumexp-of-another", "sub.Tensor logsumexp", pair(
+         lambda u, v: (u - v.logsumexp(-1, keepdim=True)).tanh()),
+        gap="equal shifts of two wires, where one is reduced by a soft maximum"),
+    *(
+        Case(f"slope-{name}", f"{name}_backward", slope(act))
+        for name, act in {
+            "tanh": torch.tanh, "sigmoid": torch.sigmoid, "gelu": F.gelu,
+            "softplus": F.softplus, "threshold": torch.relu,
+        }.items()
+    ),
+]  # fmt: skip

@@ -1,0 +1,88 @@
+"""Recurrent layers with states that are given, learned or projected; single cells."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tests.rules.harness import Case, Net, linear, of, weight
+
+T, B = 3, 4
+
+
+def layered(run: Any, *shapes: tuple[int, ...], kind: Any = nn.LSTM, width: int = 3, **how: Any):
+    """A recurrent layer 2 -> 3 under a linear head with two outputs."""
+    return of(run, (T, B, 2), *shapes, n=lambda: kind(2, 3, **how), r=lambda: linear(width, 2))
+
+
+def learned(run: Any, **how: Any) -> Any:
+    """The initial state is a linear image of another input."""
+
+    def build() -> tuple[nn.Module, tuple[Tensor, ...]]:
+        net = Net(run, e=linear(3, 3), n=how.pop("kind", nn.LSTM)(2, 3, **how), r=linear(3, 2))
+        return net, (torch.randn(T, B, 2), torch.randn(B, 3))
+
+    return build
+
+
+def plain(m: Any, x: Tensor) -> Tensor:
+    return m.r(m.n(x)[0])
+
+
+def given(m: Any, x: Tensor, h: Tensor) -> Tensor:
+    return m.r(m.n(x, h)[0])
+
+
+def both(m: Any, x: Tensor, h: Tensor, c: Tensor) -> Tensor:
+    return m.r(m.n(x, (h, c))[0])
+
+
+def rectified(m: Any, x: Tensor, y: Tensor) -> Tensor:
+    return m.r(m.n(x, m.e(y).relu()[None])[0])
+
+
+def through_cell(m: Any, x: Tensor, y: Tensor) -> Tensor:
+    h = m.e(y).tanh()[None]
+    return m.r(m.n(x, (torch.zeros_like(h), h))[0])
+
+
+def first(m: Any, x: Tensor, y: Tensor) -> Tensor:
+    h = m.e(y)[:, None].transpose(0, 1)
+    return m.r(m.n(x.transpose(0, 1), h)[0])
+
+
+def cell(kind: Any, **how: Any) -> Any:
+    def run(m: Any, x: Tensor, h: Tensor, c: Tensor) -> Tensor:
+        two = kind is nn.LSTMCell
+        y = m.n(x, (h.exp() @ m.u, c) if two else h.exp() @ m.u)
+        return m.r(torch.cat(y, -1) if two else y)
+
+    width = 6 if kind is nn.LSTMCell else 3
+    return of(run, (24, 2), (24, 3), (24, 3), u=lambda: weight(3, 3), n=lambda: kind(2, 3, **how),
+              r=lambda: linear(width, 2))  # fmt: skip
+
+
+STATE = (1, B, 3)
+
+CASES = [
+    Case("lstm-projected", "lstm.input", layered(plain, proj_size=2, width=2)),
+    Case("lstm-projected-no-bias", "lstm.input", layered(plain, proj_size=2, width=2, bias=False)),
+    Case("lstm-projected-twice", "lstm.input",
+         layered(plain, proj_size=1, num_layers=2, bidirectional=True, width=2)),
+    Case("lstm-projected-given", "lstm.input",
+         layered(both, (1, B, 2), STATE, proj_size=2, width=2)),
+    Case("lstm-given", "lstm.input", layered(both, STATE, STATE)),
+    Case("gru-given", "gru.input", layered(given, STATE, kind=nn.GRU)),
+    Case("rnn-relu-given", "rnn_relu.input",
+         layered(given, STATE, kind=nn.RNN, nonlinearity="relu")),
+    Case("rnn-relu-learned", "rnn_relu.input",
+         learned(rectified, kind=nn.RNN, nonlinearity="relu")),
+    Case("gru-learned", "gru.input", learned(rectified, kind=nn.GRU)),
+    Case("lstm-learned", "lstm.input", learned(through_cell)),
+    Case("gru-learned-batch-first", "gru.input", learned(first, kind=nn.GRU, batch_first=True)),
+    Case("lstm-cell", "lstm_cell", cell(nn.LSTMCell)),
+    Case("lstm-cell-no-bias", "lstm_cell", cell(nn.LSTMCell, bias=False)),
+    Case("gru-cell", "gru_cell", cell(nn.GRUCell)),
+    Case("rnn-cell", "rnn_tanh_cell", cell(nn.RNNCell)),
+    Case("rnn-cell-relu", "rnn_relu_cell", cell(nn.RNNCell, nonlinearity="relu")),
+]  # fmt: skip
