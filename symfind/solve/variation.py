@@ -195,7 +195,7 @@ def before_narrow(node: p.Narrow, state: State) -> State:
         new: object = (large[small[dim[0]] + node.start], dim[1])
     elif len(small) == 1:
         ((choice, offset),) = small.items()
-        atoms = len(p.branches(node.axes[node.dim])[0][1])
+        atoms = len(branches(node.axes[node.dim])[0][1])
         which = frozenset(range(atoms)) if dim == ARBITRARY else frozenset()
         new = (large[offset + node.start], which)
     else:
