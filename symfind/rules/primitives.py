@@ -12,7 +12,7 @@ from symfind.rules.wires import Cell, Instance, Label, Node, Port, Source, begin
 
 __all__ = [
     "Add", "Cell", "Centre", "Commute", "Contract", "Entrywise", "Expand", "Instance", "Join",
-    "Label", "Mix", "Narrow", "Node", "Normalise", "Order", "Output", "Peak", "Permute",
+    "Label", "Mix", "Moved", "Narrow", "Node", "Normalise", "Order", "Output", "Peak", "Permute",
     "Pointwise", "Port", "Rigid", "Softmax", "Source", "Take", "View", "begins",
 ]  # fmt: skip
 
@@ -260,3 +260,14 @@ class Output(Node):
     """A value that the model returns."""
 
     softened: tuple[int, ...] = ()  # dimensions whose constants are invisible
+
+
+@dataclass(eq=False)
+class Moved(Node):
+    """A constant seen through weights, which a parameter behind them takes up."""
+
+    make: Any = None  # (environment) -> value
+
+    def instances(self) -> Iterator[Instance]:
+        """It is part of no sum: parameters are counted from it."""
+        return iter(())

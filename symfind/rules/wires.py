@@ -133,7 +133,9 @@ class Source(Node):
     key: str = ""
     offset: Node | None = None  # wire = parameter - offset, the parameter being free to follow
     followers: list["Source"] = field(default_factory=list)  # wires whose offset this moves
+    origin: Node | None = None  # a constant that is taken off as well
     compute: Any = None  # value of a constant that a rule made
+    make: Any = None  # (environment) -> value of a constant that was moved here
     zero: bool = False
 
     def __post_init__(self) -> None:

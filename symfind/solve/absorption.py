@@ -11,7 +11,7 @@ from torch import Tensor
 from symfind.rules import primitives as p
 from symfind.rules.lower import Lowered
 from symfind.rules.primitives import Node
-from symfind.solve.environment import Environment
+from symfind.solve.environment import Environment, einsum, known_value
 from symfind.solve.relations import Relations
 from symfind.solve.steps import (
     Step,
@@ -104,7 +104,8 @@ class Absorption:
                 return None
             return (Action(node, (negative(node),)),)
         if isinstance(node, p.Contract):
-            return self.lean(node, state) if absorb == LEANING else None
+            plan = self._undo_factor(node, state, absorb)
+            return self.lean(node, state) if plan is None and absorb == LEANING else plan
         return self._undo_movement(node, state, absorb)
 
     def _undo_movement(self, node: Node, state: State, absorb: Absorb) -> Plan | None:
@@ -156,6 +157,27 @@ class Absorption:
             total.extend(a.after(step) for a in plan)
         return tuple(total)
 
+    def _undo_factor(self, node: p.Contract, state: State, absorb: Absorb) -> Plan | None:
+        """Before an entrywise product with a constant, the perturbation is a quotient."""
+        free = [i for i, x in enumerate(node.inputs) if not x.fixed]
+        if len(node.inputs) != 2 or len(free) != 1 or node.windows:
+            return None
+        (at,) = free
+        x, factor = node.inputs[at], node.inputs[1 - at]
+        names = node.labels[1 - at]
+        wide = [n for n, a in zip(names, factor.axes, strict=True) if a.size > 1]
+        if len(x.users) != 1 or x.shape != node.shape or node.labels[at] != node.out:
+            return None
+        if any(n not in node.out for n in wide) or not nowhere_zero(factor):
+            return None
+        below = [ARBITRARY if n in wide else s for n, s in zip(node.out, state, strict=True)]
+        plan = self.undo(x, canonical(x, below), absorb)
+
+        def step(env: Environment, t: Tensor) -> Tensor:
+            return t / einsum([env.value(factor)], [names], node.out)
+
+        return None if plan is None else tuple(a.after(step) for a in plan)
+
     def lean(self, node: p.Contract, state: State, skip: int | None = None) -> Plan | None:
         """A weight whose input satisfies κ·x = c ≠ 0 can produce any constant: δV = −δ κᵀ / c."""
         if len(node.inputs) != 2 or node.windows:
@@ -185,6 +207,12 @@ class Absorption:
                 step = against(node, at, relation, [read[d] for d in dims])
                 return tuple(a.after(step, loose=True) for a in plan)
         return None
+
+
+def nowhere_zero(x: Node) -> bool:
+    """Whether a constant is known to have no entry that is zero."""
+    value = known_value(x)
+    return value is not None and bool((value != 0).all())
 
 
 def size_of(node: p.Contract, name: object) -> int:

@@ -12,6 +12,7 @@ from symfind.solve.family import Family, MatrixFamily, ScalingFamily, ShiftFamil
 from symfind.solve.flows import Flows
 from symfind.solve.inert import inert_families
 from symfind.solve.matrices import Matrices
+from symfind.solve.origins import take_up_constants
 from symfind.solve.parallel import parallel_families
 from symfind.solve.reach import Reach
 from symfind.solve.readers import Readers
@@ -58,6 +59,7 @@ def _deep(nodes: int) -> Iterator[None]:
 
 
 def _derive(lowered: Lowered) -> Derivation:
+    take_up_constants(lowered)
     flows = Flows(lowered)
     shifts = shift_families(lowered, flows)
     inert = [f for f in shifts if f.kind == "inert"]
