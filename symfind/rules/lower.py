@@ -66,7 +66,21 @@ def lower(graph: Graph, output: str = "raw") -> Lowered:
 
 
 def _rotate(builder: Builder, rotation: Rotation, made: dict[int, Any]) -> Node:
-    return builder.commute(made[id(rotation.root)], rotation.dim, rotation.pairs, rotation.even)
+    """The rotated coordinates by themselves where they are one range, and the others as they are."""
+    x, dim, pairs, even = made[id(rotation.root)], rotation.dim, rotation.pairs, rotation.even
+    turned = {i for pair in pairs for i in pair}
+    n, start, length = x.axes[dim].size, min(turned), len(turned)
+    if length == n or max(turned) != start + length - 1:
+        return builder.commute(x, dim, pairs, even)
+    try:
+        first, middle, last = (
+            builder.narrow(x, dim, at, size)
+            for at, size in ((0, start), (start, length), (start + length, n - start - length))
+        )
+    except Tangled:
+        return builder.commute(x, dim, pairs, even)
+    inside = builder.commute(middle, dim, [(i - start, j - start) for i, j in pairs], even)
+    return builder.join([first, inside, last], dim)
 
 
 def _one(builder: Builder, op: Op, made: dict[int, Any]) -> Any:

@@ -298,6 +298,7 @@ CASES = [
     Case("rope-interleaved", "softmax", rope(interleaved)),
     Case("rope-complex", "softmax", rope(turned)),
     Case("rope-partial", "softmax", rope(partial, 6)),
+    Case("rope-partial-bias", "softmax", rope(partial, 6, bias=True)),
     Case("rope-joined", "softmax split_with_sizes", of(
          lambda m, x: m.o(core(joined(*m.q(x).split([2, 4], -1)), joined(m.k(x), m.t(x)), m.v(x))),
          (3, L, 3), q=lambda: linear(3, 6, False), k=lambda: linear(3, 2, False),
