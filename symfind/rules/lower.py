@@ -66,7 +66,7 @@ def lower(graph: Graph, output: str = "raw") -> Lowered:
 
 
 def _rotate(builder: Builder, rotation: Rotation, made: dict[int, Any]) -> Node:
-    """The rotated coordinates by themselves where they are one range, and the others as they are."""
+    """What is turned by itself where it is one range, and the rest as it is."""
     x, dim, pairs, even = made[id(rotation.root)], rotation.dim, rotation.pairs, rotation.even
     turned = {i for pair in pairs for i in pair}
     n, start, length = x.axes[dim].size, min(turned), len(turned)

@@ -159,7 +159,7 @@ class Environment:
         if len(node.cells) == 1:
             return tensor.reshape(shape)
         for dim, (axis, choice) in enumerate(zip(node.axes, block.choice, strict=True)):
-            tensor = tensor.index_select(dim, self._flat(axis, choice))
+            tensor = tensor.index_select(dim, self.places(axis, choice))
         return tensor.reshape(shape)
 
     def put(self, node: Node, cell: int, block: Tensor, onto: Tensor | None = None) -> Tensor:
@@ -171,13 +171,14 @@ class Environment:
         lengths = []
         index = []
         for axis, choice in zip(node.axes, node.cells[cell].choice, strict=True):
-            index.append(self._flat(axis, choice))
+            index.append(self.places(axis, choice))
             lengths.append(len(index[-1]))
         whole = torch.zeros(shape, **self.like) if onto is None else onto
         grid = torch.meshgrid(*index, indexing="ij")
         return whole.index_put(grid, block.reshape(lengths), accumulate=True)
 
-    def _flat(self, axis: Any, choice: tuple[int, ...]) -> Tensor:
+    def places(self, axis: Any, choice: tuple[int, ...]) -> Tensor:
+        """Flat positions of one block along a dimension."""
         flat = positions(axis, choice, self.sizes).reshape(-1)
         return torch.as_tensor(flat, device=self.like["device"])
 

@@ -288,6 +288,9 @@ CASES = [
          attention(lambda m, *a: sdpa(m, *a, attn_mask=m.b), b=lambda: weight(2, L, L))),
     Case("packed", "scaled_dot_product_attention split.Tensor", of(
          packed, (3, L, 4), qkv=lambda: linear(4, 12), o=lambda: linear(4, 4))),
+    Case("packed-normed", "layer_norm scaled_dot_product_attention split.Tensor", of(
+         lambda m, x: packed(m, m.n(x)), (3, L, 4), n=lambda: nn.LayerNorm(4),
+         qkv=lambda: linear(4, 12, False), o=lambda: linear(4, 4))),
     Case("packed-heads", "scaled_dot_product_attention unbind", of(
          packed_heads, (3, L, 4), qkv=lambda: linear(4, 12), o=lambda: linear(4, 4))),
     Case("grouped-queries", "scaled_dot_product_attention", of(
