@@ -45,13 +45,10 @@ class Blind:
                 out = [user.out.index(n) for n in layer.names]  # type: ignore[attr-defined]
                 below = self.seen(user, out[0]) if len(out) == 1 else None
                 parts.append(_composed(layer, below))
-            elif (
-                isinstance(user, p.Add)
-                and user.inputs.count(node) == 1
-                and all(not x.varies for x in user.inputs if x is not node)
-            ):
+            elif isinstance(user, p.Add) and user.inputs.count(node) == 1:
                 offset = len(user.axes) - len(node.axes)
-                below = self.seen(user, dim + offset)
+                whole = user.axes[dim + offset].size == node.axes[dim].size
+                below = self.seen(user, dim + offset) if whole else None
                 if below is None:
                     return None
                 parts.append(below)

@@ -59,6 +59,13 @@ FIVE = {"0": 5}
 CASES = [
     Case("linear", "linear", of(lambda m, x: m.r(m.w(x)), (12, 3),
          w=lambda: linear(3, 3), r=lambda: linear(3, 2))),
+    Case("head-of-sum", "linear add.Tensor", of(
+         lambda m, x: m.r(x + m.v(m.u(x).tanh())), (12, 5), u=lambda: linear(5, 3),
+         v=lambda: linear(3, 5), r=lambda: linear(5, 3))),
+    Case("head-of-sums", "linear add.Tensor", of(
+         lambda m, x: m.r(m.w(x) + m.v(m.u(x).tanh()) + m.t(x.sin())), (12, 3),
+         w=lambda: linear(3, 5), u=lambda: linear(3, 3), v=lambda: linear(3, 5, False),
+         t=lambda: linear(3, 5, False), r=lambda: linear(5, 2))),
     Case("matmul", "matmul", of(lambda m, x: (x @ m.w + m.b) @ m.r, (12, 3),
          w=lambda: weight(3, 4), b=lambda: weight(4), r=lambda: weight(4, 2))),
     Case("matmul-batched", "matmul", of(lambda m, x: (x @ m.w) @ m.r, (2, 5, 3),
