@@ -166,7 +166,7 @@ class Permutations:
                 return {d for d in range(rank) if d not in node.even}, set()
             case p.Normalise() | p.Centre() | p.Softmax():
                 return set(), set(node.dims)
-            case p.Mix():
+            case p.Mix() | p.Choice():
                 return set(node.stiff), set()
         return set(), set()
 

@@ -171,6 +171,9 @@ class Builder(Construction):
             shape = [a.size for a in self._broadcast([mask, y])]
             if is_uniform(x, 0.0) and list(y.shape) == shape:
                 return self.multiply(y, self.selector(mask, y is not values[0]))
+        known = mask.value() if isinstance(mask, p.Source) and mask.fixed else None
+        if known is None and x is not y:
+            return self.choice(mask, *values)
         picks = (self.selector(mask, flip) for flip in (False, True))
         return self.add(*(self.multiply(v, m) for v, m in zip(values, picks, strict=True)))
 

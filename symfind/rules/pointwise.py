@@ -208,17 +208,29 @@ def clamp(b: Builder, x: Node, *bounds: object, **named: object) -> Node:
 
 @rule("maximum", "minimum", "fmax", "fmin", "max.other", "min.other")
 def extremum(b: Builder, x: Node, y: Node) -> Node:
-    """The larger of two: both may be scaled by the same positive number."""
+    """The larger of two: both may be scaled by the same positive number, or shifted alike."""
     for one, other in ((x, y), (y, x)):
         if is_uniform(one, 0.0) and other.shape == tuple(b.op.shape):
             return b.pointwise(other, degree=1.0)
-    return b.entrywise(x, y, degree=1.0)
+    return b.entrywise(x, y, degree=1.0, level=True)
 
 
-@rule("atan2", "hypot", "logaddexp", "fmod.Tensor", "remainder.Tensor", "xlogy")
+@rule("atan2", "fmod.Tensor", "remainder.Tensor", "xlogy")
 def binary(b: Builder, x: object, y: object, **_: object) -> Node:
     """Nonlinear in both."""
     return b.entrywise(*[v for v in (x, y) if isinstance(v, Node)])
+
+
+@rule("hypot")
+def hypot(b: Builder, x: Node, y: Node) -> Node:
+    """The norm of two wires: what scales both alike passes."""
+    return b.entrywise(x, y, degree=1.0)
+
+
+@rule("logaddexp")
+def logaddexp(b: Builder, x: Node, y: Node) -> Node:
+    """A soft maximum: what is added to both passes."""
+    return b.entrywise(x, y, level=True)
 
 
 @rule("glu")

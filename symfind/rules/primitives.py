@@ -11,9 +11,9 @@ from symfind.algebra.axes import branches
 from symfind.rules.wires import Cell, Instance, Label, Node, Port, Source, begins
 
 __all__ = [
-    "Add", "Cell", "Centre", "Commute", "Contract", "Entrywise", "Expand", "Instance", "Join",
-    "Label", "Mix", "Moved", "Narrow", "Node", "Normalise", "Order", "Output", "Peak", "Permute",
-    "Pointwise", "Port", "Rigid", "Softmax", "Source", "Take", "View", "begins",
+    "Add", "Cell", "Centre", "Choice", "Commute", "Contract", "Entrywise", "Expand", "Instance",
+    "Join", "Label", "Mix", "Moved", "Narrow", "Node", "Normalise", "Order", "Output", "Peak",
+    "Permute", "Pointwise", "Port", "Rigid", "Softmax", "Source", "Take", "View", "begins",
 ]  # fmt: skip
 
 
@@ -250,9 +250,24 @@ class Rigid(Node):
 
 @dataclass(eq=False)
 class Entrywise(Node):
-    """A nonlinear function of several wires, entry by entry. `degree` as for `Pointwise`."""
+    """A nonlinear function of several wires, entry by entry. `degree` as for `Pointwise`.
+
+    `level`: what is added to all operands alike is added to the result.
+    """
 
     degree: float | None = None
+    level: bool = False
+
+
+@dataclass(eq=False)
+class Choice(Node):
+    """Entries of one of two wires, by a mask that no parameter reaches; linear in both together.
+
+    Along the dimensions `stiff` the mask has entries of its own.
+    """
+
+    stiff: tuple[int, ...] = ()
+    level: bool = True
 
 
 @dataclass(eq=False)

@@ -25,6 +25,7 @@ from symfind.solve.environment import Environment
 from symfind.solve.relations import Relations
 from symfind.solve.steps import (
     Step,
+    drop_rank,
     embed,
     minus,
     multiply,
@@ -40,6 +41,7 @@ from symfind.solve.variation import (
     ARBITRARY,
     CONSTANT,
     State,
+    before_broadcast,
     canonical,
     through_broadcast,
     through_join,
@@ -119,7 +121,8 @@ class Flows:
                 inside = through_narrow(user, state)
                 return () if inside is None else go(inside, narrow(user))
             case p.Join():
-                return go(through_join(user, at, state), embed(user, at))
+                alone = go(through_join(user, at, state), embed(user, at))
+                return self._together(user, at, state, explicit, absorb) if alone is None else alone
             case p.Take():
                 dim = state[user.dim]
                 new = CONSTANT if dim == CONSTANT else ARBITRARY
@@ -142,12 +145,45 @@ class Flows:
                     spread = [ARBITRARY if d in user.dims else s for d, s in enumerate(state)]
                     return go(tuple(spread), None)
                 return go(everywhere, None)
+            case p.Entrywise() | p.Choice() if user.level:
+                together = self._together(user, at, state, explicit, absorb)
+                if together is not None or isinstance(user, p.Entrywise):
+                    return together
+                aligned = through_broadcast(user, x, state)
+                mixed = [ARBITRARY if d in user.stiff else s for d, s in enumerate(aligned)]
+                return go(tuple(mixed), None)
             case p.Mix():
                 return self._mix(user, state, explicit, absorb)
             case p.Output():
                 dims = user.softened
                 return () if dims and all(state[d] == CONSTANT for d in dims) else None
         return go(everywhere, None)
+
+    def _together(
+        self, user: Node, at: int, state: State, explicit: bool, absorb: Absorb
+    ) -> Plan | None:
+        """What passes where all operands are shifted alike: the others are shifted as well."""
+        x = user.inputs[at]
+        shared = canonical(user, through_broadcast(user, x, state))
+        if isinstance(user, p.Join) and shared[user.dim] != CONSTANT:
+            return None
+        if not absorb or not explicit or user.inputs.count(x) != 1:
+            return None
+        raised = pad_rank(user, x)
+        plan: list[Action] = []
+        for z in user.inputs:
+            below = shared if isinstance(user, p.Join) else before_broadcast(user, z, shared)
+            if z is x:
+                continue
+            if below is None or len(z.users) != 1 or user.inputs.count(z) != 1:
+                return None
+            others = self.absorption.undo(z, canonical(z, below), absorb)
+            if others is None:
+                return None
+            lowered = drop_rank(user, z)
+            plan.extend(a.after(minus).after(lowered).after(raised) for a in others)
+        onward = self._onward(user, shared, explicit, absorb, raised)
+        return None if onward is None else (*plan, *onward)
 
     def _mix(self, user: p.Mix, state: State, explicit: bool, absorb: Absorb) -> Plan | None:
         flat = all(state[d] == CONSTANT for d in user.dims) and user.unit is not None

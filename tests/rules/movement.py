@@ -73,7 +73,11 @@ CASES = [
     Case("cat-rows-linear", "cat",
          of(lambda m, x: m.r(torch.cat([m.w(x), m.t.expand(4, 1, 3)], 1)),
             (4, 3, 3), w=lambda: linear(3, 3), t=lambda: weight(1, 1, 3),
-            r=lambda: linear(3, 3)), gap="an equal shift of all pieces"),
+            r=lambda: linear(3, 3))),
+    Case("cat-rows-normed", "cat layer_norm", of(
+         lambda m, x: m.r(m.n(torch.cat([m.w(x), m.t.expand(4, 1, 4)], 1))),
+         (4, 3, 3), w=lambda: linear(3, 4), t=lambda: weight(1, 1, 4), r=lambda: linear(4, 3),
+         n=lambda: torch.nn.LayerNorm(4))),
     Case("stack", "stack", pair(lambda u, v: torch.stack([u.relu(), v], 1).flatten(1), 2, 4)),
     Case("hstack", "hstack", pair(lambda u, v: torch.hstack([u.relu(), v]), 2, 4)),
     Case("stack-mean", "stack mean", pair(lambda u, v: torch.stack([u.relu(), v.relu()]).mean(0))),
