@@ -77,6 +77,17 @@ class Builder(Construction):
         merge(node.axes[-1], rows)
         return self._put(node)
 
+    def about(self, x: Node, point: float, run: Callable[[Node], Node]) -> Node:
+        """point + run(x - point): a function that is at home at another point than zero."""
+        if point == 0:
+            return run(x)
+        c = self.number(point)
+        return self.add(run(self.add(x, c, signs=[1.0, -1.0])), c)
+
+    def bent(self, x: Node, point: float) -> Node:
+        """The larger or the smaller of a wire and a number."""
+        return self.about(x, point, lambda y: self.pointwise(y, degree=1.0))
+
     def reciprocal(self, x: Node) -> Node:
         """1 / x."""
         y: Any = self.pointwise(x, degree=-1.0, parity=-1)

@@ -1,6 +1,7 @@
 """Affine relations κ·w = c that every reachable value of a wire satisfies.
 
-A centred norm sums to zero, a softmax and a one-hot row to one; a gain divides κ, a shift moves c.
+A centred norm sums to zero, a softmax and a one-hot row to one, copies are equal; a gain divides κ,
+a shift moves c.
 Every reader of such a wire may add s κᵀ. (Reach relations.)
 """
 
@@ -29,6 +30,7 @@ class Relation:
     count: Callable[[Sizes | None], int]
     zero: bool = False  # c = 0
     unit: bool = False  # κ = 1 and c = 1
+    copies: bool = False  # κ compares entries that are equal
 
 
 class Relations:
@@ -79,7 +81,8 @@ class Relations:
             case p.Expand():
                 offset = len(node.axes) - len(node.inputs[0].axes)
                 found = self._known[node.inputs[0].index]
-                return [_moved(r, {d: d + offset for d in r.dims}) for r in found]
+                copied = [_copied(node, d) for d in _repeated(node)] if node.varies else []
+                return [*(_moved(r, {d: d + offset for d in r.dims}) for r in found), *copied]
             case p.Take():
                 shift = len(node.axes) - len(node.inputs[0].axes)
                 rank = range(len(node.inputs[0].axes))
@@ -103,6 +106,8 @@ class Relations:
                 return self._shifted(node)
             case p.Pointwise() if node.slope is not None:
                 return [r for r in self._known[node.inputs[0].index] if r.zero]
+            case p.Pointwise():
+                return [r for r in self._known[node.inputs[0].index] if r.copies]
         return []
 
     def _joined(self, node: p.Join) -> list[Relation]:
@@ -204,6 +209,30 @@ def _ones(node: Node, dims: tuple[int, ...], c: float) -> Relation:
     return Relation(dims, vector, constant, lambda sizes: 1, c == 0, c == 1)
 
 
+def _repeated(node: p.Expand) -> list[int]:
+    """Dimensions along which a wire is copied."""
+    offset = len(node.axes) - len(node.inputs[0].axes)
+    old = [1] * offset + list(node.inputs[0].shape)
+    return [d for d, n in enumerate(node.shape) if n != old[d]]
+
+
+def _copied(node: Node, dim: int) -> Relation:
+    """Neighbours along a dimension are equal."""
+    axis = node.axes[dim]
+
+    def vector(env: Environment) -> Tensor:
+        unit = torch.eye(extent(axis, env.sizes), **env.like)
+        return unit[1:] - unit[:-1]
+
+    def count(sizes: Sizes | None) -> int:
+        return extent(axis, sizes) - 1
+
+    def constant(env: Environment) -> Tensor:
+        return torch.zeros(count(env.sizes), **env.like)
+
+    return Relation((dim,), vector, constant, count, zero=True, copies=True)
+
+
 def _viewed(relation: Relation, node: p.View) -> list[Relation]:
     """A relation under a reshape: moved, or one for each value of what is flattened with it."""
     x = node.inputs[0]
@@ -247,6 +276,7 @@ def _flattened(relation: Relation, x: Node, ins: list[int], out: int) -> Relatio
         constant,
         lambda sizes: relation.count(sizes) * copies(sizes),
         relation.zero,
+        copies=relation.copies,
     )
 
 
@@ -261,6 +291,7 @@ def _moved(relation: Relation, moves: dict[int, int]) -> Relation:
         relation.count,
         relation.zero,
         relation.unit,
+        relation.copies,
     )
 
 
