@@ -42,6 +42,7 @@ from symfind.solve.variation import (
     CONSTANT,
     State,
     before_broadcast,
+    blocks,
     canonical,
     through_broadcast,
     through_join,
@@ -137,6 +138,8 @@ class Flows:
                 slope = user.slope
                 known = slope == slope
                 return go(state, (lambda env, t: slope * t) if known else None)
+            case p.Pointwise():
+                return go(blocks(user, state), None)
             case p.Softmax() | p.Order() | p.Normalise() | p.Centre():
                 blind = getattr(user, "centred", True)
                 if blind and all(state[d] == CONSTANT for d in user.dims):

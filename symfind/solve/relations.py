@@ -14,6 +14,7 @@ from torch import Tensor
 
 from symfind.algebra.axes import Sizes, extent
 from symfind.rules import primitives as p
+from symfind.rules.build import is_uniform, number
 from symfind.rules.lower import Lowered
 from symfind.rules.primitives import Node
 from symfind.solve.environment import Environment
@@ -111,9 +112,10 @@ class Relations:
         return []
 
     def _joined(self, node: p.Join) -> list[Relation]:
-        """What all pieces satisfy, the same for each."""
+        """What all pieces satisfy, the same for each; entries that are a number are known."""
         first = self._known[node.inputs[0].index]
-        return [
+        constant = [_filled(node, at) for at, x in enumerate(node.inputs) if _fill(x)]
+        return constant + [
             r
             for r in first
             if node.dim not in r.dims
@@ -207,6 +209,30 @@ def _ones(node: Node, dims: tuple[int, ...], c: float) -> Relation:
         return torch.full((1,), c, **env.like)
 
     return Relation(dims, vector, constant, lambda sizes: 1, c == 0, c == 1)
+
+
+def _fill(x: Node) -> float:
+    """The number that a wire is everywhere, zero where it is none."""
+    value = number(x) if is_uniform(x) else 0.0
+    return value if math.isfinite(value) else 0.0
+
+
+def _filled(node: p.Join, at: int) -> Relation:
+    """The entries of a constant piece."""
+    value = _fill(node.inputs[at])
+
+    def count(sizes: Sizes | None) -> int:
+        return extent(node.inputs[at].axes[node.dim], sizes)
+
+    def vector(env: Environment) -> Tensor:
+        before = sum(extent(x.axes[node.dim], env.sizes) for x in node.inputs[:at])
+        unit = torch.eye(env.shape(node)[node.dim], **env.like)
+        return unit[before : before + count(env.sizes)]
+
+    def constant(env: Environment) -> Tensor:
+        return torch.full((count(env.sizes),), value, **env.like)
+
+    return Relation((node.dim,), vector, constant, count)
 
 
 def _repeated(node: p.Expand) -> list[int]:

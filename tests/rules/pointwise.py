@@ -8,7 +8,6 @@ from tests.rules.harness import Case, between, linear, of, pair, sequences, weig
 
 FROM_SHIFT = "a shift that becomes a scale, or the other way, is not followed"
 
-DEAD = "changes of basis among the entries that a mask leaves"
 
 _POSITIVE = "log log2 log10 sqrt rsqrt reciprocal log1p acosh"
 _UNIT = "asin acos atanh"
@@ -89,8 +88,9 @@ CASES = [
     Case("where-zero", "where", between(lambda z: torch.where(z > 0, z, torch.zeros_like(z)))),
     Case("where-leaky", "where", between(lambda z: torch.where(z >= 0, z, 0.1 * z))),
     Case("where-above-one", "where", between(lambda z: torch.where(z > 1, z.sin(), z.cos()))),
-    Case("where-constant", "where", between(lambda z: masked(z, MASK)), gap=DEAD),
-    Case("where-of-two", "where", pair(lambda u, v: torch.where(MASK[:3], u, v)), gap=DEAD),
+    Case("where-constant", "where", between(lambda z: masked(z, MASK))),
+    Case("where-of-two", "where", pair(lambda u, v: torch.where(MASK[:3], u, v)),
+         gap="rows of two weights that read one wire, mixed"),
     Case("where-by-data", "where", of(
          lambda m, x: m.r(torch.where(x > 0, m.u(x), m.v(x))), (12, 3),
          u=lambda: linear(3, 3), v=lambda: linear(3, 3), r=lambda: linear(3, 3))),
@@ -103,12 +103,17 @@ CASES = [
     Case("where-rows-softmax", "where softmax", of(
          lambda m, x: torch.where(x[:, :1] > 0, m.u(x), m.v(x)).softmax(1), (24, 3),
          u=lambda: linear(3, 3), v=lambda: linear(3, 3))),
-    Case("masked-fill", "masked_fill", between(lambda z: z.masked_fill(MASK, 0.0)), gap=DEAD),
-    Case("masked-fill-number", "masked_fill", between(lambda z: z.masked_fill(MASK, 0.5)),
-         gap=DEAD),
+    Case("masked-fill", "masked_fill", between(lambda z: z.masked_fill(MASK, 0.0))),
+    Case("masked-fill-number", "masked_fill", between(lambda z: z.masked_fill(MASK, 0.5))),
     Case("masked-fill-rows", "masked_fill",
          sequences(lambda z: z.masked_fill(MASK[:, None], 0.0))),
-    Case("mask-times", "mul.Tensor", between(lambda z: z * MASK), gap=DEAD),
+    Case("mask-times", "mul.Tensor", between(lambda z: z * MASK)),
+    Case("mask-times-numbers", "mul.Tensor", between(lambda z: z * (MASK * torch.arange(4.0)))),
+    Case("mask-channels", "mul.Tensor", of(
+         lambda m, x: m.r((m.w(x) * MASK[:, None, None]).relu()), (2, 2, 3, 3),
+         w=lambda: torch.nn.Conv2d(2, 4, 1), r=lambda: torch.nn.Conv2d(4, 2, 1))),
+    Case("ones-appended", "cat", between(
+         lambda z: torch.cat([z.tanh(), torch.ones(12, 1)], 1), 3, 4)),
     Case("mask-times-relu", "mul.Tensor", between(lambda z: z.relu() * MASK)),
     Case("mask-then-relu", "where", between(lambda z: masked(z, MASK).relu())),
     Case("mask-of-weight", "mul.Tensor", of(
