@@ -92,7 +92,8 @@ def _one(builder: Builder, op: Op, made: dict[int, Any]) -> Any:
         role = "input" if op.varies else "constant"
         if op.shape is None:
             return tuple(builder.source(role, shape or ()) for shape, _ in op.outputs)
-        return builder.source(role, op.shape, op, op.key)
+        key = "one-hot" if op.varies and _shares(op) else op.key
+        return builder.source(role, op.shape, op, key)
     rule = registry.find(op.target)
     inputs = [made[id(x)] for x in op.operands]
     shapes = [op.shape] if op.shape is not None else [s for s, _ in op.outputs]
@@ -107,6 +108,15 @@ def _one(builder: Builder, op: Op, made: dict[int, Any]) -> Any:
     if op.shape is not None and result.shape != tuple(op.shape):
         return _rigid(builder, op, inputs, shapes, "a rule of another shape")
     return result
+
+
+def _shares(op: Op) -> bool:
+    """Whether the last dimension of some data sums to one."""
+    while op.target.startswith(("aten._to_copy", "aten.clone", "aten.detach")):
+        op = op.args[0]
+    if op.target.startswith("aten.softmax"):
+        return op.args[1] in (-1, len(op.shape or ()) - 1)
+    return op.target.startswith("aten.one_hot")
 
 
 def _differentiable(dtype: torch.dtype) -> bool:

@@ -42,6 +42,7 @@ from symfind.solve.variation import (
     CONSTANT,
     State,
     before_broadcast,
+    block,
     blocks,
     canonical,
     through_broadcast,
@@ -236,6 +237,8 @@ class Flows:
                 new.append(CONSTANT)
             elif name in mine and (name not in seen or average):
                 new.append(mine[name])
+            elif name in mine:
+                new.append(block(axis, mine[name]))
             elif name in seen and average:
                 new.append(CONSTANT)
             elif _is_out(name) and windows:

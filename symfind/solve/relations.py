@@ -7,7 +7,7 @@ Every reader of such a wire may add s κᵀ. (Reach relations.)
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -106,7 +106,8 @@ class Relations:
             case p.Add():
                 return self._shifted(node)
             case p.Pointwise() if node.slope is not None:
-                return [r for r in self._known[node.inputs[0].index] if r.zero]
+                return [_stretched(r, node.slope) for r in self._known[node.inputs[0].index]
+                        if r.zero or math.isfinite(node.slope)]  # fmt: skip
             case p.Pointwise():
                 return [r for r in self._known[node.inputs[0].index] if r.copies]
         return []
@@ -209,6 +210,17 @@ def _ones(node: Node, dims: tuple[int, ...], c: float) -> Relation:
         return torch.full((1,), c, **env.like)
 
     return Relation(dims, vector, constant, lambda sizes: 1, c == 0, c == 1)
+
+
+def _stretched(relation: Relation, slope: float) -> Relation:
+    """A relation of a wire, for a multiple of it."""
+    if relation.zero or slope == 1:
+        return relation
+
+    def constant(env: Environment) -> Tensor:
+        return slope * relation.constant(env)
+
+    return replace(relation, constant=constant, unit=False, zero=slope == 0)
 
 
 def _fill(x: Node) -> float:

@@ -44,14 +44,16 @@ def canonical(node: Node, state: Sequence[Dim]) -> State:
     return tuple(simplify(a, d) for a, d in zip(node.axes, state, strict=True))
 
 
+def block(axis: Axis, dim: Dim) -> Dim:
+    """The whole of a block that a state is confined to, else everything."""
+    if isinstance(dim, tuple):
+        return dim[0], frozenset(range(len(dict(_branches(axis))[dim[0]])))
+    return ARBITRARY
+
+
 def blocks(node: Node, state: State) -> State:
     """What an entrywise function leaves of a state: the blocks outside of which nothing changes."""
-    return tuple(
-        (d[0], frozenset(range(len(dict(_branches(a))[d[0]]))))
-        if isinstance(d, tuple)
-        else ARBITRARY
-        for a, d in zip(node.axes, state, strict=True)
-    )
+    return tuple(block(a, d) for a, d in zip(node.axes, state, strict=True))
 
 
 def _spread(axis: Axis, dim: Dim) -> tuple[tuple[int, ...], frozenset[int]] | None:
