@@ -195,6 +195,8 @@ class Flows:
             return self._onward(user, tuple(ARBITRARY for _ in user.axes), explicit, absorb, None)
         new = CONSTANT if flat else ARBITRARY
         out = [new if d in user.dims else s for d, s in enumerate(state)]
+        # Where the map is another for every slice, what it makes of equal slices differs.
+        out = [ARBITRARY if d in user.stiff and not flat else s for d, s in enumerate(out)]
         kept = [s for d, s in enumerate(out) if not (user.drop and d in user.dims)]
         unit, dims, drop = user.unit or 0.0, user.dims, user.drop
 

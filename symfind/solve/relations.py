@@ -98,7 +98,8 @@ class Relations:
                 rank = range(len(node.inputs[0].axes))
                 left = [d for d in rank if not (node.drop and d in node.dims)]
                 moves = {d: i for i, d in enumerate(left)}
-                return [_moved(r, moves) for r in found if not any(d in node.dims for d in r.dims)]
+                mixed = {*node.dims, *node.stiff}
+                return [_moved(r, moves) for r in found if not mixed & set(r.dims)]
             case p.Join():
                 return self._joined(node)
             case p.Contract():

@@ -21,6 +21,7 @@ SPLIT = "a bond that is split and joined again is one index"
 COPIES = "relations between copies of one wire"
 MASKED = "positions at which a constant mask leaves an entry"
 ROWS = torch.tensor([2, 0, 3])
+SHIFTS = (torch.arange(4)[:, None] + torch.arange(4)) % 4
 
 
 def heads(z: Tensor) -> Tensor:
@@ -129,6 +130,9 @@ CASES = [
     Case("gather-by-data", "gather", of(
          lambda m, x: m.r(m.w(x).gather(1, x.argsort(1))), (4, 4, 3),
          w=lambda: linear(3, 3), r=lambda: linear(3, 3))),
+    Case("gather-unlike-slices", "gather softmax", of(
+         lambda m, x: (m.w(x) @ m.p.T).gather(-1, SHIFTS.expand(4, 4, 4)).softmax(1), (4, 4, 3),
+         w=lambda: linear(3, 2), p=lambda: weight(4, 2))),
     Case("scatter-value", "scatter.value", sequences(
          lambda z: z.scatter(1, torch.tensor([2, 1]).view(1, 2, 1).expand(4, 2, 4), 0.5).sin())),
     Case("scatter-mask", "scatter.value topk", sequences(
