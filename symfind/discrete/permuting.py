@@ -166,7 +166,7 @@ class Permutations:
                 return {d for d in range(rank) if d not in node.even}, set()
             case p.Normalise() | p.Centre() | p.Softmax():
                 return set(), set(node.dims)
-            case p.Mix():
+            case p.Mix() | p.Choice():
                 return set(node.stiff), set()
         return set(), set()
 
@@ -220,8 +220,9 @@ class Permutations:
         for node in self.lowered.nodes:
             if not isinstance(node, p.Source):
                 continue
-            if node.offset is not None:
-                self._alike(node, node.offset)
+            for shift in (node.offset, node.origin):
+                if shift is not None:
+                    self._alike(node, shift)
             if node.role == "input":
                 self._each(node, lambda c, a: True)
         for copies in self.lowered.parameters.values():

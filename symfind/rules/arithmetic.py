@@ -64,6 +64,9 @@ def mul(b: Builder, x: Operand, y: Operand) -> Node:
     if not isinstance(y, Node):
         return b.scale(x, float(y))
     x, y = _compact(x, y), _compact(y, x)
+    for wire, mask in ((x, y), (y, x)):
+        if (split := b.masked(wire, mask)) is not None:
+            return split
     if x.varies or y.varies:
         x, y = b.factor(x), b.factor(y)
     return b.multiply(x, y)

@@ -95,9 +95,16 @@ class Construction:
         axes = list(x.axes)
         return self._put(p.Pointwise((x,), axes, degree=degree, slope=slope, parity=parity))
 
-    def entrywise(self, *xs: Node, degree: float | None = None) -> Node:
+    def entrywise(self, *xs: Node, degree: float | None = None, level: bool = False) -> Node:
         """A nonlinear function of several wires, entry by entry."""
-        return self._put(p.Entrywise(tuple(xs), self._broadcast(xs), degree=degree))
+        return self._put(p.Entrywise(tuple(xs), self._broadcast(xs), degree=degree, level=level))
+
+    def choice(self, mask: Node, x: Node, y: Node) -> Node:
+        """Entries of x where a mask holds, of y elsewhere."""
+        axes = self._broadcast([mask, x, y])
+        lead = len(axes) - len(mask.axes)
+        stiff = tuple(d + lead for d, a in enumerate(mask.axes) if a.size > 1)
+        return self._put(p.Choice((x, y), axes, stiff=stiff))
 
     def multiply(self, *factors: Node) -> Node:
         """An entrywise product; a factor that is one number is a scale."""

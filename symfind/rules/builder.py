@@ -8,7 +8,7 @@ import torch
 
 from symfind.algebra.axes import Axis, merge
 from symfind.rules import primitives as p
-from symfind.rules.build import Construction, is_uniform
+from symfind.rules.build import Construction, is_uniform, number
 from symfind.rules.primitives import Node
 
 MASKED = -1e4  # a fill this low before a softmax removes the entry
@@ -70,6 +70,17 @@ class Builder(Construction):
         node = p.Source((), [*index.axes, Axis(rows.root.size)], role="input", key="one-hot")
         merge(node.axes[-1], rows)
         return self._put(node)
+
+    def about(self, x: Node, point: float, run: Callable[[Node], Node]) -> Node:
+        """point + run(x - point): a function that is at home at another point than zero."""
+        if point == 0:
+            return run(x)
+        c = self.number(point)
+        return self.add(run(self.add(x, c, signs=[1.0, -1.0])), c)
+
+    def bent(self, x: Node, point: float) -> Node:
+        """The larger or the smaller of a wire and a number."""
+        return self.about(x, point, lambda y: self.pointwise(y, degree=1.0))
 
     def reciprocal(self, x: Node) -> Node:
         """1 / x."""
@@ -156,6 +167,7 @@ class Builder(Construction):
 
     def choose(self, mask: Node, values: Sequence[Node]) -> Node:
         """One of two values by a mask that no parameter reaches."""
+        known = mask.value() if isinstance(mask, p.Source) and mask.fixed else None
         x, y = values
         if is_uniform(y) and not is_uniform(x):
             x, y = y, x
@@ -164,11 +176,52 @@ class Builder(Construction):
             low = fill is not None and float(fill.reshape(-1)[0]) <= MASKED
             if low and y.shape == tuple(self.op.shape):
                 return self.scale(y, 1.0)
+        if known is not None and (split := self._split(known, values)) is not None:
+            return split
+        if is_uniform(x, 0.0):
             shape = [a.size for a in self._broadcast([mask, y])]
-            if is_uniform(x, 0.0) and list(y.shape) == shape:
+            if list(y.shape) == shape:
                 return self.multiply(y, self.selector(mask, y is not values[0]))
+        if known is None and x is not y:
+            return self.choice(mask, *values)
         picks = (self.selector(mask, flip) for flip in (False, True))
         return self.add(*(self.multiply(v, m) for v, m in zip(values, picks, strict=True)))
+
+    def masked(self, x: Node, mask: Node) -> Node | None:
+        """A wire times a constant that is zero at some coordinates of one dimension."""
+        value = mask.value() if isinstance(mask, p.Source) and mask.role == "constant" else None
+        if value is None or not x.varies or not 1 < value.numel() == max(value.shape):
+            return None
+        kept = value != 0
+        if bool(kept.all()) or tuple(torch.broadcast_shapes(value.shape, x.shape)) != x.shape:
+            return None
+        inner = self.multiply(x, self.constant(torch.where(kept, value, 1).to(torch.float64)))
+        return self._split(kept, [inner, self.zeros(x.shape)])
+
+    def _split(self, mask: Any, values: Sequence[Node]) -> Node | None:
+        """Where a constant mask differs along one dimension only: parts of two wires, joined."""
+        shape = list(torch.broadcast_shapes(*(v.shape for v in values)))
+        lead = len(shape) - mask.dim()
+        wide = [d for d, n in enumerate(mask.shape) if n > 1]
+        if lead < 0 or len(wide) != 1 or shape[wide[0] + lead] != mask.shape[wide[0]]:
+            return None
+        places = [torch.nonzero(part).reshape(-1).tolist() for part in
+                  (mask.reshape(-1) != 0, mask.reshape(-1) == 0)]  # fmt: skip
+        if not all(places):
+            return None
+        dim = wide[0] + lead
+        parts = [self._part(v, shape, dim, at) for v, at in zip(values, places, strict=True)]
+        order = sorted(range(shape[dim]), key=[*places[0], *places[1]].__getitem__)
+        return self.take(self.join(parts, dim), dim, self.constant(torch.tensor(order)))
+
+    def _part(self, x: Node, shape: list[int], dim: int, places: list[int]) -> Node:
+        """Some entries along a dimension of a wire that is broadcast to a shape."""
+        if not is_uniform(x):
+            return self._select(self.expand(x, shape), dim, places)
+        part = [len(places) if d == dim else n for d, n in enumerate(shape)]
+        if is_uniform(x, 0.0):
+            return self.zeros(part)
+        return self.constant(torch.full(part, number(x), dtype=torch.float64))
 
     def selector(self, mask: Node, flip: bool) -> Node:
         """One where a mask holds and zero elsewhere, or the reverse."""

@@ -1,7 +1,7 @@
 """Look-ups in a table of parameters."""
 
 from symfind.rules.builder import Builder
-from symfind.rules.primitives import Node
+from symfind.rules.primitives import Node, Source
 from symfind.rules.registry import rule
 
 
@@ -27,5 +27,20 @@ def embedding_bag(
     if mode == 2 or (weights is not None and b.learned(weights)):
         inputs = [x for x in (weight, weights) if x is not None]
         return b.opaque(inputs, shapes[0], "a maximum of rows"), *rest
-    counts = b.source("input", [shapes[0][0], weight.shape[0]])
+    sizes = _bag_sizes(indices, offsets, shapes[0][0])
+    if weights is None and sizes is not None and (mode == 1 or len(set(sizes)) == 1):
+        counts = b.scale(b.one_hot(b.source("input", shapes[0][:1]), weight.axes[0]),
+                         1.0 if mode == 1 else float(sizes[0]))  # fmt: skip
+    else:
+        counts = b.source("input", [shapes[0][0], weight.shape[0]])
     return b.contract([counts, weight], [["n", "v"], ["v", "d"]], ["n", "d"]), *rest
+
+
+def _bag_sizes(indices: Node, offsets: Node, bags: int) -> list[int] | None:
+    """How many rows are in each bag, where that is known and none is empty."""
+    value = offsets.value() if isinstance(offsets, Source) else None
+    if value is None or len(indices.shape) != 1:
+        return None
+    ends = [*value.reshape(-1).tolist(), indices.shape[0]][: bags + 1]
+    sizes = [b - a for a, b in zip(ends, ends[1:], strict=False)]
+    return sizes if sizes and min(sizes) > 0 else None

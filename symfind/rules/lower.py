@@ -66,7 +66,21 @@ def lower(graph: Graph, output: str = "raw") -> Lowered:
 
 
 def _rotate(builder: Builder, rotation: Rotation, made: dict[int, Any]) -> Node:
-    return builder.commute(made[id(rotation.root)], rotation.dim, rotation.pairs, rotation.even)
+    """What is turned by itself where it is one range, and the rest as it is."""
+    x, dim, pairs, even = made[id(rotation.root)], rotation.dim, rotation.pairs, rotation.even
+    turned = {i for pair in pairs for i in pair}
+    n, start, length = x.axes[dim].size, min(turned), len(turned)
+    if length == n or max(turned) != start + length - 1:
+        return builder.commute(x, dim, pairs, even)
+    try:
+        first, middle, last = (
+            builder.narrow(x, dim, at, size)
+            for at, size in ((0, start), (start, length), (start + length, n - start - length))
+        )
+    except Tangled:
+        return builder.commute(x, dim, pairs, even)
+    inside = builder.commute(middle, dim, [(i - start, j - start) for i, j in pairs], even)
+    return builder.join([first, inside, last], dim)
 
 
 def _one(builder: Builder, op: Op, made: dict[int, Any]) -> Any:
@@ -78,7 +92,8 @@ def _one(builder: Builder, op: Op, made: dict[int, Any]) -> Any:
         role = "input" if op.varies else "constant"
         if op.shape is None:
             return tuple(builder.source(role, shape or ()) for shape, _ in op.outputs)
-        return builder.source(role, op.shape, op, op.key)
+        key = "one-hot" if op.varies and _shares(op) else op.key
+        return builder.source(role, op.shape, op, key)
     rule = registry.find(op.target)
     inputs = [made[id(x)] for x in op.operands]
     shapes = [op.shape] if op.shape is not None else [s for s, _ in op.outputs]
@@ -93,6 +108,15 @@ def _one(builder: Builder, op: Op, made: dict[int, Any]) -> Any:
     if op.shape is not None and result.shape != tuple(op.shape):
         return _rigid(builder, op, inputs, shapes, "a rule of another shape")
     return result
+
+
+def _shares(op: Op) -> bool:
+    """Whether the last dimension of some data sums to one."""
+    while op.target.startswith(("aten._to_copy", "aten.clone", "aten.detach")):
+        op = op.args[0]
+    if op.target.startswith("aten.softmax"):
+        return op.args[1] in (-1, len(op.shape or ()) - 1)
+    return op.target.startswith("aten.one_hot")
 
 
 def _differentiable(dtype: torch.dtype) -> bool:

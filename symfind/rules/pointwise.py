@@ -5,15 +5,16 @@ The one-parameter groups z -> az + b that a function carries into its own output
 """
 
 import functools
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from symfind.rules.build import is_uniform
+from symfind.rules.build import is_uniform, number
 from symfind.rules.builder import Builder
-from symfind.rules.primitives import Node
+from symfind.rules.primitives import Node, Pointwise
 from symfind.rules.registry import rule
 from symfind.trace import Op
 from symfind.trace.kernels import run
@@ -195,7 +196,7 @@ def exponential(b: Builder, x: object, y: object) -> Node:
 
 @rule("clamp", "clamp_min", "clamp_max", "threshold")
 def clamp(b: Builder, x: Node, *bounds: object, **named: object) -> Node:
-    """Homogeneous where the only bounds are zero, or a guard against division by zero."""
+    """Homogeneous about a single bound; a guard against division by zero is none."""
     limits = [v for v in (*bounds, *named.values()) if v is not None]
     nodes = [v for v in limits if isinstance(v, Node)]
     if nodes:
@@ -203,22 +204,37 @@ def clamp(b: Builder, x: Node, *bounds: object, **named: object) -> Node:
     guard = len(limits) == 1 and ".clamp_m" in b.op.target or b.op.target == "aten.clamp.default"
     least = GUARD if guard and b.positive(x) else 0.0
     degree = 1.0 if all(0 <= float(str(v)) <= least for v in limits) else None
+    if degree is None and len(limits) == 1 and x.varies:
+        return b.bent(x, float(str(limits[0])))
     return b.pointwise(x, degree=degree, parity=parity_of(b.op))
 
 
 @rule("maximum", "minimum", "fmax", "fmin", "max.other", "min.other")
 def extremum(b: Builder, x: Node, y: Node) -> Node:
-    """The larger of two: both may be scaled by the same positive number."""
+    """The larger of two: both may be scaled by the same positive number, or shifted alike."""
     for one, other in ((x, y), (y, x)):
-        if is_uniform(one, 0.0) and other.shape == tuple(b.op.shape):
-            return b.pointwise(other, degree=1.0)
-    return b.entrywise(x, y, degree=1.0)
+        if is_uniform(one) and other.varies and other.shape == tuple(b.op.shape):
+            if math.isfinite(point := number(one)):
+                return b.bent(other, point)
+    return b.entrywise(x, y, degree=1.0, level=True)
 
 
-@rule("atan2", "hypot", "logaddexp", "fmod.Tensor", "remainder.Tensor", "xlogy")
+@rule("atan2", "fmod.Tensor", "remainder.Tensor", "xlogy")
 def binary(b: Builder, x: object, y: object, **_: object) -> Node:
     """Nonlinear in both."""
     return b.entrywise(*[v for v in (x, y) if isinstance(v, Node)])
+
+
+@rule("hypot")
+def hypot(b: Builder, x: Node, y: Node) -> Node:
+    """The norm of two wires: what scales both alike passes."""
+    return b.entrywise(x, y, degree=1.0)
+
+
+@rule("logaddexp")
+def logaddexp(b: Builder, x: Node, y: Node) -> Node:
+    """A soft maximum: what is added to both passes."""
+    return b.entrywise(x, y, level=True)
 
 
 @rule("glu")
@@ -248,6 +264,21 @@ def where(b: Builder, *args: object) -> Node:
     else:
         y, condition, x = args
     values = [v if isinstance(v, Node) else b.number(float(str(v))) for v in (x, y)]
+    if _halves(b, values):
+        return b.pointwise(values[0], degree=1.0)
     if not isinstance(condition, Node) or b.learned(condition):
         return b.entrywise(*[v for v in (condition, *values) if isinstance(v, Node)])
     return b.choose(condition, values)
+
+
+def _halves(b: Builder, values: Sequence[Node]) -> bool:
+    """Whether a wire is kept where it is positive (or negative), and is homogeneous elsewhere."""
+    x, y = values
+    test, where = b.op.args[0], x.result_of
+    if not isinstance(test, Op) or where is None or not b.op.target.startswith("aten.where"):
+        return False
+    sided = test.target.startswith(("aten.gt.S", "aten.ge.S", "aten.lt.S", "aten.le.S"))
+    if not sided or test.args[0] is not where or test.args[1] != 0:
+        return False
+    own = isinstance(y, Pointwise) and y.inputs[0] is x and y.degree == 1
+    return own or (is_uniform(y, 0.0) and x.shape == tuple(b.op.shape))

@@ -1,159 +1,20 @@
 """The small vocabulary that every operation is lowered to.
 
-A primitive says how a value depends on its inputs, index by index. Each knows its `instances`:
-one per choice of blocks (parts of concatenated dimensions), naming the atomic indices of every
-participant with shared labels, so that one label means one index. The solver reads nothing else.
+A primitive says how a value depends on its inputs, index by index.
 """
 
-import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Any
 
-from symfind.algebra.axes import Axis, Sizes, branches, extent
+from symfind.algebra.axes import branches
+from symfind.rules.wires import Cell, Instance, Label, Node, Port, Source, begins
 
-Label = tuple[Any, int]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One block of a wire: a choice in every concatenated dimension, and the atoms that remain."""
-
-    choice: tuple[tuple[int, ...], ...]
-    atoms: tuple[Axis, ...]
-    places: tuple[tuple[int, int], ...]  # (dimension, position within it) of every atom
-
-
-@dataclass(frozen=True)
-class Port:
-    """A participant of an instance: a block of a node, with a label for each of its atoms."""
-
-    node: "Node"
-    cell: int
-    labels: tuple[Label, ...]
-
-
-@dataclass(frozen=True)
-class Instance:
-    """One block of a primitive: the inputs that meet in it, and its output."""
-
-    inputs: tuple[Port, ...]
-    output: Port
-
-
-@dataclass(eq=False)
-class Node:
-    """A wire and the primitive that writes it; `axes` are the indices of its dimensions."""
-
-    inputs: tuple["Node", ...]
-    axes: list[Axis]
-    op: Any = None
-    users: list["Node"] = field(default_factory=list)
-    index: int = -1
-    result_of: Any = None  # the traced operation whose whole result this is
-    # by dimension: coordinate i of the wire is coordinate orders[d][i] of the traced tensor
-    orders: dict[int, tuple[int, ...]] = field(default_factory=dict)
-    fixed: bool = field(init=False)  # neither parameters nor inputs reach it
-    varies: bool = field(init=False)  # it depends on the model's input
-
-    def __post_init__(self) -> None:
-        for x in dict.fromkeys(self.inputs):
-            x.users.append(self)
-        self.fixed = bool(self.inputs) and all(x.fixed for x in self.inputs)
-        self.varies = any(x.varies for x in self.inputs)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Sizes of the dimensions."""
-        return tuple(a.size for a in self.axes)
-
-    @cached_property
-    def cells(self) -> list[Cell]:
-        """Blocks in row-major order of their choices. Valid once all axes are merged."""
-        return [
-            Cell(
-                tuple(b[0] for b in combo),
-                tuple(a for b in combo for a in b[1]),
-                tuple((dim, i) for dim, b in enumerate(combo) for i in range(len(b[1]))),
-            )
-            for combo in itertools.product(*(branches(a) for a in self.axes))
-        ]
-
-    @cached_property
-    def cell_of(self) -> dict[tuple[tuple[int, ...], ...], int]:
-        """Index of the block with a given choice per dimension."""
-        return {cell.choice: i for i, cell in enumerate(self.cells)}
-
-    def port(self, cell: int, labels: Sequence[Any]) -> Port:
-        """A port whose atoms are named after the labels of their dimensions."""
-        return Port(self, cell, tuple((labels[d], i) for d, i in self.cells[cell].places))
-
-    def labelled(self) -> tuple[list[Sequence[Any]], Sequence[Any]]:
-        """Labels of the dimensions of every input, and of the output: by default aligned right."""
-        rank = len(self.axes)
-        inputs: list[Sequence[Any]] = []
-        for x in self.inputs:
-            offset = rank - len(x.axes)
-            inputs.append(
-                [
-                    d + offset if a.size == self.axes[d + offset].size else ("one", d + offset)
-                    for d, a in enumerate(x.axes)
-                ]
-            )
-        return inputs, list(range(rank))
-
-    def instances(self) -> Iterator[Instance]:
-        """Blocks of this primitive; labels decide which blocks of the inputs meet."""
-        labels_in, labels_out = self.labelled()
-        axis_of: dict[Any, Axis] = {}
-        for node, labels in [*zip(self.inputs, labels_in, strict=True), (self, labels_out)]:
-            for label, axis in zip(labels, node.axes, strict=True):
-                if axis.size != 1 or label not in axis_of:
-                    axis_of[label] = axis
-        names = list(axis_of)
-        options = [[b[0] for b in branches(axis_of[name])] for name in names]
-        for combo in itertools.product(*options):
-            chosen = dict(zip(names, combo, strict=True))
-            ports = []
-            for node, labels in [*zip(self.inputs, labels_in, strict=True), (self, labels_out)]:
-                choice = tuple(
-                    chosen[name] if axis.size != 1 else ()
-                    for name, axis in zip(labels, node.axes, strict=True)
-                )
-                ports.append(node.port(node.cell_of[choice], labels))
-            yield Instance(tuple(ports[:-1]), ports[-1])
-
-
-@dataclass(eq=False)
-class Source(Node):
-    """A wire that nothing writes: an input, a trainable parameter or a constant."""
-
-    role: str = "constant"
-    key: str = ""
-    offset: Node | None = None  # wire = parameter - offset, the parameter being free to follow
-    followers: list["Source"] = field(default_factory=list)  # wires whose offset this moves
-    compute: Any = None  # value of a constant that a rule made
-    zero: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.fixed = self.role == "constant"
-        self.varies = self.role == "input"
-
-    def instances(self) -> Iterator[Instance]:
-        """Nothing meets in a source."""
-        return iter(())
-
-    def value(self) -> Any:
-        """The tensor of a constant, or None where it cannot be known."""
-        if self.compute is not None:
-            return self.compute()
-        if self.zero:
-            import torch
-
-            return torch.zeros(self.shape, dtype=torch.float64)
-        return self.op.value() if self.role == "constant" and self.op is not None else None
+__all__ = [
+    "Add", "Cell", "Centre", "Choice", "Commute", "Contract", "Entrywise", "Expand", "Instance",
+    "Join", "Label", "Mix", "Moved", "Narrow", "Node", "Normalise", "Order", "Output", "Peak",
+    "Permute", "Pointwise", "Port", "Rigid", "Softmax", "Source", "Take", "View", "begins",
+]  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -182,29 +43,6 @@ class Permute(Node):
 @dataclass(eq=False)
 class Expand(Node):
     """Repetition along new dimensions, or along dimensions of size one."""
-
-
-def begins(axis: Axis, sizes: Sizes | None = None) -> dict[tuple[int, ...], int]:
-    """First flat position of every branch of an axis, by its choices."""
-    return dict(zip([b[0] for b in branches(axis)], _offsets(axis, sizes), strict=True))
-
-
-def _offsets(axis: Axis, sizes: Sizes | None) -> list[int]:
-    axis = axis.root
-    if axis.kind == "atom":
-        return [0]
-    if axis.kind == "sum":
-        start = 0
-        result: list[int] = []
-        for part in axis.parts:
-            result.extend(start + o for o in _offsets(part, sizes))
-            start += extent(part, sizes)
-        return result
-    result = [0]
-    for part in axis.parts:
-        inner = _offsets(part, sizes)
-        result = [o * extent(part, sizes) + i for o in result for i in inner]
-    return result
 
 
 @dataclass(eq=False)
@@ -412,9 +250,24 @@ class Rigid(Node):
 
 @dataclass(eq=False)
 class Entrywise(Node):
-    """A nonlinear function of several wires, entry by entry. `degree` as for `Pointwise`."""
+    """A nonlinear function of several wires, entry by entry. `degree` as for `Pointwise`.
+
+    `level`: what is added to all operands alike is added to the result.
+    """
 
     degree: float | None = None
+    level: bool = False
+
+
+@dataclass(eq=False)
+class Choice(Node):
+    """Entries of one of two wires, by a mask that no parameter reaches; linear in both together.
+
+    Along the dimensions `stiff` the mask has entries of its own.
+    """
+
+    stiff: tuple[int, ...] = ()
+    level: bool = True
 
 
 @dataclass(eq=False)
@@ -422,3 +275,14 @@ class Output(Node):
     """A value that the model returns."""
 
     softened: tuple[int, ...] = ()  # dimensions whose constants are invisible
+
+
+@dataclass(eq=False)
+class Moved(Node):
+    """A constant seen through weights, which a parameter behind them takes up."""
+
+    make: Any = None  # (environment) -> value
+
+    def instances(self) -> Iterator[Instance]:
+        """It is part of no sum: parameters are counted from it."""
+        return iter(())

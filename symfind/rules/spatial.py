@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
-
 from symfind.rules.builder import Builder
 from symfind.rules.primitives import Node
 from symfind.rules.registry import rule
@@ -84,26 +82,30 @@ def pad(
     value: float | None = None,
 ) -> Node:
     """A constant is a concatenation; reflections are a fixed map."""
-    rank = len(x.axes)
     target = b.op.target
     constant = "constant_pad" in target or (target.startswith("aten.pad") and mode == "constant")
     if "constant_pad" in target and isinstance(mode, int | float):
         value = mode
     if constant:
-        for i in range(len(padding) // 2):
-            d = rank - 1 - i
-            before, after = padding[2 * i], padding[2 * i + 1]
-            lo, hi = max(-before, 0), max(-after, 0)
-            x = b.narrow(x, d, lo, x.axes[d].size - lo - hi)
-            parts = [x]
-            for n, at in ((max(before, 0), 0), (max(after, 0), 1)):
-                if n:
-                    shape = [n if k == d else s for k, s in enumerate(x.shape)]
-                    fill = b.constant(torch.full(shape, float(value))) if value else b.zeros(shape)
-                    parts.insert(0 if at == 0 else len(parts), fill)
-            x = b.join(parts, d)
-        return x
+        return b.about(x, float(value or 0.0), lambda y: _framed(b, y, padding))
     return _last(b, x, len(padding) // 2, 1.0)
+
+
+def _framed(b: Builder, x: Node, padding: Sequence[int]) -> Node:
+    """Zeros around a wire, or less of it."""
+    rank = len(x.axes)
+    for i in range(len(padding) // 2):
+        d = rank - 1 - i
+        before, after = padding[2 * i], padding[2 * i + 1]
+        lo, hi = max(-before, 0), max(-after, 0)
+        x = b.narrow(x, d, lo, x.axes[d].size - lo - hi)
+        parts = [x]
+        for n, at in ((max(before, 0), 0), (max(after, 0), 1)):
+            if n:
+                shape = [n if k == d else s for k, s in enumerate(x.shape)]
+                parts.insert(0 if at == 0 else len(parts), b.zeros(shape))
+        x = b.join(parts, d)
+    return x
 
 
 @rule("im2col")

@@ -52,6 +52,8 @@ class Environment:
             return self._source(node)
         if self.sizes is None and node.result_of is not None:
             return self.arranged(node, self._op(node.result_of))
+        if isinstance(node, p.Moved):
+            return node.make(self)
         values = [self.value(x) for x in node.inputs]
         match node:
             case p.Permute():
@@ -80,8 +82,9 @@ class Environment:
 
     def _source(self, node: p.Source) -> Tensor:
         if node.role == "parameter":
-            value = self.arranged(node, self.theta[node.key])
-            return value if node.offset is None else value - self.value(node.offset)
+            return self._shifted(node, self.arranged(node, self.theta[node.key]), -1.0)
+        if node.make is not None:
+            return node.make(self)
         if node.zero and node.compute is None:
             return torch.zeros(self.shape(node), **self.like)
         if self.sizes is not None:
@@ -92,6 +95,16 @@ class Environment:
         if found is None:
             raise LookupError(f"the value of {node.key or node.op} is not known")
         return self.arranged(node, found.to(**self.like))
+
+    def _shifted(self, node: p.Source, value: Tensor, sign: float) -> Tensor:
+        for shift in (node.offset, node.origin):
+            if shift is not None:
+                value = value + sign * self.value(shift)
+        return value
+
+    def parameter(self, node: p.Source, value: Tensor) -> Tensor:
+        """The parameter of a wire, where the wire has the given value."""
+        return self.restored(node, self._shifted(node, value, 1.0))
 
     def _op(self, op: Op) -> Any:
         if id(op) not in self._ops:
@@ -148,7 +161,7 @@ class Environment:
         if len(node.cells) == 1:
             return tensor.reshape(shape)
         for dim, (axis, choice) in enumerate(zip(node.axes, block.choice, strict=True)):
-            tensor = tensor.index_select(dim, self._flat(axis, choice))
+            tensor = tensor.index_select(dim, self.places(axis, choice))
         return tensor.reshape(shape)
 
     def put(self, node: Node, cell: int, block: Tensor, onto: Tensor | None = None) -> Tensor:
@@ -160,15 +173,24 @@ class Environment:
         lengths = []
         index = []
         for axis, choice in zip(node.axes, node.cells[cell].choice, strict=True):
-            index.append(self._flat(axis, choice))
+            index.append(self.places(axis, choice))
             lengths.append(len(index[-1]))
         whole = torch.zeros(shape, **self.like) if onto is None else onto
         grid = torch.meshgrid(*index, indexing="ij")
         return whole.index_put(grid, block.reshape(lengths), accumulate=True)
 
-    def _flat(self, axis: Any, choice: tuple[int, ...]) -> Tensor:
+    def places(self, axis: Any, choice: tuple[int, ...]) -> Tensor:
+        """Flat positions of one block along a dimension."""
         flat = positions(axis, choice, self.sizes).reshape(-1)
         return torch.as_tensor(flat, device=self.like["device"])
+
+
+def known_value(node: Node) -> Tensor | None:
+    """The value of a wire that only constants reach, None where it is not known."""
+    try:
+        return Environment({}).value(node)
+    except LookupError:
+        return None
 
 
 def einsum(values: list[Tensor], labels: Any, out: Any) -> Tensor:

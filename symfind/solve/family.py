@@ -348,7 +348,7 @@ class ShiftFamily(Family):
 
 @dataclass(eq=False, kw_only=True)
 class NullFamily(Family):
-    """Directions built from a null space or a relation: see `solve.reach` and `solve.kernel`."""
+    """Directions built from a null space or a relation: see `solve.reach` and `solve.blind`."""
 
     width: object  # (sizes) -> int
     build: object  # (env, c) -> Moves

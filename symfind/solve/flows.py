@@ -7,18 +7,24 @@ questions are answered by recursion with memory over (wire, state), so that the 
 the graph.
 """
 
-from dataclasses import dataclass
-
 from torch import Tensor
 
 from symfind.rules import primitives as p
 from symfind.rules.lower import Lowered
 from symfind.rules.primitives import Node
+from symfind.solve.absorption import (
+    LEANING,
+    PLAIN,
+    Absorb,
+    Absorption,
+    Action,
+    Plan,
+    size_of,
+)
 from symfind.solve.environment import Environment
 from symfind.solve.relations import Relations
 from symfind.solve.steps import (
     Step,
-    against,
     drop_rank,
     embed,
     minus,
@@ -27,50 +33,23 @@ from symfind.solve.steps import (
     negative,
     pad_rank,
     pass_average,
-    piece,
     reshape,
     slides,
     take,
-    unnarrow,
 )
 from symfind.solve.variation import (
     ARBITRARY,
     CONSTANT,
     State,
     before_broadcast,
-    before_narrow,
+    block,
+    blocks,
     canonical,
-    join_piece,
     through_broadcast,
     through_join,
     through_narrow,
     through_view,
 )
-
-Absorb = int
-NEVER, PLAIN, LEANING = 0, 1, 2
-
-
-@dataclass(frozen=True)
-class Action:
-    """What one parameter does: the perturbation taken through the steps and added to it."""
-
-    source: p.Source
-    steps: tuple[Step, ...]
-    loose: bool = False  # leans on a relation that the perturbation itself may move
-
-    def after(self, *steps: Step, loose: bool = False) -> "Action":
-        """The same action for a perturbation that passes these steps first."""
-        return Action(self.source, (*steps, *self.steps), self.loose or loose)
-
-    def __call__(self, env: Environment, delta: Tensor) -> Tensor:
-        """The change of the parameter's wire."""
-        for step in self.steps:
-            delta = step(env, delta)
-        return delta
-
-
-Plan = tuple[Action, ...]
 
 
 class Flows:
@@ -80,6 +59,7 @@ class Flows:
         """Nothing is computed until asked."""
         self.lowered = lowered
         self.relations = Relations(lowered)
+        self.absorption = Absorption(lowered, self.relations)
         self._plans: dict[tuple[int, State, bool, int], Plan | None] = {}
 
     def dispose(self, node: Node, state: State, explicit: bool, absorb: Absorb) -> Plan | None:
@@ -143,7 +123,8 @@ class Flows:
                 inside = through_narrow(user, state)
                 return () if inside is None else go(inside, narrow(user))
             case p.Join():
-                return go(through_join(user, at, state), embed(user, at))
+                alone = go(through_join(user, at, state), embed(user, at))
+                return self._together(user, at, state, explicit, absorb) if alone is None else alone
             case p.Take():
                 dim = state[user.dim]
                 new = CONSTANT if dim == CONSTANT else ARBITRARY
@@ -158,6 +139,8 @@ class Flows:
                 slope = user.slope
                 known = slope == slope
                 return go(state, (lambda env, t: slope * t) if known else None)
+            case p.Pointwise():
+                return go(blocks(user, state), None)
             case p.Softmax() | p.Order() | p.Normalise() | p.Centre():
                 blind = getattr(user, "centred", True)
                 if blind and all(state[d] == CONSTANT for d in user.dims):
@@ -166,6 +149,13 @@ class Flows:
                     spread = [ARBITRARY if d in user.dims else s for d, s in enumerate(state)]
                     return go(tuple(spread), None)
                 return go(everywhere, None)
+            case p.Entrywise() | p.Choice() if user.level:
+                together = self._together(user, at, state, explicit, absorb)
+                if together is not None or isinstance(user, p.Entrywise):
+                    return together
+                aligned = through_broadcast(user, x, state)
+                mixed = [ARBITRARY if d in user.stiff else s for d, s in enumerate(aligned)]
+                return go(tuple(mixed), None)
             case p.Mix():
                 return self._mix(user, state, explicit, absorb)
             case p.Output():
@@ -173,12 +163,40 @@ class Flows:
                 return () if dims and all(state[d] == CONSTANT for d in dims) else None
         return go(everywhere, None)
 
+    def _together(
+        self, user: Node, at: int, state: State, explicit: bool, absorb: Absorb
+    ) -> Plan | None:
+        """What passes where all operands are shifted alike: the others are shifted as well."""
+        x = user.inputs[at]
+        shared = canonical(user, through_broadcast(user, x, state))
+        if isinstance(user, p.Join) and shared[user.dim] != CONSTANT:
+            return None
+        if not absorb or not explicit or user.inputs.count(x) != 1:
+            return None
+        raised = pad_rank(user, x)
+        plan: list[Action] = []
+        for z in user.inputs:
+            below = shared if isinstance(user, p.Join) else before_broadcast(user, z, shared)
+            if z is x:
+                continue
+            if below is None or len(z.users) != 1 or user.inputs.count(z) != 1:
+                return None
+            others = self.absorption.undo(z, canonical(z, below), absorb)
+            if others is None:
+                return None
+            lowered = drop_rank(user, z)
+            plan.extend(a.after(minus).after(lowered).after(raised) for a in others)
+        onward = self._onward(user, shared, explicit, absorb, raised)
+        return None if onward is None else (*plan, *onward)
+
     def _mix(self, user: p.Mix, state: State, explicit: bool, absorb: Absorb) -> Plan | None:
         flat = all(state[d] == CONSTANT for d in user.dims) and user.unit is not None
         if isinstance(user, p.Peak) and not flat:
             return self._onward(user, tuple(ARBITRARY for _ in user.axes), explicit, absorb, None)
         new = CONSTANT if flat else ARBITRARY
         out = [new if d in user.dims else s for d, s in enumerate(state)]
+        # Where the map is another for every slice, what it makes of equal slices differs.
+        out = [ARBITRARY if d in user.stiff and not flat else s for d, s in enumerate(out)]
         kept = [s for d, s in enumerate(out) if not (user.drop and d in user.dims)]
         unit, dims, drop = user.unit or 0.0, user.dims, user.drop
 
@@ -202,7 +220,7 @@ class Flows:
             return sign * raise_rank(env, t)
 
         if absorb and explicit:
-            taken = self._undo(user, new, absorb, skip=at)
+            taken = self.absorption.undo(user, new, absorb, skip=at)
             if taken is not None:
                 return tuple(action.after(step) for action in taken)
         return self._onward(user, new, explicit, absorb, step)
@@ -221,6 +239,8 @@ class Flows:
                 new.append(CONSTANT)
             elif name in mine and (name not in seen or average):
                 new.append(mine[name])
+            elif name in mine:
+                new.append(block(axis, mine[name]))
             elif name in seen and average:
                 new.append(CONSTANT)
             elif _is_out(name) and windows:
@@ -236,7 +256,7 @@ class Flows:
             if not slid or user.seals:
                 step = multiply(user, at, others)
         if step is not None and absorb == LEANING and explicit:
-            taken = self._lean(user, canonical(user, new), skip=at)
+            taken = self.absorption.lean(user, canonical(user, new), skip=at)
             if taken is not None:
                 return tuple(action.after(step) for action in taken)
         return self._onward(user, tuple(new), explicit, absorb, step)
@@ -246,7 +266,7 @@ class Flows:
         if len(user.inputs) != 2 or user.windows:
             return False
         other = user.inputs[1 - at]
-        summed = [n for n in user.labels[1 - at] if n not in user.out and _size(user, n) > 1]
+        summed = [n for n in user.labels[1 - at] if n not in user.out and size_of(user, n) > 1]
         if not summed or any(mine.get(n) != CONSTANT for n in summed):
             return False
         dims = tuple(d for d, n in enumerate(user.labels[1 - at]) if n in summed)
@@ -287,140 +307,10 @@ class Flows:
                     plan.extend(action.after(minus) for action in part)
         return tuple(plan)
 
-    # absorption --------------------------------------------------------------------------
     def undo(self, node: Node, state: State) -> Plan | None:
         """Actions that subtract a perturbation of the given state from a parameter-only wire."""
-        return self._undo(node, state, PLAIN)
-
-    def _undo(
-        self, node: Node, state: State, absorb: Absorb, skip: int | None = None
-    ) -> Plan | None:
-        """Actions that subtract a perturbation from a sum, by operands that nothing else sees."""
-        if isinstance(node, p.Add):
-            for i, z in enumerate(node.inputs):
-                if i == skip or (skip is not None and z is node.inputs[skip]):
-                    continue
-                if len(z.users) != 1 or node.inputs.count(z) != 1:
-                    continue
-                below = before_broadcast(node, z, state)
-                if below is None:
-                    continue
-                plan = self._undo(z, canonical(z, below), absorb)
-                if plan is not None:
-                    sign = node.signs[i]
-                    lower = drop_rank(node, z)
-
-                    def step(
-                        env: Environment, t: Tensor, s: float = sign, lower: Step = lower
-                    ) -> Tensor:
-                        return lower(env, t) / s
-
-                    return tuple(a.after(step) for a in plan)
-            return None
-        if isinstance(node, p.Source):
-            if node.role != "parameter" or len(self.lowered.parameters[node.key]) != 1:
-                return None
-            return (Action(node, (negative(node),)),)
-        if isinstance(node, p.Contract):
-            return self._lean(node, state) if absorb == LEANING else None
-        return self._undo_movement(node, state, absorb)
-
-    def _undo_movement(self, node: Node, state: State, absorb: Absorb) -> Plan | None:
-        if not node.inputs:
-            return None
-        x = node.inputs[0]
-        alone = len(x.users) == 1
-        match node:
-            case p.View() if alone:
-                plan = self._undo(x, through_view(node, state, x), absorb)
-                step = reshape(node, x)
-            case p.Permute() if alone:
-                inverse = tuple(node.order.index(d) for d in range(len(node.order)))
-                plan = self._undo(x, tuple(state[d] for d in inverse), absorb)
-
-                def step(env: Environment, t: Tensor) -> Tensor:
-                    return t.permute(inverse)
-            case p.Expand() if alone:
-                below = before_broadcast(node, x, state)
-                plan = None if below is None else self._undo(x, canonical(x, below), absorb)
-                step = drop_rank(node, x)
-            case p.Narrow() if alone or _disjoint(x):
-                plan = self._undo(x, before_narrow(node, state), absorb)
-                step = unnarrow(node)
-            case p.Pointwise() if node.slope is not None and node.slope == node.slope and alone:
-                slope = node.slope
-                plan = self._undo(x, state, absorb)
-
-                def step(env: Environment, t: Tensor) -> Tensor:
-                    return t / slope
-            case p.Join():
-                return self._undo_join(node, state, absorb)
-            case _:
-                return None
-        return None if plan is None else tuple(a.after(step) for a in plan)
-
-    def _undo_join(self, node: p.Join, state: State, absorb: Absorb) -> Plan | None:
-        total: list[Action] = []
-        for i, part in enumerate(node.inputs):
-            below = join_piece(node, i, state)
-            if below is None:
-                continue
-            if len(part.users) != 1:
-                return None
-            plan = self._undo(part, below, absorb)
-            if plan is None:
-                return None
-            step = piece(node, i)
-            total.extend(a.after(step) for a in plan)
-        return tuple(total)
-
-    def _lean(self, node: p.Contract, state: State, skip: int | None = None) -> Plan | None:
-        """A weight whose input satisfies κ·x = c ≠ 0 can produce any constant: δV = −δ κᵀ / c."""
-        if len(node.inputs) != 2 or node.windows:
-            return None
-        for at in (0, 1):
-            weight, x = node.inputs[at], node.inputs[1 - at]
-            if weight.varies or at == skip or weight is x:
-                continue
-            names, read = node.labels[at], node.labels[1 - at]
-            summed = [n for n in names if n not in node.out and _size(node, n) > 1]
-            free = [n for n in names if n in node.out]
-            if any(n in read for n in free) or not summed:
-                continue
-            by_name = dict(zip(node.out, state, strict=True))
-            if any(s != CONSTANT for n, s in by_name.items() if n not in free):
-                continue
-            dims = tuple(d for d, n in enumerate(read) if n in summed)
-            for relation in self.relations.of(x):
-                if relation.dims != dims or relation.zero:
-                    continue
-                want = tuple(by_name.get(n, ARBITRARY) for n in names)
-                if len(weight.users) != 1:
-                    continue
-                plan = self._undo(weight, canonical(weight, want), PLAIN)
-                if plan is None:
-                    continue
-                step = against(node, at, relation, [read[d] for d in dims])
-                return tuple(a.after(step, loose=True) for a in plan)
-        return None
-
-
-def _size(node: p.Contract, name: object) -> int:
-    for x, names in zip(node.inputs, node.labels, strict=True):
-        if name in names:
-            return x.axes[names.index(name)].size
-    return 1
+        return self.absorption.undo(node, state)
 
 
 def _is_out(name: object) -> bool:
     return isinstance(name, tuple) and name[0] == "out"
-
-
-def _disjoint(x: Node) -> bool:
-    """Whether all readers of a wire take ranges of one dimension that do not overlap."""
-    if not all(isinstance(u, p.Narrow) for u in x.users):
-        return False
-    if len({u.dim for u in x.users}) != 1:  # type: ignore[attr-defined]
-        return False
-    ranges = sorted((u.start, u.start + u.axes[u.dim].size) for u in x.users)  # type: ignore[attr-defined]
-    return all(a[1] <= b[0] for a, b in zip(ranges, ranges[1:], strict=False))

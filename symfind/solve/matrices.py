@@ -194,7 +194,7 @@ class Matrices:
                 self._rigid(*instance.inputs, instance.output)
             case _:
                 self._transparent(instance)
-                if isinstance(node, p.Mix) and node.stiff:
+                if isinstance(node, p.Mix | p.Choice) and node.stiff:
                     for name in instance.output.labels:
                         if name[0] in node.stiff:
                             self._rigid(instance.output, label=name)

@@ -26,6 +26,13 @@ class _Changes(dict[str, Tensor]):
         return super().values() or self._theta.values()
 
 
+class _Tangent(Environment):
+    """Changes of wires for changes of parameters: constants do not change."""
+
+    def _shifted(self, node: p.Source, value: Tensor, sign: float) -> Tensor:
+        return value
+
+
 @dataclass(eq=False)
 class Point:
     """Parameters at which families are evaluated, with their conversion from wires to names."""
@@ -57,7 +64,7 @@ class Point:
         """The change of an offset: it is linear in the one parameter that it depends on."""
         assert source.offset is not None
         changes = _Changes(self.theta, plain)
-        return Environment(changes, self.sizes, self.constants).value(source.offset)
+        return _Tangent(changes, self.sizes, self.constants).value(source.offset)
 
     def flow(self, family: Family, c: Tensor, t: float) -> dict[str, Tensor]:
         """Parameters after time t."""
@@ -65,16 +72,13 @@ class Point:
             return self._integrate(family, c, t)
         env = self.environment()
         values = family.flow(env, c.to(env.like["device"]), t)
-        result = {s.key: env.restored(s, v) for s, v in values.items() if s.offset is None}
+        result = {s.key: env.parameter(s, v) for s, v in values.items() if s.offset is None}
         after = Environment({**self.theta, **result}, self.sizes, self.constants)
         for source, value in values.items():
             if source.offset is not None:
-                whole = value + after.value(source.offset)
-                result[source.key] = env.restored(source, whole)
+                result[source.key] = after.parameter(source, value)
         for follower in followers(values):
-            assert follower.offset is not None
-            whole = env.value(follower) + after.value(follower.offset)
-            result[follower.key] = env.restored(follower, whole)
+            result[follower.key] = after.parameter(follower, env.value(follower))
         return result
 
     def _integrate(self, family: Family, c: Tensor, t: float, steps: int = 4) -> dict[str, Tensor]:

@@ -1,18 +1,20 @@
 """Affine relations κ·w = c that every reachable value of a wire satisfies.
 
-A centred norm sums to zero, a softmax and a one-hot row to one; a gain divides κ, a shift moves c.
+A centred norm sums to zero, a softmax and a one-hot row to one, copies are equal; a gain divides κ,
+a shift moves c.
 Every reader of such a wire may add s κᵀ. (Reach relations.)
 """
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from symfind.algebra.axes import Sizes, extent
 from symfind.rules import primitives as p
+from symfind.rules.build import is_uniform, number
 from symfind.rules.lower import Lowered
 from symfind.rules.primitives import Node
 from symfind.solve.environment import Environment
@@ -29,6 +31,7 @@ class Relation:
     count: Callable[[Sizes | None], int]
     zero: bool = False  # c = 0
     unit: bool = False  # κ = 1 and c = 1
+    copies: bool = False  # κ compares entries that are equal
 
 
 class Relations:
@@ -79,7 +82,8 @@ class Relations:
             case p.Expand():
                 offset = len(node.axes) - len(node.inputs[0].axes)
                 found = self._known[node.inputs[0].index]
-                return [_moved(r, {d: d + offset for d in r.dims}) for r in found]
+                copied = [_copied(node, d) for d in _repeated(node)] if node.varies else []
+                return [*(_moved(r, {d: d + offset for d in r.dims}) for r in found), *copied]
             case p.Take():
                 shift = len(node.axes) - len(node.inputs[0].axes)
                 rank = range(len(node.inputs[0].axes))
@@ -94,7 +98,8 @@ class Relations:
                 rank = range(len(node.inputs[0].axes))
                 left = [d for d in rank if not (node.drop and d in node.dims)]
                 moves = {d: i for i, d in enumerate(left)}
-                return [_moved(r, moves) for r in found if not any(d in node.dims for d in r.dims)]
+                mixed = {*node.dims, *node.stiff}
+                return [_moved(r, moves) for r in found if not mixed & set(r.dims)]
             case p.Join():
                 return self._joined(node)
             case p.Contract():
@@ -102,13 +107,17 @@ class Relations:
             case p.Add():
                 return self._shifted(node)
             case p.Pointwise() if node.slope is not None:
-                return [r for r in self._known[node.inputs[0].index] if r.zero]
+                return [_stretched(r, node.slope) for r in self._known[node.inputs[0].index]
+                        if r.zero or math.isfinite(node.slope)]  # fmt: skip
+            case p.Pointwise():
+                return [r for r in self._known[node.inputs[0].index] if r.copies]
         return []
 
     def _joined(self, node: p.Join) -> list[Relation]:
-        """What all pieces satisfy, the same for each."""
+        """What all pieces satisfy, the same for each; entries that are a number are known."""
         first = self._known[node.inputs[0].index]
-        return [
+        constant = [_filled(node, at) for at, x in enumerate(node.inputs) if _fill(x)]
+        return constant + [
             r
             for r in first
             if node.dim not in r.dims
@@ -204,6 +213,65 @@ def _ones(node: Node, dims: tuple[int, ...], c: float) -> Relation:
     return Relation(dims, vector, constant, lambda sizes: 1, c == 0, c == 1)
 
 
+def _stretched(relation: Relation, slope: float) -> Relation:
+    """A relation of a wire, for a multiple of it."""
+    if relation.zero or slope == 1:
+        return relation
+
+    def constant(env: Environment) -> Tensor:
+        return slope * relation.constant(env)
+
+    return replace(relation, constant=constant, unit=False, zero=slope == 0)
+
+
+def _fill(x: Node) -> float:
+    """The number that a wire is everywhere, zero where it is none."""
+    value = number(x) if is_uniform(x) else 0.0
+    return value if math.isfinite(value) else 0.0
+
+
+def _filled(node: p.Join, at: int) -> Relation:
+    """The entries of a constant piece."""
+    value = _fill(node.inputs[at])
+
+    def count(sizes: Sizes | None) -> int:
+        return extent(node.inputs[at].axes[node.dim], sizes)
+
+    def vector(env: Environment) -> Tensor:
+        before = sum(extent(x.axes[node.dim], env.sizes) for x in node.inputs[:at])
+        unit = torch.eye(env.shape(node)[node.dim], **env.like)
+        return unit[before : before + count(env.sizes)]
+
+    def constant(env: Environment) -> Tensor:
+        return torch.full((count(env.sizes),), value, **env.like)
+
+    return Relation((node.dim,), vector, constant, count)
+
+
+def _repeated(node: p.Expand) -> list[int]:
+    """Dimensions along which a wire is copied."""
+    offset = len(node.axes) - len(node.inputs[0].axes)
+    old = [1] * offset + list(node.inputs[0].shape)
+    return [d for d, n in enumerate(node.shape) if n != old[d]]
+
+
+def _copied(node: Node, dim: int) -> Relation:
+    """Neighbours along a dimension are equal."""
+    axis = node.axes[dim]
+
+    def vector(env: Environment) -> Tensor:
+        unit = torch.eye(extent(axis, env.sizes), **env.like)
+        return unit[1:] - unit[:-1]
+
+    def count(sizes: Sizes | None) -> int:
+        return extent(axis, sizes) - 1
+
+    def constant(env: Environment) -> Tensor:
+        return torch.zeros(count(env.sizes), **env.like)
+
+    return Relation((dim,), vector, constant, count, zero=True, copies=True)
+
+
 def _viewed(relation: Relation, node: p.View) -> list[Relation]:
     """A relation under a reshape: moved, or one for each value of what is flattened with it."""
     x = node.inputs[0]
@@ -247,6 +315,7 @@ def _flattened(relation: Relation, x: Node, ins: list[int], out: int) -> Relatio
         constant,
         lambda sizes: relation.count(sizes) * copies(sizes),
         relation.zero,
+        copies=relation.copies,
     )
 
 
@@ -261,6 +330,7 @@ def _moved(relation: Relation, moves: dict[int, int]) -> Relation:
         relation.count,
         relation.zero,
         relation.unit,
+        relation.copies,
     )
 
 

@@ -10,9 +10,10 @@ from torch import Tensor
 from symfind.algebra.axes import Sizes, branches
 from symfind.rules import primitives as p
 from symfind.rules.lower import Lowered
+from symfind.solve.absorption import LEANING, NEVER, PLAIN
 from symfind.solve.environment import Environment
 from symfind.solve.family import NullFamily, ShiftFamily
-from symfind.solve.flows import LEANING, NEVER, PLAIN, Flows
+from symfind.solve.flows import Flows
 from symfind.solve.variation import ARBITRARY, CONSTANT, State, canonical
 
 MOST_FORMS = 64

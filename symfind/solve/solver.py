@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 from symfind.rules import primitives as p
 from symfind.rules.lower import Lowered, lower
-from symfind.solve.chains import Chains
+from symfind.solve.blind import Blind
 from symfind.solve.family import Family, MatrixFamily, ScalingFamily, ShiftFamily
 from symfind.solve.flows import Flows
 from symfind.solve.inert import inert_families
 from symfind.solve.matrices import Matrices
+from symfind.solve.origins import take_up_constants
 from symfind.solve.parallel import parallel_families
+from symfind.solve.reach import Reach
+from symfind.solve.readers import Readers
 from symfind.solve.scalings import Scaling, Scalings
 from symfind.solve.shifts import shift_families
 from symfind.trace import Graph
@@ -56,8 +59,8 @@ def _deep(nodes: int) -> Iterator[None]:
 
 
 def _derive(lowered: Lowered) -> Derivation:
+    take_up_constants(lowered)
     flows = Flows(lowered)
-    chains = Chains(lowered, flows)
     shifts = shift_families(lowered, flows)
     inert = [f for f in shifts if f.kind == "inert"]
     dead = {(f.seed, f.cell) for f in inert if isinstance(f, ShiftFamily) and f.whole}
@@ -70,9 +73,9 @@ def _derive(lowered: Lowered) -> Derivation:
     families += [f for f in shifts if f.kind == "shift"]
     families += [f for f in shifts if f.kind == "parallel" and not f.loose]
     families += parallel_families(lowered, flows)
-    families += chains.relation_families()
-    families += chains.reach_families()
-    families += chains.blind_families()
+    families += Readers(lowered, flows).families()
+    families += Reach(lowered, flows).families()
+    families += Blind(lowered, flows).families()
     # What leans on a relation mostly repeats what readers of that relation may do: it comes last.
     families += [f for f in shifts if f.kind == "parallel" and f.loose]
     known = {_followers(s) for s in scalings}

@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tests.rules.harness import Case, between, images, linear, of, pair, sequences, weight
-from tests.rules.pointwise import ABOUT
 
 
 def normed(kind: Any, a: int = 4, **more: Any) -> Any:
@@ -33,6 +32,14 @@ def with_statistics(kind: Any, c: int) -> Any:
 def scaled(run: Any, a: int = 4) -> Any:
     return of(lambda m, x: m.r(run(m.w(x)) * m.g), (12, a), w=lambda: linear(a, a),
               g=lambda: weight(a), r=lambda: linear(a, a))  # fmt: skip
+
+
+def scaled_about(run: Any, a: int = 4) -> Any:
+    return of(lambda m, x: m.r(run(m.w(x)) * (1 + m.g)), (12, a), w=lambda: linear(a, a),
+              g=lambda: weight(a), r=lambda: linear(a, a))  # fmt: skip
+
+
+OFFSETS = torch.tensor([0.5, -1.0, 2.0, 0.7])
 
 
 def rms_pow(z: Tensor, eps: float = 0.0) -> Tensor:
@@ -181,16 +188,22 @@ CASES = [
     Case("batch-norm", "batch_norm", channels(with_statistics(nn.BatchNorm2d, 3))),
     Case("batch-norm-train", "batch_norm", channels(lambda: nn.BatchNorm2d(3, eps=0.1)),
          train=True),
-    Case("batch-norm-plain", "batch_norm", channels(lambda: nn.BatchNorm2d(3, affine=False)),
-         gap=ABOUT),
+    Case("batch-norm-plain", "batch_norm", channels(lambda: nn.BatchNorm2d(3, affine=False))),
     Case("batch-norm-relu", "batch_norm", of(
          lambda m, x: m.r(m.n(m.w(x)).relu()), (4, 2, 3, 3), w=lambda: nn.Conv2d(2, 3, 1),
          n=with_statistics(nn.BatchNorm2d, 3), r=lambda: nn.Conv2d(3, 3, 1))),
     Case("group-norm", "group_norm", channels(lambda: nn.GroupNorm(2, 4), 4)),
     Case("instance-norm", "instance_norm", channels(lambda: nn.InstanceNorm2d(3, affine=True))),
     Case("instance-norm-statistics", "instance_norm",
-         channels(with_statistics(nn.InstanceNorm2d, 3)),
-         gap=ABOUT),
+         channels(with_statistics(nn.InstanceNorm2d, 3))),
+    Case("rms-norm-about-one", "rsqrt add.Tensor", scaled_about(lambda z: rms_pow(z, 0.1))),
+    Case("modulated", "layer_norm add.Tensor", of(
+         lambda m, x: m.r(F.layer_norm(x, (4,)) * (1 + m.s(x).chunk(2, -1)[0])
+                          + m.s(x).chunk(2, -1)[1]),
+         (12, 4), s=lambda: linear(4, 8), r=lambda: linear(4, 4))),
+    Case("shifted-channels", "relu add.Tensor", of(
+         lambda m, x: m.r((m.w(x) * OFFSETS + OFFSETS).relu() - 1.5), (12, 4),
+         w=lambda: linear(4, 4), r=lambda: linear(4, 3))),
     Case("rms-pow", "rsqrt", scaled(rms_pow)),
     Case("rms-pow-eps", "rsqrt", scaled(lambda z: rms_pow(z, 0.1))),
     Case("rms-square", "square", scaled(rms_square)),
@@ -238,8 +251,8 @@ CASES = [
     Case("diff", "diff", sequences(lambda z: z.relu().diff(dim=1))),
     Case("norm", "linalg_vector_norm", sequences(lambda z: z.norm(dim=1))),
     Case("norm-one", "linalg_vector_norm", sequences(lambda z: z.norm(p=1, dim=1))),
-    Case("add-scalar", "add.Tensor", between(lambda z: (z + 1).relu()), gap=ABOUT),
-    Case("rsub", "rsub.Scalar", between(lambda z: (1 - z).relu()), gap=ABOUT),
+    Case("add-scalar", "add.Tensor", between(lambda z: (z + 1).relu())),
+    Case("rsub", "rsub.Scalar", between(lambda z: (1 - z).relu())),
     Case("sub", "sub.Tensor", pair(lambda u, v: u.relu() - v.sin(), 3)),
     Case("div", "div.Tensor", pair(lambda u, v: u / v, 2), gap="a multiple of the divisor"),
     Case("mul-scalar", "mul.Tensor", between(lambda z: (2 * z).relu())),
@@ -275,6 +288,9 @@ CASES = [
          attention(lambda m, *a: sdpa(m, *a, attn_mask=m.b), b=lambda: weight(2, L, L))),
     Case("packed", "scaled_dot_product_attention split.Tensor", of(
          packed, (3, L, 4), qkv=lambda: linear(4, 12), o=lambda: linear(4, 4))),
+    Case("packed-normed", "layer_norm scaled_dot_product_attention split.Tensor", of(
+         lambda m, x: packed(m, m.n(x)), (3, L, 4), n=lambda: nn.LayerNorm(4),
+         qkv=lambda: linear(4, 12, False), o=lambda: linear(4, 4))),
     Case("packed-heads", "scaled_dot_product_attention unbind", of(
          packed_heads, (3, L, 4), qkv=lambda: linear(4, 12), o=lambda: linear(4, 4))),
     Case("grouped-queries", "scaled_dot_product_attention", of(
@@ -285,6 +301,7 @@ CASES = [
     Case("rope-interleaved", "softmax", rope(interleaved)),
     Case("rope-complex", "softmax", rope(turned)),
     Case("rope-partial", "softmax", rope(partial, 6)),
+    Case("rope-partial-bias", "softmax", rope(partial, 6, bias=True)),
     Case("rope-joined", "softmax split_with_sizes", of(
          lambda m, x: m.o(core(joined(*m.q(x).split([2, 4], -1)), joined(m.k(x), m.t(x)), m.v(x))),
          (3, L, 3), q=lambda: linear(3, 6, False), k=lambda: linear(3, 2, False),

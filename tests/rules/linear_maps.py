@@ -59,6 +59,13 @@ FIVE = {"0": 5}
 CASES = [
     Case("linear", "linear", of(lambda m, x: m.r(m.w(x)), (12, 3),
          w=lambda: linear(3, 3), r=lambda: linear(3, 2))),
+    Case("head-of-sum", "linear add.Tensor", of(
+         lambda m, x: m.r(x + m.v(m.u(x).tanh())), (12, 5), u=lambda: linear(5, 3),
+         v=lambda: linear(3, 5), r=lambda: linear(5, 3))),
+    Case("head-of-sums", "linear add.Tensor", of(
+         lambda m, x: m.r(m.w(x) + m.v(m.u(x).tanh()) + m.t(x.sin())), (12, 3),
+         w=lambda: linear(3, 5), u=lambda: linear(3, 3), v=lambda: linear(3, 5, False),
+         t=lambda: linear(3, 5, False), r=lambda: linear(5, 2))),
     Case("matmul", "matmul", of(lambda m, x: (x @ m.w + m.b) @ m.r, (12, 3),
          w=lambda: weight(3, 4), b=lambda: weight(4), r=lambda: weight(4, 2))),
     Case("matmul-batched", "matmul", of(lambda m, x: (x @ m.w) @ m.r, (2, 5, 3),
@@ -167,9 +174,12 @@ CASES = [
          bounds=FIVE),
     Case("embedding-bag", "embedding_bag", tokens(
          lambda m, i: m.r(m.e(i)), 6, 4, e=lambda: nn.EmbeddingBag(5, 3), r=lambda: linear(3, 3)),
-         bounds=FIVE, gap="bags of one size"),
+         bounds=FIVE),
+    Case("embedding-bag-sum", "embedding_bag", tokens(
+         lambda m, i: m.r(m.e(i)), 6, 4, e=lambda: nn.EmbeddingBag(5, 3, mode="sum"),
+         r=lambda: linear(3, 3)), bounds=FIVE),
     Case("one-hot", "linear", tokens(lambda m, i: m.r(m.w(F.one_hot(i, 5).float())), 8,
-         w=lambda: linear(5, 3), r=lambda: linear(3, 2)), bounds=FIVE, gap="rows that sum to one"),
+         w=lambda: linear(5, 3), r=lambda: linear(3, 2)), bounds=FIVE),
     Case("weight-norm", "_weight_norm", of(
          lambda m, x: m.r(torch._weight_norm(m.v, m.g, 0) @ x.T), (12, 3),
          v=lambda: weight(4, 3), g=lambda: weight(4, 1), r=lambda: linear(12, 2))),

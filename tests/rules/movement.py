@@ -21,6 +21,7 @@ SPLIT = "a bond that is split and joined again is one index"
 COPIES = "relations between copies of one wire"
 MASKED = "positions at which a constant mask leaves an entry"
 ROWS = torch.tensor([2, 0, 3])
+SHIFTS = (torch.arange(4)[:, None] + torch.arange(4)) % 4
 
 
 def heads(z: Tensor) -> Tensor:
@@ -43,12 +44,12 @@ CASES = [
          of(lambda m, x: m.r(F.channel_shuffle(m.w(x), 2)), (3, 2, 3, 3),
             w=lambda: torch.nn.Conv2d(2, 4, 1, groups=2), r=lambda: torch.nn.Conv2d(4, 2, 1))),
     Case("expand", "expand", between(lambda z: z.unsqueeze(1).expand(-1, 3, -1))),
-    Case("expand-features", "expand", between(lambda z: z.relu().expand(-1, 4), 1, 4), gap=COPIES),
-    Case("repeat", "repeat", between(lambda z: z.repeat(1, 2), 2, 4), gap=COPIES),
-    Case("tile", "tile", between(lambda z: z.tile((1, 2)), 2, 4), gap=COPIES),
-    Case("repeat-relu", "repeat", between(lambda z: z.repeat(1, 2).relu(), 2, 4), gap=COPIES),
+    Case("expand-features", "expand", between(lambda z: z.relu().expand(-1, 4), 1, 4)),
+    Case("repeat", "repeat", between(lambda z: z.repeat(1, 2), 2, 4)),
+    Case("tile", "tile", between(lambda z: z.tile((1, 2)), 2, 4)),
+    Case("repeat-relu", "repeat", between(lambda z: z.repeat(1, 2).relu(), 2, 4)),
     Case("repeat-interleave", "repeat_interleave.self_int",
-         between(lambda z: z.repeat_interleave(2, 1), 2, 4), gap=COPIES),
+         between(lambda z: z.repeat_interleave(2, 1), 2, 4)),
     Case("slice", "slice", between(lambda z: z[:, 1:], 4, 3)),
     Case("slice-relu", "slice", between(lambda z: z[:, 1:].relu(), 4, 3)),
     Case("slices", "slice", between(lambda z: z[:, :2].relu() * z[:, 2:], 4, 2)),
@@ -73,7 +74,11 @@ CASES = [
     Case("cat-rows-linear", "cat",
          of(lambda m, x: m.r(torch.cat([m.w(x), m.t.expand(4, 1, 3)], 1)),
             (4, 3, 3), w=lambda: linear(3, 3), t=lambda: weight(1, 1, 3),
-            r=lambda: linear(3, 3)), gap="an equal shift of all pieces"),
+            r=lambda: linear(3, 3))),
+    Case("cat-rows-normed", "cat layer_norm", of(
+         lambda m, x: m.r(m.n(torch.cat([m.w(x), m.t.expand(4, 1, 4)], 1))),
+         (4, 3, 3), w=lambda: linear(3, 4), t=lambda: weight(1, 1, 4), r=lambda: linear(4, 3),
+         n=lambda: torch.nn.LayerNorm(4))),
     Case("stack", "stack", pair(lambda u, v: torch.stack([u.relu(), v], 1).flatten(1), 2, 4)),
     Case("hstack", "hstack", pair(lambda u, v: torch.hstack([u.relu(), v]), 2, 4)),
     Case("stack-mean", "stack mean", pair(lambda u, v: torch.stack([u.relu(), v.relu()]).mean(0))),
@@ -125,6 +130,9 @@ CASES = [
     Case("gather-by-data", "gather", of(
          lambda m, x: m.r(m.w(x).gather(1, x.argsort(1))), (4, 4, 3),
          w=lambda: linear(3, 3), r=lambda: linear(3, 3))),
+    Case("gather-unlike-slices", "gather softmax", of(
+         lambda m, x: (m.w(x) @ m.p.T).gather(-1, SHIFTS.expand(4, 4, 4)).softmax(1), (4, 4, 3),
+         w=lambda: linear(3, 2), p=lambda: weight(4, 2))),
     Case("scatter-value", "scatter.value", sequences(
          lambda z: z.scatter(1, torch.tensor([2, 1]).view(1, 2, 1).expand(4, 2, 4), 0.5).sin())),
     Case("scatter-mask", "scatter.value topk", sequences(
