@@ -16,7 +16,8 @@ from symfind.trace import Graph, Op, replace
 from symfind.trace.kernels import run, widen
 
 _KINKED = {"relu", "leaky_relu", "relu6", "hardtanh", "clamp", "clamp_min", "clamp_max",
-           "threshold", "hardswish", "hardsigmoid", "prelu", "rrelu", "elu", "celu", "selu"}  # fmt: skip
+           "threshold", "hardswish", "hardsigmoid", "prelu", "rrelu", "elu", "celu",
+           "selu"}  # fmt: skip
 _FIXED = {"relu6": (0.0, 6.0), "hardswish": (-3.0, 3.0), "hardsigmoid": (-3.0, 3.0)}
 _BOUNDED = {"hardtanh", "clamp", "clamp_min", "clamp_max", "threshold"}  # kinks are arguments
 _SPREAD = 0.3  # of the standard deviation: how far from the middle a unit switches

@@ -52,12 +52,17 @@ class TwinFunction(Function):
         module = Executable(twin.graph)
         super().__init__(module, (), dict(twin.examples), train=train, output=output, device=device)
         self._twin = twin
+        self._draw = fresh(twin)
+
+    def fresh(self, rng: torch.Generator) -> Inputs:
+        """Draw inputs over their full domain."""
+        drawn: Inputs = self._draw(rng)
+        return drawn
 
     def random_point(self, rng: torch.Generator) -> dict[str, Tensor]:
         """Draw generic parameters."""
         theta = {name: value.cpu() for name, value in super().random_point(rng).items()}
-        draw_one = fresh(self._twin)
-        inputs = [draw_one(rng).kwargs for _ in range(_DRAWS)]
+        inputs = [self.fresh(rng).kwargs for _ in range(_DRAWS)]
         alive = enliven(self._twin.graph, theta, inputs, rng)
         return {name: value.to(self.device) for name, value in alive.items()}
 
