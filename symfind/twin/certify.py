@@ -3,7 +3,7 @@
 On every twin three numbers must agree: the measured nullity, what is derived from the twin itself,
 and the formula derived from the model, evaluated at the twin's sizes. Layers beyond the first two
 of every repetition are taken out before; that the model's own count is what it is with those
-layers is an equation between counts, which is checked too.
+layers is an equation between counts, which is checked too (`short`).
 
 Where a twin has more than the formula, the model may have it as well, or only a network with so few
 layers: it is told of the model only where two repetitions of each layer are there.
@@ -21,10 +21,10 @@ from symfind.solve.support import carried
 from symfind.trace import Graph
 from symfind.trace.graph import Op
 from symfind.twin.build import Twin, build_twin
-from symfind.twin.depth import KEPT, runs, shortened
 from symfind.twin.formula import Count, count
 from symfind.twin.module import TwinFunction
-from symfind.twin.relations import Relations, relate, size_atoms
+from symfind.twin.relations import Relations, size_atoms
+from symfind.twin.short import Short, short
 from symfind.twin.sizes import Unbuildable
 from symfind.verify import measure_nullity
 from symfind.verify.nullity import Nullity
@@ -34,7 +34,6 @@ _TRIED = 4  # before it is said that they do not agree
 _VARIANTS = 12  # sizes from which twins are chosen
 MOST_PARAMETERS = 6500
 _EASY = 3600  # parameters of a twin that is measured in seconds
-_DEEP = 1500  # parameters of a twin, from which repeated layers are taken out
 
 _POINTS = 2  # at which a twin is measured, where it disagrees
 Tell = Callable[[str], None]
@@ -137,78 +136,47 @@ class _Measured:
         )
 
 
-@dataclass(frozen=True)
-class _Short:
-    """The model with fewer layers.
-
-    Attributes:
-        relations: of the graph that twins are built of.
-        counted: what is derived from it.
-        uneven: what is wrong with its count, as one of a model with fewer layers.
-        kept: how many of repeated layers are left, 0 where none was taken out.
-    """
-
-    relations: Relations
-    counted: Count
-    uneven: str = ""
-    kept: int = 0
-
-
 class _Certification:
     def __init__(self, question: Question, most: int) -> None:
         self.question, self.most = question, most
         self.names = {n: name for name, n in question.names.items()}
 
     def certificate(self) -> Certificate:
-        short = self._model(_EASY)
-        done = self._measured(short)
+        model = self._model(_EASY)
+        done = self._measured(model)
         if isinstance(done, Certificate):
             return done
-        if short.kept == 1 and done[-1].short:
+        if model.kept == 1 and done[-1].short:
             self.question.tell("more was measured than derived: again with two of every layer")
             fuller = self._model(self.most)
             again = self._measured(fuller) if fuller.kept > 1 else []
             if isinstance(again, Certificate):
                 return again
             if again:
-                short, done = fuller, again
-        return self._verdict(done, short)
+                model, done = fuller, again
+        return self._verdict(done, model)
 
-    def _model(self, most: int) -> _Short:
+    def _model(self, most: int) -> Short:
         """The model with as few layers as it takes for a twin to have so many parameters."""
         q = self.question
-        relations = relate(q.graph)
-        found = runs(q.graph)
-        if not found or self._build(relations, 1).parameters <= _DEEP:
-            return _Short(relations, count(q.graph, q.output, q.names))
-        for kept in range(KEPT, 0, -1):
-            stay = {number: kept for number in range(len(found))}
-            short = shortened(q.graph, found, stay)
-            relations = relate(short)
-            if self._build(relations, 0).parameters <= most:
-                break
-        q.tell("counting with fewer layers")
-        counted = count(short, q.output, q.names)
-        total = counted.redundant
-        for number, run in enumerate(found):
-            longer = shortened(q.graph, found, {**stay, number: kept + 1})
-            more = count(longer, q.output, q.names)
-            total += (len(run.layers) - kept) * (more.redundant - counted.redundant)
-        uneven = ""
-        if total != q.redundant:
-            uneven = f"{q.redundant:,} were derived, but by its layers the count is {total:,}"
-        return _Short(relations, counted, uneven, kept)
+        return short(
+            q.graph,
+            q.redundant,
+            lambda graph: count(graph, q.output, q.names),
+            lambda relations, variant: self._build(relations, variant).parameters,
+            most,
+        )
 
-    def _measured(self, short: _Short) -> list[_Measured] | Certificate:
+    def _measured(self, model: Short) -> list[_Measured] | Certificate:
         """Twins until two in a row say the same, or too many do not."""
         done: list[_Measured] = []
-        for twin in self._candidates(short.relations):
+        for twin in self._candidates(model.relations):
             self.question.tell(f"a twin of {twin.parameters:,} parameters")
-            measured = self._measure(twin, short.counted)
+            measured = self._measure(twin, model.counted)
             if isinstance(measured, Certificate):
                 return measured
             done.append(measured)
-            if short.kept == 1 and measured.short:
+            if model.kept == 1 and measured.short:
                 break  # which says nothing of deeper ones
             last = done[-TWINS:]
             if len(last) == TWINS and (all(t.agrees for t in last) or _same_lack(last)):
@@ -258,7 +226,7 @@ class _Certification:
         )  # fmt: skip
         return _Measured(twin, own, formula + own.inert, nullity, function)
 
-    def _verdict(self, done: list[_Measured], short: _Short) -> Certificate:
+    def _verdict(self, done: list[_Measured], model: Short) -> Certificate:
         last = done[-1]
         common: dict[str, Any] = {
             "method": "jacobian",
@@ -278,15 +246,15 @@ class _Certification:
             common["unexplained_support"] = last.support
             if self.question.explain is not None and last.support:
                 common["unexplained_sets"] = self.question.explain(last.function, last.nullity)
-            if short.kept == 1:
+            if model.kept == 1:
                 reason = "with one layer of each repetition more was measured; two are too large"
                 return Certificate("undetermined", reason=reason, **common)
             return Certificate("incomplete", **common)
         if last.gap < 0 or not last.agrees:
             reason = "the formula and what a twin itself derives differ: this is a bug"
             return Certificate("undetermined", reason=reason, **common)
-        if short.uneven:
-            return Certificate("undetermined", reason=short.uneven, **common)
+        if model.uneven:
+            return Certificate("undetermined", reason=model.uneven, **common)
         if len(done) < TWINS or not all(m.agrees for m in done[-TWINS:]):
             reason = "twins of different sizes disagree, or only one is small enough"
             return Certificate("undetermined", reason=reason, **common)
