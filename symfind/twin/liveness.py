@@ -71,7 +71,10 @@ class _Walk:
         self._run(op)
         if _name(op) == "batch_norm" and _free(op.args[1]):
             spread = self._flat(op, 1).std(1).clamp(min=1e-6)
-            self.theta[op.args[1].key] = self.theta[op.args[1].key] / spread
+            # relu(γ relu(x) + β) is relu(γ x + β) where γ > 0 > β: then the first kink is hidden
+            turned = torch.where(self._flat(op.args[0], 1).amin(1) == 0.0, -1.0, 1.0)
+            gain = self.theta[op.args[1].key]
+            self.theta[op.args[1].key] = gain.abs() / spread * turned
             self._refresh([op.args[1], op])
 
     def _run(self, op: Op) -> None:
