@@ -51,7 +51,7 @@ class TwinFunction(Function):
         """Take the twin."""
         module = Executable(twin.graph)
         super().__init__(module, (), dict(twin.examples), train=train, output=output, device=device)
-        self._twin = twin
+        self.twin = twin
         self._draw = fresh(twin)
 
     def fresh(self, rng: torch.Generator) -> Inputs:
@@ -63,7 +63,7 @@ class TwinFunction(Function):
         """Draw generic parameters."""
         theta = {name: value.cpu() for name, value in super().random_point(rng).items()}
         inputs = [self.fresh(rng).kwargs for _ in range(_DRAWS)]
-        alive = enliven(self._twin.graph, theta, inputs, rng)
+        alive = enliven(self.twin.graph, theta, inputs, rng)
         return {name: value.to(self.device) for name, value in alive.items()}
 
 
