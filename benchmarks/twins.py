@@ -13,7 +13,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from symfind import analyze  # noqa: E402
 from symfind.catalog.entries import entries  # noqa: E402
 
-NAMES = ("gpt2", "llama-2-7b", "vit-b-16", "resnet50", "bert-base", "t5-small")
+NAMES = ("gpt2", "llama-2-7b", "vit-b-16", "resnet50", "bert-base", "t5-small", "vgg16",
+         "densenet121", "mobilenet-v2", "mixer-b-16")  # fmt: skip
 
 
 def main() -> None:

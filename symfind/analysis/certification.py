@@ -1,6 +1,6 @@
 """The certificate: whether the derived directions are all that the measurement sees."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -8,11 +8,11 @@ from torch import Tensor
 
 from symfind.analysis.derived import Derived
 from symfind.analysis.points import Values
-from symfind.analysis.remainder import Remainder
+from symfind.analysis.remainder import Remainder, sentences, some_of
 from symfind.analysis.subject import Subject
 from symfind.analysis.twins import certify_by_twins
 from symfind.errors import InputError
-from symfind.report.model import Certificate, NullSet
+from symfind.report.model import Certificate
 from symfind.verify import Function, Nullity, measure_nullity, nullity_at
 from symfind.verify.budget import OutOfTime
 
@@ -118,10 +118,10 @@ class _Certification:
         self.subject.tell("looking for what carries the unexplained directions")
         sets = Remainder(self.subject, self.function, measured).sets()
         support = {name for one in sets for name in one.tensors}
-        words += _sentences(sets)
+        words += sentences(sets)
         rigid = [gap.op for gap in self.found.gaps()]
         if rigid and any(one.kind == "structural" for one in sets):
-            words.append(f"Operations without a rule, where one may be missing: {_list(rigid)}.")
+            words.append(f"Operations without a rule, where one may be missing: {some_of(rigid)}.")
         return replace(
             certificate,
             unexplained_support=tuple(n for n in self.function.names if n in support),
@@ -174,14 +174,6 @@ class _Certification:
         return found.nullity, f"At {where} the nullity is the generic one."
 
 
-def _sentences(sets: Sequence[NullSet]) -> list[str]:
-    """One for every kind of set, with where it is found."""
-    places: dict[str, list[str]] = {}
-    for one in sets:
-        places.setdefault(one.words, []).append(f"{one.dimension:,} in {_list(one.tensors)}")
-    return [f"{'; '.join(where)}: {words}." for words, where in places.items()]
-
-
 def _too_many(redundant: int, measured: Nullity) -> str:
     if measured.known and measured.known < redundant:
         return (
@@ -197,8 +189,3 @@ def _cut(certificate: Certificate, reason: str) -> Certificate:
         lines = [line for line in (certificate.words, f"{reason[:1].upper()}{reason[1:]}.") if line]
         return replace(certificate, words="\n".join(lines))
     return certificate
-
-
-def _list(names: tuple[str, ...] | list[str], most: int = 4) -> str:
-    shown = ", ".join(names[:most])
-    return shown + (f" and {len(names) - most} more" if len(names) > most else "")

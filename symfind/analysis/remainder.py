@@ -1,16 +1,17 @@
 """What is measured and not derived: which tensors carry it, and what it is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from symfind.analysis.subject import Subject
 from symfind.report.model import NullEntry, NullKind, NullSet, NullVector
 from symfind.solve.support import Carried, carried
 from symfind.verify import Function, Nullity
 from symfind.verify.nature import fills, linearly_explained, persisting
+from symfind.verify.nullity import Draw
 
 _VECTORS = 2  # of a set that are shown
 _ENTRIES = 8  # of a vector
@@ -23,16 +24,30 @@ class _Kind:
     linear: int | None = None
 
 
+class Surroundings(Protocol):
+    """What a measured function is fed with: a model under analysis, or a twin of one."""
+
+    @property
+    def seed(self) -> int:
+        """Of all random numbers."""
+
+    def fresh(self) -> Draw:
+        """What draws inputs over their full domain."""
+
+    def wider(self) -> Mapping[str, Draw]:
+        """What draws inputs beyond these, by what is different about them."""
+
+
 class Remainder:
     """The null directions that a measurement shows beyond the derived ones.
 
     Args:
-        subject: the model.
+        subject: the model, or a twin of it.
         function: the same, as it was measured.
         measured: a measurement with directions beyond the known ones.
     """
 
-    def __init__(self, subject: Subject, function: Function, measured: Nullity) -> None:
+    def __init__(self, subject: Surroundings, function: Function, measured: Nullity) -> None:
         assert measured.theta is not None
         assert measured.directions is not None and measured.beyond is not None
         self.subject, self.function, self.measured = subject, function, measured
@@ -137,3 +152,17 @@ class Remainder:
                 entries.append(NullEntry(name, index, float(f"{float(piece[flat]):.6g}")))
         largest = sorted(entries, key=lambda e: -abs(e.value))[:_ENTRIES]
         return NullVector(len(entries), tuple(largest))
+
+
+def sentences(sets: Sequence[NullSet]) -> list[str]:
+    """One for every kind of set, with where it is found."""
+    places: dict[str, list[str]] = {}
+    for one in sets:
+        places.setdefault(one.words, []).append(f"{one.dimension:,} in {some_of(one.tensors)}")
+    return [f"{'; '.join(where)}: {words}." for words, where in places.items()]
+
+
+def some_of(names: Sequence[str], most: int = 4) -> str:
+    """The first few names, and how many more there are."""
+    shown = ", ".join(names[:most])
+    return shown + (f" and {len(names) - most} more" if len(names) > most else "")

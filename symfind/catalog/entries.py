@@ -144,14 +144,13 @@ _ARCHITECTURES = (
     Entry("vit-b-16", "ViT-B/16", "torchvision:vit_b_16", "architecture", inputs=_IMAGE),
     Entry("resnet18", "ResNet-18", "torchvision:resnet18", "architecture", inputs=_IMAGE),
     Entry("resnet50", "ResNet-50", "torchvision:resnet50", "architecture", inputs=_IMAGE),
-    Entry("vgg16", "VGG-16", "torchvision:vgg16", "architecture", inputs=_IMAGE, certified=False),
+    Entry("vgg16", "VGG-16", "torchvision:vgg16", "architecture", inputs=_IMAGE),
     Entry(
         "densenet121",
         "DenseNet-121",
         "torchvision:densenet121",
         "architecture",
         inputs=_IMAGE,
-        certified=False,
     ),
     Entry(
         "mobilenet-v2",
@@ -159,7 +158,6 @@ _ARCHITECTURES = (
         "torchvision:mobilenet_v2",
         "architecture",
         inputs=_IMAGE,
-        certified=False,
     ),
     Entry(
         "convnext-tiny",
@@ -175,7 +173,6 @@ _ARCHITECTURES = (
         "timm:mixer_b16_224",
         "architecture",
         inputs=_IMAGE,
-        certified=False,
     ),
 )
 

@@ -2,5 +2,6 @@
 
 from symfind.twin.build import Twin, Unbuildable, build_twin
 from symfind.twin.certify import Question, certify_on_twins
+from symfind.twin.module import TwinFunction
 
-__all__ = ["Question", "Twin", "Unbuildable", "build_twin", "certify_on_twins"]
+__all__ = ["Question", "Twin", "TwinFunction", "Unbuildable", "build_twin", "certify_on_twins"]

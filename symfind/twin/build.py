@@ -110,6 +110,11 @@ def build_twin(
     raise Unbuildable(why)
 
 
+def resized(relations: Relations, sizes: Sizes) -> Graph:
+    """A graph at other sizes, not run: for counting alone."""
+    return _Build(relations, sizes, {}, {}, exact=True).graph()
+
+
 class _Build:
     def __init__(
         self,
@@ -125,6 +130,13 @@ class _Build:
         self.made: dict[int, Op] = {}
 
     def twin(self) -> Twin:
+        graph, new = self.relations.graph, self.graph()
+        bounds = {op.key: self._bound(op) for op in graph.inputs if _is_index(op)}
+        examples = {op.key: self._example(op, bounds) for op in graph.inputs}
+        self._try(new, examples)
+        return Twin(new, self.sizes, self.relations, bounds, examples)
+
+    def graph(self) -> Graph:
         graph = self.relations.graph
         for op in graph.ops:
             self.made[id(op)] = self._op(op)
@@ -139,17 +151,13 @@ class _Build:
         for op in ops:
             for operand in dict.fromkeys(op.operands):
                 operand.users.append(op)
-        new = Graph(
+        return Graph(
             ops,
             [self.made[id(op)] for op in graph.inputs],
             parameters,
             [self.made[id(op)] for op in graph.outputs],
             list(graph.unread),
         )
-        bounds = {op.key: self._bound(op) for op in graph.inputs if _is_index(op)}
-        examples = {op.key: self._example(op, bounds) for op in graph.inputs}
-        self._try(new, examples)
-        return Twin(new, self.sizes, self.relations, bounds, examples)
 
     def _try(self, twin: Graph, examples: Mapping[str, Tensor]) -> None:
         """Run every operation once: it must work, and give the shape that was foretold."""

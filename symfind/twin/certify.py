@@ -3,24 +3,28 @@
 On every twin three numbers must agree: the measured nullity, what is derived from the twin itself,
 and the formula derived from the model, evaluated at the twin's sizes. Layers beyond the first two
 of every repetition are taken out before; that the model's own count is what it is with those
-layers is an equation between counts, which is checked too.
+layers is an equation between counts, which is checked too (`short`).
+
+Where a twin has more than the formula, the model may have it as well, or only a network with so few
+layers: it is told of the model only where two repetitions of each layer are there.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from torch import Tensor
 
-from symfind.report.model import Certificate, TwinMeasure
+from symfind.report.model import Certificate, NullSet, TwinMeasure
 from symfind.solve.support import carried
 from symfind.trace import Graph
 from symfind.trace.graph import Op
 from symfind.twin.build import Twin, build_twin
-from symfind.twin.depth import KEPT, runs, shortened
 from symfind.twin.formula import Count, count
-from symfind.twin.module import TwinFunction, fresh
-from symfind.twin.relations import Relations, relate, size_atoms
+from symfind.twin.module import TwinFunction
+from symfind.twin.relations import Relations, size_atoms
+from symfind.twin.short import Short, short
 from symfind.twin.sizes import Unbuildable
 from symfind.verify import measure_nullity
 from symfind.verify.nullity import Nullity
@@ -30,9 +34,10 @@ _TRIED = 4  # before it is said that they do not agree
 _VARIANTS = 12  # sizes from which twins are chosen
 MOST_PARAMETERS = 6500
 _EASY = 3600  # parameters of a twin that is measured in seconds
-_DEEP = 1500  # parameters of a twin, from which repeated layers are taken out
 
+_POINTS = 2  # at which a twin is measured, where it disagrees
 Tell = Callable[[str], None]
+Explain = Callable[[TwinFunction, Nullity], tuple[NullSet, ...]]
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class Question:
         seed: of all random numbers.
         device: where twins are evaluated.
         tell: called with a line on what is being done.
+        explain: what is null on a twin beyond what is derived, by the tensors that carry it.
     """
 
     graph: Graph
@@ -62,6 +68,7 @@ class Question:
     seed: int = 0
     device: str = "cpu"
     tell: Tell = lambda text: None
+    explain: Explain | None = None
 
 
 def certify_on_twins(question: Question, most: int = MOST_PARAMETERS) -> Certificate:
@@ -87,6 +94,7 @@ class _Measured:
     own: Count
     formula: int
     nullity: Nullity
+    function: TwinFunction
 
     @property
     def gap(self) -> int:
@@ -101,6 +109,23 @@ class _Measured:
         same = found.nullity == self.formula == self.own.redundant == found.known
         return found.status == "clear" and same
 
+    @property
+    def short(self) -> bool:
+        """Whether more is null for certain than the formula has, which is what the twin derives."""
+        same = self.formula == self.own.redundant == self.nullity.known
+        return self.nullity.status == "clear" and same and self.gap > 0
+
+    @cached_property
+    def support(self) -> tuple[str, ...]:
+        """Tensors that carry what is unexplained."""
+        found = self.nullity
+        if found.theta is None or found.beyond is None or found.directions is None:
+            return ()
+        sizes = {name: found.theta[name].numel() for name in self.function.names}
+        sets = carried(sizes, found.directions.cpu(), found.beyond.cpu())
+        carrying = {name for one in sets for name in one.tensors}
+        return tuple(name for name in sizes if name in carrying)
+
     def record(self, names: Mapping[int, str]) -> TwinMeasure:
         return TwinMeasure(
             self.twin.names(names),
@@ -114,48 +139,49 @@ class _Measured:
 class _Certification:
     def __init__(self, question: Question, most: int) -> None:
         self.question, self.most = question, most
-        self.single = False  # of repeated layers only one could stay
         self.names = {n: name for name, n in question.names.items()}
 
     def certificate(self) -> Certificate:
+        model = self._model(_EASY)
+        done = self._measured(model)
+        if isinstance(done, Certificate):
+            return done
+        if model.kept == 1 and done[-1].short:
+            self.question.tell("more was measured than derived: again with two of every layer")
+            fuller = self._model(self.most)
+            again = self._measured(fuller) if fuller.kept > 1 else []
+            if isinstance(again, Certificate):
+                return again
+            if again:
+                model, done = fuller, again
+        return self._verdict(done, model)
+
+    def _model(self, most: int) -> Short:
+        """The model with as few layers as it takes for a twin to have so many parameters."""
         q = self.question
-        relations, counted, uneven = self._model()
+        return short(
+            q.graph,
+            q.redundant,
+            lambda graph: count(graph, q.output, q.names),
+            lambda relations, variant: self._build(relations, variant).parameters,
+            most,
+        )
+
+    def _measured(self, model: Short) -> list[_Measured] | Certificate:
+        """Twins until two in a row say the same, or too many do not."""
         done: list[_Measured] = []
-        for twin in self._candidates(relations):
-            q.tell(f"a twin of {twin.parameters:,} parameters")
-            measured = self._measure(twin, counted)
+        for twin in self._candidates(model.relations):
+            self.question.tell(f"a twin of {twin.parameters:,} parameters")
+            measured = self._measure(twin, model.counted)
             if isinstance(measured, Certificate):
                 return measured
             done.append(measured)
-            if len(done) >= TWINS and all(t.agrees for t in done[-TWINS:]):
+            if model.kept == 1 and measured.short:
+                break  # which says nothing of deeper ones
+            last = done[-TWINS:]
+            if len(last) == TWINS and (all(t.agrees for t in last) or _same_lack(last)):
                 break
-        return self._verdict(done, uneven)
-
-    def _model(self) -> tuple[Relations, Count, str]:
-        """Relations of the graph that twins are built of, its count, and what is wrong with it."""
-        q = self.question
-        relations = relate(q.graph)
-        found = runs(q.graph)
-        if not found or self._build(relations, 1).parameters <= _DEEP:
-            return relations, count(q.graph, q.output, q.names), ""
-        for kept in range(KEPT, 0, -1):
-            stay = {number: kept for number in range(len(found))}
-            short = shortened(q.graph, found, stay)
-            relations = relate(short)
-            if self._build(relations, 0).parameters <= _EASY:
-                break
-        self.single = kept == 1
-        q.tell("counting with fewer layers")
-        counted = count(short, q.output, q.names)
-        total = counted.redundant
-        for number, run in enumerate(found):
-            longer = shortened(q.graph, found, {**stay, number: kept + 1})
-            more = count(longer, q.output, q.names)
-            total += (len(run.layers) - kept) * (more.redundant - counted.redundant)
-        uneven = ""
-        if total != q.redundant:
-            uneven = f"{q.redundant:,} were derived, but by its layers the count is {total:,}"
-        return relations, counted, uneven
+        return done
 
     def _build(self, relations: Relations, variant: int) -> Twin:
         q = self.question
@@ -195,11 +221,12 @@ class _Certification:
             )  # fmt: skip
         function = TwinFunction(twin, train=q.train, output=q.output, device=q.device)
         nullity = measure_nullity(
-            function, fresh(twin), seed=q.seed, known=own.known(), progress=q.tell
-        )
-        return _Measured(twin, own, formula + own.inert, nullity)
+            function, function.fresh, points=_POINTS, seed=q.seed, known=own.known(),
+            progress=q.tell,
+        )  # fmt: skip
+        return _Measured(twin, own, formula + own.inert, nullity, function)
 
-    def _verdict(self, done: list[_Measured], uneven: str) -> Certificate:
+    def _verdict(self, done: list[_Measured], model: Short) -> Certificate:
         last = done[-1]
         common: dict[str, Any] = {
             "method": "jacobian",
@@ -210,34 +237,33 @@ class _Certification:
             "unexplained": None if last.nullity.nullity is None else last.gap,
             "gap": last.nullity.gap,
             "points": last.nullity.points,
+            "known": None if last.nullity.nullity is None else last.nullity.known,
             "twins": tuple(m.record(self.names) for m in done),
         }
         if last.nullity.status != "clear":
             return Certificate("undetermined", reason=last.nullity.reason, **common)
-        if last.gap > 0 and self.single:
-            reason = "with one layer of each repetition more was measured; two are too large"
-            return Certificate("undetermined", reason=reason, **common)
         if last.gap > 0:
-            return Certificate("incomplete", unexplained_support=self._support(last), **common)
+            common["unexplained_support"] = last.support
+            if self.question.explain is not None and last.support:
+                common["unexplained_sets"] = self.question.explain(last.function, last.nullity)
+            if model.kept == 1:
+                reason = "with one layer of each repetition more was measured; two are too large"
+                return Certificate("undetermined", reason=reason, **common)
+            return Certificate("incomplete", **common)
         if last.gap < 0 or not last.agrees:
             reason = "the formula and what a twin itself derives differ: this is a bug"
             return Certificate("undetermined", reason=reason, **common)
-        if uneven:
-            return Certificate("undetermined", reason=uneven, **common)
+        if model.uneven:
+            return Certificate("undetermined", reason=model.uneven, **common)
         if len(done) < TWINS or not all(m.agrees for m in done[-TWINS:]):
             reason = "twins of different sizes disagree, or only one is small enough"
             return Certificate("undetermined", reason=reason, **common)
         return Certificate("complete", **common)
 
-    def _support(self, last: _Measured) -> tuple[str, ...]:
-        """Tensors that carry what is unexplained."""
-        found = last.nullity
-        if found.theta is None or found.beyond is None or found.directions is None:
-            return ()
-        shapes = last.own.shapes
-        sizes = {name: value.numel() for name, value in found.theta.items() if name in shapes}
-        sets = carried(sizes, found.directions, found.beyond)
-        return tuple(dict.fromkeys(name for one in sets for name in one.tensors))
+
+def _same_lack(twins: list[_Measured]) -> bool:
+    """Whether the same tensors carry, on all of these, what the formula does not have."""
+    return all(t.short for t in twins) and len({t.support for t in twins}) == 1
 
 
 def _difference(a: Twin, b: Twin) -> int:

@@ -6,7 +6,7 @@ it can be taken out, and what is left is a network of the same kind. Stretches t
 operations on parameters of the same shapes, one after the other, are repetitions.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,11 @@ class Run:
     """The same layer several times: each repetition is one stretch."""
 
     layers: tuple[Stretch, ...]
+
+    @property
+    def degree(self) -> int:
+        """Each adds the same."""
+        return 1
 
 
 def runs(graph: Graph) -> list[Run]:
@@ -105,6 +110,17 @@ def shortened(graph: Graph, runs: Sequence[Run], kept: Mapping[int, int] | None 
             op = instead[id(op)]
         return op
 
+    return rebuilt(graph, ops, current)
+
+
+def rebuilt(graph: Graph, ops: Sequence[Op], current: Callable[[Op], Op]) -> Graph:
+    """A copy of what the outputs need.
+
+    Args:
+        graph: the graph.
+        ops: those of its operations that may stay.
+        current: which operation is read in the place of another.
+    """
     needed: set[int] = {id(op) for op in graph.inputs}
     stack = list(graph.outputs)
     while stack:

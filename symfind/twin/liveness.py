@@ -1,8 +1,9 @@
-"""Points at which every rectified unit of a twin is on for some inputs and off for others.
+"""Points at which every unit of a twin sees all pieces of its piecewise linear activation.
 
-Among a handful of channels some are always off, or always on, at most random points, and then more
-is null than the architecture makes so. Any point bounds the generic nullity from above, hence
-points may be chosen: offsets are moved, and gains scaled, until every unit sees both sides.
+Among a handful of channels some are always off, or always on, at most random points, and a clip at
+six is never reached; then more is null than the architecture makes so. Any point bounds the generic
+nullity from above, hence points may be chosen: offsets are moved, and gains scaled, until every
+unit sees both sides of every kink.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,11 +15,17 @@ from torch import Tensor
 from symfind.trace import Graph, Op, replace
 from symfind.trace.kernels import run, widen
 
-_KINKED = {"relu", "leaky_relu", "relu6", "hardtanh", "clamp_min", "threshold", "hardswish",
-           "hardsigmoid", "prelu", "rrelu", "elu", "celu", "selu"}  # fmt: skip
+_KINKED = {"relu", "leaky_relu", "relu6", "hardtanh", "clamp", "clamp_min", "clamp_max",
+           "threshold", "hardswish", "hardsigmoid", "prelu", "rrelu", "elu", "celu",
+           "selu"}  # fmt: skip
+_FIXED = {"relu6": (0.0, 6.0), "hardswish": (-3.0, 3.0), "hardsigmoid": (-3.0, 3.0)}
+_BOUNDED = {"hardtanh", "clamp", "clamp_min", "clamp_max", "threshold"}  # kinks are arguments
 _SPREAD = 0.3  # of the standard deviation: how far from the middle a unit switches
+_FAR = 2.0  # kinks that are further apart than this are out of reach of a wire of unit spread
 _BIAS = {"batch_norm": 2, "linear": 2, "conv1d": 2, "conv2d": 2, "conv3d": 2, "addmm": 0,
          "conv_transpose2d": 2, "group_norm": 3, "layer_norm": 3}  # fmt: skip
+_GAIN = {"batch_norm": 1, "linear": 1, "conv1d": 1, "conv2d": 1, "conv3d": 1, "addmm": 2,
+         "conv_transpose2d": 1, "group_norm": 2, "layer_norm": 2}  # fmt: skip
 _CPU = torch.device("cpu")
 
 
@@ -60,11 +67,14 @@ class _Walk:
 
     def visit(self, op: Op) -> None:
         if _name(op) in _KINKED and isinstance(op.args[0], Op):
-            self._middle(op.args[0])
+            self._middle(op.args[0], kinks(op))
         self._run(op)
         if _name(op) == "batch_norm" and _free(op.args[1]):
             spread = self._flat(op, 1).std(1).clamp(min=1e-6)
-            self.theta[op.args[1].key] = self.theta[op.args[1].key] / spread
+            # relu(γ relu(x) + β) is relu(γ x + β) where γ > 0 > β: then the first kink is hidden
+            turned = torch.where(self._flat(op.args[0], 1).amin(1) == 0.0, -1.0, 1.0)
+            gain = self.theta[op.args[1].key]
+            self.theta[op.args[1].key] = gain.abs() / spread * turned
             self._refresh([op.args[1], op])
 
     def _run(self, op: Op) -> None:
@@ -93,8 +103,8 @@ class _Walk:
         for op in ops:
             self._run(op)
 
-    def _middle(self, op: Op) -> None:
-        """Move a bias that is added to a wire so that every channel of the wire has both signs."""
+    def _middle(self, op: Op, kinks: tuple[float, ...]) -> None:
+        """Move what is added to a wire so that every channel of it has values beyond all kinks."""
         path = _path(op)
         if path is None:
             return
@@ -104,11 +114,38 @@ class _Walk:
         shape = op.shape or ()
         if dim >= len(shape) or shape[dim] != channels:
             return
+        apart = max(kinks) - min(kinks)
+        if apart > _FAR:
+            self._widen(op, chain, dim, apart / 2)
         flat = self._flat(op, dim)
         noise = torch.randn(channels, generator=self.rng, dtype=torch.float64)
-        move = _SPREAD * flat.std(1) * noise - flat.mean(1)
+        middle = (max(kinks) + min(kinks)) / 2
+        move = middle + _SPREAD * flat.std(1) * noise - flat.mean(1)
         self.theta[bias.key] = self.theta[bias.key] + move.reshape(self.theta[bias.key].shape)
         self._refresh([bias, *chain])
+
+    def _widen(self, op: Op, chain: list[Op], dim: int, spread: float) -> None:
+        """Scale the gain, or the weights, that a wire comes from."""
+        gain = chain[0].args[_GAIN[_name(chain[0])]]
+        if not _free(gain):
+            return
+        now = float(self._flat(op, dim).std(1).mean())
+        self.theta[gain.key] = self.theta[gain.key] * (spread / max(now, 1e-6))
+        self._refresh([gain, *chain])
+
+
+def kinks(op: Op) -> tuple[float, ...]:
+    """Where the slope of an activation jumps."""
+    name = _name(op)
+    if name not in _BOUNDED:
+        return _FIXED.get(name, (0.0,))
+    given = [op.args[1]] if name == "threshold" else [*op.args[1:3], *_named(op)]
+    found = tuple(float(x) for x in given if isinstance(x, (int, float)))
+    return found or ((-1.0, 1.0) if name == "hardtanh" else (0.0,))
+
+
+def _named(op: Op) -> list[Any]:
+    return [op.kwargs[key] for key in ("min", "max", "min_val", "max_val") if key in op.kwargs]
 
 
 def _name(op: Op) -> str:

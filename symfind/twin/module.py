@@ -1,5 +1,7 @@
 """A twin as a module, so that all that evaluates and measures models can take it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
@@ -51,15 +53,34 @@ class TwinFunction(Function):
         """Take the twin."""
         module = Executable(twin.graph)
         super().__init__(module, (), dict(twin.examples), train=train, output=output, device=device)
-        self._twin = twin
+        self.twin = twin
+        self._draw = fresh(twin)
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """The state in which `evaluate` may be called, without a line on each batch by a loop."""
+        _tell_of_loops(False)
+        try:
+            with super().scope():
+                yield
+        finally:
+            _tell_of_loops(True)
+
+    def fresh(self, rng: torch.Generator) -> Inputs:
+        """Draw inputs over their full domain."""
+        drawn: Inputs = self._draw(rng)
+        return drawn
 
     def random_point(self, rng: torch.Generator) -> dict[str, Tensor]:
         """Draw generic parameters."""
         theta = {name: value.cpu() for name, value in super().random_point(rng).items()}
-        draw_one = fresh(self._twin)
-        inputs = [draw_one(rng).kwargs for _ in range(_DRAWS)]
-        alive = enliven(self._twin.graph, theta, inputs, rng)
+        inputs = [self.fresh(rng).kwargs for _ in range(_DRAWS)]
+        alive = enliven(self.twin.graph, theta, inputs, rng)
         return {name: value.to(self.device) for name, value in alive.items()}
+
+
+def _tell_of_loops(wanted: bool) -> None:
+    torch._C._functorch._set_vmap_fallback_warning_enabled(wanted)  # type: ignore[attr-defined]
 
 
 def fresh(twin: Twin) -> Any:

@@ -107,3 +107,80 @@ def separable() -> Question:
     """Convolutions of every kind."""
     torch.manual_seed(0)
     return question(Separable(), (torch.randn(2, 3, 32, 32),))
+
+
+class Inverted(nn.Module):
+    """Wide depthwise bottlenecks with clipped units, in eval mode."""
+
+    def __init__(self, width: int = 32, hidden: int = 96) -> None:
+        super().__init__()
+        sizes = [(3, width, 3, 1), (width, hidden, 1, 1), (hidden, hidden, 3, hidden)]
+        self.convs = nn.ModuleList(
+            nn.Conv2d(a, b, k, stride=1 + (k > 1), padding=k // 2, groups=g, bias=False)
+            for a, b, k, g in sizes
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm2d(b) for _, b, _, _ in sizes)
+        self.back = nn.Conv2d(hidden, width, 1, bias=False)
+        self.last = nn.BatchNorm2d(width)
+        self.head = nn.Linear(width, 40)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            x = nn.functional.relu6(norm(conv(x)))
+        return self.head(self.last(self.back(x)).mean((2, 3)))
+
+
+def inverted() -> Question:
+    """Units that are clipped from both sides have no scale, where the upper clip is ever seen."""
+    torch.manual_seed(0)
+    return question(Inverted().eval(), (torch.randn(2, 3, 32, 32),))
+
+
+class Appending(nn.Module):
+    """Layers that append to all that came before, each after a normalisation and a rectifier."""
+
+    def __init__(self, layers: int = 6, width: int = 24, growth: int = 12) -> None:
+        super().__init__()
+        widths = [width + growth * k for k in range(layers + 1)]
+        self.stem, self.first = nn.Conv2d(3, width, 3, padding=1), nn.BatchNorm2d(width)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(w) for w in widths)
+        self.convs = nn.ModuleList(nn.Conv2d(w, growth, 3, padding=1) for w in widths[:-1])
+        self.head = nn.Linear(widths[-1], 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.first(self.stem(x)))
+        *norms, last = self.norms
+        for norm, conv in zip(norms, self.convs, strict=True):
+            x = torch.cat([x, conv(torch.relu(norm(x)))], 1)
+        return self.head(torch.relu(last(x)).mean((2, 3)))
+
+
+def appending() -> Question:
+    """A small densely concatenated network."""
+    torch.manual_seed(0)
+    return question(Appending().eval(), (torch.randn(2, 3, 16, 16),))
+
+
+class Mixing(nn.Module):
+    """Patches that are mixed along positions, then along channels."""
+
+    def __init__(self, width: int = 24, patches: int = 16, hidden: int = 40) -> None:
+        super().__init__()
+        self.patch = nn.Conv2d(3, width, 4, stride=4)
+        self.norms = nn.ModuleList(nn.LayerNorm(width, eps=1e-3) for _ in range(3))
+        self.along = nn.Sequential(nn.Linear(patches, 8), nn.GELU(), nn.Linear(8, patches))
+        self.across = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
+        self.head = nn.Linear(width, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patch(x).flatten(2).transpose(1, 2)
+        first, second, last = self.norms
+        x = x + self.along(first(x).transpose(1, 2)).transpose(1, 2)
+        x = x + self.across(second(x))
+        return self.head(last(x).mean(1))
+
+
+def mixing() -> Question:
+    """A small mixer."""
+    torch.manual_seed(0)
+    return question(Mixing(), (torch.randn(2, 3, 16, 16),))

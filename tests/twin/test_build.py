@@ -3,12 +3,15 @@
 import pytest
 import torch
 
-from symfind.trace import execute, trace
+from symfind.trace import Graph, Op, execute, trace
 from symfind.twin import Unbuildable, build_twin
+from symfind.twin.dense import appended, thinned
 from symfind.twin.depth import KEPT, runs, shortened
+from symfind.twin.liveness import kinks
+from symfind.twin.module import TwinFunction
 from symfind.twin.relations import relate
 from tests.ground_truth.models import CASES, Case
-from tests.twin.subjects import Handwritten, Separable, examples_of, traced
+from tests.twin.subjects import Appending, Handwritten, Inverted, Separable, examples_of, traced
 
 OWN = {
     "handwritten": (Handwritten, lambda: torch.randint(61, (2, 20))),
@@ -151,3 +154,65 @@ def test_repeated_layers_can_be_taken_out() -> None:
     assert list(short.parameters) == list(expected.parameters)
     (a,), (b,) = execute(short, theta, [x]), execute(expected, theta, [x])
     assert torch.equal(a, b)
+
+
+def appending(layers: int):
+    return trace(Appending(layers).eval(), (torch.randn(2, 3, 16, 16),), {})
+
+
+def test_layers_that_append_can_be_taken_out() -> None:
+    relations = relate(appending(6))
+    (chain,) = appended(relations)
+    assert len(chain.layers) == 6
+    short, expected = thinned(relations, [chain], {0: 2}), appending(2)
+    last = {"norms.2.weight": "norms.6.weight", "norms.2.bias": "norms.6.bias"}
+    theta = generic(expected)
+    renamed = {last.get(name, name): value for name, value in theta.items()}
+    assert {n: op.shape for n, op in short.parameters.items()} == {
+        n: tuple(value.shape) for n, value in renamed.items()
+    }
+    x = torch.randn(2, 3, 16, 16, dtype=torch.float64)
+    (a,), (b,) = execute(short, renamed, [x]), execute(expected, theta, [x])
+    assert torch.allclose(a, b, rtol=1e-12)
+
+
+class Overheard(Appending):
+    """What is appended is read elsewhere as well, so that nothing can be taken out."""
+
+    def forward(self, x):
+        x = torch.relu(self.first(self.stem(x)))
+        heard = 0.0
+        *norms, last = self.norms
+        for norm, conv in zip(norms, self.convs, strict=True):
+            new = conv(torch.relu(norm(x)))
+            heard = heard + new.mean()
+            x = torch.cat([x, new], 1)
+        return self.head(torch.relu(last(x)).mean((2, 3))) + heard
+
+
+def test_layers_that_are_read_elsewhere_stay() -> None:
+    graph = trace(Overheard(6).eval(), (torch.randn(2, 3, 16, 16),), {})
+    assert not appended(relate(graph))
+
+
+def test_every_unit_of_a_random_point_sees_all_pieces_of_its_activation() -> None:
+    """None is always on or always off, and the upper clip is reached."""
+    graph = trace(Inverted().eval(), (torch.randn(2, 3, 32, 32),), {})
+    function = TwinFunction(build_twin(graph))
+    rng = torch.Generator().manual_seed(1)
+    theta = function.random_point(rng)
+    draws = [function.fresh(rng).kwargs for _ in range(20)]
+    clipped = [op for op in function.twin.graph.ops if kinks(op) == (0.0, 6.0)]
+    assert len(clipped) == 3
+    for op in clipped:
+        (wire,) = op.operands
+        values = torch.cat([entering(function.twin.graph, wire, theta, x) for x in draws], 1)
+        assert (values.amin(1) < 0).all() and (values.amax(1) > 6).all()
+
+
+def entering(graph: Graph, wire: Op, theta, inputs) -> torch.Tensor:
+    """The values of a wire: one row for each unit."""
+    out = Op("out", "output", (wire,), shape=wire.shape, dtype=wire.dtype)
+    ops = [*graph.ops[: graph.ops.index(wire) + 1], out]
+    (value,) = execute(Graph(ops, graph.inputs, graph.parameters, [out], []), theta, inputs)
+    return value.movedim(1, 0).flatten(1)

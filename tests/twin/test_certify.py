@@ -9,14 +9,25 @@ import torch
 from torch import nn
 
 import symfind
+from symfind.analysis import certification
 from symfind.report import Report
 from symfind.twin import Question, build_twin, certify_on_twins
 from symfind.twin import certify as certifying
+from symfind.twin import short as shortening
 from symfind.twin.formula import count
 from symfind.twin.module import TwinFunction, fresh
 from symfind.verify import measure_nullity
 from tests.ground_truth.models import CASES, Case
-from tests.twin.subjects import Handwritten, handwritten, question, separable, traced
+from tests.twin.subjects import (
+    Handwritten,
+    appending,
+    handwritten,
+    inverted,
+    mixing,
+    question,
+    separable,
+    traced,
+)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -57,10 +68,24 @@ def test_formula_of_whole_models(name: str) -> None:
     assert found.twins[0].sizes != found.twins[1].sizes
 
 
-@pytest.mark.parametrize("ask", [handwritten, separable], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "ask", [handwritten, separable, inverted, mixing], ids=lambda f: f.__name__
+)
 def test_a_file_of_ones_own(ask) -> None:
     found = certify_on_twins(ask())
     assert found.status == "complete", found
+    assert found.known == found.nullity
+
+
+def test_layers_that_append(monkeypatch) -> None:
+    """Six of them are two, and the counts of two, three and four say what that of six is."""
+    monkeypatch.setattr(shortening, "_DEEP", 0)
+    asked = appending()
+    found = certify_on_twins(asked)
+    assert found.status == "complete", found
+    assert found.parameters < 1000
+    wrong = certify_on_twins(replace(asked, redundant=asked.redundant - 1))
+    assert wrong.status == "undetermined" and "layers" in wrong.reason
 
 
 @pytest.fixture
@@ -125,11 +150,58 @@ def test_null_directions_of_no_group_are_reported(monkeypatch) -> None:
 
 
 def test_a_count_that_does_not_add_up_over_layers_is_not_complete(monkeypatch) -> None:
-    monkeypatch.setattr(certifying, "_DEEP", 0)
+    monkeypatch.setattr(shortening, "_DEEP", 0)
     net = question(Deep(9), (torch.randn(3, 30),))
     assert certify_on_twins(net).status == "complete"
     wrong = certify_on_twins(replace(net, redundant=net.redundant + 1))
     assert wrong.status == "undetermined" and "layers" in wrong.reason
+
+
+@pytest.fixture
+def blind(monkeypatch) -> None:
+    """Nothing is derived for what joins two linear maps."""
+    right = certifying.count
+
+    def poorer(graph, output, names):
+        found = right(graph, output, names)
+        kept = [t for t in found.tallies if not any("bond" in n for n in t.family.names)]
+        return replace(found, tallies=kept)
+
+    monkeypatch.setattr(certifying, "count", poorer)
+    monkeypatch.setattr(shortening, "_DEEP", 0)
+
+
+def missed(net: nn.Module, *inputs: torch.Tensor) -> Question:
+    asked = question(net, inputs)
+    redundant = certifying.count(asked.graph, "raw", {}).redundant
+    return replace(asked, redundant=redundant)
+
+
+def test_one_layer_of_each_repetition_is_not_enough_to_refuse(blind, monkeypatch) -> None:
+    """It says what it saw, on two of each where these can be measured, else on one."""
+    monkeypatch.setattr(certifying, "_EASY", 0)
+    asked = missed(Deep(9), torch.randn(3, 30))
+    two = certify_on_twins(asked)
+    assert two.status == "incomplete"
+    assert any(name.startswith("bond.1") for name in two.unexplained_support)
+    one = certify_on_twins(asked, most=two.twins[0].parameters - 1)
+    assert one.status == "undetermined" and "one layer" in one.reason
+    assert any(name.startswith("bond.0") for name in one.unexplained_support)
+
+
+def test_what_a_twin_shows_is_said_by_tensors_of_the_model(monkeypatch) -> None:
+    """Of a model that has null directions of no group."""
+    monkeypatch.setattr(certification, "DENSE_PARAMETERS", 0)
+    (case,) = [c for c in CASES if c.name == "residual-linear"]
+    model, args, kwargs = case.build()
+    found = symfind.analyze(model, args).certificate
+    assert not kwargs and found.on == "twin" and found.status == "incomplete"
+    assert sum(one.dimension for one in found.unexplained_sets) == found.unexplained
+    names = {name for one in found.unexplained_sets for name in one.tensors}
+    assert names and names == set(found.unexplained_support)
+    assert names <= {name for name, _ in model.named_parameters()}
+    assert found.known is not None and found.known + found.unexplained == found.nullity
+    assert all(line.startswith("On a twin of ") for line in found.words.splitlines())
 
 
 class Deep(nn.Module):

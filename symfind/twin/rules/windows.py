@@ -34,7 +34,8 @@ def slide(r: Relations, source: Axis, target: Axis, w: Window) -> bool:
     r.pin(w.kernel)
     if s == 1 and target.size == source.size:
         r.same(source, target)
-        r.least.append(Least(source, min(reach, source.size)))
+        # longer by one than it takes for every entry of the kernel to meet one of the input
+        r.least.append(Least(source, min(max(p, reach - 1 - p) + 2, reach, source.size)))
         return False
 
     def extent(n: int) -> int:
