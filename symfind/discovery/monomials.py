@@ -47,7 +47,7 @@ class Source:
             return tensor.reciprocal()
         if self.form == "kernel":
             matrix = tensor.movedim(self.axis, 0).flatten(1)
-            u, s, _ = torch.linalg.svd(matrix, full_matrices=False)
+            u, s, _ = svd(matrix)
             u = u[:, s > _KERNEL * s[0]]
             return torch.eye(len(u), dtype=u.dtype, device=u.device) - u @ u.T
         return tensor
