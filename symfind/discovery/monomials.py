@@ -14,6 +14,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from symfind.discovery.decompose import svd
+
 Form = Literal["value", "reciprocal", "kernel"]
 Theta = Mapping[str, Tensor]
 
