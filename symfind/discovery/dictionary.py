@@ -114,7 +114,7 @@ def tier(
     Args:
         name: one of `TIERS`.
         shapes: all parameters.
-        dresses: gains by the tensor that they dress.
+        dresses: gains by the tensor that they dress; vectors to divide by, for the tier of these.
     """
     dressed = [Shape(s.name, s.full, tuple(dresses[s.name])) for s in shapes if dresses.get(s.name)]
     match name:
@@ -134,7 +134,7 @@ def tier(
                 *_scaled_shifts(shapes, dressed),
             ]  # fmt: skip
         case "divided":
-            return list(_divided(shapes))
+            return list(_divided(shapes, dresses))
         case "unseen":
             return list(_unseen(shapes))
         case "crossed":
@@ -231,20 +231,15 @@ def _scaled_shifts(targets: Sequence[Shape], sources: Sequence[Shape]) -> Iterat
                 yield _product(t, s, {}, f"{{}} {_shown(s)}")
 
 
-def _divided(shapes: Sequence[Shape]) -> Iterator[Monomial]:
+def _divided(shapes: Sequence[Shape], dresses: Mapping[str, Sequence[Dress]]) -> Iterator[Monomial]:
     """Translations by reciprocals of a vector, and vectors that move by quotients of two others."""
-    for v in shapes:
-        if len(v.sizes) != 1:
-            continue
-        for s in shapes:
-            for axis, n in enumerate(s.sizes):
-                if s.name == v.name or n != v.sizes[0]:
-                    continue
-                if len(s.sizes) > 1:
-                    yield from _translations([replace(s, dresses=(Dress(v.name, axis, -1),))])
-                else:
-                    quotient = replace(s, dresses=(Dress(v.name, axis, 1),))
-                    yield from _scaled_shifts(shapes, [quotient])
+    for s in shapes:
+        for dress in dresses.get(s.name, ()):
+            divided = replace(s, dresses=(dress,))
+            if len(s.sizes) > 1:
+                yield from _translations([divided])
+            else:
+                yield from _scaled_shifts(shapes, [divided])
 
 
 def _sliced(shapes: Sequence[Shape]) -> Iterator[Monomial]:

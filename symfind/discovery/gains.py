@@ -17,6 +17,7 @@ from symfind.discovery.samples import Part
 
 _INSIDE = 1e-7  # distance from a span of a vector that is in it
 _DEPENDENT = 1e-8  # relative singular value of a direction that is not there
+_AWAY = 0.05  # of the mean of its entries, by which a vector stays away from zero
 _POINTS = 3  # at which the size of a gain is looked at
 
 
@@ -55,6 +56,22 @@ def dresses(shapes: Sequence[Shape], samples: Part) -> dict[str, list[Dress]]:
             if all(d.axis != axis for d in own):
                 own.append(Dress(vector.target, axis, power))
     return found
+
+
+def divisors(shapes: Sequence[Shape], part: Part) -> dict[str, list[Dress]]:
+    """By tensor, the vectors that one of its axes may be divided by: whatever has its size.
+
+    A field must be smooth, so that the entries of the vector have to stay away from zero.
+    """
+    safe = [s for s in shapes if len(s.sizes) == 1 and _distance(s.name, part) > _AWAY]
+    return {
+        s.name: [
+            Dress(v.name, axis, 1 if len(s.sizes) == 1 else -1)
+            for v in safe if v.name != s.name
+            for axis, n in enumerate(s.sizes) if n == v.sizes[0]
+        ]
+        for s in shapes
+    }  # fmt: skip
 
 
 def _power(

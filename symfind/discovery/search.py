@@ -7,6 +7,7 @@ from torch import Tensor
 
 from symfind.discovery.dictionary import Dictionary, Dress, Shape, tier
 from symfind.discovery.equation import Solution, Unknowns, independent, solve
+from symfind.discovery.gains import divisors
 from symfind.discovery.samples import Part, Sample
 from symfind.solve.rank import rank
 from symfind.verify import budget
@@ -73,6 +74,8 @@ def search(
     for name in tiers:
         budget.check()
         dressed = gains() if name.startswith("dressed") else {}
+        if name == "divided":
+            dressed = divisors(shapes, part)
         larger = Dictionary(list(dictionary.blocks), [])
         added = larger.extend(tier(name, shapes, dressed), most)
         left |= {f"{block.target} -> {block.text}": None for block in larger.left_out}
