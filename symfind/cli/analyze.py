@@ -38,6 +38,11 @@ if TYPE_CHECKING:
     metavar="TIME",
     help="Limit on verification and certificate together: 60s, 5m, 1h.",
 )
+@click.option(
+    "--discover",
+    is_flag=True,
+    help="Look long for vector fields that explain what no rule does.",
+)
 @click.option("--json", "json_file", metavar="FILE", help="Write the report as JSON; - for stdout.")
 @click.option("--details", is_flag=True, help="Show every place, tensor and size.")
 @click.option(

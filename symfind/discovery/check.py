@@ -8,11 +8,12 @@ from torch import Tensor
 
 from symfind.discovery.equation import Unknowns
 from symfind.discovery.generators import Discovered, combination, moves, terms_of
-from symfind.discovery.locality import span
+from symfind.discovery.monomials import Theta
 from symfind.discovery.patterns import Pattern, patterns
 from symfind.discovery.rationalise import echelon, rationalise, sparsify
 from symfind.discovery.samples import Sample, Samples
 from symfind.discovery.search import Found
+from symfind.discovery.spans import span
 from symfind.discovery.words import describe
 from symfind.errors import InputError
 from symfind.verify import budget
@@ -41,7 +42,9 @@ class Basis:
     rejected: int
 
 
-def checked(found: Sequence[Found], samples: Samples, seed: int) -> Basis:
+def checked(
+    found: Sequence[Found], samples: Samples, seed: int, theta: Theta, known: Tensor
+) -> Basis:
     """The bases of the solutions that stand two tests.
 
     At fresh points, the derivative of the output along each generator is compared with that along
@@ -55,34 +58,37 @@ def checked(found: Sequence[Found], samples: Samples, seed: int) -> Basis:
         found: the solutions, on all tensors or on neighbourhoods.
         samples: of all parameters.
         seed: of the second test.
+        theta: a generic point, where dimensions are counted.
+        known: directions there, [parameters, known], that count for nothing.
     """
-    theta = samples.theta(0)
     generators: list[Discovered] = []
-    directions = torch.zeros(samples.function.count, 0, dtype=torch.float64)
+    directions = known[:, :0]
     rejected = 0
     for one in found:
         budget.check()
         whole = len(one.part.slices) == len(samples.slices)
-        rows = _rows(one, None if whole and one is found[0] else directions)
+        first = whole and one is found[0] and not known.shape[1]
+        rows = _rows(one, theta, None if first else torch.cat([known, directions], 1))
         good = _standing(rows, one)
         stays = _staying(good, samples, seed)
         rejected += len(rows) - sum(stays)
         generators += [g for g, ok in zip(good, stays, strict=True) if ok]
         directions = moves(generators, theta, samples.slices)
     generators = [replace(g, id=f"g{i + 1}") for i, g in enumerate(generators)]
-    kinds = patterns(generators, directions)
+    kinds = patterns(generators, directions, known)
     dimension = sum(kind.dimension for kind in kinds)
     return Basis(tuple(generators), kinds, dimension, rejected)
 
 
-def _rows(found: Found, known: Tensor | None) -> Tensor:
+def _rows(found: Found, theta: Theta, known: Tensor | None) -> Tensor:
     """Sparse combinations of fields that solve the equation; those that add to known directions."""
     unknowns, part = found.unknowns, found.part
     rows = sparsify(unknowns.spread(echelon(found.solution.null)), unknowns.relations)
     if known is None:
         return rows
     rows = rows[torch.argsort((rows != 0).sum(1), stable=True)]
-    directions = part.placed(unknowns.fields(part[0], part.slices) @ rows.T)
+    here = Sample(dict(theta), rows[:0], 0)
+    directions = part.placed(unknowns.fields(here, part.slices) @ rows.T)
     return rows[_adding(directions, span(known))]
 
 

@@ -1,5 +1,6 @@
 """The whole of a model where its dictionary is small, and then one neighbourhood after another."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
@@ -8,12 +9,14 @@ from torch import Tensor
 
 from symfind.discovery.dictionary import NEAR, TIERS, Dress, Shape, tier
 from symfind.discovery.gains import dresses
-from symfind.discovery.locality import Locality, beyond_span, span
+from symfind.discovery.locality import Locality
 from symfind.discovery.samples import Sample, Samples
 from symfind.discovery.search import Found, search
+from symfind.discovery.spans import beyond_span, span
 from symfind.solve.support import Carried
 from symfind.verify import Nullity, budget
 
+MOST_FIELDS = 4000  # of one equation
 WHOLE = 1000  # fields, own and shifts, of a model that is looked at as a whole
 # tiers, and whether neighbourhoods are joined with those of known symmetries
 _STAGES = ((NEAR, False), (NEAR, True), (TIERS, False), (TIERS, True))
@@ -31,26 +34,44 @@ class Exploration:
         measured: the null space that is to be explained.
         most: fields of one equation at most.
         tell: called with a line on what is being done.
+        total: fields of all equations, from which no further one is begun.
+
+    Attributes:
+        found: solutions, each of which adds to those before it and to what was known.
+        unclear: whether the model as a whole was looked at, without a clear answer.
+        searched: how often an equation was looked at.
+        stopped: whether the limit was reached before all was looked at.
+        left_out: blocks of fields that there was no room for.
     """
 
     def __init__(
-        self, shapes: Sequence[Shape], samples: Samples, measured: Nullity, most: int, tell: Tell
+        self,
+        shapes: Sequence[Shape],
+        samples: Samples,
+        measured: Nullity,
+        most: int,
+        tell: Tell,
+        total: float = math.inf,
     ) -> None:
         self.shapes = {shape.name: shape for shape in shapes}
         self.samples, self.measured, self.most, self.tell = samples, measured, most, tell
         self.found: list[Found] = []
-        self.unclear = False
+        self.unclear = self.stopped = False
+        self._room = total
         self.searched = 0
         self.left_out: dict[str, None] = {}
         self._tried: set[tuple[tuple[str, ...], tuple[str, ...]]] = set()
         self._gains = cache(lambda: dresses(list(self.shapes.values()), samples.part()))
 
     def run(self) -> None:
-        """Look at the model as a whole, if it is small, and at what that leaves unexplained."""
+        """Look at the model as a whole, if it is small, and at what that leaves unexplained.
+
+        Where some null directions are known beforehand, only at what they leave.
+        """
         shapes = list(self.shapes.values())
         plain = sum(b.count for name in ("own", "shifts") for b in tier(name, shapes, {}))
         clear = self.measured.status == "clear"
-        if plain <= WHOLE or not clear:
+        if not clear or (plain <= WHOLE and not self.measured.known):
             goal = self.measured.nullity if clear else None
             found = self._search(tuple(self.shapes), lambda f: f.dimension == goal, TIERS)
             self.found += [found] if found else []
@@ -60,9 +81,10 @@ class Exploration:
             assert theta is not None and null is not None
             self._here = Sample(theta, null.new_zeros(0, len(null)), 0)
             self._base = Locality.at(self.samples, theta, null)
-            self._explained = span(self._directions(self.found))
+            known = null[:, : self.measured.known]
+            self._explained = span(torch.cat([known, self._directions(self.found)], 1))
             for tiers, joined in _STAGES:
-                while self._pass(tiers, joined):
+                while not self.stopped and self._pass(tiers, joined):
                     pass
 
     def _directions(self, found: Sequence[Found]) -> Tensor:
@@ -77,6 +99,9 @@ class Exploration:
             areas = [(self._area(one.tensors, joined), one) for one in sets]
             for names, one in sorted(areas, key=lambda area: len(area[0])):
                 budget.check()
+                if self._room <= 0:
+                    self.stopped = True
+                    return False
                 if not self._explains(one, self._explained):
                     self._look(names, one, tiers)
                 if not self._explains(one, self._explained):
@@ -125,9 +150,9 @@ class Exploration:
                 for name, own in self._gains().items() if name in names
             }  # fmt: skip
 
-        found, left = search(
-            shapes, self.samples.part(names), gains, enough, self.most, tiers, self.tell
-        )
+        part = self.samples.part(names)
+        result = search(shapes, part, gains, enough, self.most, tiers, self.tell)
         self.searched += 1
-        self.left_out |= dict.fromkeys(left)
-        return found
+        self._room -= result.solved
+        self.left_out |= dict.fromkeys(result.left_out)
+        return result.found

@@ -15,12 +15,12 @@ from torch import Tensor
 
 from symfind.discovery.decompose import svd
 from symfind.discovery.samples import Samples
+from symfind.discovery.spans import beyond_span, span
 from symfind.solve.support import MOST_SETS, Carried, carried
 from symfind.verify.function import Point
 
 _OUTSIDE = 1e-8  # part of a unit vector, below which it vanishes on a tensor
 _EFFECT = 1e-8  # of a unit vector, relative to the whole Jacobian, below which none is seen
-_PART = 1e-6  # of a unit vector, below which it lies in the span of others
 
 
 @dataclass(frozen=True)
@@ -81,20 +81,3 @@ class Locality:
             self.drawn[name] = self.samples.rows_at({**self.theta, name: other}, 0)
         effect = self.drawn[name] @ vectors
         return bool(effect.numel()) and float(effect.norm(dim=0).max()) > _EFFECT
-
-
-def span(columns: Tensor) -> Tensor:
-    """Orthonormal columns with the same span."""
-    norms = columns.norm(dim=0)
-    columns = columns[:, norms > 0] / norms[norms > 0]
-    if not columns.numel():
-        return columns[:, :0]
-    u, s, _ = svd(columns)
-    return u[:, s > _OUTSIDE * s[0]]
-
-
-def beyond_span(columns: Tensor, known: Tensor) -> Tensor:
-    """Orthonormal columns that span, with orthonormal known ones, all of orthonormal columns."""
-    rest = columns - known @ (known.T @ columns)
-    u, s, _ = svd(rest)
-    return u[:, s > _PART]

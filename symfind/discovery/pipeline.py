@@ -13,7 +13,7 @@ from symfind.analysis.verification import verify_derived
 from symfind.discovery.check import Basis, checked
 from symfind.discovery.compare import Comparison, Symbolic, compare, support
 from symfind.discovery.dictionary import Shape
-from symfind.discovery.explore import Exploration
+from symfind.discovery.explore import MOST_FIELDS, Exploration
 from symfind.discovery.generators import Discovered, moves
 from symfind.discovery.result import Discovery, Status
 from symfind.discovery.samples import Samples
@@ -25,7 +25,6 @@ from symfind.verify import Function, Nullity, measure_nullity
 from symfind.verify.threads import fitting_threads
 
 MOST_PARAMETERS = 2000
-MOST_FIELDS = 4000
 
 
 def discover(
@@ -119,7 +118,9 @@ def _discovery(
     exploration.run()
     found = exploration.found
     subject.tell("checking generators")
-    basis = checked(found, samples, subject.seed)
+    theta = measured.theta or samples.theta(0)
+    none = torch.zeros(function.count, 0, dtype=torch.float64)
+    basis = checked(found, samples, subject.seed, theta, none)
     if exploration.unclear:
         reason = "no clear gap in the spectrum of the stacked equation"
     elif basis.rejected:

@@ -41,6 +41,21 @@ class Found:
         return self.part.placed(fields @ self.solution.null)
 
 
+@dataclass(frozen=True)
+class Searched:
+    """What came of a search.
+
+    Attributes:
+        found: the largest dictionary that was solved with a clear gap; None where none was.
+        left_out: blocks of fields that there was no room for, if it is not enough.
+        solved: fields of all equations that were solved.
+    """
+
+    found: Found | None
+    left_out: tuple[str, ...]
+    solved: int
+
+
 def search(
     shapes: Sequence[Shape],
     part: Part,
@@ -49,7 +64,7 @@ def search(
     most: int,
     tiers: Sequence[str],
     tell: Callable[[str], None],
-) -> tuple[Found | None, tuple[str, ...]]:
+) -> Searched:
     """Solve the invariance equation over a growing dictionary.
 
     A tier whose fields add no dimension is taken out again: what it adds are multiples, by
@@ -63,14 +78,11 @@ def search(
         most: fields at most.
         tiers: of the dictionary, that are tried one after another.
         tell: called with a line on what is being done.
-
-    Returns:
-        The largest dictionary that was solved with a clear gap (None where none was), and, if it
-        is not enough, the blocks of fields that there was no room for.
     """
     best: Found | None = None
     dictionary = Dictionary()
     left: dict[str, None] = {}
+    solved = 0
     for name in tiers:
         budget.check()
         dressed = gains() if name.startswith("dressed") else {}
@@ -82,6 +94,7 @@ def search(
         if not added:
             continue
         tell(f"solving over {larger.count:,} {name} fields")
+        solved += larger.count
         unknowns = independent(larger.blocks, part)
         solution = solve(unknowns, part)
         if not solution.settled:
@@ -92,5 +105,5 @@ def search(
             best = replace(found, dimension=dimension)
             dictionary = larger
             if enough(best):
-                return best, ()
-    return best, tuple(left)
+                return Searched(best, (), solved)
+    return Searched(best, tuple(left), solved)
