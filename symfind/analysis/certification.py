@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from symfind.analysis.derived import Derived
+from symfind.analysis.discovered import Look, look_beyond
 from symfind.analysis.points import Values
 from symfind.analysis.remainder import Remainder, sentences, some_of
 from symfind.analysis.subject import Subject
@@ -116,9 +117,10 @@ class _Certification:
         if not beyond:
             return replace(certificate, words="\n".join(words))
         self.subject.tell("looking for what carries the unexplained directions")
-        sets = Remainder(self.subject, self.function, measured).sets()
+        look = self._look(measured)
+        sets = Remainder(self.subject, self.function, measured, look.directions).sets()
         support = {name for one in sets for name in one.tensors}
-        words += sentences(sets)
+        words += [*sentences(sets), look.sentence(beyond)]
         rigid = [gap.op for gap in self.found.gaps()]
         if rigid and any(one.kind == "structural" for one in sets):
             words.append(f"Operations without a rule, where one may be missing: {some_of(rigid)}.")
@@ -126,8 +128,24 @@ class _Certification:
             certificate,
             unexplained_support=tuple(n for n in self.function.names if n in support),
             unexplained_sets=sets,
+            discovered=look.fields,
             words="\n".join(words),
         )
+
+    def _look(self, measured: Nullity) -> Look:
+        """Whether vector fields that no rule gives explain some of what is left."""
+        subject = self.subject
+        if "cpu" not in str(self.function.device):
+            subject = replace(subject, device="cpu")
+            assert measured.theta is not None
+            assert measured.directions is not None and measured.beyond is not None
+            measured = replace(
+                measured,
+                theta={name: value.cpu() for name, value in measured.theta.items()},
+                directions=measured.directions.cpu(),
+                beyond=measured.beyond.cpu(),
+            )
+        return look_beyond(subject, subject.function(), measured)
 
     def _elsewhere(self, certificate: Certificate, points: Mapping[str, Values]) -> Certificate:
         """Measure at given points as well."""

@@ -57,6 +57,7 @@ def analyze(
     weights: str | None = None,
     points: str | Sequence[str] = "generic",
     budget: float | None = None,
+    discover: bool = False,
     progress: Tell = None,
 ) -> Report:
     """Find the continuous symmetries of a model's parameter space.
@@ -78,6 +79,8 @@ def analyze(
             model's own initial values) and "weights", as a sequence or joined by commas.
         budget: seconds that verification and certificate may take together; what is not known
             then is said to be undetermined. An interruption from the keyboard does the same.
+        discover: look for all vector fields that explain what no rule does, as `symfind.discover`,
+            however long it takes; a few seconds are spent on that in any case.
         progress: called with a line on what is being done.
 
     Returns:
@@ -99,7 +102,7 @@ def analyze(
     tell("tracing")
     graph = trace_loaded(loaded, train=train)
     ends["trace"] = time.perf_counter()
-    subject = Subject(loaded, graph, output, train, device, seed, tell)
+    subject = Subject(loaded, graph, output, train, device, seed, tell, discover)
     tell("deriving symmetries")
     found = _derived(subject)
     ends["solve"] = time.perf_counter()

@@ -45,27 +45,54 @@ class Remainder:
         subject: the model, or a twin of it.
         function: the same, as it was measured.
         measured: a measurement with directions beyond the known ones.
+        found: directions of discovered vector fields at its point, [parameters, number], where
+            any were looked for.
     """
 
-    def __init__(self, subject: Surroundings, function: Function, measured: Nullity) -> None:
+    def __init__(
+        self,
+        subject: Surroundings,
+        function: Function,
+        measured: Nullity,
+        found: Tensor | None = None,
+    ) -> None:
         assert measured.theta is not None
         assert measured.directions is not None and measured.beyond is not None
         self.subject, self.function, self.measured = subject, function, measured
         self.theta = measured.theta
         self.known, self.beyond = measured.directions.cpu(), measured.beyond.cpu()
+        self.found = self.beyond[:, :0] if found is None else found
         self.sizes = {n: self.theta[n].numel() for n in function.names}
 
     def sets(self) -> tuple[NullSet, ...]:
-        """All of it, by the fewest tensors that carry it."""
-        whole = self._filled(self.function.names, self.measured.rank or 0)
-        found, known = [], self.known
-        for one in carried(self.sizes, self.known, self.beyond):
-            found.append(self._described(one, known, whole))
-            known = torch.cat([known, one.vectors], 1)
-        return tuple(found)
+        """All of it, by the fewest tensors that carry it: first what was discovered."""
+        from symfind.discovery.spans import beyond_span, span  # it imports an analysis
 
-    def _described(self, one: Carried, known: Tensor, whole: bool) -> NullSet:
-        kind = self._kind(one, known, whole)
+        known = span(self.known)
+        found = beyond_span(span(self.found), known)
+        rest = beyond_span(self.beyond, torch.cat([known, found], 1))
+        sets = [self._named(one, known) for one in self._carried(known, found)]
+        if rest.shape[1]:
+            whole = self._filled(self.function.names, self.measured.rank or 0)
+            known = torch.cat([known, found], 1)
+            for one in self._carried(known, rest):
+                sets.append(self._described(one, self._kind(one, known, whole)))
+                known = torch.cat([known, one.vectors], 1)
+        return tuple(sets)
+
+    def _carried(self, known: Tensor, beyond: Tensor) -> tuple[Carried, ...]:
+        return carried(self.sizes, known, beyond) if beyond.shape[1] else ()
+
+    def _named(self, one: Carried, known: Tensor) -> NullSet:
+        """What a discovered symmetry explains."""
+        words = (
+            "structural (at every point); a symmetry that no rule derives, and that is discovered"
+        )
+        return self._described(
+            one, self._of_inputs(one.vectors, known) or _Kind("structural", words)
+        )
+
+    def _described(self, one: Carried, kind: _Kind) -> NullSet:
         vectors = tuple(self._vector(v) for v in one.vectors.T[:_VECTORS])
         dimension = one.vectors.shape[1]
         return NullSet(kind.kind, dimension, one.tensors, kind.linear, kind.words, vectors)

@@ -26,6 +26,7 @@ class Subject:
         device: where it is evaluated.
         seed: of all random numbers.
         tell: called with a line on what is being done.
+        discover: whether discovery looks at all of what is unexplained, however long it takes.
     """
 
     loaded: Loaded
@@ -35,6 +36,7 @@ class Subject:
     device: str
     seed: int
     tell: Callable[[str], None]
+    discover: bool = False
 
     @property
     def mode(self) -> Literal["eval", "train"]:

@@ -37,6 +37,11 @@ if TYPE_CHECKING:
     metavar="TIME",
     help="Limit on verification and certificate together: 60s, 5m, 1h.",
 )
+@click.option(
+    "--discover",
+    is_flag=True,
+    help="Look long for vector fields that explain what no rule does.",
+)
 @json_option
 @click.option("--details", is_flag=True, help="Show every place, tensor and size.")
 @click.option(

@@ -7,19 +7,21 @@ import torch
 from torch import Tensor
 
 from symfind.discovery.equation import Unknowns
-from symfind.discovery.generators import Discovered, combination, terms_of
+from symfind.discovery.generators import Discovered, combination, moves, terms_of
+from symfind.discovery.monomials import Theta
 from symfind.discovery.patterns import Pattern, patterns
 from symfind.discovery.rationalise import echelon, rationalise, sparsify
 from symfind.discovery.samples import Sample, Samples
 from symfind.discovery.search import Found
+from symfind.discovery.spans import span
 from symfind.discovery.words import describe
 from symfind.errors import InputError
-from symfind.verify import Function
-from symfind.verify.nullity import Draw
+from symfind.verify import budget
 
 TOLERANCE = 1e-9  # of both residuals, at points that were not used
 _FRESH = 2  # such points
 _TIME = 0.1  # of a flow that moves every tensor by about its own size in unit time
+_DEPENDENT = 1e-6  # part of a direction, of unit norm, that others do not give
 _FLOOR = 1e-3  # effects are compared with at least this part of the output's norm
 
 
@@ -40,29 +42,78 @@ class Basis:
     rejected: int
 
 
-def checked(found: Found, samples: Samples, draw: Draw, seed: int) -> Basis:
-    """The basis of the solutions that stands two tests.
+def checked(
+    found: Sequence[Found], samples: Samples, seed: int, theta: Theta, known: Tensor
+) -> Basis:
+    """The bases of the solutions that stand two tests.
 
     At fresh points, the derivative of the output along each generator is compared with that along
     a random direction. And the output itself must stay under the flow of a random combination of
     all generators; where it does not (an operation can claim a derivative of zero that it does not
     have), each has to show that its own flow leaves the output alone.
 
+    Of the solutions on a neighbourhood those are looked at that add to the span of the others.
+
     Args:
-        found: the solutions.
-        samples: those beyond the points of the solution are fresh.
-        draw: draws inputs.
+        found: the solutions, on all tensors or on neighbourhoods.
+        samples: of all parameters.
         seed: of the second test.
+        theta: a generic point, where dimensions are counted.
+        known: directions there, [parameters, known], that count for nothing.
     """
-    unknowns = found.unknowns
+    generators: list[Discovered] = []
+    directions = known[:, :0]
+    rejected = 0
+    for one in found:
+        budget.check()
+        whole = len(one.part.slices) == len(samples.slices)
+        first = whole and one is found[0] and not known.shape[1]
+        rows = _rows(one, theta, None if first else torch.cat([known, directions], 1))
+        good = _standing(rows, one)
+        stays = _staying(good, samples, seed)
+        rejected += len(rows) - sum(stays)
+        generators += [g for g, ok in zip(good, stays, strict=True) if ok]
+        directions = moves(generators, theta, samples.slices)
+    generators = [replace(g, id=f"g{i + 1}") for i, g in enumerate(generators)]
+    kinds = patterns(generators, directions, known)
+    dimension = sum(kind.dimension for kind in kinds)
+    return Basis(tuple(generators), kinds, dimension, rejected)
+
+
+def _rows(found: Found, theta: Theta, known: Tensor | None) -> Tensor:
+    """Sparse combinations of fields that solve the equation; those that add to known directions."""
+    unknowns, part = found.unknowns, found.part
     rows = sparsify(unknowns.spread(echelon(found.solution.null)), unknowns.relations)
+    if known is None:
+        return rows
+    rows = rows[torch.argsort((rows != 0).sum(1), stable=True)]
+    here = Sample(dict(theta), rows[:0], 0)
+    directions = part.placed(unknowns.fields(here, part.slices) @ rows.T)
+    return rows[_adding(directions, span(known))]
+
+
+def _adding(columns: Tensor, basis: Tensor) -> list[int]:
+    """Which columns, one after another, are not in the span of a basis and those before them."""
+    chosen = []
+    for i, column in enumerate(columns.T):
+        rest = column / column.norm().clamp(min=1e-300)
+        for _ in range(2):
+            rest = rest - basis @ (basis.T @ rest)
+        if float(rest.norm()) > _DEPENDENT:
+            chosen.append(i)
+            basis = torch.cat([basis, (rest / rest.norm())[:, None]], 1)
+    return chosen
+
+
+def _standing(rows: Tensor, found: Found) -> list[Discovered]:
+    """Generators of the solutions that are null at fresh points, exact where that is so."""
+    unknowns, part = found.unknowns, found.part
     rational = [rationalise(row) for row in rows]
     exact = torch.stack([row for row, _ in rational]) if rational else rows
-    fresh = [samples[found.solution.points + i] for i in range(_FRESH)]
-    of_exact = _residuals(exact, unknowns, fresh, samples.slices)
-    of_numbers = _residuals(rows, unknowns, fresh, samples.slices)
-    standing: list[Discovered] = []
-    kept: list[Tensor] = []
+    fresh = [part[found.solution.points + i] for i in range(_FRESH)]
+    of_exact = _residuals(exact, unknowns, fresh, part.slices)
+    of_numbers = _residuals(rows, unknowns, fresh, part.slices)
+    standing = []
     for row, fractions, number, residual, loose in zip(
         exact, (f for _, f in rational), rows, of_exact, of_numbers, strict=True
     ):
@@ -70,20 +121,8 @@ def checked(found: Found, samples: Samples, draw: Draw, seed: int) -> Basis:
             row, fractions, residual = number, False, loose
         if residual <= TOLERANCE:
             terms = terms_of(row, unknowns, fractions)
-            name = f"g{len(standing) + 1}"
-            standing.append(Discovered(name, describe(terms), fractions, residual, terms))
-            kept.append(row)
-    good = _staying(standing, samples.function, draw, seed)
-    generators = tuple(
-        replace(g, id=f"g{i + 1}")
-        for i, g in enumerate(g for g, ok in zip(standing, good, strict=True) if ok)
-    )
-    chosen = [row for row, ok in zip(kept, good, strict=True) if ok]
-    stacked = torch.stack(chosen) if chosen else rows[:0]
-    directions = unknowns.fields(fresh[0], samples.slices) @ stacked.T
-    kinds = patterns(generators, directions)
-    dimension = sum(kind.dimension for kind in kinds)
-    return Basis(generators, kinds, dimension, len(rows) - len(generators))
+            standing.append(Discovered("", describe(terms), fractions, residual, terms))
+    return standing
 
 
 def _residuals(
@@ -106,13 +145,13 @@ def _residuals(
     return worst.tolist()
 
 
-def _staying(found: Sequence[Discovered], function: Function, draw: Draw, seed: int) -> list[bool]:
+def _staying(found: Sequence[Discovered], samples: Samples, seed: int) -> list[bool]:
     """Which generators leave the output alone when they are followed for a while."""
     if not found:
         return []
-    rng = torch.Generator().manual_seed(seed)
+    function, rng = samples.function, torch.Generator().manual_seed(seed)
     theta = function.random_point(rng)
-    inputs = draw(rng)
+    inputs = samples.draw(rng)
     value = function(theta, inputs)
 
     def stays(generator: Discovered) -> bool:

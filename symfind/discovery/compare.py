@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from symfind.discovery.decompose import svd
 from symfind.solve.family import Family
 from symfind.solve.point import Point
 from symfind.solve.rank import columns, rank
@@ -113,7 +114,7 @@ def support(
     if missing <= 0:
         return ()
     one, other = _span(one), _span(other)
-    left = torch.linalg.svd(one - other @ (other.T @ one), full_matrices=False).U[:, :missing]
+    left = svd(one - other @ (other.T @ one))[0][:, :missing]
     return tuple(
         name for name, place in slices.items()
         if left[place].numel() and float(left[place].square().sum(0).max()) > _SHARE
@@ -126,5 +127,5 @@ def _span(matrix: Tensor) -> Tensor:
     matrix = matrix[:, norms > 0] / norms[norms > 0]
     if not matrix.numel():
         return matrix[:, :0]
-    u, s, _ = torch.linalg.svd(matrix, full_matrices=False)
+    u, s, _ = svd(matrix)
     return u[:, s > _DEPENDENT * s[0]]

@@ -1,10 +1,14 @@
 """The dictionary: which local vector fields are tried, in tiers from plain to far-fetched.
 
-- *plain*: multiplication of every axis of every tensor by matrix units, translations, and shifts
-  of vectors by products (`b -> b + W a`: what moves on a bond is taken back by the next bias).
-- *dressed*: the same as *plain* in tensors that have been freed of a gain. A rotation between a
-  gain γ and its reader acts as `W -> W Γ A Γ^-1`, a relation of what is normalised as
-  `W -> W + s (1/γ)^T`; no constant matrix does that.
+- *own*: every tensor by constants alone: multiplication of each axis by matrix units, translations.
+- *dressed*: the same in tensors that have been freed of a gain. A rotation between a gain γ and
+  its reader acts as `W -> W Γ A Γ^-1`, a relation of what is normalised as `W -> W + s (1/γ)^T`;
+  no constant matrix does that.
+- *shifts*: vectors move by products (`b -> b + W a`: what moves on a bond is taken back by the next
+  bias).
+- *dressed shifts*: the same where the vector or the product is freed of a gain.
+- *divided*: translations divided by a vector, and shifts by the quotient of two: the relations of
+  what is normalised, where the gain is no symmetry itself because others read it as well.
 - *unseen*: moves along what another tensor does not see: `W -> W + A (I - V V^+)`.
 - *sliced*: multiplication of an axis at one index of another (one matrix for each element of a
   batch, each group of channels), and the products that go with it.
@@ -23,7 +27,9 @@ from dataclasses import dataclass, field, replace
 
 from symfind.discovery.monomials import Form, Monomial, Source, squeezed
 
-TIERS = ("plain", "dressed", "unseen", "sliced", "parallel", "crossed")
+NEAR = ("own", "dressed", "shifts", "dressed shifts")
+FAR = ("divided", "unseen", "sliced", "parallel", "crossed")
+TIERS = NEAR + FAR
 
 
 @dataclass(frozen=True)
@@ -108,21 +114,27 @@ def tier(
     Args:
         name: one of `TIERS`.
         shapes: all parameters.
-        dresses: gains by the tensor that they dress.
+        dresses: gains by the tensor that they dress; vectors to divide by, for the tier of these.
     """
     dressed = [Shape(s.name, s.full, tuple(dresses[s.name])) for s in shapes if dresses.get(s.name)]
     match name:
-        case "plain":
-            return [*_multiplications(shapes), *_shifts(shapes, shapes), *_translations(shapes)]
+        case "own":
+            return [*_multiplications(shapes), *_translations(shapes)]
+        case "shifts":
+            return list(_shifts(shapes, shapes))
         case "sliced":
             return list(_sliced(shapes))
         case "parallel":
             return [*_parallel(shapes), *_scaled_shifts(shapes, shapes)]
         case "dressed":
+            return [*_multiplications(dressed), *_translations(dressed)]
+        case "dressed shifts":
             return [
-                *_multiplications(dressed), *_shifts(shapes, dressed), *_shifts(dressed, shapes),
-                *_scaled_shifts(shapes, dressed), *_translations(dressed),
+                *_shifts(shapes, dressed), *_shifts(dressed, shapes),
+                *_scaled_shifts(shapes, dressed),
             ]  # fmt: skip
+        case "divided":
+            return list(_divided(shapes, dresses))
         case "unseen":
             return list(_unseen(shapes))
         case "crossed":
@@ -217,6 +229,17 @@ def _scaled_shifts(targets: Sequence[Shape], sources: Sequence[Shape]) -> Iterat
         for s in sources:
             if len(t.sizes) == len(s.sizes) == 1 and s.name != t.name:
                 yield _product(t, s, {}, f"{{}} {_shown(s)}")
+
+
+def _divided(shapes: Sequence[Shape], dresses: Mapping[str, Sequence[Dress]]) -> Iterator[Monomial]:
+    """Translations by reciprocals of a vector, and vectors that move by quotients of two others."""
+    for s in shapes:
+        for dress in dresses.get(s.name, ()):
+            divided = replace(s, dresses=(dress,))
+            if len(s.sizes) > 1:
+                yield from _translations([divided])
+            else:
+                yield from _scaled_shifts(shapes, [divided])
 
 
 def _sliced(shapes: Sequence[Shape]) -> Iterator[Monomial]:

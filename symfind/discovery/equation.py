@@ -12,9 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from symfind.discovery.absorb import Fields, absorb
+from symfind.discovery.decompose import svd
 from symfind.discovery.monomials import Monomial
-from symfind.discovery.samples import Sample, Samples
-from symfind.verify.rank import NOISE, Spectrum, reveal
+from symfind.discovery.samples import Part, Sample
+from symfind.verify.rank import NOISE, Spectrum, widest_gap
 from symfind.verify.rowspace import RowSpace
 
 _DEPENDENT = 1e-8  # part of a field, of unit norm, that earlier ones do not give
@@ -50,7 +52,7 @@ class Unknowns:
         return len(self.kept)
 
     def apply(self, rows: Tensor, sample: Sample, slices: Mapping[str, slice]) -> Tensor:
-        """Covectors [rows, parameters] on all fields at a point: [rows, fields]."""
+        """Covectors [rows, scalars] on all fields at a point: [rows, fields]."""
         shapes = {name: value.squeeze().shape for name, value in sample.theta.items()}
         parts = [
             block.pull(
@@ -62,9 +64,24 @@ class Unknowns:
         return torch.cat(parts, 1)
 
     def fields(self, sample: Sample, slices: Mapping[str, slice]) -> Tensor:
-        """All fields at a point as columns, [parameters, fields]."""
-        size = sum(value.numel() for value in sample.theta.values())
+        """All fields at a point as columns, [scalars, fields]."""
+        size = max((place.stop for place in slices.values()), default=0)
         return self.apply(torch.eye(size, dtype=torch.float64), sample, slices)
+
+    def by_target(self) -> tuple[Fields, ...]:
+        """The unknowns of every tensor."""
+        found: dict[str, list[tuple[Monomial, Tensor, Tensor]]] = {}
+        start = 0
+        for block in self.blocks:
+            inside = (self.kept >= start) & (self.kept < start + block.count)
+            own = inside.nonzero().flatten()
+            if len(own):
+                found.setdefault(block.target, []).append((block, self.kept[own] - start, own))
+            start += block.count
+        return tuple(
+            Fields(name, tuple((b, i) for b, i, _ in own), torch.cat([p for _, _, p in own]))
+            for name, own in found.items()
+        )
 
     def spread(self, rows: Tensor) -> Tensor:
         """Combinations of the independent fields, [rows, count], as ones of all [rows, fields]."""
@@ -73,7 +90,7 @@ class Unknowns:
         return full
 
 
-def independent(blocks: Sequence[Monomial], samples: Samples) -> Unknowns:
+def independent(blocks: Sequence[Monomial], samples: Part) -> Unknowns:
     """Leave out every field that is a constant combination of earlier ones, or zero.
 
     Fields of different tensors are independent of each other, so each tensor is looked at alone.
@@ -94,7 +111,7 @@ def independent(blocks: Sequence[Monomial], samples: Samples) -> Unknowns:
     return Unknowns(tuple(blocks), torch.cat(kept).sort().values, torch.cat(relations))
 
 
-def _leading(own: Sequence[tuple[int, Monomial]], samples: Samples) -> tuple[Tensor, Tensor]:
+def _leading(own: Sequence[tuple[int, Monomial]], samples: Part) -> tuple[Tensor, Tensor]:
     """Which fields of one tensor do not depend on those before them, and how the others do."""
     first = samples[0].theta[own[0][1].target]
     count = sum(block.count for _, block in own)
@@ -136,33 +153,51 @@ class Solution:
     settled: bool
 
 
-def solve(unknowns: Unknowns, samples: Samples) -> Solution:
-    """Stack equations at random points until their null space stays."""
-    space = RowSpace(unknowns.count)
-    used = 0
+def solve(unknowns: Unknowns, part: Part) -> Solution:
+    """Stack equations at random points until their null space stays.
+
+    Args:
+        unknowns: fields of the tensors.
+        part: points with derivatives by these tensors.
+    """
+    fewer, used = absorb(unknowns.by_target(), unknowns.count, part)
+    # beside what may well be null in all its parts, something that is not gives the scale
+    rng = torch.Generator().manual_seed(unknowns.count)
+    typical = torch.randn(unknowns.count, 1, generator=rng, dtype=torch.float64)
+    tried = torch.cat([fewer, typical / typical.norm()], 1)
+    space = RowSpace(tried.shape[1])
 
     def equations() -> Tensor:
         nonlocal used
-        sample = samples[used]
+        sample = part[used]
         used += 1
-        return unknowns.apply(sample.rows, sample, samples.slices)[:, unknowns.kept]
+        return unknowns.apply(sample.rows, sample, part.slices)[:, unknowns.kept] @ tried
 
-    worth = 0
-    while worth < _SPARE * unknowns.count or used < 2:
+    worth = 0  # of points that were not used yet
+    while worth < _SPARE * tried.shape[1]:
         space.add(equations())
-        rank = samples[used - 1].rank
-        worth += max(rank, 1)
+        worth += max(part[used - 1].rank, 1)
     for _ in range(_ROUNDS):
-        known = reveal(space.matrix())
-        null = known.null / known.scales[:, None]
-        null = null / null.norm(dim=0)
+        spectrum, null = _decided(space.matrix())
         new = [equations() for _ in range(_CONFIRM)]
-        seen = max((float((rows @ null).norm()) for rows in new), default=0.0)
-        typical = max(float(rows.norm()) for rows in new)
+        seen = max((float((rows[:, :-1] @ null).norm()) for rows in new), default=0.0)
+        largest = max(float(rows.norm()) for rows in new)
         for rows in new:
             space.add(rows)
-        if null.shape[1] == 0 or seen <= 10**NOISE * typical * null.shape[1]:
-            return Solution(null, known.spectrum, used, known.spectrum.clear)
+        if null.shape[1] == 0 or seen <= 10**NOISE * largest * null.shape[1]:
+            return Solution(fewer @ null, spectrum, used, spectrum.clear)
         for _ in range(used // 2):
             space.add(equations())
-    return Solution(null, known.spectrum, used, False)
+    return Solution(fewer @ null, spectrum, used, False)
+
+
+def _decided(matrix: Tensor) -> tuple[Spectrum, Tensor]:
+    """The rank of a matrix, and its null vectors that vanish in the last coordinate, without it."""
+    factor = torch.linalg.qr(matrix, mode="r").R if len(matrix) > matrix.shape[1] else matrix
+    _, values, vh = svd(factor, full=True)
+    spectrum = widest_gap(values)
+    null = vh[spectrum.rank :].T
+    last = null[-1:]
+    if null.shape[1] and float(last.norm()) > _ZERO:
+        null = null @ svd(last, full=True)[2][1:].T
+    return spectrum, null[:-1]

@@ -9,17 +9,19 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from symfind.discovery.decompose import svd
 from symfind.discovery.dictionary import Dress, Shape, diagonals
 from symfind.discovery.equation import independent, solve
 from symfind.discovery.monomials import Monomial
-from symfind.discovery.samples import Samples
+from symfind.discovery.samples import Part
 
 _INSIDE = 1e-7  # distance from a span of a vector that is in it
 _DEPENDENT = 1e-8  # relative singular value of a direction that is not there
+_AWAY = 0.05  # of the mean of its entries, by which a vector stays away from zero
 _POINTS = 3  # at which the size of a gain is looked at
 
 
-def dresses(shapes: Sequence[Shape], samples: Samples) -> dict[str, list[Dress]]:
+def dresses(shapes: Sequence[Shape], samples: Part) -> dict[str, list[Dress]]:
     """By tensor, the gains that multiply one of its axes.
 
     Where several vectors scale together (a gain and the offset after it), the one that stays
@@ -56,6 +58,22 @@ def dresses(shapes: Sequence[Shape], samples: Samples) -> dict[str, list[Dress]]
     return found
 
 
+def divisors(shapes: Sequence[Shape], part: Part) -> dict[str, list[Dress]]:
+    """By tensor, the vectors that one of its axes may be divided by: whatever has its size.
+
+    A field must be smooth, so that the entries of the vector have to stay away from zero.
+    """
+    safe = [s for s in shapes if len(s.sizes) == 1 and _distance(s.name, part) > _AWAY]
+    return {
+        s.name: [
+            Dress(v.name, axis, 1 if len(s.sizes) == 1 else -1)
+            for v in safe if v.name != s.name
+            for axis, n in enumerate(s.sizes) if n == v.sizes[0]
+        ]
+        for s in shapes
+    }  # fmt: skip
+
+
 def _power(
     span: Tensor, vector: int, axis: int, blocks: Sequence[Monomial], places: Sequence[slice]
 ) -> int:
@@ -73,7 +91,7 @@ def _power(
     both = (blocks[vector].target, blocks[axis].target)
     seen = [k for k, block in enumerate(blocks) if block.target in both]
     part = torch.cat([span[:, places[k]] for k in seen], 1)
-    _, values, basis = torch.linalg.svd(part, full_matrices=False)
+    _, values, basis = svd(part)
     basis = basis[values > _DEPENDENT * values[:1].clamp(min=1e-300)]
     eye = torch.eye(blocks[vector].count, dtype=span.dtype)
 
@@ -91,7 +109,7 @@ def _power(
     return next((power for power in (1, -1) if inside(1, power)), 0)
 
 
-def _distance(name: str, samples: Samples) -> float:
+def _distance(name: str, samples: Part) -> float:
     """How far from zero the entries of a vector stay, relative to their size."""
     values = [samples.theta(i)[name].abs() for i in range(_POINTS)]
     return min(float(v.min() / v.mean()) for v in values)

@@ -140,3 +140,20 @@ def combination(generators: Sequence[Discovered], rng: torch.Generator) -> Disco
 def _entries(values: Tensor) -> dict[str, Any]:
     places = values.nonzero().tolist() if values.ndim else [[]]
     return {",".join(map(str, place)): float(values[tuple(place)]) for place in places}
+
+
+def moves(generators: Sequence[Discovered], theta: Theta, slices: Mapping[str, slice]) -> Tensor:
+    """The vector fields at a point as columns, [parameters, generators].
+
+    Args:
+        generators: the fields.
+        theta: the point.
+        slices: where each tensor is.
+    """
+    size = max((place.stop for place in slices.values()), default=0)
+    columns = torch.zeros(size, len(generators), dtype=torch.float64)
+    one = torch.ones(1, dtype=torch.float64)
+    for i, generator in enumerate(generators):
+        for name, change in generator.direction(theta, one).items():
+            columns[slices[name], i] = change.reshape(-1)
+    return columns

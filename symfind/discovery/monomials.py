@@ -14,6 +14,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from symfind.discovery.decompose import svd
+
 Form = Literal["value", "reciprocal", "kernel"]
 Theta = Mapping[str, Tensor]
 
@@ -47,7 +49,7 @@ class Source:
             return tensor.reciprocal()
         if self.form == "kernel":
             matrix = tensor.movedim(self.axis, 0).flatten(1)
-            u, s, _ = torch.linalg.svd(matrix, full_matrices=False)
+            u, s, _ = svd(matrix)
             u = u[:, s > _KERNEL * s[0]]
             return torch.eye(len(u), dtype=u.dtype, device=u.device) - u @ u.T
         return tensor

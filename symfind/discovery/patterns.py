@@ -31,18 +31,19 @@ class Pattern:
     generators: tuple[str, ...]
 
 
-def patterns(found: Sequence[Discovered], directions: Tensor) -> tuple[Pattern, ...]:
+def patterns(found: Sequence[Discovered], directions: Tensor, known: Tensor) -> tuple[Pattern, ...]:
     """The kinds of generators, those that add most first.
 
     Args:
         found: generators.
         directions: of each at one generic point, as columns.
+        known: directions there that count for nothing, as columns.
     """
     groups: dict[str, list[int]] = {}
     for i, generator in enumerate(found):
         groups.setdefault(pattern(generator.terms), []).append(i)
     kinds = []
-    seen, before = directions[:, :0], 0
+    seen, before = known, rank(known)
     for text, members in sorted(groups.items(), key=lambda g: _complexity(found[g[1][0]])):
         seen = torch.cat([seen, directions[:, members]], 1)
         after = rank(seen)

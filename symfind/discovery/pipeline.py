@@ -1,5 +1,6 @@
 """Symmetries of a model without any rule: its derivatives are all that is asked for."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -12,10 +13,11 @@ from symfind.analysis.verification import verify_derived
 from symfind.discovery.check import Basis, checked
 from symfind.discovery.compare import Comparison, Symbolic, compare, support
 from symfind.discovery.dictionary import Shape
-from symfind.discovery.generators import Discovered
+from symfind.discovery.explore import MOST_FIELDS, Exploration
+from symfind.discovery.generators import Discovered, moves
 from symfind.discovery.result import Discovery, Status
-from symfind.discovery.samples import Sample, Samples
-from symfind.discovery.search import Found, search
+from symfind.discovery.samples import Samples
+from symfind.discovery.search import Found
 from symfind.errors import InputError, TraceError
 from symfind.load import resolve
 from symfind.trace import Graph, trace_loaded
@@ -23,7 +25,6 @@ from symfind.verify import Function, Nullity, measure_nullity
 from symfind.verify.threads import fitting_threads
 
 MOST_PARAMETERS = 2000
-MOST_FIELDS = 4000
 
 
 def discover(
@@ -111,20 +112,24 @@ def _discovery(
     subject.tell("measuring the nullity")
     fresh = subject.fresh()
     measured = measure_nullity(function, fresh, seed=subject.seed, progress=subject.tell)
-    clear = measured.status == "clear"
     shapes = [Shape(name, function.shapes[name]) for name in function.names]
     samples = Samples(function, fresh, subject.seed + 1)
-    found = search(shapes, samples, measured.nullity if clear else None, fields, subject.tell)
+    exploration = Exploration(shapes, samples, measured, fields, subject.tell)
+    exploration.run()
+    found = exploration.found
     subject.tell("checking generators")
-    basis = checked(found, samples, fresh, subject.seed) if found else Basis((), (), 0, 0)
-    if found is None and shapes:
+    theta = measured.theta or samples.theta(0)
+    none = torch.zeros(function.count, 0, dtype=torch.float64)
+    basis = checked(found, samples, subject.seed, theta, none)
+    if exploration.unclear:
         reason = "no clear gap in the spectrum of the stacked equation"
     elif basis.rejected:
         reason = "solutions that fail at other points, or whose flow changes the output"
     else:
         reason = measured.reason
-    status: Status = "complete" if basis.dimension == measured.nullity else "incomplete"
-    spectrum = found.solution.spectrum if found else None
+    complete = basis.dimension == measured.nullity
+    status: Status = "complete" if complete else "incomplete"
+    largest = max(found, key=lambda f: f.dictionary.count, default=None)
     return Discovery(
         model=subject.loaded.name,
         spec=subject.loaded.spec,
@@ -133,17 +138,25 @@ def _discovery(
         dimension=basis.dimension,
         status="undetermined" if reason else status,
         reason=reason,
-        remainder=_remainder(found, measured, samples) if found and not reason else (),
-        fields=found.dictionary.count if found else 0,
-        independent=found.unknowns.count if found else 0,
-        points=found.solution.points if found else 0,
-        gap=(round(spectrum.kept, 1), round(spectrum.dropped, 1)) if spectrum else None,
+        remainder=() if reason else _remainder(basis, measured, samples),
+        fields=largest.dictionary.count if largest else 0,
+        independent=largest.unknowns.count if largest else 0,
+        points=max((f.solution.points for f in found), default=0),
+        gap=_narrowest(found),
         rejected=basis.rejected,
-        left_out=found.left_out if found else (),
+        left_out=() if complete else tuple(exploration.left_out),
         patterns=basis.patterns,
         generators=basis.generators,
         comparison=_comparison(basis.generators, symbolic, samples),
+        searched=exploration.searched,
     )
+
+
+def _narrowest(found: Sequence[Found]) -> tuple[float, float] | None:
+    """The narrowest gap that decided a dimension."""
+    gaps = [(f.solution.spectrum.kept, f.solution.spectrum.dropped) for f in found]
+    kept, dropped = min(gaps, key=lambda g: g[0] - g[1], default=(math.nan, math.nan))
+    return (round(kept, 1), round(dropped, 1)) if gaps else None
 
 
 def _comparison(
@@ -152,18 +165,14 @@ def _comparison(
     if isinstance(symbolic, str):
         return Comparison(0, 0, (), 0, (), (), symbolic)
     theta = samples.theta(0)
-    directions = torch.zeros(samples.function.count, len(found), dtype=torch.float64)
-    one = torch.ones(1, dtype=torch.float64)
-    for i, generator in enumerate(found):
-        for name, change in generator.direction(theta, one).items():
-            directions[samples.slices[name], i] = change.reshape(-1)
+    directions = moves(found, theta, samples.slices)
     return compare(directions, symbolic, theta, samples.slices)
 
 
-def _remainder(found: Found, measured: Nullity, samples: Samples) -> tuple[str, ...]:
+def _remainder(basis: Basis, measured: Nullity, samples: Samples) -> tuple[str, ...]:
     """The tensors that carry what is null and not discovered."""
-    missing = (measured.nullity or 0) - found.dimension
+    missing = (measured.nullity or 0) - basis.dimension
     if missing <= 0 or measured.theta is None or measured.null is None:
         return ()
-    at = Sample(measured.theta, torch.zeros(0, measured.parameters, dtype=torch.float64), 0)
-    return support(measured.null, found.directions(at, samples.slices), samples.slices, missing)
+    known = moves(basis.generators, measured.theta, samples.slices)
+    return support(measured.null, known, samples.slices, missing)

@@ -12,10 +12,11 @@ from torch import Tensor
 
 Coefficient = Fraction | float
 
-_PIVOT = 1e-6  # entries of orthonormal rows, below which there is no pivot
-_ZERO = 1e-9  # entries of the echelon form that count as zero
+_PIVOTS = (1e-2, 1e-4, 1e-6)  # entries of orthonormal rows, below which there is no pivot
+_ZERO = 1e-8  # entries of the echelon form that count as zero
 _PASSES = 8  # over all rows
 _DENOMINATOR = 360
+_NEAR = 1e-7  # the same before anything is added up, where rounding is still that of a solution
 _CLOSE = 1e-9  # distance of a number from the fraction it is taken for
 
 
@@ -27,39 +28,52 @@ def echelon(null: Tensor) -> Tensor:
     pivots = _pivots(ortho.clone())
     # solved at once from the untouched rows, so that no rounding piles up
     rows = torch.linalg.solve(ortho[:, pivots], ortho)
-    return torch.where(rows.abs() < _ZERO, 0.0, rows)
+    return _snapped(rows)
+
+
+def _snapped(rows: Tensor) -> Tensor:
+    """The rows whose entries all are close to fractions, with these; the others as they are.
+
+    What is added up afterwards has no error then. That the fractions are right is not decided
+    here: generators are checked with their final coefficients.
+    """
+    rows = torch.where(rows.abs() < _ZERO, 0.0, rows)
+    return torch.stack([exact if good else row for row in rows
+                        for exact, good in [rationalise(row, _NEAR)]])  # fmt: skip
 
 
 def _pivots(rows: Tensor) -> list[int]:
     """The first columns that are independent; the rows are eliminated in place."""
     pivots: list[int] = []
-    for column in range(rows.shape[1]):
-        done = len(pivots)
-        if done == len(rows):
-            break
-        largest = int(rows[done:, column].abs().argmax()) + done
-        if float(rows[largest, column].abs()) < _PIVOT:
-            continue
-        rows[[done, largest]] = rows[[largest, done]]
-        rows[done] /= rows[done, column].clone()
-        rest = rows[:, column].clone()
-        rest[done] = 0.0
-        rows -= rest[:, None] * rows[done]
-        pivots.append(column)
+    # small pivots, which cost precision, only where there are no others
+    for least in _PIVOTS:
+        for column in range(rows.shape[1]):
+            done = len(pivots)
+            if done == len(rows):
+                return pivots
+            largest = int(rows[done:, column].abs().argmax()) + done
+            if float(rows[largest, column].abs()) < least:
+                continue
+            rows[[done, largest]] = rows[[largest, done]]
+            rows[done] /= rows[done, column].clone()
+            rest = rows[:, column].clone()
+            rest[done] = 0.0
+            rows -= rest[:, None] * rows[done]
+            pivots.append(column)
     return pivots
 
 
-def fraction(value: float) -> Coefficient:
+def fraction(value: float, close: float = _CLOSE) -> Coefficient:
     """The fraction with a small denominator that a number is, or the number."""
     near = Fraction(value).limit_denominator(_DENOMINATOR)
-    return near if abs(value - near) <= _CLOSE * max(1.0, abs(value)) else value
+    return near if abs(value - near) <= close * max(1.0, abs(value)) else value
 
 
-def rationalise(row: Tensor) -> tuple[Tensor, bool]:
+def rationalise(row: Tensor, close: float = _CLOSE) -> tuple[Tensor, bool]:
     """Coefficients with every fraction in its place, and whether all of them are fractions."""
     result, exact = torch.zeros_like(row), True
     for index in row.nonzero().flatten().tolist():
-        value = fraction(float(row[index]))
+        value = fraction(float(row[index]), close)
         exact &= isinstance(value, Fraction)
         result[index] = float(value)
     return result, exact

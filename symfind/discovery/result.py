@@ -28,15 +28,19 @@ class Discovery:
             where one of them has no clear answer.
         reason: why it is undetermined.
         remainder: tensors that carry the null directions which no generator gives.
-        fields: size of the dictionary that was solved over; tiers that added nothing are not in it.
+        fields: size of the largest dictionary that was solved over; tiers that added nothing are
+            not in it.
         independent: those of them that are independent.
         points: random points at which the equation was stacked.
-        gap: log10 of the singular values at the two sides of the decision, relative to the largest.
+        gap: log10 of the singular values at the two sides of the decision, relative to the largest;
+            the narrowest, where there were several.
         rejected: solutions that did not stand a check at fresh points.
         left_out: blocks of fields that there was no room for.
         patterns: the generators by kind.
         generators: a sparse basis of the solutions.
         comparison: with what the rules derive.
+        searched: how often an equation was looked at: once for a small model, else once for each
+            neighbourhood of a few tensors.
     """
 
     model: str
@@ -56,6 +60,7 @@ class Discovery:
     patterns: tuple[Pattern, ...]
     generators: tuple[Discovered, ...]
     comparison: Comparison
+    searched: int = 1
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, coefficients as fractions in text."""

@@ -1,5 +1,6 @@
 """Random points of parameter space, each with Jacobian rows over fresh inputs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,14 +10,18 @@ from symfind.verify.function import Function, Point
 from symfind.verify.nullity import Draw
 from symfind.verify.rows import Rows
 
+_NOISE = 1e-13  # of the norm of all rows, below which a column is zero but for rounding
+_SEEN = 1e-10  # relative singular value of a direction that some input sees
+
 
 @dataclass(frozen=True)
 class Sample:
     """A point and what some inputs see there.
 
     Attributes:
-        theta: the parameters.
-        rows: a matrix [rows, parameters] with the row space of their Jacobian, of norm one.
+        theta: all parameters.
+        rows: a matrix with the row space of their Jacobian, of norm one; its columns are the
+            scalars of the tensors that are looked at.
         rank: of the rows, roughly: how many equations they are worth.
     """
 
@@ -26,7 +31,7 @@ class Sample:
 
 
 class Samples:
-    """Samples made when they are first asked for, and kept.
+    """Points and Jacobian rows, made when they are first asked for, and kept.
 
     Args:
         function: what is differentiated.
@@ -35,37 +40,100 @@ class Samples:
     """
 
     def __init__(self, function: Function, draw: Draw, seed: int) -> None:
-        self.function = function
+        self.function, self.draw = function, draw
         self._points_rng = torch.Generator().manual_seed(seed)
         self._rows = Rows(function, draw, torch.Generator().manual_seed(seed))
         self._points: list[Point] = []
-        self._made: dict[int, Sample] = {}
-        start = 0
-        self.slices: dict[str, slice] = {}
-        for name in function.names:
-            size = torch.Size(function.shapes[name]).numel()
-            self.slices[name] = slice(start, start + size)
-            start += size
+        self._made: dict[int, Tensor] = {}
+        self.slices = places(function, function.names)
 
     def theta(self, index: int) -> Point:
-        """The parameters of the sample of a number, without its rows."""
+        """The parameters of the point of a number."""
         while len(self._points) <= index:
             self._points.append(self.function.random_point(self._points_rng))
         return self._points[index]
 
+    def rows(self, index: int) -> Tensor:
+        """Rows at the point of a number, [rows, parameters]."""
+        if index not in self._made:
+            # inputs of their own for every point: what one batch does not see, another may
+            self._made[index] = self.rows_at(self.theta(index), index)
+        return self._made[index]
+
+    def rows_at(self, theta: Point, inputs: int) -> Tensor:
+        """Rows at any point, [rows, parameters], for the batch of inputs of a number."""
+        self._rows.prepare(theta)
+        rows = self._rows.block(theta, inputs)
+        rows = _triangle(rows / rows.norm().clamp(min=1e-300))
+        # looked at alone, the rounding in what no output depends on would pass for a dependence
+        return torch.where(rows.norm(dim=0) > _NOISE, rows, 0.0)
+
+    def part(self, names: Sequence[str] | None = None) -> "Part":
+        """The same points, with the derivatives by some tensors (all, if none are named)."""
+        return Part(self, self.function.names if names is None else names)
+
+
+class Part:
+    """Samples of the derivatives by some tensors; those by the others are left out.
+
+    Args:
+        samples: of all parameters.
+        names: of the tensors that are looked at.
+    """
+
+    def __init__(self, samples: Samples, names: Sequence[str]) -> None:
+        self.all = samples
+        self.function = samples.function
+        self.slices = places(samples.function, names)
+        self._columns = torch.cat([
+            torch.arange(samples.slices[n].start, samples.slices[n].stop) for n in names
+        ]) if names else torch.zeros(0, dtype=torch.int64)  # fmt: skip
+        self._made: dict[int, Sample] = {}
+
+    @property
+    def count(self) -> int:
+        """Number of scalars that are looked at."""
+        return len(self._columns)
+
+    def scalars(self, name: str) -> int:
+        """Number of scalars of a tensor."""
+        return self.slices[name].stop - self.slices[name].start
+
+    def theta(self, index: int) -> Point:
+        """All parameters, at the point of a number."""
+        return self.all.theta(index)
+
+    def own(self, vectors: Tensor) -> Tensor:
+        """The part [count, ...] of vectors on all parameters, [parameters, ...]."""
+        return vectors[self._columns]
+
+    def placed(self, vectors: Tensor) -> Tensor:
+        """Vectors on these tensors, [count, ...], as ones on all parameters."""
+        full = vectors.new_zeros(self.all.function.count, *vectors.shape[1:])
+        full[self._columns] = vectors
+        return full
+
     def __getitem__(self, index: int) -> Sample:
         """The sample of a number."""
         if index not in self._made:
-            self._made[index] = self._make(index)
+            rows = _triangle(self.all.rows(index)[:, self._columns])
+            values = torch.linalg.svdvals(rows)
+            least = _SEEN * values[:1].clamp(min=1e-300)
+            self._made[index] = Sample(self.theta(index), rows, int((values > least).sum()))
         return self._made[index]
 
-    def _make(self, index: int) -> Sample:
-        theta = self.theta(index)
-        self._rows.prepare(theta)
-        # inputs of their own for every point: what one batch of inputs does not see, another may
-        rows = self._rows.block(theta, index)
-        rows = rows / rows.norm().clamp(min=1e-300)
-        if rows.shape[0] > rows.shape[1]:
-            rows = torch.linalg.qr(rows, mode="r").R
-        values = torch.linalg.svdvals(rows)
-        return Sample(theta, rows, int((values > 1e-10 * values[:1].clamp(min=1e-300)).sum()))
+
+def places(function: Function, names: Sequence[str]) -> dict[str, slice]:
+    """Where each of some tensors is, if their scalars are put one after another."""
+    start = 0
+    slices: dict[str, slice] = {}
+    for name in names:
+        size = torch.Size(function.shapes[name]).numel()
+        slices[name] = slice(start, start + size)
+        start += size
+    return slices
+
+
+def _triangle(rows: Tensor) -> Tensor:
+    """At most as many rows as columns, with the same row space."""
+    return torch.linalg.qr(rows, mode="r").R if rows.shape[0] > rows.shape[1] else rows

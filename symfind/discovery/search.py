@@ -1,17 +1,20 @@
-"""Tier by tier through the dictionary, until the solutions fill the measured null space."""
+"""Tier by tier through the dictionary of some tensors, until what is looked for is found."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from symfind.discovery.dictionary import TIERS, Dictionary, Shape, tier
+from symfind.discovery.dictionary import Dictionary, Dress, Shape, tier
 from symfind.discovery.equation import Solution, Unknowns, independent, solve
-from symfind.discovery.gains import dresses
-from symfind.discovery.samples import Sample, Samples
+from symfind.discovery.gains import divisors
+from symfind.discovery.samples import Part, Sample
 from symfind.solve.rank import rank
+from symfind.verify import budget
 
 _POINTS = 2  # at which the dimension is counted
+
+Gains = Callable[[], Mapping[str, Sequence[Dress]]]
 
 
 @dataclass(frozen=True)
@@ -19,72 +22,88 @@ class Found:
     """What a dictionary gives.
 
     Attributes:
+        part: the samples of the tensors that move.
         dictionary: the fields that were tried.
         unknowns: those that are independent.
         solution: of the equation.
         dimension: of the span of the solutions at a generic point.
-        left_out: blocks of fields that there was no room for.
     """
 
+    part: Part
     dictionary: Dictionary
     unknowns: Unknowns
     solution: Solution
     dimension: int
-    left_out: tuple[str, ...]
 
-    def directions(self, sample: Sample, slices: dict[str, slice]) -> Tensor:
+    def directions(self, sample: Sample) -> Tensor:
         """All solutions at a point, as columns [parameters, generators]."""
-        return self.unknowns.fields(sample, slices)[:, self.unknowns.kept] @ self.solution.null
+        fields = self.unknowns.fields(sample, self.part.slices)[:, self.unknowns.kept]
+        return self.part.placed(fields @ self.solution.null)
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What came of a search.
+
+    Attributes:
+        found: the largest dictionary that was solved with a clear gap; None where none was.
+        left_out: blocks of fields that there was no room for, if it is not enough.
+        solved: fields of all equations that were solved.
+    """
+
+    found: Found | None
+    left_out: tuple[str, ...]
+    solved: int
 
 
 def search(
     shapes: Sequence[Shape],
-    samples: Samples,
-    goal: int | None,
+    part: Part,
+    gains: Gains,
+    enough: Callable[[Found], bool],
     most: int,
+    tiers: Sequence[str],
     tell: Callable[[str], None],
-) -> Found | None:
+) -> Searched:
     """Solve the invariance equation over a growing dictionary.
 
     A tier whose fields add no dimension is taken out again: what it adds are multiples, by
     functions of θ, of what is there.
 
     Args:
-        shapes: the parameters.
-        samples: points with Jacobian rows.
-        goal: dimensions at which to stop, the measured nullity; None goes through all tiers.
+        shapes: the tensors that move, and that fields are made of.
+        part: points with derivatives by these tensors.
+        gains: by tensor, those that multiply one of its axes; asked for when they are needed.
+        enough: whether this is all that is looked for.
         most: fields at most.
+        tiers: of the dictionary, that are tried one after another.
         tell: called with a line on what is being done.
-
-    Returns:
-        The largest dictionary that was solved with a clear gap; None where none was.
     """
     best: Found | None = None
     dictionary = Dictionary()
     left: dict[str, None] = {}
-    for name in TIERS:
-        gains = dresses(shapes, samples) if name == "dressed" else {}
+    solved = 0
+    for name in tiers:
+        budget.check()
+        dressed = gains() if name.startswith("dressed") else {}
+        if name == "divided":
+            dressed = divisors(shapes, part)
         larger = Dictionary(list(dictionary.blocks), [])
-        added = larger.extend(tier(name, shapes, gains), most)
+        added = larger.extend(tier(name, shapes, dressed), most)
         left |= {f"{block.target} -> {block.text}": None for block in larger.left_out}
         if not added:
             continue
         tell(f"solving over {larger.count:,} {name} fields")
-        unknowns = independent(larger.blocks, samples)
-        solution = solve(unknowns, samples)
+        solved += larger.count
+        unknowns = independent(larger.blocks, part)
+        solution = solve(unknowns, part)
         if not solution.settled:
             continue
-        found = Found(larger, unknowns, solution, 0, ())
-        dimension = max(rank(found.directions(samples[i], samples.slices)) for i in range(_POINTS))
+        found = Found(part, larger, unknowns, solution, 0)
+        dimension = max(rank(found.directions(part[i])) for i in range(_POINTS))
         if best is None or dimension > best.dimension:
-            best = Found(larger, unknowns, solution, dimension, ())
+            best = replace(found, dimension=dimension)
             dictionary = larger
-        if goal is not None and dimension >= goal:
-            break
-    if best is None:
-        return None
-    complete = goal is not None and best.dimension >= goal
-    return Found(
-        best.dictionary, best.unknowns, best.solution, best.dimension,
-        () if complete else tuple(left),
-    )  # fmt: skip
+            if enough(best):
+                return Searched(best, (), solved)
+    return Searched(best, tuple(left), solved)

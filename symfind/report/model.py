@@ -271,6 +271,33 @@ class NullSet:
 
 
 @dataclass(frozen=True)
+class FoundField:
+    """A kind of vector field that no rule derives, and that leaves the function as it is.
+
+    It was found as a solution of the linearised invariance equation. It is no part of the totals.
+
+    Attributes:
+        text: how it acts, `w.weight -> A w.weight, r.weight -> r.weight A`, A for any coefficients
+            that the generators have.
+        example: one of the generators, with its coefficients.
+        generators: how many there are.
+        dimension: what they add to the derived directions and to the kinds before them.
+        parameters: the tensors that move.
+        exact: whether all coefficients are fractions.
+        residual: the largest derivative of the output along one of them, at fresh points, relative
+            to that along a random direction alike.
+    """
+
+    text: str
+    example: str
+    generators: int
+    dimension: int
+    parameters: tuple[str, ...]
+    exact: bool
+    residual: float
+
+
+@dataclass(frozen=True)
 class TwinMeasure:
     """One small twin: its sizes, what was measured on it, and the model's formula there."""
 
@@ -304,6 +331,8 @@ class Certificate:
         unexplained_sets: the unexplained directions by the fewest tensors that carry them.
         words: what this says, a sentence on every line.
         twins: every twin that was measured, the one of the numbers above last.
+        discovered: vector fields that explain some of the unexplained directions; absent where
+            nothing was unexplained, or it was not looked for them.
     """
 
     status: Literal["complete", "incomplete", "undetermined", "skipped"]
@@ -323,6 +352,7 @@ class Certificate:
     unexplained_sets: tuple[NullSet, ...] = ()
     words: str = ""
     twins: tuple[TwinMeasure, ...] = ()
+    discovered: tuple[FoundField, ...] | None = field(default=None, metadata=OMIT_NONE)
 
 
 @dataclass(frozen=True)

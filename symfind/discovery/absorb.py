@@ -1,0 +1,166 @@
+"""The stacked equation, tensor by tensor.
+
+A symmetry moves any group of tensors within the projection of the null space onto that group. That
+is an equation on the fields of these tensors alone, at every point; it is exact once the group is
+all of them. Tensors are taken into the group one at a time, those first on which the projection is
+narrowest, and after each the combinations of fields that are still possible are few. So no system
+is ever much larger than the fields of one tensor.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from symfind.discovery.decompose import svd
+from symfind.discovery.monomials import Monomial
+from symfind.discovery.samples import Part
+from symfind.verify import budget
+from symfind.verify.rank import reveal
+
+_PROJECTED = 1e-7  # of a unit vector, from which it is part of a projection
+_SPARE, _MOST = 3, 40  # points beyond what the values of a field need, and at most
+_WAITING = 150  # unknowns that are taken into a group at once
+_ZERO = 1e-8  # relative size of what is left of a combination that stays within projections
+
+
+@dataclass(frozen=True)
+class Fields:
+    """The unknown fields of one tensor.
+
+    Attributes:
+        target: the tensor.
+        blocks: its monomials, each with the positions within it that are unknowns.
+        places: of these among all unknowns.
+    """
+
+    target: str
+    blocks: tuple[tuple[Monomial, Tensor], ...]
+    places: Tensor
+
+    def at(self, part: Part, index: int) -> Tensor:
+        """All of them at a point, as columns [scalars of the tensor, fields]."""
+        theta = part.theta(index)
+        value = theta[self.target]
+        eye = torch.eye(value.numel(), dtype=torch.float64)
+        eye = eye.reshape(value.numel(), *value.squeeze().shape)
+        return torch.cat([b.pull(eye, theta)[:, inner] for b, inner in self.blocks], 1)
+
+
+@dataclass
+class Group:
+    """Some tensors, and the combinations of their fields that are still possible.
+
+    Attributes:
+        names: of the tensors.
+        combined: combinations [unknowns, fewer].
+        moves: at every point, what they do to these tensors, [scalars, fewer].
+    """
+
+    names: list[str]
+    combined: Tensor
+    moves: list[Tensor]
+
+    def joined(self, other: "Group") -> "Group":
+        """Both groups as one, each moved as it was."""
+        moves = [torch.block_diag(a, b) for a, b in zip(self.moves, other.moves, strict=True)]
+        combined = torch.cat([self.combined, other.combined], 1)
+        return Group(self.names + other.names, combined, moves)
+
+
+class Absorption:
+    """Null spaces at some points, and groups of fields that are held against them.
+
+    Args:
+        part: points with derivatives by the tensors.
+        points: how many of them.
+    """
+
+    def __init__(self, part: Part, points: int) -> None:
+        self.part, self.points = part, points
+        self.null = [_null(part, i) for i in range(points)]
+
+    def narrow(self, name: str) -> float:
+        """The share of a tensor that no null direction reaches."""
+        own = self.null[0][self.part.slices[name]]
+        return 1.0 - int((torch.linalg.svdvals(own) > _PROJECTED).sum()) / len(own)
+
+    def alone(self, fields: Fields, count: int) -> Group:
+        """The fields of one tensor, [count] unknowns being all there are."""
+        combined = torch.zeros(count, len(fields.places), dtype=torch.float64)
+        combined[fields.places, torch.arange(len(fields.places))] = 1.0
+        moves = [fields.at(self.part, i) for i in range(self.points)]
+        return self.within(Group([fields.target], combined, moves))
+
+    def within(self, group: Group) -> Group:
+        """What keeps to the projections of the null spaces."""
+        budget.check()
+        equations = []
+        for null, moves in zip(self.null, group.moves, strict=True):
+            own = torch.cat([null[self.part.slices[name]] for name in group.names])
+            basis = _range(own)
+            if basis.shape[1] < len(own):
+                equations.append(moves - basis @ (basis.T @ moves))
+        if not equations:
+            return group
+        sizes = torch.stack([m.norm(dim=0) for m in group.moves]).norm(dim=0)
+        keep = _kernel(torch.cat(equations), sizes)
+        return Group(group.names, group.combined @ keep, [m @ keep for m in group.moves])
+
+
+def absorb(fields: Sequence[Fields], count: int, part: Part) -> tuple[Tensor, int]:
+    """Combinations of unknowns that are null at the first points of a sequence, and how many.
+
+    Args:
+        fields: those of every tensor.
+        count: number of unknowns.
+        part: points with derivatives by the tensors.
+    """
+    ratio = max((len(f.places) / part.scalars(f.target) for f in fields), default=0.0)
+    points = min(_MOST, math.ceil(ratio) + _SPARE)
+    absorption = Absorption(part, points)
+    order = sorted(fields, key=lambda f: -absorption.narrow(f.target))
+    group: Group | None = None
+    waiting = 0  # unknowns that were taken in since the group was last looked at
+    for i, own in enumerate(order):
+        alone = absorption.alone(own, count)
+        group = alone if group is None else group.joined(alone)
+        waiting += alone.combined.shape[1]
+        if waiting > _WAITING or i == len(order) - 1:
+            group, waiting = absorption.within(group), 0
+    none = torch.zeros(count, 0, dtype=torch.float64)
+    return group.combined if group else none, points
+
+
+def _null(part: Part, index: int) -> Tensor:
+    """Orthonormal columns of the null space at a point; all, where that has no clear answer."""
+    known = reveal(part[index].rows)
+    if not known.spectrum.clear:
+        return torch.eye(part.count, dtype=torch.float64)
+    return torch.linalg.qr(known.null / known.scales[:, None]).Q
+
+
+def _range(columns: Tensor) -> Tensor:
+    """Orthonormal columns of the range of a part of an orthonormal matrix.
+
+    A random mixing of the columns makes a QR factorisation reveal the rank (Demmel, Dumitriu,
+    Holtz, "Fast linear algebra is stable", 2007, section 5).
+    """
+    rows, count = columns.shape
+    rng = torch.Generator().manual_seed(count)
+    mixing = torch.randn(count, min(rows, count), generator=rng, dtype=columns.dtype)
+    q, r = torch.linalg.qr(columns @ mixing / max(count, 1) ** 0.5)
+    return q[:, r.diagonal().abs() > _PROJECTED]
+
+
+def _kernel(equations: Tensor, sizes: Tensor) -> Tensor:
+    """Columns, orthonormal up to the sizes of the unknowns, that all equations take to zero."""
+    sizes = sizes.clamp(min=1e-300)
+    scaled = equations / sizes
+    if len(scaled) > scaled.shape[1]:
+        scaled = torch.linalg.qr(scaled, mode="r").R
+    _, values, vh = svd(scaled, full=True)
+    keep = vh[int((values > _ZERO).sum()) :].T / sizes[:, None]
+    return torch.linalg.qr(keep).Q
