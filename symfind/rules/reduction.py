@@ -102,9 +102,8 @@ def amax(b: Builder, x: Node, dim: Dims = None, keepdim: bool = False) -> Node:
 
 @rule("logsumexp")
 def logsumexp(b: Builder, x: Node, dim: Dims, keepdim: bool = False) -> Node:
-    """A soft maximum: equal shifts pass; scalings do not, as if a number were added."""
-    y = b.reduce(x, _dims(x, dim), keepdim, unit=1.0, peak=True)
-    return b.add(y, b.number(1.0))
+    """A soft maximum: equal shifts pass, scalings do not."""
+    return b.entrywise(b.reduce(x, _dims(x, dim), keepdim, unit=1.0, peak=True), level=True)
 
 
 @rule("prod")
