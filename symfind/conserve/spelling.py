@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from symfind.algebra.axes import Sizes, extent
 from symfind.rules import primitives as p
+from symfind.solve.environment import known_value
 from symfind.solve.family import Family, MatrixFamily, ScalingFamily, ShiftFamily
 from symfind.solve.matrices import Member
 
@@ -161,9 +162,18 @@ def _block(source: p.Source, cell: int, fixed: dict[int, str], plain: bool) -> s
     text = source.key if plain else tex_name(source.key)
     if len(source.cells) > 1:
         text += rf"⟨{cell + 1}/{len(source.cells)}⟩" if plain else rf"^{{({cell + 1})}}"
-    if not fixed:
-        return text
-    return f"{text}[{','.join(tags)}]" if plain else f"{text}_{{{','.join(tags)}}}"
+    if fixed:
+        text = f"{text}[{','.join(tags)}]" if plain else f"{text}_{{{','.join(tags)}}}"
+    return text if source.origin is None else f"({text}{_point(source.origin)})"
+
+
+def _point(origin: p.Node) -> str:
+    """What is added to a parameter that is scaled about another point than zero."""
+    value = known_value(origin)
+    if value is None or bool((value != value.reshape(-1)[0]).any()):
+        return " + c"
+    number = -float(value.reshape(-1)[0])
+    return f" {'+' if number >= 0 else '−'} {abs(number):g}"
 
 
 def _signed(terms: Sequence[tuple[bool, str]]) -> str:

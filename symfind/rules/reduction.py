@@ -102,10 +102,9 @@ def amax(b: Builder, x: Node, dim: Dims = None, keepdim: bool = False) -> Node:
 
 @rule("logsumexp")
 def logsumexp(b: Builder, x: Node, dim: Dims, keepdim: bool = False) -> Node:
-    """A soft maximum: equal shifts pass; scalings do not, as if a number were added."""
+    """A soft maximum: equal shifts pass, scalings do not."""
     dims = _dims(x, dim)
-    y = b.reduce(x, dims, keepdim, unit=1.0, peak=True)
-    y = b.add(y, b.number(1.0))
+    y = b.entrywise(b.reduce(x, dims, keepdim, unit=1.0, peak=True), level=True)
     b.remember_partition(y, x, dims, keepdim)
     return y
 

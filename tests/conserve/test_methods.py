@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+import symfind
 from symfind.conserve.brackets import bracket, lie_closure
 from symfind.conserve.closed import closed_combinations
 from symfind.conserve.fields import Fields
@@ -134,3 +135,17 @@ def test_no_symmetry_no_law(activation: type[nn.Module]) -> None:
     rng = torch.Generator().manual_seed(0)
     found = lie_closure(function, function.random_point(rng), [function.inputs], rng)
     assert found.dimension == function.count
+
+
+def test_a_scale_about_another_point_says_which() -> None:
+    class Shifted(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.w, self.r = nn.Linear(3, 2), nn.Linear(2, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.r((self.w(x) + 1.0).relu())
+
+    (law,) = symfind.conserved(Shifted(), torch.randn(8, 3)).laws
+    assert law.text == "|w.weight[i,:]|² + (w.bias[i] + 1)² − |r.weight[:,i]|²"
+    assert law.drift < 1e-6 < law.control

@@ -197,7 +197,7 @@ CASES = [
     Case("instance-norm-statistics", "instance_norm",
          channels(with_statistics(nn.InstanceNorm2d, 3))),
     Case("rms-norm-about-one", "rsqrt add.Tensor", scaled_about(lambda z: rms_pow(z, 0.1))),
-    Case("modulated", "layer_norm add.Tensor", of(
+    Case("modulated", "add.Tensor split.Tensor", of(
          lambda m, x: m.r(F.layer_norm(x, (4,)) * (1 + m.s(x).chunk(2, -1)[0])
                           + m.s(x).chunk(2, -1)[1]),
          (12, 4), s=lambda: linear(4, 8), r=lambda: linear(4, 4))),

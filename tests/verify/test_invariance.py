@@ -104,3 +104,34 @@ def test_wrong_shape_is_named() -> None:
 
     with pytest.raises(ValueError, match="odd"):
         verify(deep_linear(), [Misshapen("odd", "0.weight", "1.weight", WIDTH)], rng=rng())
+
+
+@torch.library.custom_op("symfind_tests::product", mutates_args=())
+def product(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """A matrix product that has a reverse derivative only."""
+    return x @ weight.T
+
+
+def _keep(ctx: object, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+    ctx.save_for_backward(*inputs)  # type: ignore[attr-defined]
+
+
+def _back(ctx: object, g: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    x, weight = ctx.saved_tensors  # type: ignore[attr-defined]
+    return g @ weight, g.T @ x
+
+
+torch.library.register_autograd("symfind_tests::product", _back, setup_context=_keep)
+
+
+@pytest.mark.parametrize("wrong", [(), (0,)])
+def test_a_derivative_that_an_operation_drops_rejects_nothing(wrong: tuple[int, ...]) -> None:
+    class Opaque(nn.Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.ops.symfind_tests.product(x, self.weight)
+
+    model = nn.Sequential(Opaque(WIDTH, WIDTH, bias=False), nn.Linear(WIDTH, WIDTH, bias=False))
+    function = Function(model, (torch.randn(8, WIDTH),))
+    bond = Bond("bond", "0.weight", "1.weight", WIDTH, wrong=bool(wrong))
+    outcome = verify(function, [bond], rng=rng())
+    assert outcome.failed == (("bond",) if wrong else ())
