@@ -29,6 +29,11 @@ def plain(m: Any, x: Tensor) -> Tensor:
     return m.r(m.n(x)[0])
 
 
+def ends(m: Any, x: Tensor) -> Tensor:
+    h = m.n(x)[1]
+    return m.r(torch.cat([*(h[0] if isinstance(h, tuple) else h)], -1))
+
+
 def given(m: Any, x: Tensor, h: Tensor) -> Tensor:
     return m.r(m.n(x, h)[0])
 
@@ -100,6 +105,10 @@ CASES = [
          layered(plain, proj_size=1, num_layers=2, bidirectional=True, width=2)),
     Case("lstm-projected-given", "lstm.input",
          layered(both, (1, B, 2), STATE, proj_size=2, width=2)),
+    Case("rnn-relu-end", "rnn_relu.input", layered(ends, kind=nn.RNN, nonlinearity="relu")),
+    Case("lstm-projected-end", "lstm.input",
+         layered(ends, proj_size=2, bidirectional=True, batch_first=True, width=4)),
+    Case("gru-ends", "gru.input", layered(ends, kind=nn.GRU, num_layers=2, width=6)),
     Case("lstm-given", "lstm.input", layered(both, STATE, STATE)),
     Case("gru-given", "gru.input", layered(given, STATE, kind=nn.GRU)),
     Case("rnn-relu-given", "rnn_relu.input",
