@@ -21,6 +21,7 @@ class Construction:
     nodes: list[Node] = field(default_factory=list)
     op: Any = None
     rigid: list[tuple[Any, str]] = field(default_factory=list)
+    parts: dict[tuple[int, int, int, int], Node] = field(default_factory=dict)
 
     def _put(self, node: Node) -> Any:
         node.index = len(self.nodes)
@@ -224,11 +225,17 @@ class Construction:
         axis = x.axes[dim]
         if length == axis.size:
             return x
+        place = (id(x), dim, start, length)
+        if place in self.parts:
+            return self.parts[place]
         inner = Axis(length)
         rest = axis.size - start - length
         merge(axis, concatenation([Axis(start), inner, Axis(rest)]))
         axes = [inner if d == dim else a for d, a in enumerate(x.axes)]
-        return self._put(p.Narrow((x,), axes, dim=dim, start=start))
+        node: Node = self._put(p.Narrow((x,), axes, dim=dim, start=start))
+        if isinstance(x, p.Source):
+            self.parts[place] = node  # the same part of a parameter is one wire, however often read
+        return node
 
     def join(self, xs: Sequence[Node], dim: int) -> Node:
         """Concatenation along one dimension."""

@@ -19,7 +19,8 @@ def embedding(b: Builder, weight: Node, index: Node, *_: object) -> Node:
 @rule("embedding_bag")
 def embedding_bag(
     b: Builder, weight: Node, indices: Node, offsets: Node, scale: bool = False, mode: int = 0,
-    sparse: bool = False, weights: Node | None = None, *_: object, **__: object,
+    sparse: bool = False, weights: Node | None = None, last: bool = False,
+    padding: int | None = None, *_: object, **__: object,
 ) -> tuple[Node, ...]:  # fmt: skip
     """Weighted sums of rows (modes 0 and 1), or their maximum."""
     shapes = [shape for shape, _ in b.op.outputs]
@@ -28,7 +29,8 @@ def embedding_bag(
         inputs = [x for x in (weight, weights) if x is not None]
         return b.opaque(inputs, shapes[0], "a maximum of rows"), *rest
     sizes = _bag_sizes(indices, offsets, shapes[0][0])
-    if weights is None and sizes is not None and (mode == 1 or len(set(sizes)) == 1):
+    plain = weights is None and padding in (None, -1)  # what is padded is left out of a bag
+    if plain and sizes is not None and (mode == 1 or len(set(sizes)) == 1):
         counts = b.scale(b.one_hot(b.source("input", shapes[0][:1]), weight.axes[0]),
                          1.0 if mode == 1 else float(sizes[0]))  # fmt: skip
     else:

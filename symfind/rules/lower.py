@@ -12,6 +12,7 @@ from symfind.algebra.axes import Tangled
 from symfind.rules import registry
 from symfind.rules.builder import Builder
 from symfind.rules.primitives import Node, Output, Source
+from symfind.rules.regroup import regroup
 from symfind.rules.rotary import Rotation, find_rotations
 from symfind.rules.straighten import straighten
 from symfind.trace import Graph, Op
@@ -61,6 +62,7 @@ def lower(graph: Graph, output: str = "raw") -> Lowered:
         result = made.get(id(op))
         if isinstance(result, Node) and result.result_of is None:
             result.result_of = op
+    regroup(builder.nodes)
     straighten(builder.nodes)
     return _live(builder, outputs)
 

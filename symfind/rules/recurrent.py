@@ -35,12 +35,23 @@ def _start(b: Builder, hx: Sequence[Node], place: int, rank: int, first: bool) -
     return found
 
 
+def _end(b: Builder, y: Node, backward: bool, first: bool) -> Node:
+    """The state at the last step that one layer and way takes, with a time of length one."""
+    time = 1 if first and len(y.axes) == 3 else 0
+    step = b.narrow(y, time, 0 if backward else y.axes[time].size - 1, 1)
+    return b.transpose(step, 0, 1) if time else step
+
+
 def _layers(
     b: Builder, x: Node, hx: Sequence[Node], params: Sequence[Node], biases: bool, layers: int,
     two: bool, first: bool,
-) -> Node:  # fmt: skip
-    """Stack of layers; each gate is a sum of input, state and both biases, then nonlinear."""
+) -> tuple[Node, Node]:  # fmt: skip
+    """Stack of layers: what the last one writes, and all states at their last step.
+
+    Each gate is a sum of input, state and both biases, then nonlinear.
+    """
     each = len(params) // (layers * (2 if two else 1))
+    last = []
     for layer in range(layers):
         outs = []
         for way in range(2 if two else 1):
@@ -49,9 +60,11 @@ def _layers(
             w_i, w_h, *rest = params[place * each : (place + 1) * each]
             # Where states are projected, the last of the weights does that.
             projection = rest.pop() if each > (4 if biases else 2) else None
-            outs.append(_layer(b, x, start, w_i, w_h, rest, projection))
+            y = _layer(b, x, start, w_i, w_h, rest, projection)
+            outs.append(y)
+            last.append(_end(b, y, backward=way == 1, first=first))
         x = b.join(outs, -1)
-    return x
+    return x, b.join(last, 0)
 
 
 def _layer(
@@ -104,8 +117,8 @@ def recurrent(
 ) -> tuple:  # fmt: skip
     """Long short-term memory, gated and plain recurrent units."""
     states = [hx] if isinstance(hx, Node) else list(hx)
-    y = _layers(b, x, states, params, has_biases, num_layers, bidirectional, batch_first)
-    return y, *(b.opaque([y], shape) for shape, _ in b.op.outputs[1:])
+    y, h = _layers(b, x, states, params, has_biases, num_layers, bidirectional, batch_first)
+    return y, h, *(b.opaque([y, h], shape) for shape, _ in b.op.outputs[2:])
 
 
 def _apply(b: Builder, x: Node, function: Callable[..., Any]) -> Node:

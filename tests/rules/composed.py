@@ -62,7 +62,7 @@ CASES = [
     Case("noise", "randn_like rand_like randint_like", between(
          lambda z: (z + torch.randn_like(z) - 1 / (1 + torch.rand_like(z))
                     + torch.randint_like(z, 3)).relu())),
-    Case("bilinear", "bilinear", of(
+    Case("bilinear-form", "bilinear", of(
          lambda m, x, y: m.r(m.n(m.u(x), y)), (16, 3), (16, 2), u=lambda: linear(3, 3, False),
          n=lambda: torch.nn.Bilinear(3, 2, 2), r=lambda: linear(2, 2))),
     Case("vdot", "vdot", of(

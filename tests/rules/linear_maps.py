@@ -178,6 +178,9 @@ CASES = [
     Case("embedding-bag-sum", "embedding_bag", tokens(
          lambda m, i: m.r(m.e(i)), 6, 4, e=lambda: nn.EmbeddingBag(5, 3, mode="sum"),
          r=lambda: linear(3, 3)), bounds=FIVE),
+    Case("embedding-bag-tanh", "embedding_bag", tokens(
+         lambda m, i: m.r(m.e(i)).tanh(), 6, 4, e=lambda: nn.EmbeddingBag(5, 3, mode="sum"),
+         r=lambda: linear(3, 4)), bounds=FIVE),
     Case("one-hot", "linear", tokens(lambda m, i: m.r(m.w(F.one_hot(i, 5).float())), 8,
          w=lambda: linear(5, 3), r=lambda: linear(3, 2)), bounds=FIVE),
     Case("weight-norm", "_weight_norm", of(

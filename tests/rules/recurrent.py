@@ -29,6 +29,11 @@ def plain(m: Any, x: Tensor) -> Tensor:
     return m.r(m.n(x)[0])
 
 
+def ends(m: Any, x: Tensor) -> Tensor:
+    h = m.n(x)[1]
+    return m.r(torch.cat([*(h[0] if isinstance(h, tuple) else h)], -1))
+
+
 def given(m: Any, x: Tensor, h: Tensor) -> Tensor:
     return m.r(m.n(x, h)[0])
 
@@ -62,6 +67,35 @@ def cell(kind: Any, **how: Any) -> Any:
               r=lambda: linear(width, 2))  # fmt: skip
 
 
+def loop(kind: Any, **how: Any) -> Any:
+    """A cell applied over time, from zero."""
+
+    def run(m: Any, x: Tensor) -> Tensor:
+        h = x.new_zeros(x.shape[1], 3)
+        state: Any = (h, h) if kind is nn.LSTMCell else h
+        for row in x:
+            state = m.n(row, state)
+        return m.r(state[0] if kind is nn.LSTMCell else state)
+
+    return of(run, (T, 12, 2), n=lambda: kind(2, 3, **how), r=lambda: linear(3, 2))
+
+
+def by_hand(m: Any, x: Tensor) -> Tensor:
+    h = c = x.new_zeros(x.shape[1], 3)
+    for row in x:
+        i, f, g, o = (m.w(row) + m.u(h)).chunk(4, -1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        h = o.sigmoid() * c.tanh()
+    return m.r(h)
+
+
+def equilibrium(m: Any, x: Tensor) -> Tensor:
+    z = x.new_zeros(x.shape[0], 3)
+    for _ in range(3):
+        z = (m.u(x) - m.w(z)).tanh()
+    return m.r(z)
+
+
 STATE = (1, B, 3)
 
 CASES = [
@@ -71,6 +105,10 @@ CASES = [
          layered(plain, proj_size=1, num_layers=2, bidirectional=True, width=2)),
     Case("lstm-projected-given", "lstm.input",
          layered(both, (1, B, 2), STATE, proj_size=2, width=2)),
+    Case("rnn-relu-end", "rnn_relu.input", layered(ends, kind=nn.RNN, nonlinearity="relu")),
+    Case("lstm-projected-end", "lstm.input",
+         layered(ends, proj_size=2, bidirectional=True, batch_first=True, width=4)),
+    Case("gru-ends", "gru.input", layered(ends, kind=nn.GRU, num_layers=2, width=6)),
     Case("lstm-given", "lstm.input", layered(both, STATE, STATE)),
     Case("gru-given", "gru.input", layered(given, STATE, kind=nn.GRU)),
     Case("rnn-relu-given", "rnn_relu.input",
@@ -83,6 +121,14 @@ CASES = [
     Case("lstm-cell", "lstm_cell", cell(nn.LSTMCell)),
     Case("lstm-cell-no-bias", "lstm_cell", cell(nn.LSTMCell, bias=False)),
     Case("gru-cell", "gru_cell", cell(nn.GRUCell)),
+    Case("lstm-cell-loop", "lstm_cell", loop(nn.LSTMCell)),
+    Case("gru-cell-loop", "gru_cell", loop(nn.GRUCell)),
+    Case("rnn-cell-loop", "rnn_tanh_cell", loop(nn.RNNCell)),
+    Case("rnn-cell-relu-loop", "rnn_relu_cell", loop(nn.RNNCell, nonlinearity="relu")),
+    Case("lstm-by-hand", "linear", of(by_hand, (T, 12, 2), w=lambda: linear(2, 12),
+         u=lambda: linear(3, 12), r=lambda: linear(3, 2))),
+    Case("equilibrium", "linear", of(equilibrium, (24, 2), w=lambda: linear(3, 3),
+         u=lambda: linear(2, 3), r=lambda: linear(3, 2))),
     Case("rnn-cell", "rnn_tanh_cell", cell(nn.RNNCell)),
     Case("rnn-cell-relu", "rnn_relu_cell", cell(nn.RNNCell, nonlinearity="relu")),
 ]  # fmt: skip
