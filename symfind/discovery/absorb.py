@@ -20,7 +20,7 @@ from symfind.discovery.samples import Part
 from symfind.verify import budget
 from symfind.verify.rank import reveal
 
-_PROJECTED = 1e-7  # of a unit vector, from which it is part of a projection
+_PROJECTED = 1e-11  # of a unit vector, from which it is part of a projection; less is an error
 _SPARE, _MOST = 3, 40  # points beyond what the values of a field need, and at most
 _WAITING = 150  # unknowns that are taken into a group at once
 _ZERO = 1e-8  # relative size of what is left of a combination that stays within projections
