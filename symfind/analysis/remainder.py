@@ -85,12 +85,13 @@ class Remainder:
 
     def _named(self, one: Carried, known: Tensor) -> NullSet:
         """What a discovered symmetry explains."""
-        words = (
-            "structural (at every point); a symmetry that no rule derives, and that is discovered"
-        )
-        return self._described(
-            one, self._of_inputs(one.vectors, known) or _Kind("structural", words)
-        )
+        given = self._of_inputs(one.vectors, known)
+        if given is not None:
+            return self._described(one, given)
+        linear = self._linear(one.tensors, known)
+        linear = linear if linear is None else min(linear, one.vectors.shape[1])
+        words = "structural (at every point); discovered as a vector field: a rule is missing"
+        return self._described(one, _Kind("structural", words, linear))
 
     def _described(self, one: Carried, kind: _Kind) -> NullSet:
         vectors = tuple(self._vector(v) for v in one.vectors.T[:_VECTORS])

@@ -20,8 +20,9 @@ from symfind.discovery.samples import Part
 from symfind.verify import budget
 from symfind.verify.rank import reveal
 
-_PROJECTED = 1e-7  # of a unit vector, from which it is part of a projection
+_PROJECTED = 1e-11  # of a unit vector, from which it is part of a projection; less is an error
 _SPARE, _MOST = 3, 40  # points beyond what the values of a field need, and at most
+_FAINT = -6.0  # log10 of a singular value, from which null vectors are precise enough
 _WAITING = 150  # unknowns that are taken into a group at once
 _ZERO = 1e-8  # relative size of what is left of a combination that stays within projections
 
@@ -135,9 +136,12 @@ def absorb(fields: Sequence[Fields], count: int, part: Part) -> tuple[Tensor, in
 
 
 def _null(part: Part, index: int) -> Tensor:
-    """Orthonormal columns of the null space at a point; all, where that has no clear answer."""
+    """Orthonormal columns of the null space at a point; all, where it is not known well enough.
+
+    The error of a null vector is that of rounding over the smallest singular value that is kept.
+    """
     known = reveal(part[index].rows)
-    if not known.spectrum.clear:
+    if not known.spectrum.clear or known.spectrum.kept < _FAINT:
         return torch.eye(part.count, dtype=torch.float64)
     return torch.linalg.qr(known.null / known.scales[:, None]).Q
 

@@ -106,4 +106,6 @@ def search(
             dictionary = larger
             if enough(best):
                 return Searched(best, (), solved)
+        elif name == "shifts":  # what later tiers move often has to be taken back by a bias
+            dictionary = larger
     return Searched(best, tuple(left), solved)

@@ -115,10 +115,16 @@ def _how(found: Discovery, console: Console, details: bool) -> None:
     gap = ""
     if found.gap:
         gap = f"; singular values fall from 10^{found.gap[0]} to 10^{found.gap[1]}"
+    several = found.searched > 1
     _labelled(
-        console, "dictionary", f"{plural(found.fields, 'field')}, {found.independent:,} "
-        f"independent, at {plural(found.points, 'random point')}{gap}",
+        console, "dictionary", f"{'at most ' * several}{plural(found.fields, 'field')}, "
+        f"{found.independent:,} independent, at {plural(found.points, 'random point')}{gap}",
     )  # fmt: skip
+    if several:
+        _labelled(
+            console, "locality", f"looked at {found.searched:,} neighbourhoods of the tensors that "
+            "carry null directions",
+        )  # fmt: skip
     if found.left_out:
         shown = found.left_out if details else found.left_out[:3]
         more = len(found.left_out) - len(shown)

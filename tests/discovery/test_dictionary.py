@@ -56,16 +56,16 @@ def test_pull_is_the_transpose_of_push(name: str, seed: int) -> None:
 @pytest.mark.parametrize(
     ("name", "target", "text", "shape", "meaning"),
     [
-        ("plain", "w", "{} w", (3, 3), lambda a, t: a @ t["w"]),
-        ("plain", "w", "w {}", (4, 4), lambda a, t: t["w"] @ a),
-        ("plain", "b", "{} b", (3, 3), lambda a, t: a @ t["b"]),
-        ("plain", "g", "{} g", (4, 4), lambda a, t: a @ t["g"]),
-        ("plain", "s", "{} s", (), lambda a, t: a * t["s"]),
-        ("plain", "conv", "{} conv on dim 2", (2, 2),
+        ("own", "w", "{} w", (3, 3), lambda a, t: a @ t["w"]),
+        ("own", "w", "w {}", (4, 4), lambda a, t: t["w"] @ a),
+        ("own", "b", "{} b", (3, 3), lambda a, t: a @ t["b"]),
+        ("own", "g", "{} g", (4, 4), lambda a, t: a @ t["g"]),
+        ("own", "s", "{} s", (), lambda a, t: a * t["s"]),
+        ("own", "conv", "{} conv on dim 2", (2, 2),
          lambda a, t: torch.einsum("ij,xyj->xyi", a, t["conv"])),
-        ("plain", "b", "w {}", (4,), lambda a, t: t["w"] @ a),
-        ("plain", "b", "v^T {}", (4,), lambda a, t: t["v"].T @ a),
-        ("plain", "w", "{}", (3, 4), lambda a, t: a),
+        ("shifts", "b", "w {}", (4,), lambda a, t: t["w"] @ a),
+        ("shifts", "b", "v^T {}", (4,), lambda a, t: t["v"].T @ a),
+        ("own", "w", "{}", (3, 4), lambda a, t: a),
         ("sliced", "conv", "{} conv on dim 1, for each index of dim 2", (2, 4, 4),
          lambda a, t: torch.einsum("zij,xjz->xiz", a, t["conv"])),
         ("sliced", "w", "conv {} along dim 2, for each index of dim 0", (3, 2),
@@ -79,8 +79,10 @@ def test_pull_is_the_transpose_of_push(name: str, seed: int) -> None:
          lambda a, t: t["w"] @ t["g"][:, 0].diag() @ a @ (1 / t["g"][:, 0]).diag()),
         ("dressed", "b", "diag(h) {} diag(h)^-1 b", (3, 3),
          lambda a, t: t["h"] * (a @ (t["b"] / t["h"]))),
+        ("divided", "w", "{} * (g)^-1 on dim 1", (3, 4), lambda a, t: a / t["g"][:, 0]),
+        ("divided", "g", "{} (b/h)", (4, 3), lambda a, t: (a @ (t["b"] / t["h"]))[:, None]),
         ("dressed", "w", "{} * (g)^-1 on dim 1", (3, 4), lambda a, t: a / t["g"][:, 0]),
-        ("dressed", "g", "{} (b/h)", (4, 3), lambda a, t: (a @ (t["b"] / t["h"]))[:, None]),
+        ("dressed shifts", "g", "{} (b/h)", (4, 3), lambda a, t: (a @ (t["b"] / t["h"]))[:, None]),
     ],
 )  # fmt: skip
 def test_words_and_fields_agree(name, target, text, shape, meaning) -> None:
@@ -104,10 +106,10 @@ def test_unseen_moves_are_not_seen() -> None:
 
 def test_the_largest_blocks_are_left_out_and_named() -> None:
     everything = Dictionary()
-    assert everything.extend(blocks("plain"), 10_000) and not everything.left_out
+    assert everything.extend(blocks("own"), 10_000) and not everything.left_out
     some = Dictionary()
-    some.extend(blocks("plain"), 60)
+    some.extend(blocks("own"), 60)
     assert some.count <= 60 and some.left_out
     # nothing that would still fit is left out, and nothing is added twice
     assert min(b.count for b in some.left_out) > 60 - some.count
-    assert not everything.extend(blocks("plain"), 10_000)
+    assert not everything.extend(blocks("own"), 10_000)

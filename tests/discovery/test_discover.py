@@ -25,6 +25,7 @@ SMALL = [
     "attention-qk-norm", "swiglu", "reglu", "lora", "lora-frozen", "weight-norm", "shared-trunk",
     "two-trunks", "gcn",
 ]  # fmt: skip
+WHOLE = ["mixer-1", "t5-1-untied", "llama-1-untied", "gpt2-1-tied"]
 SANDWICHES = {
     case.name: case
     for module in (controls, layers, linear_maps, movement, pointwise)
@@ -32,7 +33,7 @@ SANDWICHES = {
 }
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", SMALL + WHOLE)
 def test_discovered_derived_measured(name: str) -> None:
     case = TRUTH[name]
     model, args, kwargs = case.build()

@@ -7,16 +7,21 @@ from torch import nn
 from symfind.discovery.dictionary import Dress, Shape, tier
 from symfind.discovery.equation import independent, solve
 from symfind.discovery.gains import dresses
-from symfind.discovery.samples import Samples
+from symfind.discovery.monomials import Monomial
+from symfind.discovery.samples import Part, Samples
 from symfind.verify import Call, Function, draw_like
 from tests.ground_truth.layers import GatedMLP, RMSNorm
 
 
-def samples_of(model: nn.Module, *shape: int) -> tuple[Samples, list[Shape]]:
+def samples_of(model: nn.Module, *shape: int) -> tuple[Part, list[Shape]]:
     x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     function = Function(model, (x,))
     samples = Samples(function, lambda rng: Call(*draw_like(((x,), {}), rng)), 0)
-    return samples, [Shape(n, function.shapes[n]) for n in function.names]
+    return samples.part(), [Shape(n, function.shapes[n]) for n in function.names]
+
+
+def plain(shapes: list[Shape]) -> list[Monomial]:
+    return [*tier("own", shapes, {}), *tier("shifts", shapes, {})]
 
 
 def two_layers(middle: nn.Module) -> nn.Module:
@@ -28,14 +33,14 @@ def two_layers(middle: nn.Module) -> nn.Module:
 )
 def test_multiplications_of_a_bond(middle: nn.Module, dimension: int) -> None:
     samples, shapes = samples_of(two_layers(middle), 16, 3)
-    solution = solve(independent(tier("plain", shapes, {}), samples), samples)
+    solution = solve(independent(plain(shapes), samples), samples)
     assert solution.settled and solution.null.shape[1] == dimension
     assert solution.spectrum.kept - solution.spectrum.dropped > 6
 
 
 def test_a_tensor_acts_as_a_whole_from_both_sides() -> None:
     samples, shapes = samples_of(two_layers(nn.Tanh()), 16, 3)
-    unknowns = independent(tier("plain", shapes, {}), samples)
+    unknowns = independent(plain(shapes), samples)
     # one relation for each of the two matrices: the sum of E_aa from the left and from the right
     assert unknowns.total - unknowns.count == 2 == len(unknowns.relations)
     fresh = unknowns.fields(samples[40], samples.slices)
@@ -46,13 +51,44 @@ def test_a_tensor_acts_as_a_whole_from_both_sides() -> None:
 def test_wrong_fields_are_not_taken() -> None:
     """Fields without their counterpart, and fields that are right at no point but one."""
     samples, shapes = samples_of(two_layers(nn.ReLU()), 16, 3)
-    one_sided = [b for b in tier("plain", shapes, {}) if b.target == "0.weight"]
+    one_sided = [b for b in plain(shapes) if b.target == "0.weight"]
     solution = solve(independent(one_sided, samples), samples)
     assert solution.settled and solution.null.shape[1] == 0
     # at any one point a translation does what a scaling does; over several points it does not
-    constants = [b for b in tier("plain", shapes, {}) if not b.factors]
+    constants = [b for b in plain(shapes) if not b.factors]
     solution = solve(independent(constants, samples), samples)
     assert solution.settled and solution.null.shape[1] == 0
+
+
+def test_a_part_sees_what_the_whole_sees() -> None:
+    whole, _ = samples_of(two_layers(nn.ReLU()), 16, 3)
+    part = whole.all.part(["2.weight"])
+    assert part.count == 8 and part.slices == {"2.weight": slice(0, 8)}
+    seen = whole[3].rows[:, whole.slices["2.weight"]]
+    assert torch.allclose(part[3].rows.T @ part[3].rows, seen.T @ seen, atol=1e-12)
+    back = part.own(part.placed(torch.arange(8.0)))
+    assert torch.equal(back, torch.arange(8.0))
+
+
+def test_what_no_output_depends_on_is_free_of_it() -> None:
+    """A key bias alone: what its derivatives are is rounding, and no equation."""
+    part, shapes = samples_of(Blind(), 8, 3)
+    part = part.all.part(["unread"])
+    unknowns = independent(plain([s for s in shapes if s.name == "unread"]), part)
+    assert solve(unknowns, part).null.shape[1] == unknowns.count == 3 * 3 + 3
+
+
+class Blind(nn.Module):
+    """Softmax does not see what is added to all of its entries alike."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read = nn.Linear(3, 3)
+        self.unread = nn.Parameter(torch.randn(3))
+
+    def forward(self, x):
+        scores = self.read(x) + (self.unread @ x.T)[:, None]
+        return torch.softmax(scores, -1)
 
 
 def test_gains_are_recognised_by_what_they_do() -> None:

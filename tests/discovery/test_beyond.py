@@ -1,0 +1,77 @@
+"""Analysis where a rule is missing: what discovery says of the directions that are left."""
+
+import pytest
+import torch
+from torch import nn
+
+import symfind
+from symfind.report import Report
+from tests.discovery.models import ODD, Stopped
+from tests.ground_truth.models import CASES
+
+MODELS = {odd.name: odd for odd in ODD}
+
+
+@pytest.mark.parametrize("name", ["spectrum-4", "distances", "cross", "singular-values"])
+def test_unexplained_directions_are_discovered(name: str) -> None:
+    torch.manual_seed(0)
+    model, args = MODELS[name].build()
+    report = symfind.analyze(model, args)
+    certificate, dimension = report.certificate, MODELS[name].dimension
+    # what is discovered is told apart: the totals are those of the rules
+    assert report.dimension.redundant == certificate.redundant == 0
+    assert certificate.status == "incomplete" and certificate.unexplained == dimension
+    assert certificate.discovered is not None
+    assert sum(field.dimension for field in certificate.discovered) == dimension
+    for field in certificate.discovered:
+        assert field.generators >= field.dimension > 0 and field.residual < 1e-9
+        assert field.exact and all(tensor in field.text for tensor in field.parameters)
+    assert f"Discovered, without a rule: {dimension} of the unexplained" in certificate.words
+    assert "no group is missing" not in certificate.words
+    assert sum(one.dimension for one in certificate.unexplained_sets) == dimension
+    assert all("a rule is missing" in one.words for one in certificate.unexplained_sets)
+    assert Report.from_json(report.to_json()) == report
+
+
+def test_beside_what_the_rules_derive() -> None:
+    """A bond with ReLU, which has a rule, and one with a spectrum, which has none."""
+    torch.manual_seed(0)
+
+    class Mixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Linear(3, 4), nn.Linear(4, 4)
+            self.read = nn.Linear(3, 2)
+
+        def forward(self, x):
+            return self.read(torch.fft.rfft(self.second(torch.relu(self.first(x)))).abs())
+
+    report = symfind.analyze(Mixed(), torch.randn(12, 3))
+    assert report.dimension.redundant == 4  # a scale for each hidden unit
+    found = report.certificate.discovered
+    assert found is not None and sum(field.dimension for field in found) == 1 + 3
+    assert {name for field in found for name in field.parameters} == {
+        "second.weight", "second.bias", "read.weight",
+    }  # fmt: skip
+
+
+def test_nothing_is_discovered_where_there_is_nothing() -> None:
+    torch.manual_seed(0)
+    model, args = MODELS["exponential"].build()
+    complete = symfind.analyze(model, args)
+    assert complete.certificate.discovered is None
+    assert "discovered" not in complete.to_dict()["certificate"]
+    # more parameters than functions: null directions that no field explains
+    case = next(case for case in CASES if case.name == "residual-linear")
+    filling = symfind.analyze(*case.build()[:2]).certificate
+    assert filling.unexplained == 8 and filling.discovered == ()
+    assert "no vector field that explains any of them" in filling.words
+    assert {one.kind for one in filling.unexplained_sets} == {"filling"}
+
+
+def test_a_derivative_that_lies_is_not_discovered() -> None:
+    """The derivatives say that the first layer does nothing, the values say that it does."""
+    torch.manual_seed(0)
+    certificate = symfind.analyze(Stopped(), torch.randn(8, 3)).certificate
+    moved = {name for field in certificate.discovered or () for name in field.parameters}
+    assert not any(name.startswith("hidden") for name in moved)
