@@ -22,6 +22,7 @@ _FIXED = {"relu6": (0.0, 6.0), "hardswish": (-3.0, 3.0), "hardsigmoid": (-3.0, 3
 _BOUNDED = {"hardtanh", "clamp", "clamp_min", "clamp_max", "threshold"}  # kinks are arguments
 _SPREAD = 0.3  # of the standard deviation: how far from the middle a unit switches
 _FAR = 2.0  # kinks that are further apart than this are out of reach of a wire of unit spread
+_GUARD = 100.0  # bounds as large as this guard against overflow, and are not to be reached
 _BIAS = {"batch_norm": 2, "linear": 2, "conv1d": 2, "conv2d": 2, "conv3d": 2, "addmm": 0,
          "conv_transpose2d": 2, "group_norm": 3, "layer_norm": 3}  # fmt: skip
 _GAIN = {"batch_norm": 1, "linear": 1, "conv1d": 1, "conv2d": 1, "conv3d": 1, "addmm": 2,
@@ -35,7 +36,7 @@ def enliven(
     inputs: Sequence[Mapping[str, Tensor]],
     rng: torch.Generator,
 ) -> dict[str, Tensor]:
-    """Move biases before rectifiers, and scale the gains of batch normalisations.
+    """Move biases before rectifiers, and scale and turn the gains of batch normalisations.
 
     Args:
         graph: what is run.
@@ -72,9 +73,9 @@ class _Walk:
         if _name(op) == "batch_norm" and _free(op.args[1]):
             spread = self._flat(op, 1).std(1).clamp(min=1e-6)
             # relu(γ relu(x) + β) is relu(γ x + β) where γ > 0 > β: then the first kink is hidden
-            turned = torch.where(self._flat(op.args[0], 1).amin(1) == 0.0, -1.0, 1.0)
+            rectified = self._flat(op.args[0], 1).amin(1) == 0.0
             gain = self.theta[op.args[1].key]
-            self.theta[op.args[1].key] = gain.abs() / spread * turned
+            self.theta[op.args[1].key] = torch.where(rectified, -gain.abs(), gain) / spread
             self._refresh([op.args[1], op])
 
     def _run(self, op: Op) -> None:
@@ -140,7 +141,7 @@ def kinks(op: Op) -> tuple[float, ...]:
     if name not in _BOUNDED:
         return _FIXED.get(name, (0.0,))
     given = [op.args[1]] if name == "threshold" else [*op.args[1:3], *_named(op)]
-    found = tuple(float(x) for x in given if isinstance(x, (int, float)))
+    found = tuple(float(x) for x in given if isinstance(x, (int, float)) and abs(x) < _GUARD)
     return found or ((-1.0, 1.0) if name == "hardtanh" else (0.0,))
 
 

@@ -26,7 +26,7 @@ class Short:
         relations: of the graph that twins are built of.
         counted: what is derived from it.
         uneven: what is wrong with its count, as one of a model with fewer layers.
-        kept: how many of repeated layers are left, 0 where none was taken out.
+        kept: how many of repeated layers are left, of some kind; 0 where none was taken out.
     """
 
     relations: Relations
@@ -75,25 +75,35 @@ def short(
     every = layers(relations)
     if not every.found or parameters(relations, 1) <= _DEEP:
         return Short(relations, counting(graph))
-    for kept in range(KEPT, 0, -1):
-        stay = {number: kept for number in range(len(every.found))}
-        left = every.fewer(stay)
-        relations = relate(left)
-        if parameters(relations, 0) <= most:
-            break
+    stay = _stay(every, lambda some: parameters(relate(every.fewer(some)), 0) <= most)
+    left = every.fewer(stay)
+    relations = relate(left)
     counted = counting(left)
     total = counted.redundant
     for number, one in enumerate(every.found):
-        more = len(one.layers) - kept
+        more = len(one.layers) - stay[number]
         counts = [counted.redundant] + [
-            counting(every.fewer({**stay, number: kept + k})).redundant
+            counting(every.fewer({**stay, number: stay[number] + k})).redundant
             for k in range(1, min(one.degree, more) + 1)
         ]
         total += _continued(counts, more) - counted.redundant
     uneven = ""
     if total != redundant:
         uneven = f"{redundant:,} were derived, but by its layers the count is {total:,}"
-    return Short(relations, counted, uneven, kept)
+    return Short(relations, counted, uneven, min(stay.values()))
+
+
+def _stay(every: Layers, fits: Callable[[Mapping[int, int]], bool]) -> dict[int, int]:
+    """How many layers of each kind stay: `KEPT`, else one, and `KEPT` of as many kinds as fit."""
+    kinds = range(len(every.found))
+    stay = dict.fromkeys(kinds, KEPT)
+    if fits(stay):
+        return stay
+    stay = dict.fromkeys(kinds, 1)
+    for number in kinds:
+        if fits({**stay, number: KEPT}):
+            stay[number] = KEPT
+    return stay
 
 
 def _continued(values: Sequence[int], place: int) -> int:
