@@ -69,7 +69,7 @@ def test_analyze_passes_everything_on(analysis, net):
     result = call(
         "analyze", net + ":model", "--input", "f32[2,3]", "--output", "softmax", "--train",
         "--no-verify", "--certify", "never", "--seed", "7",
-        "--budget", "1.5m", "--points", "generic,init",
+        "--budget", "1.5m", "--points", "generic,init", "--discover",
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
     (arguments,) = analysis.calls
@@ -86,6 +86,7 @@ def test_analyze_passes_everything_on(analysis, net):
         "seed": 7,
         "budget": 90.0,
         "points": "generic,init",
+        "discover": True,
         "progress": None,
     }
     assert result.stderr == ""

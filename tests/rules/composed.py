@@ -76,7 +76,7 @@ CASES = [
          t=lambda: weight(2, 4), r=lambda: linear(4, 2))),
     Case("cdist", "cdist", towers(torch.cdist)),
     Case("cdist-one", "cdist", towers(lambda u, v: torch.cdist(u, v, p=1.0))),
-    Case("pairwise-distance", "pairwise_distance", towers(F.pairwise_distance))"),
+    Case("pairwise-distance", "pairwise_distance", towers(F.pairwise_distance)),
     Case("cumprod", "cumprod", sequences(lambda z: z.cumprod(1), 2)),
     Case("rot90", "rot90", of(
          lambda m, x: m.r(F.conv2d(x, torch.rot90(m.k, 1, (2, 3))).relu()), (4, 2, 4, 4),
