@@ -1,10 +1,13 @@
 """Blind directions along chains of linear maps: a bond wider than what reads it.
 
 Its writers may add k rᵀ for every k that no reader sees: the null space of a product of weights,
-taken at the point where it is needed.
+taken at the point where it is needed. A gain γ on the way to what is blind to constants (a centred
+norm, a softmax) leaves 1/γ unseen.
 """
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,11 +16,27 @@ from symfind.algebra.axes import Sizes, extent, least, positive
 from symfind.rules import primitives as p
 from symfind.rules.lower import Lowered
 from symfind.rules.primitives import Node
+from symfind.solve.absorption import NEVER
 from symfind.solve.environment import Environment
 from symfind.solve.family import Family, Moves, NullFamily
 from symfind.solve.flows import Flows
 from symfind.solve.layer import Linear, as_linear, complement
-from symfind.solve.variation import ARBITRARY, canonical
+from symfind.solve.variation import ARBITRARY, CONSTANT, canonical
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What everything downstream sees of one dimension of a wire.
+
+    Attributes:
+        rank: how many directions, by the sizes.
+        rows: which: a matrix [at least rank, size of the dimension].
+        settled: whether the rank is the same for all sizes, and the rows do not move.
+    """
+
+    rank: Callable[[Sizes | None], int]
+    rows: Callable[[Environment], Tensor]
+    settled: bool = False
 
 
 class Blind:
@@ -27,18 +46,18 @@ class Blind:
         """Nothing is computed until asked."""
         self.lowered = lowered
         self.flows = flows
-        self._seen: dict[tuple[int, int], tuple | None] = {}
+        self._seen: dict[tuple[int, int], Seen | None] = {}
 
-    def seen(self, node: Node, dim: int) -> tuple | None:
-        """(rank, rows): what everything downstream sees of one dimension; None for all of it."""
+    def seen(self, node: Node, dim: int) -> Seen | None:
+        """What everything downstream sees of one dimension; None for all of it."""
         key = (node.index, dim)
         if key not in self._seen:
             self._seen[key] = None
             self._seen[key] = self._observe(node, dim)
         return self._seen[key]
 
-    def _observe(self, node: Node, dim: int) -> tuple | None:
-        parts = []
+    def _observe(self, node: Node, dim: int) -> Seen | None:
+        parts: list[Seen] = []
         for user in node.users:
             layer = as_linear(user)
             if layer is not None and layer.wire is node and layer.read == dim:
@@ -53,16 +72,51 @@ class Blind:
                     return None
                 parts.append(below)
             else:
-                return None
+                below = self._through_gain(user, node, dim)
+                if below is None:
+                    return None
+                parts.append(below)
+        if len(parts) == 1:
+            return parts[0] if parts[0].rank(None) < node.axes[dim].size else None
         axis = node.axes[dim]
 
         def rank(sizes: Sizes | None) -> int:
-            return least(extent(axis, sizes), sum(r(sizes) for r, _ in parts))
+            return least(extent(axis, sizes), sum(part.rank(sizes) for part in parts))
 
         def rows(env: Environment) -> Tensor:
-            return torch.cat([m(env) for _, m in parts])
+            return torch.cat([part.rows(env) for part in parts])
 
-        return (rank, rows) if parts and rank(None) < axis.size else None
+        return Seen(rank, rows) if parts and rank(None) < axis.size else None
+
+    def _through_gain(self, user: Node, node: Node, dim: int) -> Seen | None:
+        """What is seen of a wire that a parameter multiplies along one dimension."""
+        if not isinstance(user, p.Contract) or len(user.inputs) != 2 or user.windows:
+            return None
+        at = user.inputs.index(node)
+        gain, names = user.inputs[1 - at], user.labels[1 - at]
+        own = user.labels[at][dim]
+        wide = [n for n, a in zip(names, gain.axes, strict=True) if a.size > 1]
+        if gain.varies or gain is node or wide != [own] or set(user.labels[at]) != set(user.out):
+            return None
+        place = user.out.index(own)
+        below = self.seen(user, place) or self._centred(user, place)
+        if below is None:
+            return None
+        rows = below.rows
+        return Seen(below.rank, lambda env: rows(env) * env.value(gain).reshape(-1), below.settled)
+
+    def _centred(self, node: Node, dim: int) -> Seen | None:
+        """Where constants along a dimension are seen by nothing: all that sums to zero."""
+        state = [CONSTANT if d == dim else ARBITRARY for d in range(len(node.axes))]
+        if self.flows.dispose(node, canonical(node, state), False, NEVER) is None:
+            return None
+        axis = node.axes[dim]
+
+        def rows(env: Environment) -> Tensor:
+            n = extent(axis, env.sizes)
+            return torch.eye(n, **env.like) - 1.0 / n
+
+        return Seen(lambda sizes: extent(axis, sizes) - 1, rows, settled=True)
 
     def families(self) -> list[Family]:
         """For every writer of a wire that is seen only in part: δW = k rᵀ, δb = k."""
@@ -95,7 +149,7 @@ class Blind:
         write = self.flows.undo(weight, canonical(weight, [ARBITRARY] * len(weight.axes)))
         if write is None:
             return None
-        rank, rows = seen
+        rank, rows = seen.rank, seen.rows
         axis = node.axes[dim]
         rest = [a for d, a in enumerate(weight.axes) if d != own]
 
@@ -112,16 +166,17 @@ class Blind:
             return {a.source: a(env, -delta).reshape(env.shape(a.source)) for a in write}
 
         sources = tuple(dict.fromkeys(a.source for a in write))
+        moving = not seen.settled
         return NullFamily(
-            kind="shift", sources=sources, width=width, build=build, loose=True, piecewise=True
+            kind="shift", sources=sources, width=width, build=build, loose=moving, piecewise=moving
         )
 
 
-def _composed(layer: Linear, below: tuple | None) -> tuple:
+def _composed(layer: Linear, below: Seen | None) -> Seen:
     if below is None:
-        return layer.outputs, layer.matrix
-    rank, rows = below
-    return (
+        return Seen(layer.outputs, layer.matrix)
+    rank, rows = below.rank, below.rows
+    return Seen(
         lambda sizes: least(layer.outputs(sizes), rank(sizes)),
         lambda env: rows(env) @ layer.matrix(env),
     )

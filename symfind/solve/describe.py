@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from symfind.algebra.axes import Axis
-from symfind.solve.family import Family, MatrixFamily, ScalingFamily, ShiftFamily
+from symfind.solve.family import Family, MatrixFamily, NullFamily, ScalingFamily, ShiftFamily
 from symfind.solve.matrices import Member
 
 
@@ -49,6 +49,9 @@ def describe(family: Family) -> Description:
         if rest:
             text += ", taken back by " + ", ".join(rest)
             latex += r",\ \text{taken back by } " + r",\ ".join(map(_tex, rest))
+        if family.kind == "shift" and isinstance(family, NullFamily):
+            text = text.replace("delta", "k s^T, k seen by no reader")
+            latex = latex.replace(r"\delta", r"k\,s^{\top}")
         if family.kind == "reach":
             text = text.replace("delta", "s kappa^T")
             latex = latex.replace(r"\delta", r"s\,\kappa^{\top}")

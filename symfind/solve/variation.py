@@ -5,11 +5,10 @@ A perturbation is known by its state: for each dimension, constant (`CONSTANT`),
 overstate the variation, so that what is found to vanish does vanish.
 """
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
-from symfind.algebra.axes import Axis, Branch, branches
+from symfind.algebra.axes import Axis, branches
 from symfind.rules import primitives as p
 from symfind.rules.primitives import Node
 
@@ -19,18 +18,12 @@ Dim = Any  # CONSTANT, ARBITRARY or (choice, frozenset of atom positions)
 State = tuple[Dim, ...]
 
 
-@functools.lru_cache(maxsize=4096)
-def _branches(axis: Axis) -> list[Branch]:
-    """The blocks of an axis, which no longer change once a graph is lowered."""
-    return branches(axis)
-
-
 def simplify(axis: Axis, dim: Dim) -> Dim:
     """The canonical spelling of the state of one dimension."""
     if axis.size == 1:
         return CONSTANT
     if isinstance(dim, tuple):
-        options = _branches(axis)
+        options = branches(axis)
         if len(options) == 1:
             if not dim[1]:
                 return CONSTANT
@@ -47,7 +40,7 @@ def canonical(node: Node, state: Sequence[Dim]) -> State:
 def block(axis: Axis, dim: Dim) -> Dim:
     """The whole of a block that a state is confined to, else everything."""
     if isinstance(dim, tuple):
-        return dim[0], frozenset(range(len(dict(_branches(axis))[dim[0]])))
+        return dim[0], frozenset(range(len(dict(branches(axis))[dim[0]])))
     return ARBITRARY
 
 
@@ -60,7 +53,7 @@ def _spread(axis: Axis, dim: Dim) -> tuple[tuple[int, ...], frozenset[int]] | No
     """A state as (choice, atoms) where the dimension has one block or the state names it."""
     if isinstance(dim, tuple):
         return dim
-    options = _branches(axis)
+    options = branches(axis)
     if len(options) != 1:
         return None
     choice, atoms = options[0]
@@ -77,7 +70,7 @@ def regroup(ins: Sequence[Axis], states: Sequence[Dim], outs: Sequence[Axis]) ->
     known = [s for s in spread if s is not None]
     varying: list[bool] = []
     for axis, (choice, which) in zip(ins, known, strict=True):
-        atoms = dict(_branches(axis))[choice]
+        atoms = dict(branches(axis))[choice]
         varying.extend(i in which for i in range(len(atoms)))
     place = _ordinal(ins, [choice for choice, _ in known])
     result: list[Dim] = []
@@ -92,7 +85,7 @@ def regroup(ins: Sequence[Axis], states: Sequence[Dim], outs: Sequence[Axis]) ->
 def _ordinal(axes: Sequence[Axis], choices: Sequence[tuple[int, ...]]) -> int:
     place = 0
     for axis, choice in zip(axes, choices, strict=True):
-        options = [b[0] for b in _branches(axis)]
+        options = [b[0] for b in branches(axis)]
         place = place * len(options) + options.index(choice)
     return place
 
@@ -100,7 +93,7 @@ def _ordinal(axes: Sequence[Axis], choices: Sequence[tuple[int, ...]]) -> int:
 def _nth(axes: Sequence[Axis], place: int) -> list[Any]:
     result = []
     for axis in reversed(axes):
-        options = _branches(axis)
+        options = branches(axis)
         place, i = divmod(place, len(options))
         result.append(options[i])
     return result[::-1]
@@ -214,7 +207,7 @@ def before_narrow(node: p.Narrow, state: State) -> State:
         new: object = (large[small[dim[0]] + node.start], dim[1])
     elif len(small) == 1:
         ((choice, offset),) = small.items()
-        atoms = len(_branches(node.axes[node.dim])[0][1])
+        atoms = len(branches(node.axes[node.dim])[0][1])
         which = frozenset(range(atoms)) if dim == ARBITRARY else frozenset()
         new = (large[offset + node.start], which)
     else:

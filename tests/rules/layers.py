@@ -179,6 +179,19 @@ def routed(m: Any, x: Tensor) -> Tensor:
 SHIFTED = "equal shifts along the dimension"
 
 CASES = [
+    Case("gain-before-norm", "mul.Tensor", of(
+         lambda m, x: m.r(m.n(m.w(x) * m.g)), (12, 4), w=lambda: linear(4, 4),
+         g=lambda: weight(4), n=lambda: nn.LayerNorm(4), r=lambda: linear(4, 3))),
+    Case("gain-on-a-branch", "mul.Tensor", of(
+         lambda m, x: m.r(m.n(m.e(x) + m.w(x.tanh()) * m.g)), (12, 4), e=lambda: linear(4, 4),
+         w=lambda: linear(4, 4), g=lambda: weight(4), n=lambda: nn.LayerNorm(4),
+         r=lambda: linear(4, 3))),
+    Case("gain-before-narrow", "mul.Tensor", of(
+         lambda m, x: m.r(m.w(x.tanh()) * m.g), (12, 4), w=lambda: linear(4, 5),
+         g=lambda: weight(5), r=lambda: linear(5, 3))),
+    Case("gain-before-softmax", "mul.Tensor", of(
+         lambda m, x: m.r((m.w(x) * m.g).softmax(-1)), (12, 4), w=lambda: linear(4, 4),
+         g=lambda: weight(4), r=lambda: linear(4, 3))),
     Case("layer-norm", "layer_norm", normed(lambda: nn.LayerNorm(4))),
     Case("layer-norm-no-eps", "layer_norm", normed(lambda: nn.LayerNorm(4, eps=0.0))),
     Case("layer-norm-plain", "layer_norm",
