@@ -56,8 +56,6 @@ ODD = [
         lambda m, x: m.r(torch.linalg.inv(square(m.w(x))).flatten(1)), (12, 4),
         w=layer(4, 4), r=layer(4, 3))),
     # the Euclidean group of space, E(3)
-    Odd("distances", "cdist", 6, of(
-        lambda m, x, y: torch.cdist(m.a(x), m.b(y)), (3, 4), (3, 5), a=layer(4, 3), b=layer(5, 3))),
     # O(2) and O(3) on both sides, and a scale that the reader takes back
     Odd("singular-values", "linalg_svdvals", 1 + 3 + 1, of(
         lambda m, x: m.r(torch.linalg.svdvals(m.w(x).unflatten(-1, (2, 3)))), (12, 4),

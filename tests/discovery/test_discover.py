@@ -70,11 +70,10 @@ def test_rules_against_discovery(name: str) -> None:
         assert found.comparison.missed == found.comparison.beyond == 0
 
 
-@pytest.mark.parametrize(("name", "missed"), [("add-scalar", 4), ("div", 2)])
-def test_known_gaps_of_rules_are_found(name: str, missed: int) -> None:
-    """A scaling about minus one, a multiple of the divisor: no rule derives these yet."""
-    found = _sandwich(SANDWICHES[name])
-    assert found.status == "complete" and found.comparison.missed == missed
+def test_known_gaps_of_rules_are_found() -> None:
+    """A multiple of the divisor: no rule derives it yet."""
+    found = _sandwich(SANDWICHES["div"])
+    assert found.status == "complete" and found.comparison.missed == 2
     assert found.comparison.missed_support
 
 
@@ -94,9 +93,8 @@ def test_operations_without_a_rule(odd: Odd) -> None:
     assert found.dimension == found.nullity == found.comparison.missed == odd.dimension
     assert all(g.exact for g in found.generators) is odd.rational
     function = Function(model, args)
-    if odd.operation != "cdist":  # it has no second derivative, which a tangent would need
-        result = verify(function, found.generators, rng=torch.Generator().manual_seed(5))
-        assert result.status == "verified" and result.worst < 1e-9
+    result = verify(function, found.generators, rng=torch.Generator().manual_seed(5))
+    assert result.status == "verified" and result.worst < 1e-9
 
 
 @pytest.mark.parametrize("build", [
