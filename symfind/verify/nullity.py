@@ -56,6 +56,16 @@ class Nullity:
             return None
         return torch.cat([self.directions, self.beyond], 1)
 
+    def on_cpu(self) -> "Nullity":
+        """The same with all tensors on the CPU."""
+
+        def moved(value: Tensor | None) -> Tensor | None:
+            return None if value is None else value.cpu()
+
+        theta = self.theta and {name: value.cpu() for name, value in self.theta.items()}
+        directions, beyond = moved(self.directions), moved(self.beyond)
+        return replace(self, theta=theta, directions=directions, beyond=beyond)
+
 
 def _first_rows(outcome: Outcome) -> int:
     """The fewest rows that showed the final rank."""
