@@ -71,6 +71,11 @@ class Blind:
                 if below is None:
                     return None
                 parts.append(below)
+            elif isinstance(user, p.Permute):
+                below = self.seen(user, user.order.index(dim))
+                if below is None:
+                    return None
+                parts.append(below)
             else:
                 below = self._through_gain(user, node, dim)
                 if below is None:

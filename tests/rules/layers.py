@@ -186,6 +186,10 @@ CASES = [
          lambda m, x: m.r(m.n(m.e(x) + m.w(x.tanh()) * m.g)), (12, 4), e=lambda: linear(4, 4),
          w=lambda: linear(4, 4), g=lambda: weight(4), n=lambda: nn.LayerNorm(4),
          r=lambda: linear(4, 3))),
+    Case("gain-after-permute", "transpose", of(
+         lambda m, x: m.r(m.n((m.e(x).transpose(1, 2) + m.g.view(-1, 1) * m.w(x.tanh()).mT).mT)),
+         (4, 3, 4), e=lambda: linear(4, 4), w=lambda: linear(4, 4), g=lambda: weight(4),
+         n=lambda: nn.LayerNorm(4), r=lambda: linear(4, 3))),
     Case("gain-before-narrow", "mul.Tensor", of(
          lambda m, x: m.r(m.w(x.tanh()) * m.g), (12, 4), w=lambda: linear(4, 5),
          g=lambda: weight(5), r=lambda: linear(5, 3))),
