@@ -74,7 +74,6 @@ def analyse_entry(entry: Entry) -> Report:
         settings=dict(entry.settings),
         inputs=entry.inputs,
         verify=not entry.large,
-        certify="auto" if entry.certified else "never",
         seed=0,
     )
 

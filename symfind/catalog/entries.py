@@ -19,7 +19,6 @@ class Entry:
         settings: keyword arguments, as `--set` takes them.
         inputs: example inputs, as `--input` takes them; empty leaves them to the spec.
         large: too many parameters to run: not verified on itself.
-        certified: whether its nullity is measured; not where even twins take long.
     """
 
     slug: str
@@ -29,7 +28,6 @@ class Entry:
     settings: Mapping[str, str] = field(default_factory=dict)
     inputs: tuple[str, ...] = ()
     large: bool = False
-    certified: bool = True
 
 
 def entries() -> tuple[Entry, ...]:
@@ -165,7 +163,6 @@ _ARCHITECTURES = (
         "timm:convnext_tiny",
         "architecture",
         inputs=_IMAGE,
-        certified=False,
     ),
     Entry(
         "mixer-b-16",

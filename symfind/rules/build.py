@@ -116,7 +116,7 @@ class Construction:
     def product(self, *factors: Node) -> Node:
         """The same, also where a factor happens to be zero."""
         axes = self._broadcast(factors)
-        scalars = [f for f in factors if f.fixed and is_uniform(f)]
+        scalars = [f for f in factors if f.fixed and is_uniform(f) and not is_uniform(f, 0.0)]
         rest = [f for f in factors if f not in scalars]
         shape = tuple(a.size for a in axes)
         if scalars and len(rest) == 1 and rest[0].shape == shape:

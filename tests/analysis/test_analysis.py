@@ -255,3 +255,13 @@ def test_an_operation_without_a_rule_is_rigid_and_named() -> None:
     assert report.dimension.redundant <= report.certificate.nullity
     assert report.dimension.redundant >= 5  # the bond in front of it is untouched
     assert report.verification.status == "verified"
+
+
+@pytest.mark.parametrize("mean", [0.0, 1.5])
+def test_running_means_that_happen_to_be_zero_are_means(mean: float) -> None:
+    """What moves with a convolution is the same before training as after it."""
+    model = nn.Sequential(nn.Conv1d(2, 3, 2, bias=False), nn.BatchNorm1d(3), nn.ReLU())
+    model[1].running_mean.fill_(mean)
+    report = symfind.analyze(model.eval(), torch.randn(8, 2, 5))
+    (factor,) = report.factors
+    assert factor.parameters == ("0.weight", "1.weight", "1.bias") and report.is_complete
