@@ -18,7 +18,7 @@ from symfind.rules.lower import Lowered
 from symfind.rules.primitives import Node
 from symfind.solve.absorption import NEVER
 from symfind.solve.environment import Environment
-from symfind.solve.family import Family, Moves, NullFamily
+from symfind.solve.family import Family, Moves, NullFamily, carry_out
 from symfind.solve.flows import Flows
 from symfind.solve.layer import Linear, as_linear, complement
 from symfind.solve.variation import ARBITRARY, CONSTANT, canonical
@@ -168,7 +168,7 @@ class Blind:
             tail = [extent(a, env.sizes) for a in rest]
             delta = (k @ c.reshape(k.shape[1], -1)).reshape(n, *tail)
             delta = delta.movedim(0, own)
-            return {a.source: a(env, -delta).reshape(env.shape(a.source)) for a in write}
+            return carry_out(env, write, -delta)
 
         sources = tuple(dict.fromkeys(a.source for a in write))
         moving = not seen.settled

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from symfind.algebra.axes import Axis, Sizes, extent, half
 from symfind.rules import primitives as p
+from symfind.solve.absorption import Action
 from symfind.solve.environment import Environment
 from symfind.solve.matrices import Bond, Member, Potential
 from symfind.solve.scalings import Scaling
@@ -57,6 +58,16 @@ def followers(moved: Iterable[p.Source]) -> list[p.Source]:
 
 def _accumulate(moves: Moves, source: p.Source, change: Tensor) -> None:
     moves[source] = moves[source] + change if source in moves else change
+
+
+def carry_out(
+    env: Environment, actions: Iterable[Action], delta: Tensor, moves: Moves | None = None
+) -> Moves:
+    """What actions do about a perturbation, added to what moves already."""
+    moves = {} if moves is None else moves
+    for action in actions:
+        _accumulate(moves, action.source, action(env, delta).reshape(env.shape(action.source)))
+    return moves
 
 
 def _gains(env: Environment, potential: Potential, nodes: list, atoms: int) -> Tensor | None:
@@ -306,7 +317,7 @@ class ShiftFamily(Family):
     seed: p.Source
     cell: int | None
     free: tuple[int, ...]
-    actions: tuple = ()
+    actions: tuple[Action, ...] = ()
     loose: bool = False  # the field changes along its own flow
 
     @property
@@ -341,9 +352,7 @@ class ShiftFamily(Family):
         """The seed moves by the coefficients; the others take that back."""
         delta = self._delta(env, c)
         moves: Moves = {self.seed: delta.expand(env.shape(self.seed)).clone()}
-        for action in self.actions:
-            _accumulate(moves, action.source, action(env, delta).reshape(env.shape(action.source)))
-        return moves
+        return carry_out(env, self.actions, delta, moves)
 
 
 @dataclass(eq=False, kw_only=True)

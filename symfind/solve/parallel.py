@@ -18,7 +18,7 @@ from symfind.rules import primitives as p
 from symfind.rules.lower import Lowered
 from symfind.rules.primitives import Node
 from symfind.solve.environment import Environment, einsum
-from symfind.solve.family import Family, Moves, NullFamily
+from symfind.solve.family import Family, Moves, NullFamily, carry_out
 from symfind.solve.flows import Flows
 from symfind.solve.variation import ARBITRARY, canonical
 
@@ -99,12 +99,8 @@ def _family(weight: Node, write: Any, form: Form, target: Any, embed: Any, sign:
 
     def build(env: Environment, c: Tensor) -> Moves:
         m = c.reshape(env.shape(weight))
-        moves: Moves = {a.source: a(env, -m).reshape(env.shape(a.source)) for a in write}
         back = embed(env, form.make(env, m)) * sign
-        for a in target:
-            change = a(env, back).reshape(env.shape(a.source))
-            moves[a.source] = moves[a.source] + change if a.source in moves else change
-        return moves
+        return carry_out(env, target, back, carry_out(env, write, -m))
 
     sources = tuple(dict.fromkeys(a.source for a in (*write, *target)))
     return NullFamily(kind="parallel", sources=sources, width=width, build=build)

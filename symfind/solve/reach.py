@@ -15,7 +15,7 @@ from symfind.rules.lower import Lowered
 from symfind.rules.primitives import Node
 from symfind.solve.absorption import PLAIN, Plan
 from symfind.solve.environment import Environment
-from symfind.solve.family import Family, Moves, NullFamily
+from symfind.solve.family import Family, Moves, NullFamily, carry_out
 from symfind.solve.flows import Flows
 from symfind.solve.layer import Linear, as_linear, complement, orthonormal
 from symfind.solve.variation import ARBITRARY, CONSTANT, canonical
@@ -126,14 +126,12 @@ class Reach:
             delta = (s @ kappa.T).reshape([sizes[k] for k in labels if k != inner] + [n])
             place = [k for k in labels if k != inner] + [inner]
             delta = delta.permute([place.index(k) for k in labels])
-            moves: Moves = {a.source: a(env, -delta).reshape(env.shape(a.source)) for a in write}
-            if span.offset is not None:
-                constant = s @ (kappa.T @ span.offset(env))
-                shape = [sizes[k] if k in layer.names else 1 for k in layer.node.out]
-                for a in actions:
-                    change = a(env, constant.reshape(shape)).reshape(env.shape(a.source))
-                    moves[a.source] = moves[a.source] + change if a.source in moves else change
-            return moves
+            moves = carry_out(env, write, -delta)
+            if span.offset is None:
+                return moves
+            constant = s @ (kappa.T @ span.offset(env))
+            shape = [sizes[k] if k in layer.names else 1 for k in layer.node.out]
+            return carry_out(env, actions, constant.reshape(shape), moves)
 
         sources = tuple(dict.fromkeys(a.source for a in (*write, *actions)))
         return NullFamily(

@@ -19,7 +19,7 @@ from symfind.rules.lower import Lowered
 from symfind.rules.primitives import Node
 from symfind.solve.absorption import PLAIN, Plan
 from symfind.solve.environment import Environment, einsum
-from symfind.solve.family import Family, Moves, NullFamily
+from symfind.solve.family import Family, Moves, NullFamily, carry_out
 from symfind.solve.flows import Flows
 from symfind.solve.relations import Relation
 from symfind.solve.variation import ARBITRARY, CONSTANT, Dim, canonical
@@ -151,16 +151,11 @@ def _family(
             s = _placed(env, s, d, reader.axis(n), spread[n])
         kappa = relation.vector(env)
         delta = einsum([s, kappa], [[*free, KAPPA], [KAPPA, *order]], node.labels[reader.at])
-        moves: Moves = {}
-        for a in write:
-            change = a(env, -delta).reshape(env.shape(a.source))
-            moves[a.source] = moves[a.source] + change if a.source in moves else change
-        if not relation.zero:
-            constant = einsum([s @ relation.constant(env)], [free], node.out)
-            for a in actions:
-                change = a(env, constant).reshape(env.shape(a.source))
-                moves[a.source] = moves[a.source] + change if a.source in moves else change
-        return moves
+        moves = carry_out(env, write, -delta)
+        if relation.zero:
+            return moves
+        constant = einsum([s @ relation.constant(env)], [free], node.out)
+        return carry_out(env, actions, constant, moves)
 
     sources = tuple(dict.fromkeys(a.source for a in (*write, *actions)))
     return NullFamily(kind="reach", sources=sources, width=width, build=build, loose=True)
