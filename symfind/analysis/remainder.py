@@ -7,11 +7,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from symfind.report.model import NullEntry, NullKind, NullSet, NullVector
+from symfind.report.certificate import NullEntry, NullKind, NullSet, NullVector
 from symfind.solve.support import Carried, carried
 from symfind.verify import Function, Nullity
 from symfind.verify.nature import fills, linearly_explained, persisting
 from symfind.verify.nullity import Draw
+from symfind.verify.spans import beyond_span, span
 
 _VECTORS = 2  # of a set that are shown
 _ENTRIES = 8  # of a vector
@@ -66,8 +67,6 @@ class Remainder:
 
     def sets(self) -> tuple[NullSet, ...]:
         """All of it, by the fewest tensors that carry it: first what was discovered."""
-        from symfind.discovery.spans import beyond_span, span  # it imports an analysis
-
         known = span(self.known)
         found = beyond_span(span(self.found), known)
         rest = beyond_span(self.beyond, torch.cat([known, found], 1))

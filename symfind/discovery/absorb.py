@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from symfind.discovery.decompose import svd
 from symfind.discovery.monomials import Monomial
 from symfind.discovery.samples import Part
 from symfind.verify import budget
+from symfind.verify.decompose import svd
 from symfind.verify.rank import reveal
 
 _PROJECTED = 1e-11  # of a unit vector, from which it is part of a projection; less is an error

@@ -13,10 +13,10 @@ from symfind.discovery.patterns import Pattern, patterns
 from symfind.discovery.rationalise import echelon, rationalise, sparsify
 from symfind.discovery.samples import Sample, Samples
 from symfind.discovery.search import Found
-from symfind.discovery.spans import span
 from symfind.discovery.words import describe
 from symfind.errors import InputError
 from symfind.verify import budget
+from symfind.verify.spans import span
 
 TOLERANCE = 1e-9  # of both residuals, at points that were not used
 _FRESH = 2  # such points

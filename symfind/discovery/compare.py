@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from symfind.discovery.decompose import svd
 from symfind.solve.family import Family
 from symfind.solve.point import Point
 from symfind.solve.rank import columns, rank
+from symfind.verify.decompose import svd
+from symfind.verify.spans import span
 
 _SHARE = 1e-6  # of the squared norm of one direction, below which a tensor is no part of it
-_DEPENDENT = 1e-8  # relative singular value of directions that are not independent
 
 
 @dataclass(frozen=True)
@@ -113,19 +113,9 @@ def support(
     """
     if missing <= 0:
         return ()
-    one, other = _span(one), _span(other)
+    one, other = span(one), span(other)
     left = svd(one - other @ (other.T @ one))[0][:, :missing]
     return tuple(
         name for name, place in slices.items()
         if left[place].numel() and float(left[place].square().sum(0).max()) > _SHARE
     )  # fmt: skip
-
-
-def _span(matrix: Tensor) -> Tensor:
-    """Orthonormal columns with the same span."""
-    norms = matrix.norm(dim=0)
-    matrix = matrix[:, norms > 0] / norms[norms > 0]
-    if not matrix.numel():
-        return matrix[:, :0]
-    u, s, _ = svd(matrix)
-    return u[:, s > _DEPENDENT * s[0]]

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from symfind.discovery.absorb import Fields, absorb
-from symfind.discovery.decompose import svd
 from symfind.discovery.monomials import Monomial
 from symfind.discovery.samples import Part, Sample
+from symfind.verify.decompose import svd
 from symfind.verify.rank import NOISE, Spectrum, widest_gap
 from symfind.verify.rowspace import RowSpace
 

@@ -12,9 +12,9 @@ from symfind.discovery.gains import dresses
 from symfind.discovery.locality import Locality
 from symfind.discovery.samples import Sample, Samples
 from symfind.discovery.search import Found, search
-from symfind.discovery.spans import beyond_span, span
 from symfind.solve.support import Carried
 from symfind.verify import Nullity, budget
+from symfind.verify.spans import beyond_span, span
 
 MOST_FIELDS = 4000  # of one equation
 WHOLE = 1000  # fields, own and shifts, of a model that is looked at as a whole

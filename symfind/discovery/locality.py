@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from symfind.discovery.decompose import svd
 from symfind.discovery.samples import Samples
-from symfind.discovery.spans import beyond_span, span
 from symfind.solve.support import MOST_SETS, Carried, carried
+from symfind.verify.decompose import svd
 from symfind.verify.function import Point
+from symfind.verify.spans import beyond_span, span
 
 _OUTSIDE = 1e-8  # part of a unit vector, below which it vanishes on a tensor
 _EFFECT = 1e-8  # of a unit vector, relative to the whole Jacobian, below which none is seen
