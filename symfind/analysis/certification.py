@@ -13,7 +13,7 @@ from symfind.analysis.remainder import Remainder, sentences, some_of
 from symfind.analysis.subject import Subject
 from symfind.analysis.twins import certify_by_twins
 from symfind.errors import InputError
-from symfind.report.model import Certificate
+from symfind.report.certificate import Certificate
 from symfind.verify import Function, Nullity, measure_nullity, nullity_at
 from symfind.verify.budget import OutOfTime
 

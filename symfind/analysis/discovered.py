@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from symfind.analysis.subject import Subject
-from symfind.report.model import FoundField
+from symfind.report.certificate import FoundField
 from symfind.verify import Function, Nullity
 
 _SHOWN = 4  # kinds of fields that are spelled out in a sentence

@@ -26,15 +26,8 @@ from symfind.analysis.verification import (
 from symfind.discrete import discrete_part
 from symfind.load import resolve
 from symfind.load.inputs import describe
-from symfind.report.model import (
-    Certificate,
-    Dimension,
-    Discrete,
-    ModelInfo,
-    Report,
-    Timing,
-    Versions,
-)
+from symfind.report.certificate import Certificate
+from symfind.report.model import Dimension, Discrete, ModelInfo, Report, Timing, Versions
 from symfind.trace import trace_loaded
 from symfind.verify.budget import OutOfTime, limited
 from symfind.verify.threads import fitting_threads

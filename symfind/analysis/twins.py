@@ -10,7 +10,7 @@ from symfind.analysis.derived import Derived
 from symfind.analysis.remainder import Remainder, sentences
 from symfind.analysis.subject import Subject
 from symfind.load.inputs import leaves
-from symfind.report.model import Certificate, NullSet
+from symfind.report.certificate import Certificate, NullSet
 from symfind.twin import Question, TwinFunction, certify_on_twins
 from symfind.verify import Nullity
 from symfind.verify.function import Call

@@ -1,21 +1,17 @@
 """The Report and its renderings. Nothing here needs torch."""
 
+from symfind.report.certificate import Certificate, FoundField, NullEntry, NullSet, NullVector
 from symfind.report.codec import ReportFormatError
 from symfind.report.model import (
     KINDS,
     SCHEMA,
-    Certificate,
     Dimension,
     Discrete,
     DiscretePlace,
     Factor,
-    FoundField,
     GeneratorText,
     Kind,
     ModelInfo,
-    NullEntry,
-    NullSet,
-    NullVector,
     Place,
     Report,
     Residual,

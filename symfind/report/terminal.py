@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from symfind.report import words
-from symfind.report.model import Certificate, Factor, Report
+from symfind.report.certificate import Certificate
+from symfind.report.model import Factor, Report
 
 _STATUS_STYLE = {
     "complete": "green",

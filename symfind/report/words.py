@@ -1,6 +1,7 @@
 """Numbers and sentences that all renderings share."""
 
-from symfind.report.model import Certificate, Discrete, Factor, Report, Verification
+from symfind.report.certificate import Certificate
+from symfind.report.model import Discrete, Factor, Report, Verification
 
 
 def count(value: int | None) -> str:

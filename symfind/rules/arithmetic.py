@@ -1,9 +1,9 @@
 """Sums, products and quotients."""
 
-from symfind.rules.build import is_uniform
 from symfind.rules.builder import Builder
 from symfind.rules.primitives import Expand, Node
 from symfind.rules.registry import rule
+from symfind.rules.uniform import is_uniform
 
 Number = int | float
 Operand = Node | Number

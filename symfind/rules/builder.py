@@ -8,8 +8,9 @@ import torch
 
 from symfind.algebra.axes import Axis, merge
 from symfind.rules import primitives as p
-from symfind.rules.build import Construction, is_uniform, number
+from symfind.rules.build import Construction
 from symfind.rules.primitives import Node
+from symfind.rules.uniform import is_uniform, number
 
 MASKED = -1e4  # a fill this low before a softmax removes the entry
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 
-from symfind.rules.build import is_uniform, number
 from symfind.rules.builder import Builder
 from symfind.rules.primitives import Node, Pointwise
 from symfind.rules.registry import rule
+from symfind.rules.uniform import is_uniform, number
 from symfind.trace import Op
 from symfind.trace.kernels import run
 

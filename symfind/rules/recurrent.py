@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from symfind.rules.build import is_uniform
 from symfind.rules.builder import Builder
 from symfind.rules.primitives import Node, Source
 from symfind.rules.registry import rule
+from symfind.rules.uniform import is_uniform
 
 
 def _state(b: Builder, shape: Sequence[int]) -> Node:

@@ -3,11 +3,11 @@
 import math
 from typing import Any
 
-from symfind.rules.build import is_uniform
 from symfind.rules.builder import Builder
 from symfind.rules.movement import repeated
 from symfind.rules.primitives import Node
 from symfind.rules.registry import rule
+from symfind.rules.uniform import is_uniform
 
 
 @rule("scatter.value")

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from symfind.algebra.axes import Sizes, extent
 from symfind.rules import primitives as p
-from symfind.rules.build import is_uniform, number
 from symfind.rules.lower import Lowered
 from symfind.rules.primitives import Node
+from symfind.rules.uniform import is_uniform, number
 from symfind.solve.environment import Environment
 from symfind.solve.variation import groups
 

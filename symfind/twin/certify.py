@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from symfind.report.model import Certificate, NullSet, TwinMeasure
+from symfind.report.certificate import Certificate, NullSet, TwinMeasure
 from symfind.solve.support import carried
 from symfind.trace import Graph
 from symfind.trace.graph import Op

@@ -17,7 +17,7 @@ from symfind.analysis.derived import Derived
 from symfind.errors import InputError
 from symfind.load import Inputs
 from symfind.report import Report
-from symfind.report.model import Certificate
+from symfind.report.certificate import Certificate
 from tests.ground_truth.layers import ResidualLinear
 from tests.ground_truth.models import CASES, mlp
 

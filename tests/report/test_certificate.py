@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from rich.console import Console
 
+from symfind.report.certificate import NullEntry, NullSet, NullVector
 from symfind.report.markdown import markdown
-from symfind.report.model import NullEntry, NullSet, NullVector, Report
+from symfind.report.model import Report
 from symfind.report.terminal import render
 from tests.report.examples import troubled
 
