@@ -11,6 +11,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from symfind.errors import LoadError
 from symfind.load.files import explain, near
+from symfind.load.operators import with_operators
 
 
 def build(
@@ -39,10 +40,10 @@ def build(
         return _unpack(value, where)
     _check_settings(value, where, settings)
     try:
-        value = value(**settings)
+        built = with_operators(lambda: value(**settings))
     except (Exception, SystemExit) as error:
         raise LoadError(explain(error, f"{where} failed when it was called", path)) from error
-    return _unpack(value, where)
+    return _unpack(built, where)
 
 
 def bare(model: nn.Module) -> nn.Module:

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from symfind.errors import LoadError
-from symfind.load.operators import declare_missing_operators
+from symfind.load.operators import with_operators
 
 
 def import_file(path: Path) -> ModuleType:
@@ -119,12 +119,7 @@ def near(name: str, names: list[str]) -> list[str]:
 
 def _guarded(execute: Callable[[], ModuleType], what: str, path: Path | None) -> ModuleType:
     try:
-        try:
-            return execute()
-        except RuntimeError as error:
-            if not declare_missing_operators(error):
-                raise
-            return execute()
+        return with_operators(execute)
     except (Exception, SystemExit) as error:
         raise LoadError(explain(error, f"{what} failed while it was imported", path)) from error
 

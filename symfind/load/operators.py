@@ -2,9 +2,13 @@
 
 import sys
 import warnings
+from collections.abc import Callable, Iterator
 from types import ModuleType
+from typing import TypeVar
 
 import torch
+
+T = TypeVar("T")
 
 # operators that torchvision describes to torch while it is being imported, compiled or not
 _SCHEMAS = {
@@ -14,18 +18,57 @@ _SCHEMAS = {
 _libraries: list[torch.library.Library] = []  # torch forgets a library that nobody holds
 
 
-def declare_missing_operators(error: RuntimeError) -> bool:
-    """Declare torchvision's operators after its import failed for want of them.
+def with_operators(execute: Callable[[], T]) -> T:
+    """The result of something that imports torchvision, or a package that imports it.
 
-    Args:
-        error: What the import raised.
-
-    Returns:
-        Whether that was the cause, so that the import is worth another try. Says once on standard
-        error what is missing: the models can be built and analysed, the operators not executed.
+    Where it fails for want of torchvision's operators, they are declared, a warning says so, and
+    it runs once more: models can then be built and analysed, the operators not executed.
     """
-    if "torchvision::" not in str(error) or "does not exist" not in str(error) or _libraries:
-        return False
+    try:
+        return execute()
+    except Exception as error:
+        if _libraries or not any(_missing_operator(cause) for cause in _causes(error)):
+            raise
+    _declare()
+    return execute()
+
+
+def import_torchvision() -> ModuleType:
+    """Import torchvision, whether or not its compiled operators load.
+
+    Raises:
+        ImportError: It is not installed.
+    """
+
+    def imported() -> ModuleType:
+        import torchvision
+
+        return torchvision  # type: ignore[no-any-return]
+
+    return with_operators(imported)
+
+
+def prepare_torchvision() -> None:
+    """Make torchvision importable for packages that import it themselves, if it is there."""
+    try:
+        import_torchvision()
+    except ImportError:
+        pass
+
+
+def _missing_operator(error: BaseException) -> bool:
+    text = str(error)
+    return isinstance(error, RuntimeError) and "torchvision::" in text and "does not exist" in text
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and those it was raised from: lazy imports report an error of their own."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _declare() -> None:
     library = torch.library.Library("torchvision", "FRAGMENT")
     _libraries.append(library)
     for name, schema in _SCHEMAS.items():
@@ -36,29 +79,5 @@ def declare_missing_operators(error: RuntimeError) -> bool:
     warnings.warn(
         "the compiled operators of torchvision do not load beside this torch; models that execute "
         "them (detection) cannot be analysed, all others can",
-        stacklevel=2,
+        stacklevel=3,
     )
-    return True
-
-
-def import_torchvision() -> ModuleType:
-    """Import torchvision, whether or not its compiled operators load.
-
-    Raises:
-        ImportError: It is not installed.
-    """
-    try:
-        import torchvision
-    except RuntimeError as error:
-        if not declare_missing_operators(error):
-            raise
-        import torchvision
-    return torchvision  # type: ignore[no-any-return]
-
-
-def prepare_torchvision() -> None:
-    """Make torchvision importable for packages that import it themselves, if it is there."""
-    try:
-        import_torchvision()
-    except ImportError:
-        pass
