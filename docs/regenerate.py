@@ -12,10 +12,12 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
+PICTURES = {"docs/pictures/gpt.svg": "examples/gpt.py"}  # of what each group of a model moves
 _BLOCK = re.compile(r"(<!-- (run|show): (.*?) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 _TIMING = re.compile(r"\n*symfind \S+, torch [^\n]*(\n[^\n]+)*\n*\Z")
 _FLOAT = re.compile(r"\d(\.\d+)?e-\d+|10\^-?\d+\.\d+")
@@ -57,6 +59,14 @@ def renewed(page: str) -> str:
     return _BLOCK.sub(fill, page)
 
 
+def drawn(spec: str) -> str:
+    """The picture of a model."""
+    from symfind import analyze
+    from symfind.report.pages import page
+
+    return page(analyze(spec), ".svg")
+
+
 def same(one: str, two: str) -> bool:
     """Equal but for measured rounding errors, which differ between machines."""
     one, two = (_FLOAT.sub("#", text) for text in (one, two))
@@ -64,16 +74,18 @@ def same(one: str, two: str) -> bool:
 
 
 def main() -> int:
-    """Rewrite or check all pages."""
+    """Rewrite or check all pages and pictures."""
     stale = []
-    for name in PAGES:
+    making = {page: partial(renewed, page) for page in PAGES}
+    making |= {path: partial(drawn, spec) for path, spec in PICTURES.items()}
+    for name, make in making.items():
         path = ROOT / name
-        old = path.read_text()
-        new = renewed(old)
-        if same(old, new):
+        new = make()
+        if path.exists() and same(path.read_text(), new):
             continue
         stale.append(name)
         if "--check" not in sys.argv[1:]:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(new)
             print(f"rewritten: {name}")
     if "--check" in sys.argv[1:] and stale:

@@ -2,8 +2,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from symfind.cli.options import Duration, debug_option, json_option, model_options
-from symfind.cli.output import deliver, print_page
+from symfind.cli.options import Duration, debug_option, json_option, model_options, page_option
+from symfind.cli.output import deliver, print_page, write_text
 from symfind.cli.progress import working
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     help="Look long for vector fields that explain what no rule does.",
 )
 @json_option
+@page_option
 @click.option("--details", is_flag=True, help="Show every place, tensor and size.")
 @click.option(
     "--strict",
@@ -55,6 +56,7 @@ def analyze_command(
     ctx: click.Context,
     model: str,
     json_file: str | None,
+    page_file: str | None,
     details: bool,
     strict: bool,
     quiet: bool,
@@ -66,6 +68,10 @@ def analyze_command(
     complete; 2 bad usage, or a model that cannot be loaded or traced.
     """
     report = run(model, quiet, **arguments)
+    if page_file is not None:
+        from symfind.report.pages import form_of, page
+
+        write_text(page_file, page(report, form_of(page_file)))
     deliver(json_file, quiet, report.to_json, lambda: print_report(report, details))
     ctx.exit(exit_code(report, strict))
 

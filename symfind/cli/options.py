@@ -54,6 +54,14 @@ def _writable(ctx: click.Context, parameter: click.Parameter, value: str | None)
     return value
 
 
+def _page(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None:
+        from symfind.report.pages import form_of
+
+        form_of(value)
+    return _writable(ctx, parameter, value)
+
+
 _SOURCE_OPTIONS = (
     click.argument("model", metavar="MODEL"),
     click.option(
@@ -125,6 +133,17 @@ def json_option(command: F) -> F:
         metavar="FILE",
         callback=_writable,
         help="Write the result as JSON; - for stdout.",
+    )(command)
+
+
+def page_option(command: F) -> F:
+    """Add ``--page FILE``, refused before the work where FILE is no page or cannot be written."""
+    return click.option(
+        "--page",
+        "page_file",
+        metavar="FILE",
+        callback=_page,
+        help="Write the report as a page: FILE.html (with pictures), .svg, .md or .tex.",
     )(command)
 
 

@@ -110,7 +110,10 @@ def print_page(render: "Callable[[Console], None]") -> None:
     )
     render(console)
     page.seek(0)
-    print_text(page.read())
+    text = page.read()
+    if not target.is_terminal:  # columns are filled up with spaces
+        text = "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+    print_text(text)
 
 
 def _replace(target: Path, text: str) -> None:

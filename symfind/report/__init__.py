@@ -20,6 +20,7 @@ from symfind.report.model import (
     Verification,
     Versions,
 )
+from symfind.report.pages import page
 
 __all__ = [
     "KINDS",
@@ -44,4 +45,5 @@ __all__ = [
     "Unsupported",
     "Verification",
     "Versions",
+    "page",
 ]

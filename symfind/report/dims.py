@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,6 +15,7 @@ SCHEMA = "symfind.dims/1"
 
 _HEADERS = ("name", "parameters", "algebra", "symmetry", "inert", "effective", "formula")
 _REST = "(across layers)"
+_ROOT = "(root)"
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,14 @@ def dims(report: Report) -> Dims:
 
 
 def layer(path: str) -> str:
-    """Return the layer of a place or a tensor: its module path up to the first number."""
+    """Return the layer of a place or a tensor: its module path up to the first number.
+
+    A number stands alone, `h.0`, or after an underscore, `encoder_layer_0`.
+    """
     module = path.partition(":")[0]
     parts = module.split(".")
     for index, part in enumerate(parts):
-        if part.isdigit():
+        if part.rpartition("_")[2].isdigit():
             return ".".join(parts[: index + 1])
     return module
 
@@ -86,14 +91,9 @@ def _kinds(report: Report) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def _layers(report: Report) -> tuple[Row, ...]:
-    owned: dict[str, list[tuple[Factor, int]]] = {}
-    sizes: dict[str, int] = {}
-    for name, size in report.model.tensors.items():
-        # The tensor's own name is no module: `bias` alone belongs to the root.
-        home = layer(name.rpartition(".")[0])
-        sizes[home] = sizes.get(home, 0) + size
-        owned.setdefault(home, [])
+def by_layer(report: Report) -> dict[str, list[tuple[Factor, int]]]:
+    """Layers in their natural order, each with the factors that act there and their dimension."""
+    owned: dict[str, list[tuple[Factor, int]]] = {_home(name): [] for name in report.model.tensors}
     for factor in report.factors:
         places = factor.places or (Place(factor.id, factor.parameters, "", factor.total, 1),)
         for place in places:
@@ -101,10 +101,22 @@ def _layers(report: Report) -> tuple[Row, ...]:
         rest = factor.total - sum(place.total for place in places)
         if rest:
             owned.setdefault(_REST, []).append((factor, rest))
+    return {name or _ROOT: owned[name] for name in sorted(owned, key=_natural)}
+
+
+def _layers(report: Report) -> tuple[Row, ...]:
+    sizes: dict[str, int] = {}
+    for name, size in report.model.tensors.items():
+        home = _home(name) or _ROOT
+        sizes[home] = sizes.get(home, 0) + size
     return tuple(
-        _row(report, name or "(root)", sizes.get(name), parts, "")
-        for name, parts in sorted(owned.items(), key=lambda item: _natural(item[0]))
+        _row(report, name, sizes.get(name), parts, "") for name, parts in by_layer(report).items()
     )
+
+
+def _home(tensor: str) -> str:
+    # The tensor's own name is no module: `bias` alone belongs to the root.
+    return layer(tensor.rpartition(".")[0])
 
 
 def _row(
@@ -127,8 +139,8 @@ def _row(
 
 def _natural(name: str) -> tuple[Any, ...]:
     # `h.2` before `h.10`, and what belongs to no layer last.
-    parts = ((0, int(part), "") if part.isdigit() else (1, 0, part) for part in name.split("."))
-    return (name == _REST, *parts)
+    parts = (part for part in re.split(r"(\d+)|\.", name) if part)
+    return (name == _REST, *((0, int(p), "") if p.isdigit() else (1, 0, p) for p in parts))
 
 
 def _text(report: Report, table: Dims) -> str:

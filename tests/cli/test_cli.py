@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from symfind import __version__
-from symfind.report import Report
+from symfind.report import Report, page
 from tests.cli import stub
 from tests.command import command, model_file
 from tests.report import examples
@@ -105,6 +105,11 @@ def test_report_goes_to_stdout_as_plain_text(analysis, net):
     assert len(call("analyze", net, "--details").stdout) > len(result.stdout)
 
 
+def test_no_line_ends_with_spaces(analysis, net):
+    lines = call("analyze", net, "--details").stdout.split("\n")
+    assert lines == [line.rstrip() for line in lines] and len(lines) > 10
+
+
 def test_json_file_and_stdout(analysis, net, tmp_path):
     path = tmp_path / "report.json"
     result = call("analyze", net, "--json", str(path))
@@ -123,6 +128,22 @@ def test_a_special_file_and_a_link_stay_what_they_are(analysis, net, tmp_path):
     link.symlink_to(target)
     assert call("analyze", net, "--json", str(link)).exit_code == 0
     assert link.is_symlink() and target.is_file()
+
+
+def test_pages(analysis, net, tmp_path):
+    path = tmp_path / "report.html"
+    result = call("analyze", net, "--page", str(path))
+    assert result.exit_code == 0
+    assert path.read_text() == page(examples.complete(), ".html")
+    assert "redundant" in result.stdout
+
+
+@pytest.mark.parametrize("name", ["report.pdf", "report", "nowhere/report.html"])
+def test_pages_that_cannot_be_are_refused_before_the_work(analysis, net, name):
+    result = call("analyze", net, "--page", name)
+    assert result.exit_code == 2
+    assert "report" in result.stderr or ".html" in result.stderr
+    assert not analysis.calls
 
 
 @pytest.mark.parametrize("where", ["nowhere/report.json", "."])

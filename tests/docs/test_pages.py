@@ -4,13 +4,19 @@ import re
 
 import pytest
 
-from docs.regenerate import PAGES, ROOT, renewed, same
+from docs.regenerate import PAGES, PICTURES, ROOT, drawn, renewed, same
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_shown_output_is_up_to_date(page: str) -> None:
     text = (ROOT / page).read_text()
     assert same(text, renewed(text)), f"{page}: run python -m docs.regenerate"
+
+
+@pytest.mark.parametrize("picture", PICTURES)
+def test_pictures_are_up_to_date(picture: str) -> None:
+    new = drawn(str(ROOT / PICTURES[picture]))
+    assert (ROOT / picture).read_text() == new, "run python -m docs.regenerate"
 
 
 @pytest.mark.parametrize("page", PAGES)

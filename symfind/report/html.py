@@ -1,0 +1,107 @@
+"""A page for one report that stands alone: no script, nothing to fetch, pictures drawn inside."""
+
+import ast
+import operator
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
+
+from symfind.report import charts, words
+from symfind.report.model import KINDS, Report
+
+_PARAMETERS = 24  # names of tensors of a group that are listed
+
+
+def html(report: Report) -> str:
+    """Write the page: totals, pictures, groups with generators, certificate, verification."""
+    return _environment().get_template("report.html").render(
+        report=report,
+        d=report.dimension,
+        certificate=report.certificate,
+        factors=words.by_size(report.factors),
+        kinds=[kind for kind in KINDS if any(f.kind == kind for f in report.factors)],
+        shown=_PARAMETERS,
+        sizes=words.used_sizes(report),
+        words=words,
+        layers=Markup(charts.layers(report)),
+        layers_left_out=charts.layers_left_out(report),
+        movements=Markup(charts.movements(report)),
+        saturation=Markup(charts.saturation(report.certificate)),
+        gap=Markup(charts.gap(report.certificate)),
+        stages={k: v for k, v in vars(report.timing).items() if v is not None},
+    ) + "\n"  # fmt: skip
+
+
+def formula_mathml(formula: str) -> Markup:
+    """Turn `n_layer*d_head**2` into MathML, which browsers set by themselves.
+
+    It is parsed and never evaluated. What is not an arithmetic expression comes back as code.
+    """
+    import sympy
+
+    try:
+        tree = _expression(ast.parse(formula.strip(), mode="eval").body)
+        body = sympy.mathml(tree, printer="presentation")
+    except (SyntaxError, ValueError, RecursionError):
+        return Markup("<code>{}</code>").format(formula)
+    # names of several letters beside each other need a space between them
+    body = body.replace("<mo>&InvisibleTimes;</mo>", '<mspace width="0.25em"></mspace>')
+    return Markup(f"<math>{body}</math>")
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("symfind.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["math"] = formula_mathml
+    environment.filters["path"] = _breakable
+    return environment
+
+
+def _breakable(path: str) -> Markup:
+    """A dotted name that may be broken after a dot or a colon."""
+    text = str(escape(path))
+    for mark in (".", ":", "-"):
+        text = text.replace(mark, f"{mark}<wbr>")
+    return Markup(text)
+
+
+_OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Pow: operator.pow,
+}
+_MOST = 100  # of an exponent that is a number: powers of numbers are worked out
+
+
+def _expression(node: ast.expr) -> Any:
+    import sympy
+
+    match node:
+        case ast.Constant(value=int() as value) if not isinstance(value, bool):
+            return sympy.Integer(value)
+        case ast.Name(id=name):
+            return sympy.Symbol(name, positive=True)
+        case ast.Attribute():
+            return sympy.Symbol(ast.unparse(node), positive=True)
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return -_expression(operand)
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+            one, two = _expression(left), _expression(right)
+            if isinstance(op, ast.Pow) and two.is_number and abs(two) > _MOST:
+                raise ValueError("a power too large to be worked out")
+            return _OPERATORS[type(op)](one, two)
+        case ast.Call(func=ast.Name(id="floor"), args=[argument], keywords=[]):
+            return sympy.floor(_expression(argument))
+    raise ValueError(f"not an arithmetic expression: {ast.dump(node)}")
