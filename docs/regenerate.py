@@ -76,7 +76,7 @@ def same(one: str, two: str) -> bool:
 def main() -> int:
     """Rewrite or check all pages and pictures."""
     stale = []
-    making = {page: partial(renewed, page) for page in PAGES}
+    making = {page: partial(renewed, (ROOT / page).read_text()) for page in PAGES}
     making |= {path: partial(drawn, spec) for path, spec in PICTURES.items()}
     for name, make in making.items():
         path = ROOT / name

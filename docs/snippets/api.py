@@ -13,7 +13,7 @@ report = symfind.analyze(model, torch.randn(16, 3))
 print(report.dimension.symmetry, "of", report.dimension.parameters)
 print(report.certificate.status, report.verification.status)
 for factor in report.factors:
-    print(factor.group, factor.parameters)
+    print(factor.group, factor.generator.text)
 
 # every factor carries its generators: move the weights along one, and nothing happens
 theta = {name: p.detach().double() for name, p in model.named_parameters()}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from symfind.catalog.entries import Entry, entries
 from symfind.errors import InputError, OutputError
-from symfind.report import Report, ReportFormatError, words
+from symfind.report import Report, ReportFormatError, page, words
 from symfind.report.markdown import code, markdown, plain, table
 
 Analyse = Callable[[Entry], Report]
@@ -22,7 +22,7 @@ def build(
     progress: Progress | None = None,
     analyse: Analyse | None = None,
 ) -> int:
-    """Analyse the entries and write `<slug>.json`, `<slug>.md` and the index `README.md`.
+    """Analyse the entries and write `<slug>.json`, `.md` and `.svg`, and the index `README.md`.
 
     An entry that fails does not stop the others: it is named to `progress` and in the index, and
     its earlier files stay as they were. With `only`, the index keeps the other entries that were
@@ -49,7 +49,7 @@ def build(
         tell(f"[{number}/{len(chosen)}] {entry.title}")
         try:
             report = (analyse or analyse_entry)(entry).without_timing()
-            pages = {".json": report.to_json() + "\n", ".md": markdown(report, entry.title)}
+            pages = _pages(entry, report)
         except Exception as error:
             # Whatever one model runs into, the rest of the catalog is worth having.
             failed[entry.slug] = type(error).__name__
@@ -62,6 +62,15 @@ def build(
             _write(out / f"{entry.slug}{ending}", text)
     _write(out / "README.md", index(out, failed))
     return 1 if failed or unsound else 0
+
+
+def _pages(entry: Entry, report: Report) -> dict[str, str]:
+    """Texts of the files of one entry, by their endings."""
+    pages = {".json": report.to_json() + "\n"}
+    if report.factors:
+        pages[".svg"] = page(report, ".svg")
+    picture = f"{entry.slug}.svg" if report.factors else None
+    return {**pages, ".md": markdown(report, entry.title, picture)}
 
 
 def analyse_entry(entry: Entry) -> Report:

@@ -9,12 +9,19 @@ from symfind.report.model import Factor, Report
 _TENSORS_SHOWN = 12
 
 
-def markdown(report: Report, title: str | None = None) -> str:
-    """Write the page: groups, where, formula, dimension, generators, certificate, verification."""
+def markdown(report: Report, title: str | None = None, picture: str | None = None) -> str:
+    """Write the page: groups, where, formula, dimension, generators, certificate, verification.
+
+    Args:
+        report: what the page is about.
+        title: instead of the name of the model.
+        picture: path, from the page, of a map of what each group moves.
+    """
     sections = (
         _head(report, title),
         _totals(report),
         _groups(report),
+        [f"![Which tensors each group moves]({picture})"] if picture else [],
         _generators(report),
         _certainty(report),
         _others(report),

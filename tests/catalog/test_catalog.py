@@ -49,10 +49,12 @@ def test_build_writes_pages_and_index(tmp_path):
         "block-swiglu.md",
         "gpt2.json",
         "gpt2.md",
+        "gpt2.svg",
     ]
     text = (tmp_path / "catalog" / "gpt2.json").read_text()
     assert json.loads(text)["timing"] == {}
     assert Report.from_json(text) == complete().without_timing()
+    assert "](gpt2.svg)" in (tmp_path / "catalog" / "gpt2.md").read_text()
     index = (tmp_path / "catalog" / "README.md").read_text()
     assert "| [GPT-2 small](gpt2.md) | 59,858,688 | 599,040 | 1.00% | complete |" in index
     assert len(lines) == 2
