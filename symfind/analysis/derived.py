@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from symfind.load import Loaded
+from symfind.load import Loaded, module_sizes
 from symfind.report.model import Factor, GeneratorText, Unsupported
 from symfind.solve.bound import BoundGenerator
 from symfind.solve.count import tally, whole
@@ -14,7 +14,7 @@ from symfind.solve.factors import Group, factor, gather, spell
 from symfind.solve.family import Family
 from symfind.solve.known import known_directions
 from symfind.solve.solver import derive
-from symfind.solve.symbols import Symbols
+from symfind.solve.symbols import Symbols, local_names
 from symfind.trace import Graph
 
 
@@ -24,7 +24,8 @@ class Derived:
     def __init__(self, graph: Graph, loaded: Loaded, output: str) -> None:
         """Derive all families, count them, and gather them into factors."""
         self.derivation = derive(graph, output)
-        self.symbols = Symbols(loaded.sizes)
+        names = {**module_sizes(loaded.model), "": loaded.sizes}
+        self.symbols = Symbols(loaded.sizes, local_names(self.derivation.lowered.parameters, names))
         self.shapes = {name: tuple(op.shape or ()) for name, op in graph.parameters.items()}
         self.parameters = sum(math.prod(s) for s in self.shapes.values())
         self.unread = {name: math.prod(self.shapes[name]) for name in graph.unread}

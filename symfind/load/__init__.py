@@ -5,7 +5,7 @@ from symfind.load.grammar import parse_input, parse_settings
 from symfind.load.inputs import Inputs, as_inputs, check_fits, describe, draw
 from symfind.load.loaded import Loaded
 from symfind.load.resolve import resolve
-from symfind.load.sizes import sizes_of
+from symfind.load.sizes import module_sizes, sizes_of
 from symfind.load.spec import initialised, load
 from symfind.load.weights import match_weights, read_weights
 
@@ -24,5 +24,6 @@ __all__ = [
     "parse_settings",
     "read_weights",
     "resolve",
+    "module_sizes",
     "sizes_of",
 ]

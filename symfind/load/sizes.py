@@ -9,7 +9,9 @@ from torch import nn
 
 _CONFIGS = ("config", "cfg", "args", "hparams")
 # integers of a config that are no sizes of anything
-_NO_SIZE = ("token", "seed", "index", "chunk_size_feed_forward", "version", "pad", "stride")
+_NO_SIZE = ("token", "seed", "index", "idx", "chunk_size_feed_forward", "version", "pad", "stride")
+
+_SIDES = ("_", "in_", "out_")
 
 
 def sizes_of(model: nn.Module, settings: Mapping[str, Any] | None = None) -> dict[str, int]:
@@ -30,6 +32,30 @@ def sizes_of(model: nn.Module, settings: Mapping[str, Any] | None = None) -> dic
     return sizes
 
 
+def module_sizes(model: nn.Module) -> dict[str, dict[str, int]]:
+    """Named sizes that modules inside a model keep for themselves.
+
+    Args:
+        model: Any module.
+
+    Returns:
+        By the path of a module: attribute to positive integer. What a module says of its own two
+        sides (``out_channels``) is left out.
+    """
+    return {
+        path: {
+            name: value for name, value in vars(module).items()
+            if _positive(value) and not name.startswith(_SIDES) and not _no_size(name)
+        }
+        for path, module in model.named_modules()
+        if path and any(True for _ in module.children())
+    }  # fmt: skip
+
+
+def _no_size(name: str) -> bool:
+    return any(word in name for word in _NO_SIZE)
+
+
 def _positive(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
@@ -44,21 +70,18 @@ def _constructor_sizes(model: nn.Module, settings: Mapping[str, Any]) -> dict[st
         value = getattr(model, name, None)
         if _positive(value):
             sizes[name] = value
-    # timm keeps its depth as the length of a list, and the heads inside it
+    # timm keeps its depth as the length of a list
     blocks = getattr(model, "blocks", None)
     timm = hasattr(model, "pretrained_cfg")
     if timm and isinstance(blocks, nn.ModuleList | nn.Sequential) and len(blocks):
         sizes.setdefault("depth", len(blocks))
-        heads = getattr(getattr(blocks[0], "attn", None), "num_heads", None)
-        if _positive(heads):
-            sizes.setdefault("num_heads", heads)
     return sizes
 
 
 def _config_sizes(config: Any, prefix: str = "") -> dict[str, int]:
     sizes = {}
     for name, value in _fields(config).items():
-        if _positive(value) and not any(word in name for word in _NO_SIZE):
+        if _positive(value) and not _no_size(name):
             sizes[prefix + name] = value
         elif _is_config(value):
             sizes |= _config_sizes(value, prefix + name.removesuffix("_config") + "_")
