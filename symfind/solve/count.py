@@ -70,7 +70,11 @@ def tally(
 
 def formula(family: Family, symbols: Any) -> Any:
     """The number of coefficients as an expression in sizes."""
-    return _resolved(family.count(symbols), symbols)
+    import sympy
+
+    found = _resolved(family.count(symbols), symbols)
+    # No size says how many entries there are that nothing reads.
+    return sympy.Integer(family.count()) if found.is_Integer else found
 
 
 def _resolved(expression: Any, symbols: Any) -> Any:

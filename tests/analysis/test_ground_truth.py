@@ -22,6 +22,12 @@ def test_derived_equals_measured(case: Case) -> None:
     assert certificate.unexplained == case.nullity - case.redundant
     assert bool(certificate.unexplained_support) is not complete
 
+    # formulas are what they say, at the sizes that they name
+    sizes = dict(report.dimension.sizes)
+    assert eval(report.dimension.formula or "0", sizes) == report.dimension.redundant
+    for factor in report.factors:
+        assert eval(factor.formula or "0", sizes) == factor.total, factor.id
+
     assert verification.status == "verified" and not verification.failed
     assert verification.worst < 1e-9
     for factor in report.factors:
