@@ -17,7 +17,7 @@ from symfind.verify.function import Function, InputsLike, Point
 from symfind.verify.honesty import DISHONEST, honest
 from symfind.verify.rank import NOISE
 from symfind.verify.rows import Rows
-from symfind.verify.saturation import SMALL, Known, Outcome, Progress, Saturation
+from symfind.verify.saturation import SMALL, SPARE, Known, Outcome, Progress, Saturation
 from symfind.verify.threads import one_thread
 
 Draw = Callable[[torch.Generator], InputsLike]
@@ -114,8 +114,9 @@ class _Measurement:
             if self.count > _LARGE and best is None:
                 self.tell(_estimate(self.count, point.width, self.function.device))
             least = enough = None
-            if best is not None and best.stopped and self.count > SMALL:
-                least, enough = _first_rows(best), best.rank
+            if best is not None and best.settled and self.count > SMALL:
+                enough = best.rank
+                least = min(_first_rows(best), enough + enough // SPARE + SPARE)
                 least = max(1, min(least, point.space.capacity))
             outcome = point.measure(least, enough)
             if outcome.leak <= NOISE:
@@ -178,11 +179,11 @@ def _estimate(count: int, free: int, device: torch.device) -> str:
     """What one point needs: memory for its rows and their factor, time for the factor alone."""
     size = 1000
     probe = torch.randn(size, size, dtype=torch.float64, device=device)
-    torch.linalg.qr(probe[:64], mode="r")
+    torch.linalg.lu_factor_ex(probe[:64, :64])
     start = time.perf_counter()
-    float(torch.linalg.qr(probe, mode="r").R[0, 0])
-    seconds = 1.2 * (time.perf_counter() - start) * (free / size) ** 3
-    memory = 8 * (5.0 * free**2 + count * (count - free)) / 1e9
+    float(torch.linalg.lu_factor_ex(probe).LU[0, 0])
+    seconds = 1.5 * (time.perf_counter() - start) * (free / size) ** 3
+    memory = 8 * (3.5 * free**2 + count * (count - free)) / 1e9
     spelled = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
     return (f"{count:,} parameters, {free:,} of them free: about {memory:.1f} GB, and {spelled} "
             "for each decomposition besides the derivatives")  # fmt: skip
