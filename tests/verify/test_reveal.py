@@ -111,7 +111,7 @@ def hostile(singular: list[float], seed: int, kind: str, extra: int) -> Tensor:
     elif kind == "dead columns":
         matrix[:, torch.rand(n, generator=rng) < 0.4] = 0.0
     elif kind == "equal columns":
-        matrix[:, n // 2 :] = matrix[:, : n - n // 2]
+        matrix[:, n // 2 :] = matrix[:, : n - n // 2].clone()
     elif kind == "sparse":
         matrix = matrix * (torch.rand(matrix.shape, generator=rng) < 0.2)
     return matrix
