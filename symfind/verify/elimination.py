@@ -35,8 +35,9 @@ from symfind.verify.norms import (
     shrink,
 )
 
-_SHARP = 1500  # columns, up to which bounds are made as sharp as they can be
-_FEW = 3  # steps beyond
+_SHARP = 1500  # columns, up to which bounds are made as sharp as they can be;
+_FEW = 3  # steps beyond,
+_EXTRA = 128  # and rows beside those that have pivots
 _NULL = 1e-8  # how far null vectors may be from those of the matrix
 
 
@@ -75,7 +76,7 @@ class Skeleton:
     Args:
         chart: its null space.
         packed: L₁ below the diagonal, where it is one, U₁ above and on it: [rank, rank].
-        extra: Wᵀ, [rank, rows - rank].
+        extra: Wᵀ, [rank, any number of further rows].
 
     Raises:
         torch.linalg.LinAlgError: T or W is too large.
@@ -91,7 +92,7 @@ class Skeleton:
 
         def apply(vectors: Tensor) -> Tensor:
             # (CCᵀ)⁺
-            y = self._right(self._solve(self._fitted(vectors)))
+            y = self._right(self._solve(self.fitted(vectors)))
             y = self._below(self._solve_transposed(y))
             return torch.cat([y, self.extra.T @ y])
 
@@ -103,18 +104,19 @@ class Skeleton:
     def error(self, apply: Map) -> float:
         """A bound of |E|: how far a matrix is from C, relative to C."""
         y = gaussian(self.rank, VECTORS, self.packed)
-        found = norm_bound(apply(self._preimage(y)) - torch.cat([y, self.extra.T @ y]))
+        expected = torch.cat([y, self.extra.T @ y])
+        found = norm_bound(apply(self.preimage(y))[: len(expected)] - expected)
         return found if math.isfinite(found) else math.inf
 
     def largest_dropped(self, apply: Map) -> tuple[Tensor, float, bool]:
         """A bound of singular value number rank + 1 of a matrix.
 
         Returns:
-            Random null vectors, the bound, and whether they are those of the chart: one step of
+            Random null vectors, the bound, and whether those of the chart are near: one step of
             refinement takes the rounding of the elimination out of them.
         """
         vectors = self.chart.null(gaussian(self.columns - self.rank, VECTORS, self.packed))
-        moved = self._preimage(self._fitted(apply(vectors)))
+        moved = self.preimage(self.fitted(apply(vectors)))
         vectors, far = vectors - moved, norm_bound(moved)
         found = norm_bound(apply(vectors)) / (1.0 - far) if far < 1.0 else math.inf
         return vectors, found, far <= _NULL
@@ -124,13 +126,14 @@ class Skeleton:
         tail = self.chart.tail
         eye = torch.eye(tail.shape[1], dtype=tail.dtype, device=tail.device)
         missed = apply(self.chart.placed(-tail, eye))
-        return Chart(self.chart.order, tail + self._solve(self._fitted(missed)))
+        return Chart(self.chart.order, tail + self._solve(self.fitted(missed)))
 
-    def _fitted(self, image: Tensor) -> Tensor:
+    def fitted(self, image: Tensor) -> Tensor:
         """The y with (I; W) y nearest to an image."""
-        return self._below(image[: self.rank] + self.extra @ image[self.rank :])
+        rows = self.rank + self.extra.shape[1]
+        return self._below(image[: self.rank] + self.extra @ image[self.rank : rows])
 
-    def _preimage(self, y: Tensor) -> Tensor:
+    def preimage(self, y: Tensor) -> Tensor:
         """The shortest x with M (I, T) x = y."""
         first = self._right(self._solve(y))
         return self.chart.placed(first, self.chart.tail.T @ first)
@@ -170,5 +173,6 @@ class Elimination:
         tail = torch.linalg.solve_triangular(
             packed.T, factors[rank:, :rank].T, upper=True, unitriangular=True
         )
-        extra = torch.linalg.solve_triangular(packed, factors[:rank, rank:], upper=True)
+        rows = factors.shape[1] if len(factors) <= _SHARP else rank + _EXTRA
+        extra = torch.linalg.solve_triangular(packed, factors[:rank, rank:rows], upper=True)
         return Skeleton(Chart(self.order, tail), packed, extra)

@@ -17,7 +17,7 @@ from symfind.verify.function import Function, InputsLike, Point
 from symfind.verify.honesty import DISHONEST, honest
 from symfind.verify.rank import NOISE
 from symfind.verify.rows import Rows
-from symfind.verify.saturation import SMALL, SPARE, Known, Outcome, Progress, Saturation
+from symfind.verify.saturation import SMALL, Known, Outcome, Progress, Saturation
 from symfind.verify.threads import one_thread
 
 Draw = Callable[[torch.Generator], InputsLike]
@@ -67,11 +67,6 @@ class Nullity:
         return replace(self, theta=theta, directions=directions, beyond=beyond)
 
 
-def _first_rows(outcome: Outcome) -> int:
-    """The fewest rows that showed the final rank."""
-    return min(rows for rows, rank in outcome.history if rank == outcome.rank)
-
-
 def _unconfirmed(outcomes: list[Outcome], count: int) -> bool:
     # Dead units make open sets of special points: where points disagree, the smallest nullity must
     # be seen twice, and where points are cheap, one does not stop at that.
@@ -113,12 +108,8 @@ class _Measurement:
             point = Saturation(theta, self.rows, self.count, self.known, self.tell)
             if self.count > _LARGE and best is None:
                 self.tell(_estimate(self.count, point.width, self.function.device))
-            least = enough = None
-            if best is not None and best.settled and self.count > SMALL:
-                enough = best.rank
-                least = min(_first_rows(best), enough + enough // SPARE + SPARE)
-                least = max(1, min(least, point.space.capacity))
-            outcome = point.measure(least, enough)
+            settled = best is not None and best.settled and self.count > SMALL
+            outcome = point.measure(best if settled else None)
             if outcome.leak <= NOISE:
                 return outcome
             self.tell("what was derived is not null here: measuring without it")

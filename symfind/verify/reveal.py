@@ -63,25 +63,50 @@ class Revealed:
         return found / self.scales[:, None]
 
 
-def reveal(matrix: Tensor, enough: int = -1) -> Revealed:
+@dataclass(frozen=True)
+class Scaled:
+    """A matrix whose columns are divided by `scales`, so that none is longer than one."""
+
+    matrix: Tensor
+    scales: Tensor
+
+    def apply(self, vectors: Tensor) -> Tensor:
+        """The product with columns."""
+        return self.matrix @ (vectors / self.scales[:, None])
+
+    def _square(self, vectors: Tensor) -> Tensor:
+        return (self.matrix.T @ self.apply(vectors)) / self.scales[:, None]
+
+    def spectrum(self, rank: int, kept: float, dropped: float) -> tuple[Spectrum, float]:
+        """The gap between two bounds, and a lower bound of the largest singular value."""
+        columns = self.matrix.shape[1]
+        sharp = {} if columns <= _DENSE else _CHEAP
+        found = eigenvalue_bounds(self._square, columns, self.matrix, **sharp)
+        low, high = math.sqrt(found[0]), math.sqrt(min(found[1], columns))
+        floor = rounding(columns)
+        logs = [max(math.log10(v), floor) if v > 0 else floor for v in (kept / high, dropped / low)]
+        return Spectrum(rank, min(logs[0], 0.0), logs[1]), low
+
+
+def reveal(matrix: Tensor, exact: bool = True) -> Revealed:
     """Rank and null space of `matrix`, with the gap between them.
 
     Columns that are exactly zero are exactly null.
 
     Args:
         matrix: [rows, columns].
-        enough: up to this rank the null space may be less exact than it could be, to 1e-4 perhaps.
+        exact: whether the null space should be exact to rounding, not to a few digits only.
     """
     columns = matrix.shape[1]
     scales = column_scales(matrix)
     live = _live(matrix, scales)
     if bool(live.all()) and columns:
-        return _reveal(matrix, scales, enough)
+        return _reveal(matrix, scales, exact)
     dead = torch.nonzero(~live)[:, 0]
     if not bool(live.any()):
         none = Spectrum(0, 0.0, rounding(columns))
         return Revealed(none, torch.ones_like(scales), 0.0, columns, lambda mix: mix)
-    found = _reveal(matrix[:, live], scales[live], enough)
+    found = _reveal(matrix[:, live], scales[live], exact)
 
     def combine(mix: Tensor) -> Tensor:
         vectors = mix.new_zeros(columns, mix.shape[1])
@@ -101,15 +126,15 @@ def _live(matrix: Tensor, scales: Tensor) -> Tensor:
     return live
 
 
-def _reveal(matrix: Tensor, scales: Tensor, enough: int) -> Revealed:
+def _reveal(matrix: Tensor, scales: Tensor, exact: bool) -> Revealed:
     columns = matrix.shape[1]
     if columns <= _SMALL:
         return _decomposed(matrix, scales)
-    found = _eliminated(matrix, scales, enough)
+    found = _eliminated(matrix, scales, exact)
     if found is None or not _as_all_values_say(found.spectrum, columns):
         mixing = Mixing(len(matrix), matrix.device)
         mixed = mixing.rows((matrix / scales).T, matrix.new_ones(())).T.contiguous()
-        again = _eliminated(mixed, torch.ones_like(scales), enough)
+        again = _eliminated(mixed, torch.ones_like(scales), exact)
         found = replace(again, scales=scales) if again else found
     if found is None or (columns <= _DENSE and not _as_all_values_say(found.spectrum, columns)):
         return _decomposed(matrix, scales)
@@ -122,7 +147,7 @@ def _as_all_values_say(spectrum: Spectrum, columns: int) -> bool:
     return spectrum.clear and kept > NOISE and kept - dropped > dropped - rounding(columns)
 
 
-def _eliminated(matrix: Tensor, scales: Tensor, enough: int) -> Revealed | None:
+def _eliminated(matrix: Tensor, scales: Tensor, exact: bool = True) -> Revealed | None:
     """By elimination; None where pivots vanish before their time."""
     columns = matrix.shape[1]
     budget.check()
@@ -138,22 +163,12 @@ def _eliminated(matrix: Tensor, scales: Tensor, enough: int) -> Revealed | None:
     del elimination  # as large as the matrix
     budget.check()
 
-    def apply(vectors: Tensor) -> Tensor:
-        return matrix @ (vectors / scales[:, None])
-
-    def square(vectors: Tensor) -> Tensor:
-        return (matrix.T @ apply(vectors)) / scales[:, None]
-
-    sharp = {} if columns <= _DENSE else _CHEAP
-    low, high = (math.sqrt(v) for v in eigenvalue_bounds(square, columns, matrix, **sharp))
-    high = min(high, math.sqrt(columns))  # of columns that are not longer than one
-    probes, dropped, exact = skeleton.largest_dropped(apply)
-    kept = skeleton.smallest() * max(0.0, 1.0 - skeleton.error(apply))
-    floor = rounding(columns)
-    logs = [max(math.log10(v), floor) if v > 0 else floor for v in (kept / high, dropped / low)]
-    spectrum = Spectrum(rank, min(logs[0], 0.0), logs[1])
-    chart = skeleton.chart if exact or rank <= enough else skeleton.refined(apply)
-    return Revealed(spectrum, scales, low, columns - rank, chart.null, probes)
+    scaled = Scaled(matrix, scales)
+    probes, dropped, near = skeleton.largest_dropped(scaled.apply)
+    kept = skeleton.smallest() * max(0.0, 1.0 - skeleton.error(scaled.apply))
+    spectrum, largest = scaled.spectrum(rank, kept, dropped)
+    chart = skeleton.refined(scaled.apply) if exact and not near else skeleton.chart
+    return Revealed(spectrum, scales, largest, columns - rank, chart.null, probes)
 
 
 def _decomposed(matrix: Tensor, scales: Tensor) -> Revealed:

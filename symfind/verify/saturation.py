@@ -22,7 +22,7 @@ Progress = Callable[[str], None]
 Known = Callable[[Point], Tensor]
 
 SMALL = 1200  # parameters, up to which nothing is spared: several doublings at every point
-SPARE = 64  # rows beyond the rank that is looked for, where parameters are many
+_SPARE = 64  # rows beyond the rank that is looked for, where parameters are many
 _MAX_GROWTH = 32  # give up when rows this many times the parameters still add rank,
 _MAX_ROWS = 50_000  # or more than this many, where parameters are few
 _MAX_DRAWS = 4000  # or inputs, where each has few rows
@@ -55,6 +55,11 @@ class Outcome:
         """Both sides of the gap; known directions are on the lower one."""
         found = self.revealed.spectrum
         return Spectrum(found.rank, found.kept, max(found.dropped, self.leak))
+
+    @property
+    def fewest(self) -> int:
+        """The fewest rows that showed the final rank."""
+        return min(rows for rows, rank in self.history if rank == self.rank)
 
     @property
     def explained(self) -> bool:
@@ -170,24 +175,29 @@ class Saturation:
         size = known.largest * math.sqrt(max(self.rows - before, 1) / self.space.rows)
         return norm_bound(squares.sqrt()) > 10**NOISE * size
 
-    def _reveal(self, enough: int | None) -> Revealed:
+    def _reveal(self, best: Outcome | None) -> Revealed:
         budget.check()
+        matrix = self.space.matrix()
         with fitting_threads(self.width):
-            return reveal(self.space.matrix(), -1 if enough is None else enough)
+            if best is not None:
+                found = reveal(matrix, exact=False)
+                if found.spectrum.rank <= best.rank:
+                    return found  # whose null space nobody will ask for
+            return reveal(matrix)
 
-    def measure(self, least: int | None = None, enough: int | None = None) -> Outcome:
-        """Double the rows until the rank stays, or is `enough`: then more rows cannot add to it.
+    def measure(self, best: Outcome | None = None) -> Outcome:
+        """Double the rows until the rank stays, or is that of `best`: enough, were there more.
 
         Args:
-            least: rows to begin with.
-            enough: the rank that is looked for.
+            best: of other points, where it settles how many rows are needed.
         """
         steady = 3 if self.count <= 300 else 2 if self.count <= SMALL else 1
-        goal = self.width if enough is None else min(enough, self.width)
-        if least is None:
-            least = self.space.capacity if self.count <= SMALL else self.width + SPARE
+        goal = self.width if best is None else min(best.rank, self.width)
+        least = self.space.capacity if self.count <= SMALL else self.width + _SPARE
+        if best is not None:
+            least = max(1, min(best.fewest, goal + goal // _SPARE + _SPARE, least))
         self.fill(least)
-        known = self._reveal(enough) if self.width else _nothing(self.space.matrix())
+        known = self._reveal(best) if self.width else _nothing(self.space.matrix())
         history = [(self.rows, known.spectrum.rank)]
         unchanged = 0
 
@@ -199,7 +209,7 @@ class Saturation:
             last = known.spectrum.rank
             if self.extend(2 * self.rows, known):
                 self.fill(self.rows)
-                known = self._reveal(enough)
+                known = self._reveal(best)
             unchanged = unchanged + 1 if known.spectrum.rank == last else 0
             history.append((self.rows, known.spectrum.rank))
         leak = self._leak(known.largest)

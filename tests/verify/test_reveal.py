@@ -154,7 +154,7 @@ def test_bounds_are_bounds(kept: int, dropped: int, low: float, noise: float, ex
     singular = [1.0, *torch.logspace(0, low, kept).tolist(), *[10**noise] * dropped]
     matrix = matrix_with(singular, len(singular) + extra)
     scales = torch.ones(len(singular), dtype=torch.float64)
-    found = module._eliminated(matrix, scales, -1)
+    found = module._eliminated(matrix, scales)
     assert found is not None and found.spectrum.rank == kept + 1
     exact = torch.linalg.svdvals(matrix)
     assert 10**found.spectrum.kept <= float(exact[kept] / exact[0]) * (1 + 1e-6)
