@@ -38,7 +38,7 @@ from symfind.verify.norms import (
 _SHARP = 1500  # columns, up to which bounds are made as sharp as they can be;
 _FEW = 3  # steps beyond,
 _EXTRA = 128  # and rows beside those that have pivots
-_NULL = 1e-8  # how far null vectors may be from those of the matrix
+_NULL = 1e-8  # how far null vectors may be, beyond as many, from those of the matrix
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Skeleton:
         moved = self.preimage(self.fitted(apply(vectors)))
         vectors, far = vectors - moved, norm_bound(moved)
         found = norm_bound(apply(vectors)) / (1.0 - far) if far < 1.0 else math.inf
-        return vectors, found, far <= _NULL
+        return vectors, found, self.columns > _SHARP and far <= _NULL
 
     def refined(self, apply: Map) -> Chart:
         """The null space of a matrix, by one step of refinement."""

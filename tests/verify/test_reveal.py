@@ -147,7 +147,7 @@ def test_decision_is_that_of_all_singular_values(kind: str) -> None:
 @pytest.mark.usefixtures("eliminated")
 @settings(max_examples=100, derandomize=True, deadline=None)
 @given(
-    st.integers(2, 40), st.integers(0, 20), st.floats(-6, 0), st.floats(-18, -12),
+    st.integers(2, 40), st.integers(0, 20), st.floats(-6, 0), st.floats(-18, -13.5),
     st.integers(0, 30),
 )  # fmt: skip
 def test_bounds_are_bounds(kept: int, dropped: int, low: float, noise: float, extra: int) -> None:
@@ -162,7 +162,7 @@ def test_bounds_are_bounds(kept: int, dropped: int, low: float, noise: float, ex
     if dropped:
         assert 10**found.spectrum.dropped >= float(exact[kept + 1] / exact[0]) * (1 - 1e-6)
         assert found.spectrum.dropped < max(noise, -15.5) + 2.5
-        assert (matrix @ found.null).norm() < 1e-13 + 100 * dropped**0.5 * 10**noise
+        assert (matrix @ found.null).norm() < 1e-13 + 10 * dropped**0.5 * 10**noise
     assert found.largest <= float(exact[0]) * (1 + 1e-9)
 
 
