@@ -195,7 +195,8 @@ class Saturation:
         goal = self.width if best is None else min(best.rank, self.width)
         least = self.space.capacity if self.count <= SMALL else self.width + _SPARE
         if best is not None:
-            least = max(1, min(best.fewest, goal + goal // _SPARE + _SPARE, least))
+            generic = best.fewest == best.history[0][0]
+            least = min(least, goal + goal // _SPARE + _SPARE) if generic else best.fewest
         self.fill(least)
         known = self._reveal(best) if self.width else _nothing(self.space.matrix())
         history = [(self.rows, known.spectrum.rank)]
