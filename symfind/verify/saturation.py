@@ -125,7 +125,7 @@ class Saturation:
             self.rows += rows
             self.draws += math.ceil(rows / self.source.width)
 
-    def _block(self, most: int) -> None:
+    def _block(self, most: int | None) -> None:
         budget.check()
         block = self.source.block(self.theta, self.blocks)[:most]
         if self.gauge.rank:
@@ -153,8 +153,8 @@ class Saturation:
         while self.space.rows < goal and (
             self.blocks < self.looked or self.draws < self.most_draws
         ):
-            # Where parameters are many, superfluous rows cost more than they can show.
-            self._block(goal - self.space.rows if self.count > SMALL else goal)
+            # Where parameters are many, rows beyond the goal cost more than they can show.
+            self._block(goal - self.space.rows if self.count > SMALL else None)
             if time.perf_counter() > told + _PATIENCE:
                 told = time.perf_counter()
                 self.tell(f"{self.space.rows:,} of {goal:,} rows")
@@ -162,14 +162,18 @@ class Saturation:
     def extend(self, goal: int, known: Revealed) -> bool:
         """Look at rows up to a number: whether they see anything of the null space known so far.
 
-        Rows are products of derivatives with random null vectors, which are cheap.
+        Only products of rows with random null vectors are needed: where rows are long, these are
+        derivatives along the vectors.
         """
         before = self.rows
         probes = self.gauge.lift(known.probes())
         squares = probes.new_zeros(1, probes.shape[1])
         while self.rows < goal and self.draws < self.most_draws:
             budget.check()
-            seen = self.source.along(self.theta, self.looked, probes)
+            if self.count > SMALL:
+                seen = self.source.along(self.theta, self.looked, probes)
+            else:
+                seen = self.source.block(self.theta, self.looked) @ probes
             squares += seen.square().sum(0)
             self._count(self.looked, len(seen))
         size = known.largest * math.sqrt(max(self.rows - before, 1) / self.space.rows)
