@@ -223,3 +223,16 @@ def test_interrupted(after: int) -> None:
 def test_no_trainable_parameters() -> None:
     function = Function(nn.Tanh(), (torch.randn(2),))
     assert measure_nullity(function, lambda rng: function.inputs).nullity == 0
+
+
+@pytest.mark.parametrize(("width", "depth"), [(15, 6), (11, 12)])
+def test_deep_linear_chain_of_many_parameters(width: int, depth: int) -> None:
+    """Small products far from the ends, and far more null directions than others."""
+    model = nn.Sequential(*[nn.Linear(width, width, bias=False) for _ in range(depth)])
+    function = Function(model, (torch.randn(1, width),))
+    measured = measure_nullity(function, drawing(function))
+    assert measured.status == "clear", measured.reason
+    assert measured.nullity == (depth - 1) * width**2
+    assert measured.theta is not None and measured.null is not None
+    jacobian = function.jacobian(measured.theta)
+    assert (jacobian @ measured.null).norm() < 1e-12 * jacobian.norm() * measured.null.norm()
