@@ -30,7 +30,9 @@ class Nullity:
     """Outcome of a measurement.
 
     `points` holds the nullity at every parameter point, `gap` (kept, dropped) at the point of the
-    reported (smallest) one, and `saturation` the (rows, rank) pairs seen while adding inputs there.
+    reported (smallest) one: log10 of the singular values there relative to the largest, or bounds
+    of them, from below and from above, where the matrix is large (see `reveal`). `saturation` holds
+    the (rows, rank) pairs seen while adding inputs there.
     `theta` is that point. The null space there is spanned by the columns of `directions`, the
     `known` independent ones of the given directions, and of `beyond`, which those do not explain.
     Where it was interrupted before the first point, `rank` and `nullity` are absent.
