@@ -7,9 +7,10 @@ and counts its eigenvalues, which squares the spectrum. All are given the same m
 and inputs of the same kind, and as many threads as there are; a nullity that differs is marked.
 Times are those of the wall and of the processor: other work on the machine counts in one only.
 
-symfind measures three points where nothing is known ("3 points"), and one where directions are
-derived and span the null space there ("certificate"): the time of the latter includes the
-directions at that point, not their derivation, which is a column of its own.
+symfind measures three points where nothing is known ("points"; "point" is one of them, which is
+what the script answers), and one where directions are derived and span the null space there
+("certificate"): the time of the latter includes the directions at that point, not their derivation,
+which is a column of its own.
 Every measurement runs in a process of its own, so that peaks of memory are its own. Run
 `python benchmarks/certificate.py [--device cuda] [--methods NAME,NAME] [parameters ...]`; memory is
 that of the device.
@@ -29,10 +30,10 @@ from torch import Tensor, nn
 from symfind.analysis.derived import Derived
 from symfind.load import Inputs, Loaded
 from symfind.trace import trace
-from symfind.verify import Call, Function, measure_nullity
+from symfind.verify import Call, Function, measure_nullity, nullity_at
 
 SIZES = (500, 2000, 5000)
-METHODS = ("script", "scipy", "curvlinops", "points", "certificate")
+METHODS = ("script", "scipy", "curvlinops", "point", "points", "certificate")
 ON_CPU = ("scipy", "curvlinops")
 OUTPUTS, LAYERS = 8, 4
 ROWS_PER_PARAMETER = 2.0
@@ -140,6 +141,15 @@ def by_points(model: Normed, device: str) -> int:
     return measured.nullity
 
 
+def by_point(model: Normed, device: str) -> int:
+    """The nullity by symfind at one point, as the script has it: saturation, gap, null space."""
+    function = function_of(model, device)
+    measured = nullity_at(function, draw_of(model), function.random_point(generator()))
+    assert measured.status == "clear" and measured.nullity is not None, measured.reason
+    assert measured.null is not None and measured.null.shape[1] == measured.nullity
+    return measured.nullity
+
+
 def certified(found: Derived, model: Normed, device: str) -> int:
     """The nullity by symfind where the derived directions are all."""
     known = found.known()
@@ -160,7 +170,8 @@ def worker(method: str, parameters: str, device: str) -> dict[str, Any]:
     count = sum(p.numel() for p in model.parameters())
     derived = 0.0
     run: dict[str, Callable[[Normed, str], int]] = {
-        "script": script, "scipy": by_scipy, "curvlinops": by_curvlinops, "points": by_points,
+        "script": script, "scipy": by_scipy, "curvlinops": by_curvlinops, "point": by_point,
+        "points": by_points,
     }  # fmt: skip
     if method == "certificate":
         start = time.perf_counter()

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from symfind.verify.rank import Mixing, inverse_gram, largest_eigenvalue, widest_gap
+from symfind.verify.mixing import Mixing
+from symfind.verify.norms import eigenvalue_bounds
+from symfind.verify.rank import widest_gap
 
 _INDEPENDENT = 1e-8  # smallest singular value, relative to the largest, of independent directions
 
@@ -80,7 +82,7 @@ def _gauge(columns: Tensor, rows: Tensor) -> Gauge:
 
 
 def _pivots(columns: Tensor) -> tuple[Tensor, float]:
-    """The rows that partial pivoting picks, and their smallest singular value (relative)."""
+    """The rows that partial pivoting picks, and a bound of their smallest singular value."""
     count = columns.shape[1]
     factored, swaps, _ = torch.linalg.lu_factor_ex(columns)
     order = list(range(len(columns)))
@@ -92,13 +94,16 @@ def _pivots(columns: Tensor) -> tuple[Tensor, float]:
         return rows, 0.0
     lower = square.tril(-1).fill_diagonal_(1.0)
 
+    upper = square.triu()
+
     def inverse(vectors: Tensor) -> Tensor:
         # (AAᵀ)⁻¹ for the rows A = L U that were picked
         x = torch.linalg.solve_triangular(lower, vectors, upper=False, unitriangular=True)
-        x = inverse_gram(square.triu())(x)
+        x = torch.linalg.solve_triangular(upper, x, upper=True)
+        x = torch.linalg.solve_triangular(upper.T, x, upper=False)
         return torch.linalg.solve_triangular(lower.T, x, upper=True, unitriangular=True)
 
-    top = largest_eigenvalue(inverse, count, columns)
+    top = eigenvalue_bounds(inverse, count, columns)[1]
     return rows, 1.0 / math.sqrt(top * count) if 0 < top < math.inf else 0.0
 
 

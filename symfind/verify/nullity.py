@@ -30,7 +30,9 @@ class Nullity:
     """Outcome of a measurement.
 
     `points` holds the nullity at every parameter point, `gap` (kept, dropped) at the point of the
-    reported (smallest) one, and `saturation` the (rows, rank) pairs seen while adding inputs there.
+    reported (smallest) one: log10 of the singular values there relative to the largest, or bounds
+    of them, from below and from above, where the matrix is large (see `reveal`). `saturation` holds
+    the (rows, rank) pairs seen while adding inputs there.
     `theta` is that point. The null space there is spanned by the columns of `directions`, the
     `known` independent ones of the given directions, and of `beyond`, which those do not explain.
     Where it was interrupted before the first point, `rank` and `nullity` are absent.
@@ -65,11 +67,6 @@ class Nullity:
         theta = self.theta and {name: value.cpu() for name, value in self.theta.items()}
         directions, beyond = moved(self.directions), moved(self.beyond)
         return replace(self, theta=theta, directions=directions, beyond=beyond)
-
-
-def _first_rows(outcome: Outcome) -> int:
-    """The fewest rows that showed the final rank."""
-    return min(rows for rows, rank in outcome.history if rank == outcome.rank)
 
 
 def _unconfirmed(outcomes: list[Outcome], count: int) -> bool:
@@ -113,11 +110,8 @@ class _Measurement:
             point = Saturation(theta, self.rows, self.count, self.known, self.tell)
             if self.count > _LARGE and best is None:
                 self.tell(_estimate(self.count, point.width, self.function.device))
-            least = enough = None
-            if best is not None and best.stopped and self.count > SMALL:
-                least, enough = _first_rows(best), best.rank
-                least = max(1, min(least, point.space.capacity))
-            outcome = point.measure(least, enough)
+            settled = best is not None and best.settled and self.count > SMALL
+            outcome = point.measure(best if settled else None)
             if outcome.leak <= NOISE:
                 return outcome
             self.tell("what was derived is not null here: measuring without it")
@@ -178,11 +172,11 @@ def _estimate(count: int, free: int, device: torch.device) -> str:
     """What one point needs: memory for its rows and their factor, time for the factor alone."""
     size = 1000
     probe = torch.randn(size, size, dtype=torch.float64, device=device)
-    torch.linalg.qr(probe[:64], mode="r")
+    torch.linalg.lu_factor_ex(probe[:64, :64])
     start = time.perf_counter()
-    float(torch.linalg.qr(probe, mode="r").R[0, 0])
-    seconds = 1.2 * (time.perf_counter() - start) * (free / size) ** 3
-    memory = 8 * (5.0 * free**2 + count * (count - free)) / 1e9
+    float(torch.linalg.lu_factor_ex(probe).LU[0, 0])
+    seconds = 1.5 * (time.perf_counter() - start) * (free / size) ** 3
+    memory = 8 * (3.5 * free**2 + count * (count - free)) / 1e9
     spelled = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
     return (f"{count:,} parameters, {free:,} of them free: about {memory:.1f} GB, and {spelled} "
             "for each decomposition besides the derivatives")  # fmt: skip

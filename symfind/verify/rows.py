@@ -21,6 +21,10 @@ _POOL = 10_000_000  # numbers in the inputs that are kept for the next point
 _AGREE = 1e-9  # relative difference of batched and separate evaluation
 
 
+_Evaluate = Callable[[Tensor], Tensor]
+_Derive = Callable[[_Evaluate, Tensor], tuple[Tensor, Tensor]]
+
+
 @dataclass
 class _Chunk:
     """Several inputs: with the leaves that vary stacked, where they can be."""
@@ -52,6 +56,7 @@ class Rows:
     ) -> None:  # fmt: skip
         self.function, self.draw, self.rng = function, draw, rng
         self.batched: bool | None = None  # not known before the first block
+        self.forward: bool | None = None  # not known before the first product
         self._rng = torch.Generator().manual_seed(function.count)
         self._outputs = 0
         self._pool: list[_Chunk] = []
@@ -82,15 +87,34 @@ class Rows:
         Raises:
             InputError: an output or derivative is NaN or infinite.
         """
+        return self._rows(theta, self._inputs(index))
+
+    def along(self, theta: Point, index: int, directions: Tensor) -> Tensor:
+        """The products of such rows with directions, columns [parameters, number].
+
+        By derivatives along them, where the model can be differentiated so: no row is computed.
+
+        Raises:
+            InputError: an output or derivative is NaN or infinite.
+        """
+        chunk = self._inputs(index)
+        if directions.shape[1] == 0:
+            return directions.new_zeros(len(chunk.calls) * self.width, 0)
+        if self.batched and self.forward is not False and chunk.spec is not None:
+            moved = self._pushed(theta, chunk, directions)
+            if moved is not None:
+                return moved
+        return self._rows(theta, chunk) @ directions
+
+    def _inputs(self, index: int) -> _Chunk:
         if index < len(self._pool):
-            chunk = self._pool[index]
-        else:
-            chunk = _chunk([self.function.place(self.draw(self.rng)) for _ in range(self.draws)])
-            size = self._elements * len(chunk.calls)
-            if index == len(self._pool) and size <= self._room:
-                self._pool.append(chunk)
-                self._room -= size
-        return self._rows(theta, chunk)
+            return self._pool[index]
+        chunk = _chunk([self.function.place(self.draw(self.rng)) for _ in range(self.draws)])
+        size = self._elements * len(chunk.calls)
+        if index == len(self._pool) and size <= self._room:
+            self._pool.append(chunk)
+            self._room -= size
+        return chunk
 
     def _rows(self, theta: Point, chunk: _Chunk) -> Tensor:
         cotangents = self._cotangents()
@@ -111,23 +135,56 @@ class Rows:
         return self.function.pullback(theta, call, cotangents)
 
     def _together(self, theta: Point, chunk: _Chunk, cotangents: Tensor) -> Tensor | None:
-        try:
-            value, rows = self._map(theta, chunk, cotangents)
-        except InputError:
-            raise
-        except Exception:  # whatever the code of a model raises when its inputs are batched
+        def pull(evaluate: _Evaluate, flat: Tensor) -> tuple[Tensor, Tensor]:
+            value, pulled, *_ = torch.func.vjp(evaluate, flat)
+            return value, torch.func.vmap(lambda c: pulled(c)[0])(cotangents)
+
+        rows = self._attempt(theta, chunk, pull)
+        if rows is None:
             self.batched = False
             return None
-        self.function.finite(value, "the output")
-        self.function.finite(rows, "the Jacobian")
         if self.batched is None:
             alone = self._separate(theta, chunk.calls[0], cotangents)
-            self.batched = bool((rows[0] - alone).norm() <= _AGREE * alone.norm())
+            self.batched = _agree(rows[0], alone)
             if not self.batched:
                 return None
         return rows.flatten(0, 1)
 
-    def _map(self, theta: Point, chunk: _Chunk, cotangents: Tensor) -> tuple[Tensor, Tensor]:
+    def _pushed(self, theta: Point, chunk: _Chunk, directions: Tensor) -> Tensor | None:
+        cotangents = self._cotangents()
+        if self.forward is None:  # null vectors would agree whatever is computed
+            rng = torch.Generator().manual_seed(self.function.count)
+            drawn = torch.randn(len(directions), 1, generator=rng, dtype=torch.float64)
+            directions = torch.cat([directions, drawn.to(directions)], 1)
+
+        def push(evaluate: _Evaluate, flat: Tensor) -> tuple[Tensor, Tensor]:
+            def along(direction: Tensor) -> Tensor:
+                return cotangents @ torch.func.jvp(evaluate, (flat,), (direction,))[1]
+
+            return evaluate(flat), torch.func.vmap(along, out_dims=1)(directions.T)
+
+        moved = self._attempt(theta, chunk, push)
+        if moved is not None and self.forward is None:
+            alone = self._separate(theta, chunk.calls[0], cotangents)
+            self.forward = _agree(moved[0, :, -1], alone @ directions[:, -1])
+            moved = moved[:, :, :-1] if self.forward else None
+        if moved is None:
+            self.forward = False
+            return None
+        return moved.flatten(0, 1)
+
+    def _attempt(self, theta: Point, chunk: _Chunk, derive: _Derive) -> Tensor | None:
+        """What is derived from each input, unless the model cannot be evaluated so."""
+        try:
+            value, derived = self._map(theta, chunk, derive)
+        except InputError:
+            raise
+        except Exception:  # whatever the code of a model raises when its inputs are batched
+            return None
+        self.function.finite(value, "the output")
+        return self.function.finite(derived, "the Jacobian")
+
+    def _map(self, theta: Point, chunk: _Chunk, derive: _Derive) -> tuple[Tensor, Tensor]:
         function = self.function
         flat = function.flatten(theta)
         rest = {n: v for n, v in theta.items() if n not in function.shapes}
@@ -142,17 +199,20 @@ class Rows:
             def evaluate(point: Tensor) -> Tensor:
                 return function.evaluate({**rest, **function.unflatten(point)}, Call(args, kwargs))
 
-            value, pull, *_ = torch.func.vjp(evaluate, flat)
-            return value, torch.func.vmap(lambda c: pull(c)[0])(cotangents)
+            return derive(evaluate, flat)
 
         with function.scope(), warnings.catch_warnings():
             # that an operation is batched by a loop is no news
             warnings.filterwarnings("ignore", "There is a performance drop")
             if not chunk.varying:
-                value, rows = one()
-                return value[None], rows.expand(len(chunk.calls), *rows.shape)
+                value, derived = one()
+                return value[None], derived.expand(len(chunk.calls), *derived.shape)
             given = [chunk.leaves[i] for i in chunk.varying]
             return torch.func.vmap(one, randomness="same")(*given)
+
+
+def _agree(found: Tensor, alone: Tensor) -> bool:
+    return bool((found - alone).norm() <= _AGREE * alone.norm())
 
 
 def _size(inputs: Call) -> int:

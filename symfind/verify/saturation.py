@@ -11,16 +11,9 @@ from torch import Tensor
 from symfind.verify import budget
 from symfind.verify.function import Point
 from symfind.verify.gauge import Gauge, fix_gauge, no_gauge
-from symfind.verify.rank import (
-    NOISE,
-    Revealed,
-    Spectrum,
-    column_scales,
-    full_rank,
-    gram,
-    largest_eigenvalue,
-    reveal,
-)
+from symfind.verify.norms import norm_bound
+from symfind.verify.rank import NOISE, Spectrum, scales_of
+from symfind.verify.reveal import Revealed, reveal
 from symfind.verify.rows import Rows
 from symfind.verify.rowspace import RowSpace
 from symfind.verify.threads import fitting_threads
@@ -29,10 +22,10 @@ Progress = Callable[[str], None]
 Known = Callable[[Point], Tensor]
 
 SMALL = 1200  # parameters, up to which nothing is spared: several doublings at every point
+_SPARE = 64  # rows beyond the rank that is looked for, where parameters are many
 _MAX_GROWTH = 32  # give up when rows this many times the parameters still add rank,
 _MAX_ROWS = 50_000  # or more than this many, where parameters are few
 _MAX_DRAWS = 4000  # or inputs, where each has few rows
-_TALL = 512  # rows, besides those that a decomposition needs
 _PROBES = 8  # random combinations of known directions that are seen to be null
 _ZERO = 1e-20  # squared change of outputs that is none
 _PATIENCE = 5.0  # seconds between two lines about one point
@@ -62,6 +55,11 @@ class Outcome:
         """Both sides of the gap; known directions are on the lower one."""
         found = self.revealed.spectrum
         return Spectrum(found.rank, found.kept, max(found.dropped, self.leak))
+
+    @property
+    def fewest(self) -> int:
+        """The fewest rows that showed the final rank."""
+        return min(rows for rows, rank in self.history if rank == self.rank)
 
     @property
     def explained(self) -> bool:
@@ -97,7 +95,8 @@ class Saturation:
         self.gauge = self._fix(known)
         self.width = len(self.gauge.free)
         self.space = RowSpace(self.width)
-        self.blocks = self.draws = 0
+        self.blocks = 0  # of rows in `space`
+        self.looked = self.rows = self.draws = 0  # blocks, rows and inputs that were looked at
         self.most = max(_MAX_GROWTH * count, _MAX_ROWS)
         self.most_draws = max(_MAX_DRAWS, 5 * self.space.capacity // rows.width)
         rng = torch.Generator().manual_seed(count)
@@ -118,19 +117,24 @@ class Saturation:
     @property
     def exhausted(self) -> bool:
         """Whether no more rows should be added."""
-        return self.space.rows > self.most or self.draws >= self.most_draws
+        return self.rows > self.most or self.draws >= self.most_draws
 
-    def _block(self) -> Tensor:
+    def _count(self, index: int, rows: int) -> None:
+        if index == self.looked:
+            self.looked += 1
+            self.rows += rows
+            self.draws += math.ceil(rows / self.source.width)
+
+    def _block(self, most: int | None) -> None:
         budget.check()
-        block = self.source.block(self.theta, self.blocks)
+        block = self.source.block(self.theta, self.blocks)[:most]
         if self.gauge.rank:
             self._moved += (block @ self._probes).square().sum(0)
-            self._squares += block.square().sum(0)
-            block = block[:, self.gauge.free]
+            self._squares += block.norm(dim=0).square()
+            block = block.index_select(1, self.gauge.free)
         self.space.add(block)
+        self._count(self.blocks, len(block))
         self.blocks += 1
-        self.draws += len(block) // self.source.width
-        return block
 
     def _leak(self, largest: float) -> float:
         """log10 of what the known directions do, relative to the largest singular value."""
@@ -138,7 +142,7 @@ class Saturation:
             return -math.inf
         if largest == 0.0:  # nothing is left that it could be compared with
             return -math.inf if float(self._moved.max()) < _ZERO else 0.0
-        scales = column_scales(self._squares.sqrt()[None])
+        scales = scales_of(self._squares.sqrt())
         sizes = (self._probes * scales[:, None]).norm(dim=0)
         worst = float((self._moved.sqrt() / sizes).max()) / largest
         return math.log10(worst) if worst > 0 else -math.inf
@@ -146,46 +150,60 @@ class Saturation:
     def fill(self, goal: int) -> None:
         """Add rows up to a number."""
         told = time.perf_counter()
-        while self.space.rows < goal and self.draws < self.most_draws:
-            self._block()
+        while self.space.rows < goal and (
+            self.blocks < self.looked or self.draws < self.most_draws
+        ):
+            # Where parameters are many, rows beyond the goal cost more than they can show.
+            self._block(goal - self.space.rows if self.count > SMALL else None)
             if time.perf_counter() > told + _PATIENCE:
                 told = time.perf_counter()
                 self.tell(f"{self.space.rows:,} of {goal:,} rows")
 
     def extend(self, goal: int, known: Revealed) -> bool:
-        """Add rows up to a number: whether they see anything of the null space known so far.
+        """Look at rows up to a number: whether they see anything of the null space known so far.
 
-        Only the product of the new rows with the null space is decomposed.
+        Only products of rows with random null vectors are needed: where rows are long, these are
+        derivatives along the vectors.
         """
-        before = self.space.rows
-        null = known.null / known.scales[:, None]
-        seen = null.new_zeros(0, null.shape[1])
-        while self.space.rows < goal and self.draws < self.most_draws:
-            seen = torch.cat([seen, self._block() @ null])
-            if len(seen) > 2 * null.shape[1] + _TALL:
-                seen = torch.linalg.qr(seen, mode="r").R
-        size = known.largest * math.sqrt(max(self.space.rows - before, 1) / before)
-        top = math.sqrt(max(largest_eigenvalue(gram(seen), seen.shape[1], seen), 0.0))
-        return top > 10**NOISE * size
+        before = self.rows
+        probes = self.gauge.lift(known.probes())
+        squares = probes.new_zeros(1, probes.shape[1])
+        while self.rows < goal and self.draws < self.most_draws:
+            budget.check()
+            if self.count > SMALL:
+                seen = self.source.along(self.theta, self.looked, probes)
+            else:
+                seen = self.source.block(self.theta, self.looked) @ probes
+            squares += seen.square().sum(0)
+            self._count(self.looked, len(seen))
+        size = known.largest * math.sqrt(max(self.rows - before, 1) / self.space.rows)
+        return norm_bound(squares.sqrt()) > 10**NOISE * size
 
-    def _reveal(self) -> Revealed:
+    def _reveal(self, best: Outcome | None) -> Revealed:
         budget.check()
+        matrix = self.space.matrix()
         with fitting_threads(self.width):
-            found = full_rank(self.space.matrix()) if self.gauge.rank else None
-            return found or reveal(self.space.matrix())
+            if best is not None:
+                found = reveal(matrix, exact=False)
+                if found.spectrum.rank <= best.rank:
+                    return found  # whose null space nobody will ask for
+            return reveal(matrix)
 
-    def measure(self, least: int | None = None, enough: int | None = None) -> Outcome:
-        """Double the rows until the rank stays, or is `enough`: then more rows cannot add to it.
+    def measure(self, best: Outcome | None = None) -> Outcome:
+        """Double the rows until the rank stays, or is that of `best`: enough, were there more.
 
         Args:
-            least: rows to begin with.
-            enough: the rank that is looked for.
+            best: of other points, where it settles how many rows are needed.
         """
         steady = 3 if self.count <= 300 else 2 if self.count <= SMALL else 1
-        goal = self.width if enough is None else min(enough, self.width)
-        self.fill(self.space.capacity if least is None else least)
-        known = self._reveal() if self.width else _nothing(self.space.matrix())
-        history = [(self.space.rows, known.spectrum.rank)]
+        goal = self.width if best is None else min(best.rank, self.width)
+        least = self.space.capacity if self.count <= SMALL else self.width + _SPARE
+        if best is not None:
+            generic = best.fewest == best.history[0][0]
+            least = min(least, goal + goal // _SPARE + _SPARE) if generic else best.fewest
+        self.fill(least)
+        known = self._reveal(best) if self.width else _nothing(self.space.matrix())
+        history = [(self.rows, known.spectrum.rank)]
         unchanged = 0
 
         def stopped() -> bool:
@@ -194,14 +212,15 @@ class Saturation:
 
         while not (stopped() or self.exhausted):
             last = known.spectrum.rank
-            if self.extend(2 * self.space.rows, known):
-                known = self._reveal()
+            if self.extend(2 * self.rows, known):
+                self.fill(self.rows)
+                known = self._reveal(best)
             unchanged = unchanged + 1 if known.spectrum.rank == last else 0
-            history.append((self.space.rows, known.spectrum.rank))
+            history.append((self.rows, known.spectrum.rank))
         leak = self._leak(known.largest)
         return Outcome(known, self.gauge, self.theta, tuple(history), stopped(), leak)
 
 
 def _nothing(matrix: Tensor) -> Revealed:
     """Every coordinate is held: nothing can be missed."""
-    return Revealed(Spectrum(0, 0.0, -16.0), matrix.new_zeros(0, 0), matrix.new_ones(0), 0.0)
+    return Revealed(Spectrum(0, 0.0, -16.0), matrix.new_ones(0), 0.0, 0, lambda mix: mix)

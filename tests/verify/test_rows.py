@@ -111,3 +111,51 @@ def test_not_finite() -> None:
     rows.prepare(theta)
     with pytest.raises(InputError, match="NaN"):
         rows.block(theta, 0)
+
+
+def test_products_with_rows_need_no_rows() -> None:
+    function = Function(
+        nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2)), (torch.randn(4, 3),)
+    )
+    theta = function.random_point(rng())
+    rows = Rows(function, lambda g: Call((torch.randn(4, 3, generator=g),), {}), rng())
+    rows.prepare(theta)
+    block = rows.block(theta, 0)
+    directions = torch.randn(function.count, 3, generator=rng(1), dtype=torch.float64)
+    expected = block @ directions
+    assert torch.allclose(rows.along(theta, 0, directions), expected, atol=1e-10) and rows.forward
+    assert rows.along(theta, 0, directions[:, :0]).shape == (len(block), 0)
+
+
+class Backwards(torch.autograd.Function):
+    """A function without a forward derivative."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return x.sin()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, cotangent: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return cotangent * x.cos()
+
+
+def test_products_without_forward_derivatives() -> None:
+    class Sine(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            return Backwards.apply(super().forward(x))
+
+    function = Function(Sine(3, 2), (torch.randn(1, 3),))
+    theta = function.random_point(rng())
+    rows = Rows(function, lambda g: Call((torch.randn(1, 3, generator=g),), {}), rng())
+    rows.prepare(theta)
+    block = rows.block(theta, 0)
+    directions = torch.randn(function.count, 3, generator=rng(1), dtype=torch.float64)
+    assert torch.allclose(rows.along(theta, 0, directions), block @ directions, atol=1e-10)
+    assert rows.batched and rows.forward is False

@@ -1,0 +1,41 @@
+"""A random orthogonal mixing of columns."""
+
+import torch
+from torch import Tensor
+
+_CHUNK = 1 << 19  # entries that are mixed at once
+
+
+def _hartley(matrix: Tensor) -> Tensor:
+    """The discrete Hartley transform along the last axis: orthogonal, and its own inverse."""
+    spectrum = torch.fft.fft(matrix, norm="ortho")
+    return spectrum.real - spectrum.imag
+
+
+class Mixing:
+    """A fixed random orthogonal matrix of two Hartley transforms between random signs."""
+
+    def __init__(self, size: int, device: torch.device) -> None:
+        rng = torch.Generator().manual_seed(size)
+        signs = torch.randint(2, (2, size), generator=rng) * 2.0 - 1.0
+        self.first, self.second = signs.to(device, torch.float64)
+
+    def rows(self, matrix: Tensor, scales: Tensor) -> Tensor:
+        """The rows of `matrix` divided by `scales`, times the mixing."""
+        mixed = torch.empty_like(matrix)
+        step = max(1, _CHUNK // max(matrix.shape[1], 1))
+        for start in range(0, len(matrix), step):
+            block = matrix[start : start + step] / scales * self.first
+            mixed[start : start + step] = _hartley(_hartley(block) * self.second)
+        return mixed
+
+    def columns(self, vectors: Tensor) -> Tensor:
+        """The mixing times the columns of `vectors`."""
+        if vectors.shape[1] == 0:
+            return vectors
+        step = max(1, _CHUNK // max(len(vectors), 1))
+        parts = [
+            (_hartley(_hartley(part.T) * self.second) * self.first).T
+            for part in vectors.split(step, dim=1)
+        ]
+        return torch.cat(parts, 1)
