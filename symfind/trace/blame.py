@@ -10,8 +10,8 @@ from torch import nn
 
 from symfind.errors import TraceError
 
-_TORCH = os.path.dirname(torch.__file__)
-_OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_TORCH = os.path.dirname(torch.__file__) + os.sep
+_OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _STANDARD = sysconfig.get_paths()["stdlib"]
 
 
