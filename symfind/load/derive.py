@@ -1,7 +1,8 @@
 """Example inputs from what a model says about itself."""
 
 import inspect
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,6 +13,8 @@ from symfind.load.inputs import Inputs
 
 LONGEST = 1024
 """Positions of a derived text input are capped here."""
+FRAMES = 50
+"""Frames of a derived sound."""
 
 
 def derive(
@@ -116,7 +119,7 @@ def _spell_input(model: Any, name: str, second: bool) -> str | None:
             frames = _integer(config, "max_length")
             if bins and frames:
                 return f"input_values=f32[1,{frames},{bins}]"
-            return "input_values=f32[1,16000]"
+            return f"input_values=f32[1,{_samples(config)}]"
         case "input_features":
             bins = _integer(config, "num_mel_bins")
             frames = _integer(config, "max_source_positions")
@@ -128,6 +131,14 @@ def _spell_input(model: Any, name: str, second: bool) -> str | None:
             )
             return f"input_features=f32[1,128,{width}]" if width else None
     return None
+
+
+def _samples(config: Any) -> int:
+    """Of a sound: as many frames of what the convolutions in front leave of it as a second has."""
+    strides = getattr(config, "conv_stride", None)
+    if isinstance(strides, Sequence) and all(isinstance(n, int) for n in strides):
+        return FRAMES * math.prod(strides)
+    return 16000
 
 
 def _positions(model: Any, config: Any, name: str) -> int:
