@@ -146,16 +146,20 @@ def _positions(model: Any, config: Any, name: str) -> int:
     decoding = name.startswith("decoder")
     names = ("max_target_positions",) if decoding else ("max_source_positions",)
     table = _integer(config, *names, "n_positions", "max_position_embeddings", "max_seq_len")
-    if _integer(config, "relative_attention_num_buckets") or table is None:
+    learned = [
+        module
+        for path, module in model.named_modules()
+        if path.endswith("position_embeddings")
+        and isinstance(module, nn.Embedding)
+        and module.num_embeddings == table
+    ]
+    relative = _integer(config, "relative_attention_num_buckets") and not learned
+    if relative or table is None:
         # a state-space model is unrolled step by step
         return 16 if hasattr(config, "state_size") else 128
-    for path, module in model.named_modules():
-        padding = getattr(module, "padding_idx", None)
-        learned = path.endswith("position_embeddings") and isinstance(module, nn.Embedding)
-        if learned and padding is not None and table == module.num_embeddings:
-            # RoBERTa counts its positions from behind the padding index
-            table -= padding + 1
-            break
+    if any(module.padding_idx is not None for module in learned):
+        # RoBERTa counts its positions from behind the padding index
+        table -= next(m.padding_idx for m in learned if m.padding_idx is not None) + 1
     return min(table, LONGEST)
 
 
