@@ -61,7 +61,7 @@ def real(model: nn.Module) -> nn.Module:
         ),
         ("transformers:RobertaModel", {}, {"input_ids": "i64[1,510]"}, None),
         # relative positions beside a table of learned ones, which bounds the length
-        ("transformers:MPNetModel", {}, {"input_ids": "i64[1,512]"}, None),
+        ("transformers:MPNetModel", {}, {"input_ids": "i64[1,510]"}, None),
         ("transformers:Wav2Vec2Model", {}, {"input_values": "f32[1,16000]"}, None),
         (
             "transformers:Wav2Vec2Model",
