@@ -5,7 +5,7 @@ and fall apart into blocks that share no row and no column. What is before is ta
 block, so that the cost is that of the blocks.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -36,12 +36,11 @@ def sparse_gain(whole: csc_array, first: int) -> int:
     nonzero = norms > 0
     first = int(nonzero[:first].sum())
     units = csc_array(whole[:, nonzero] * (1.0 / norms[nonzero])[None, :])
-    total = 0
-    for rows, columns in _blocks(units):
+    alone, blocks = _blocks(units)
+    total = int((alone >= first).sum())
+    for rows, columns in blocks:
         known, new = columns[columns < first], columns[columns >= first]
-        if len(columns) == 1:
-            total += len(new)
-        elif len(new):
+        if len(new):
             parts = units[:, known], units[:, new], rows
             total += _checked(len(new), partial(_beyond, *parts))
     return total
@@ -72,17 +71,15 @@ def _beyond(before: csc_array, added: csc_array, rows: _Places, exact: bool) -> 
     place = np.full(before.shape[0], -1)
     place[rows] = np.arange(len(rows))
     left, free = _dense(added, rows), torch.ones(len(rows), dtype=torch.bool)
-    parts, alone, clear = [], [], True
-    for inside, columns in _blocks(before):
-        if len(columns) == 1:
-            alone.append(columns[0])
-            continue
+    parts, clear = [], True
+    alone, blocks = _blocks(before)
+    for inside, columns in blocks:
         here = torch.from_numpy(place[inside])
         free[here] = False
         part, sure = _less(_dense(before[:, columns], inside), left[here], exact)
         parts.append(part)
         clear = clear and sure
-    if alone:
+    if len(alone):
         # units that share no entry are an orthonormal basis of what they span
         basis = csc_array(before[:, alone].tocsr()[rows])
         values = left.numpy()
@@ -136,15 +133,23 @@ def _pressed(matrix: Tensor) -> Tensor:
     return torch.from_numpy(sketch @ matrix.numpy())
 
 
-def _blocks(matrix: csc_array) -> Iterator[tuple[_Places, _Places]]:
-    """Rows and columns that hang together by entries that are not zero."""
+def _blocks(matrix: csc_array) -> tuple[_Places, list[tuple[_Places, _Places]]]:
+    """Rows and columns that hang together by entries that are not zero.
+
+    Returns:
+        Columns that share no row with others, and the blocks of rows and columns that do.
+    """
     rows, columns = matrix.shape
     entries = matrix.tocoo()
-    ends = (entries.row, rows + entries.col)
-    graph = csc_array((np.ones(entries.nnz, dtype=np.int8), ends), shape=(rows + columns,) * 2)
+    edges = (entries.row, rows + entries.col)
+    graph = csc_array((np.ones(entries.nnz, dtype=np.int8), edges), shape=(rows + columns,) * 2)
     count, labels = connected_components(graph, directed=False)
-    order = np.argsort(labels, kind="stable")
-    for members in np.split(order, np.cumsum(np.bincount(labels, minlength=count))[:-1]):
-        cut = int(np.searchsorted(members, rows))
-        if 0 < cut < len(members):
-            yield members[:cut], members[cut:] - rows
+    wide = np.bincount(labels[rows:], minlength=count) > 1
+    members = np.flatnonzero(wide[labels])
+    members = members[np.argsort(labels[members], kind="stable")]
+    ends = np.cumsum(np.bincount(labels[members], minlength=count)[wide])
+    blocks = []
+    for group in np.split(members, ends[:-1]) if len(members) else []:
+        cut = int(np.searchsorted(group, rows))
+        blocks.append((group[:cut], group[cut:] - rows))
+    return np.flatnonzero(~wide[labels[rows:]]), blocks
