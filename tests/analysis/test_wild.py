@@ -42,3 +42,24 @@ def test_what_an_eps_breaks_is_not_counted_however_small_it_is(eps: float) -> No
     assert set(certificate.points) == {27} and len(report.approximate) == 1
     assert ("1 more is null as far as double precision sees" in certificate.words) == (eps < 1e-3)
     assert certificate.at["generic"] == 27
+
+
+class Column(nn.Module):
+    """A centred wire with one dimension of size one beside the features, then a gain."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(3, 5), nn.Linear(5, 4)
+        self.gain = nn.Parameter(torch.ones(5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)[:, :, None]
+        x = (x - x.mean((1, 2), keepdim=True)) * self.gain[:, None]
+        return self.last(x.flatten(1).tanh())
+
+
+def test_a_sum_over_a_dimension_of_size_one_beside_others() -> None:
+    report = symfind.analyze(Column(), torch.randn(2, 3))
+    assert report.certificate.status == "complete" and report.verification.status == "verified"
+    # what is centred does not see a mean (3 weights, 1 bias); one scale against the gain
+    assert report.dimension.redundant == 5
