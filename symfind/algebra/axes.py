@@ -203,8 +203,10 @@ Sizes = Mapping[Axis, Any]  # numbers, or symbols where a formula is wanted
 def extent(axis: Axis, sizes: Sizes | None = None) -> Any:
     """The size of an axis when its atoms take the given sizes (their own where not given)."""
     axis = axis.root
+    if sizes is None:
+        return axis.size
     if axis.kind == "atom":
-        return axis.size if sizes is None else sizes.get(axis, axis.size)
+        return sizes.get(axis, axis.size)
     parts = [extent(part, sizes) for part in axis.parts]
     return math.prod(parts) if axis.kind == "product" else sum(parts)
 

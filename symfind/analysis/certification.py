@@ -12,8 +12,10 @@ from symfind.analysis.points import Values
 from symfind.analysis.remainder import Remainder, sentences, some_of
 from symfind.analysis.subject import Subject
 from symfind.analysis.twins import certify_by_twins
+from symfind.analysis.unseen import sentence, set_apart
 from symfind.errors import InputError
 from symfind.report.certificate import Certificate
+from symfind.solve.known import known_directions
 from symfind.verify import Function, Nullity, measure_nullity, nullity_at
 from symfind.verify.budget import OutOfTime
 
@@ -45,6 +47,7 @@ class _Certification:
         self.found, self.subject = found, subject
         self.function: Function = subject.function()
         self.known = found.known()
+        self.unseen = 0  # approximate symmetries that a measurement cannot tell from exact ones
 
     def certificate(self, points: Mapping[str, Values]) -> Certificate:
         """The measurement, what it leaves unexplained, and that at other points."""
@@ -56,6 +59,7 @@ class _Certification:
             known=self.known,
             progress=self.subject.tell,
         )
+        measured = self._exactly(measured)
         result = self._judged(measured)
         if measured.status != "clear":
             return result
@@ -66,6 +70,16 @@ class _Certification:
             return _cut(result, "interrupted before all was looked at")
         except OutOfTime:
             return _cut(result, "the time limit was reached before all was looked at")
+
+    def _exactly(self, measured: Nullity) -> Nullity:
+        """Without what only an eps breaks, where that is too small to be seen."""
+        families = [t.family for group in self.found.approximate for t in group.tallies]
+        if not families or measured.theta is None or measured.beyond is None:
+            return measured
+        if measured.beyond.shape[1]:
+            near = known_directions(families, self.found.shapes, ())(measured.theta)
+            measured, self.unseen = set_apart(measured, near)
+        return measured
 
     def _judged(self, measured: Nullity) -> Certificate:
         redundant = self.found.redundant
@@ -98,7 +112,7 @@ class _Certification:
 
     def _explained(self, certificate: Certificate, measured: Nullity) -> Certificate:
         """Say what is special about points, and what is left unexplained."""
-        words = []
+        words = [sentence(self.unseen)] if self.unseen else []
         more = [n for n in measured.points if n > (measured.nullity or 0)]
         if more:
             words.append(
@@ -172,15 +186,16 @@ class _Certification:
             return f"At {where} nothing was measured: {error}."
         if found.nullity is None or found.status == "undetermined":
             return f"At {where} the nullity is undetermined: {found.reason}."
-        more = found.nullity - generic
+        nullity = found.nullity - self.unseen
+        more = nullity - generic
         if more > 0:
-            return found.nullity, f"At {where} {more:,} more are null: special to this point."
+            return nullity, f"At {where} {more:,} more are null: special to this point."
         if more < 0:
-            return found.nullity, (
+            return nullity, (
                 f"At {where} {-more:,} fewer are null than at the random points: those were "
                 "special, and the functional dimension is larger than it says."
             )
-        return found.nullity, f"At {where} the nullity is the generic one."
+        return nullity, f"At {where} the nullity is the generic one."
 
 
 def _too_many(redundant: int, measured: Nullity) -> str:

@@ -12,8 +12,10 @@ from symfind.solve.support import Carried, carried
 from symfind.verify import Function, Nullity
 from symfind.verify.nature import fills, linearly_explained, persisting
 from symfind.verify.nullity import Draw
+from symfind.verify.samples import Samples
 from symfind.verify.spans import beyond_span, span
 
+_POINTS = 4  # at which a vector field must vanish
 _VECTORS = 2  # of a set that are shown
 _ENTRIES = 8  # of a vector
 
@@ -64,6 +66,14 @@ class Remainder:
         self.known, self.beyond = measured.directions.cpu(), measured.beyond.cpu()
         self.found = self.beyond[:, :0] if found is None else found
         self.sizes = {n: self.theta[n].numel() for n in function.names}
+        rng = torch.Generator().manual_seed(1)
+        others = [function.random_point(rng) for _ in range(_POINTS - 1)]
+        fresh = subject.fresh()
+        self._points = [Samples(function, theta, fresh, 1) for theta in (self.theta, *others)]
+        self._wider = {
+            what: Samples(function, self.theta, draw, subject.seed)
+            for what, draw in subject.wider().items()
+        }
 
     def sets(self) -> tuple[NullSet, ...]:
         """All of it, by the fewest tensors that carry it: first what was discovered."""
@@ -135,8 +145,8 @@ class Remainder:
     def _of_inputs(self, vectors: Tensor, known: Tensor) -> _Kind | None:
         """What is null only for inputs like those given."""
         known, vectors = self._placed(known), self._placed(vectors)
-        for what, draw in self.subject.wider().items():
-            left = persisting(self.function, self.theta, known, vectors, draw, self.subject.seed)
+        for what, samples in self._wider.items():
+            left = persisting(samples, known, vectors)
             if left is not None and left < vectors.shape[1]:
                 seen = vectors.shape[1] - left
                 which = "it" if left == 0 else f"{seen:,} of it"
@@ -147,8 +157,7 @@ class Remainder:
         return None
 
     def _filled(self, names: Sequence[str], rank: int) -> bool:
-        draw = self.subject.fresh()
-        return bool(fills(self.function, self.theta, names, draw, rank, self.subject.seed + 1))
+        return bool(fills(self._points[0], names, rank, self.subject.seed + 1))
 
     def _rank(self, names: Sequence[str]) -> int:
         """Of the derivative by some tensors: scalars less null vectors within them."""
@@ -161,8 +170,7 @@ class Remainder:
         return inside - (null.shape[1] - int((values > 1e-7).sum()))
 
     def _linear(self, names: Sequence[str], known: Tensor) -> int | None:
-        fresh, placed = self.subject.fresh(), self._placed(known)
-        return linearly_explained(self.function, self.theta, names, placed, fresh, 1)
+        return linearly_explained(self._points, names, self._placed(known))
 
     def _placed(self, columns: Tensor) -> Tensor:
         return columns.to(self.function.device)

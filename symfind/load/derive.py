@@ -1,7 +1,8 @@
 """Example inputs from what a model says about itself."""
 
 import inspect
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,6 +13,8 @@ from symfind.load.inputs import Inputs
 
 LONGEST = 1024
 """Positions of a derived text input are capped here."""
+FRAMES = 50
+"""Frames of a derived sound."""
 
 
 def derive(
@@ -116,7 +119,7 @@ def _spell_input(model: Any, name: str, second: bool) -> str | None:
             frames = _integer(config, "max_length")
             if bins and frames:
                 return f"input_values=f32[1,{frames},{bins}]"
-            return "input_values=f32[1,16000]"
+            return f"input_values=f32[1,{_samples(config)}]"
         case "input_features":
             bins = _integer(config, "num_mel_bins")
             frames = _integer(config, "max_source_positions")
@@ -130,21 +133,33 @@ def _spell_input(model: Any, name: str, second: bool) -> str | None:
     return None
 
 
+def _samples(config: Any) -> int:
+    """Of a sound: as many frames of what the convolutions in front leave of it as a second has."""
+    strides = getattr(config, "conv_stride", None)
+    if isinstance(strides, Sequence) and all(isinstance(n, int) for n in strides):
+        return FRAMES * math.prod(strides)
+    return 16000
+
+
 def _positions(model: Any, config: Any, name: str) -> int:
     """How many positions: all that a table holds, up to the cap."""
     decoding = name.startswith("decoder")
     names = ("max_target_positions",) if decoding else ("max_source_positions",)
     table = _integer(config, *names, "n_positions", "max_position_embeddings", "max_seq_len")
-    if _integer(config, "relative_attention_num_buckets") or table is None:
+    learned = [
+        module
+        for path, module in model.named_modules()
+        if path.endswith("position_embeddings")
+        and isinstance(module, nn.Embedding)
+        and module.num_embeddings == table
+    ]
+    relative = _integer(config, "relative_attention_num_buckets") and not learned
+    if relative or table is None:
         # a state-space model is unrolled step by step
         return 16 if hasattr(config, "state_size") else 128
-    for path, module in model.named_modules():
-        padding = getattr(module, "padding_idx", None)
-        learned = path.endswith("position_embeddings") and isinstance(module, nn.Embedding)
-        if learned and padding is not None and table == module.num_embeddings:
-            # RoBERTa counts its positions from behind the padding index
-            table -= padding + 1
-            break
+    if any(module.padding_idx is not None for module in learned):
+        # RoBERTa counts its positions from behind the padding index
+        table -= next(m.padding_idx for m in learned if m.padding_idx is not None) + 1
     return min(table, LONGEST)
 
 

@@ -46,6 +46,7 @@ def expand(b: Builder, x: Node, *_: object, **__: object) -> Node:
 @rule("repeat", "tile")
 def repeat(b: Builder, x: Node, repeats: Sequence[int]) -> Node:
     """Copies side by side: the copy number is the outer index."""
+    repeats = [1] * (len(x.axes) - len(repeats)) + list(repeats)
     rank = len(repeats)
     x = b.view(x, [1] * (rank - len(x.axes)) + list(x.shape))
     split = [n for size in x.shape for n in (1, size)]

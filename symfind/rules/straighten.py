@@ -26,11 +26,11 @@ def straighten(nodes: list[Node]) -> None:
 def _permutation(node: p.Take) -> Places | None:
     """Which coordinate of the input every coordinate of the output is, where that is all of it."""
     value = node.picks.value() if isinstance(node.picks, p.Source) else None
-    if value is None or value.dim() != 1:
-        return None
     n = node.axes[node.dim].size
-    flat = [int(i) % n for i in value]
-    return flat if sorted(flat) == list(range(n)) == list(range(len(flat))) else None
+    if value is None or value.shape != (n,):
+        return None
+    flat = (value % n).tolist()
+    return flat if sorted(flat) == list(range(n)) else None
 
 
 def _renumber(node: p.Take, moved: Places, nodes: Sequence[Node]) -> bool:

@@ -176,6 +176,6 @@ def _offsets(axis: Axis, sizes: Sizes | None) -> list[int]:
         return result
     result = [0]
     for part in axis.parts:
-        inner = _offsets(part, sizes)
-        result = [o * extent(part, sizes) + i for o in result for i in inner]
+        inner, n = _offsets(part, sizes), extent(part, sizes)
+        result = [o * n + i for o in result for i in inner]
     return result

@@ -168,15 +168,17 @@ class Flows:
     ) -> Plan | None:
         """What passes where all operands are shifted alike: the others are shifted as well."""
         x = user.inputs[at]
-        shared = canonical(user, through_broadcast(user, x, state))
-        if isinstance(user, p.Join) and shared[user.dim] != CONSTANT:
+        joined = isinstance(user, p.Join)
+        if isinstance(user, p.Join) and state[user.dim] != CONSTANT:
             return None
+        # a piece is shorter than the whole, but not repeated along it
+        shared = canonical(user, state if joined else through_broadcast(user, x, state))
         if not absorb or not explicit or user.inputs.count(x) != 1:
             return None
         raised = pad_rank(user, x)
         plan: list[Action] = []
         for z in user.inputs:
-            below = shared if isinstance(user, p.Join) else before_broadcast(user, z, shared)
+            below = shared if joined else before_broadcast(user, z, shared)
             if z is x:
                 continue
             if below is None or len(z.users) != 1 or user.inputs.count(z) != 1:

@@ -9,15 +9,17 @@ families are taken in.
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from scipy.sparse import coo_array, csc_array
 from torch import Tensor
 
 from symfind.solve.family import Family
+from symfind.solve.gain import gain, sparse_gain
 from symfind.solve.point import Point
 
+SPARSE = 300_000  # entries, from which on matrices are taken as sparse
 NARROW = 12  # a family of at most so many tensors belongs to one layer
-DEPENDENT = 1e-8  # singular values below this part of the largest count as zero
-INDEPENDENT = 1e-5  # columns that keep this part of their length are clearly independent
 
 
 def columns(point: Point, family: Family) -> dict[str, Tensor]:
@@ -32,58 +34,9 @@ def columns(point: Point, family: Family) -> dict[str, Tensor]:
     return {name: change.reshape(len(basis), -1).T for name, change in moves.items()}
 
 
-def gain(before: Tensor, added: Tensor) -> int:
-    """How much the columns of one matrix add to the rank of another, both [rows, *]."""
-    whole = _pressed(torch.cat([before, added], 1))
-    before, added = whole[:, : before.shape[1]], whole[:, before.shape[1] :]
-    norms = added.norm(dim=0)
-    added = added[:, norms > 0] / norms[norms > 0]
-    norms = before.norm(dim=0)
-    before = before[:, norms > 0] / norms[norms > 0]
-    if 0 in added.shape:
-        return 0
-    if before.shape[1] >= before.shape[0]:
-        return _rank(torch.cat([before, added], 1)) - _rank(before)
-    # The orthonormal columns contain the span of those before; they are no more than that where
-    # those are independent, and what is independent of more is independent of less.
-    q, r = torch.linalg.qr(before)
-    left = added - q @ (q.T @ added)
-    left -= q @ (q.T @ left)
-    found = int((torch.linalg.svdvals(left) > DEPENDENT).sum())
-    if found == added.shape[1] or bool((r.diagonal().abs() > INDEPENDENT).all()):
-        return found
-    return _rank(torch.cat([before, added], 1)) - _rank(before)
-
-
 def rank(matrix: Tensor) -> int:
     """Numerical rank, columns taken at unit norm."""
     return gain(matrix[:, :0], matrix)
-
-
-def _pressed(matrix: Tensor) -> Tensor:
-    """A random projection to a few more rows than columns, which keeps the rank."""
-    rows, width = matrix.shape
-    return matrix if rows <= 2 * width + 64 else _mixing(width + 32, rows) @ matrix
-
-
-def _rank(matrix: Tensor) -> int:
-    """Numerical rank of a matrix with columns of unit norm."""
-    if 0 in matrix.shape:
-        return 0
-    s = torch.linalg.svdvals(matrix)
-    return int((s > DEPENDENT * s[0]).sum())
-
-
-_pool = torch.zeros(0, dtype=torch.float64)
-
-
-def _mixing(rows: int, width: int) -> Tensor:
-    """A fixed random matrix; drawing it anew each time would cost more than using it."""
-    global _pool
-    if _pool.numel() < rows * width:
-        generator = torch.Generator().manual_seed(0)
-        _pool = torch.randn(2 * rows * width, generator=generator, dtype=torch.float64)
-    return _pool[: rows * width].reshape(rows, width)
 
 
 def directions(point: Point, families: Sequence[Family], names: dict[str, int]) -> Tensor:
@@ -107,6 +60,22 @@ def _stack(parts: Sequence[dict[str, Tensor]], names: dict[str, int]) -> Tensor:
     return total
 
 
+def _scattered(
+    parts: Sequence[dict[str, coo_array]], names: dict[str, int], widths: Sequence[int]
+) -> csc_array:
+    """The same as a sparse matrix, from entries."""
+    starts = dict(zip(names, np.cumsum([0, *names.values()]), strict=False))
+    rows, columns, values = [], [], []
+    for part, at in zip(parts, np.cumsum([0, *widths]), strict=False):
+        for name, block in part.items():
+            if name in names:
+                rows.append(starts[name] + block.row)
+                columns.append(at + block.col)
+                values.append(block.data)
+    entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
+    return csc_array(entries, shape=(sum(names.values()), sum(widths)))
+
+
 class Span:
     """The span of an ordered list of families at one point, or at several points together."""
 
@@ -115,6 +84,7 @@ class Span:
         self.families = families
         self.points = points
         self._columns: dict[int, dict[str, Tensor]] = {}
+        self._entries: dict[int, dict[str, coo_array]] = {}
         self._known: dict[int, int] = {}
         self._touching: dict[str, list[int]] = {}
         for i, family in enumerate(families):
@@ -142,6 +112,7 @@ class Span:
             generator = torch.Generator().manual_seed(i)
             mix = torch.randn(count, found, generator=generator, dtype=torch.float64)
             self._columns[i] = {name: block @ mix for name, block in self._of(i).items()}
+            self._entries.pop(i, None)
         return found
 
     def _increment(self, i: int) -> int:
@@ -166,8 +137,18 @@ class Span:
 
     def _gain(self, before: list[int], i: int, names: set[str]) -> int:
         """Rank that family i adds to some families on some tensors."""
-        parts = [self._of(j) for j in (*before, i)]
+        order = (*before, i)
+        parts = [self._of(j) for j in order]
         rows = {n: block.shape[0] for part in parts for n, block in part.items() if n in names}
+        widths = [next(iter(p.values())).shape[1] if p else 0 for p in parts]
+        first = sum(widths[:-1])
+        if sum(rows.values()) * sum(widths) > SPARSE:
+            return sparse_gain(_scattered([self._thin(j) for j in order], rows, widths), first)
         whole = _stack(parts, rows)
-        width = next(iter(self._of(i).values())).shape[1]
-        return gain(whole[:, : whole.shape[1] - width], whole[:, whole.shape[1] - width :])
+        return gain(whole[:, :first], whole[:, first:])
+
+    def _thin(self, i: int) -> dict[str, coo_array]:
+        """The entries that are not zero of what a family does."""
+        if i not in self._entries:
+            self._entries[i] = {n: coo_array(b.numpy()) for n, b in self._of(i).items()}
+        return self._entries[i]

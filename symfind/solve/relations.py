@@ -135,8 +135,10 @@ class Relations:
             wide = {n for n, a in zip(node.labels[at], x.axes, strict=True) if a.size > 1}
             if gain.varies or wide != {n for n, d in place.items() if node.axes[d].size > 1}:
                 continue
-            moves = {d: place[n] for d, n in enumerate(node.labels[at]) if n in wide}
+            moves = {d: place[n] for d, n in enumerate(node.labels[at]) if n in place}
             for relation in self._known[x.index]:
+                if any(d not in moves for d in relation.dims):
+                    continue  # over a dimension of size one that is summed
                 names = [node.labels[at][d] for d in relation.dims]
                 own = [n for n, a in zip(node.labels[1 - at], gain.axes, strict=True) if a.size > 1]
                 if all(n in names for n in own):

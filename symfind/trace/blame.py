@@ -10,8 +10,8 @@ from torch import nn
 
 from symfind.errors import TraceError
 
-_TORCH = os.path.dirname(torch.__file__)
-_OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_TORCH = os.path.dirname(torch.__file__) + os.sep
+_OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _STANDARD = sysconfig.get_paths()["stdlib"]
 
 
@@ -56,8 +56,8 @@ def blame(model: nn.Module, error: BaseException) -> TraceError:
         return TraceError(
             f"cannot trace {name}: the path that forward takes depends on the values of tensors"
             + (f", at {culprit!r}" if culprit else f" ({reason})")
-            + ". Make it the same for all inputs, for example with torch.where, or fix the choice "
-            "in the constructor"
+            + ". Make it the same for all inputs, for example with torch.where, fix the choice in "
+            "the constructor, or analyse a submodule that does without it"
         )
     at = f" at {culprit!r}" if culprit else ""
     return TraceError(

@@ -13,6 +13,7 @@ from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
 from symfind.errors import TraceError
 from symfind.load.experts import dense_experts
+from symfind.load.recomputation import without_recomputation
 from symfind.trace.blame import blame, location
 from symfind.trace.guard import convert_tensors, plain_config, quiet, set_mode, unchanged, unguarded
 from symfind.trace.wrapper import Wrapper, to_device
@@ -45,7 +46,10 @@ def export(model: nn.Module, args: tuple, kwargs: dict[str, Any], train: bool) -
         attempts.append((_direct, "eager"))
     attempts += [(_proxied, None), (_valued, None), (_differentiated, None), (_symbolic, None)]
     for attempt, attention in attempts:
-        with unchanged(model), dense_experts(model), unguarded(), quiet(), torch.enable_grad():
+        with (
+            unchanged(model), dense_experts(model), without_recomputation(), unguarded(), quiet(),
+            torch.enable_grad(),
+        ):  # fmt: skip
             torch.backends.mha.set_fastpath_enabled(False)
             set_mode(model, train)
             plain_config(model, attention)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from symfind.load.experts import dense_experts
+from symfind.load.recomputation import without_recomputation
 from symfind.verify.budget import sheltered
 
 _DROPOUT_NAMES = ("dropout", "droppath", "drop_path", "stochasticdepth")
@@ -54,7 +55,7 @@ def isolated(model: nn.Module, *, train: bool, seed: int = 0) -> Iterator[None]:
     tables = [{k: v for k, v in m.__dict__.items() if isinstance(v, dict)} for m in modules]
     configs = _configs(model)
     try:
-        with torch.random.fork_rng(), dense_experts(model):
+        with torch.random.fork_rng(), dense_experts(model), without_recomputation():
             torch.manual_seed(seed)
             for config in configs:
                 config.use_cache = False

@@ -6,51 +6,33 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from symfind.errors import InputError
-from symfind.verify import budget
-from symfind.verify.function import Call, Function, Point
-from symfind.verify.nullity import Draw
+from symfind.verify.function import Point
 from symfind.verify.rank import NOISE, spectral_rank
+from symfind.verify.samples import Samples
 
-_SPARE = 9  # samples more than the dimension that is looked for
-_MOST_RANK = 800  # functions, up to which their span is sampled
+_SPARE = 32  # rows more than the dimension that is looked for
+_MOST_RANK = 800  # of functions, up to which it is asked whether they fill a space
+_TRIED = 4  # tangent vectors at another point
 _MOST_FIELDS = 1200  # linear vector fields that are tried at once
-_POINTS = 4  # at which they must vanish
 _PART = 1e-6  # of a unit vector, below which it lies in the span of others
 
 
-def persisting(
-    function: Function, theta: Point, known: Tensor, beyond: Tensor, draw: Draw, seed: int
-) -> int | None:
+def persisting(samples: Samples, known: Tensor, beyond: Tensor) -> int | None:
     """How many null directions, up to known ones, are null for other inputs as well.
 
     Args:
-        function: the function.
-        theta: the point where they are null.
+        samples: of the other inputs, at the point where the directions are null.
         known: known null directions, [parameters, known]; they need not be null for these inputs.
         beyond: those in question, [parameters, number].
-        draw: draws the other inputs.
-        seed: of these.
 
     Returns:
         The number; None where the function cannot be evaluated on these inputs.
     """
     vectors = torch.cat([known, beyond], 1)
-    rng = torch.Generator().manual_seed(seed)
-    rows: list[Tensor] = []
-    norms: list[Tensor] = []
-    count = 0
-    while count < vectors.shape[1] + 32 and len(rows) < 200:
-        budget.check()
-        try:
-            call = function.place(draw(rng))
-            jacobian = function.pullback(theta, call, _cotangents(function, theta, call, rng))
-        except (InputError, RuntimeError, ValueError, IndexError, TypeError):
-            return None
-        rows.append(jacobian @ vectors)
-        norms.append(jacobian.norm())
-        count += len(jacobian)
-    effect = torch.cat(rows) / torch.stack(norms).square().sum().sqrt()
+    jacobian = samples.rows(vectors.shape[1] + _SPARE)
+    if jacobian is None:
+        return None
+    effect = jacobian @ vectors / jacobian.norm()
     if len(effect) > effect.shape[1]:
         effect = torch.linalg.qr(effect, mode="r").R
     _, values, vh = torch.linalg.svd(effect, full_matrices=True)
@@ -58,67 +40,54 @@ def persisting(
     return int((torch.linalg.svdvals(null) > _PART).sum()) if null.numel() else 0
 
 
-def _cotangents(function: Function, theta: Point, call: Call, rng: torch.Generator) -> Tensor:
-    outputs = function(theta, call).numel()
-    if outputs <= 64:
-        return torch.eye(outputs, dtype=torch.float64, device=function.device)
-    drawn = torch.randn(64, outputs, generator=rng, dtype=torch.float64) / math.sqrt(outputs)
-    return drawn.to(function.device)
-
-
-def fills(
-    function: Function, theta: Point, names: Sequence[str], draw: Draw, rank: int, seed: int
-) -> bool | None:
+def fills(samples: Samples, names: Sequence[str], rank: int, seed: int) -> bool | None:
     """Whether the functions that some tensors reach fill an affine space of dimension `rank`.
 
-    The functions f(θ, ·) with all other tensors held lie in their affine span, whose dimension is
-    the rank of differences of samples. Where the rank of the derivative equals it, the image is
-    open in that space: there are more parameters than dimensions, and no group is needed to
+    With all other tensors held, the functions f(θ, ·) form an image whose tangent space at θ has
+    the dimension of the rank. It is open in an affine space if and only if that tangent space is
+    the same everywhere: then there are more parameters than dimensions, and no group is needed to
     explain it (Kileel, Trager, Bruna, "On the expressive power of deep polynomial neural
-    networks", 2019, definition of filling).
+    networks", 2019, definition of filling). So tangent vectors at another random point are held
+    against it.
 
     Args:
-        function: the function.
-        theta: values of the tensors that are held.
+        samples: at a generic point.
         names: tensors that vary.
-        draw: draws inputs.
         rank: of the derivative by the tensors that vary.
-        seed: of the samples.
+        seed: of the other point.
 
     Returns:
-        None where that would cost too much, or the samples show no clear rank.
+        None where that would cost too much, or nothing can be told from the samples.
     """
     if rank > _MOST_RANK:
         return None
     rng = torch.Generator().manual_seed(seed)
     wanted = rank + _SPARE
-    calls: list[Call] = []
-    outputs = 0
-    while outputs < 2 * wanted:
-        calls.append(function.place(draw(rng)))
-        outputs += function(theta, calls[-1]).numel()
-        if len(calls) > 50 * wanted:
-            return None
-    drawn = [function.random_point(rng) for _ in range(wanted + 1)]
-    varied = {name: torch.stack([point[name] for point in drawn]) for name in names}
-    samples = torch.cat([_samples(function, theta, varied, call) for call in calls], 1)
-    spectrum = spectral_rank(samples[1:] - samples[0])
-    return spectrum.rank == rank if spectrum.clear else None
+    here = samples.rows(wanted)
+    if here is None or len(here) < wanted:
+        return None
+    there = samples.moved(names, rng).rows(wanted)
+    if there is None or there.shape != here.shape:
+        return None
+    chosen = samples.columns(names)
+    here, there = here[:, chosen], there[:, chosen]
+    mix = torch.randn(len(chosen), _TRIED, generator=rng, dtype=torch.float64).to(there)
+    tangent = spectral_rank(_narrowed(here))
+    both = spectral_rank(torch.cat([_narrowed(here), _units(there @ mix)], 1))
+    if not (tangent.clear and both.clear and tangent.rank == rank):
+        return None
+    return both.rank == rank
 
 
-def _samples(function: Function, theta: Point, varied: Point, call: Call) -> Tensor:
-    """Outputs at several points, [points, outputs]; what is stacked in `varied` differs."""
-    budget.check()
+def _units(columns: Tensor) -> Tensor:
+    return columns / columns.norm(dim=0).clamp(min=1e-300)
 
-    def at(point: Point) -> Tensor:
-        return function.evaluate({**theta, **point}, call)
 
-    with function.scope():
-        try:
-            return torch.func.vmap(at, randomness="same")(varied)
-        except Exception:  # whatever the code of a model raises when its parameters are batched
-            count = len(next(iter(varied.values())))
-            return torch.stack([at({n: v[i] for n, v in varied.items()}) for i in range(count)])
+def _narrowed(matrix: Tensor) -> Tensor:
+    """As many columns as rows at most, with the same span of columns, the largest of unit norm."""
+    if matrix.shape[1] > len(matrix):
+        matrix = torch.linalg.qr(matrix.T, mode="r").R.T
+    return matrix / matrix.norm(dim=0).max().clamp(min=1e-300)
 
 
 def linear_fields(theta: Point, names: Sequence[str], sizes: dict[str, int]) -> Tensor | None:
@@ -157,41 +126,39 @@ def _of_tensor(value: Tensor) -> list[Tensor]:
 
 
 def linearly_explained(
-    function: Function, theta: Point, names: Sequence[str], known: Tensor, draw: Draw, seed: int
+    points: Sequence[Samples], names: Sequence[str], known: Tensor
 ) -> int | None:
     """How many null directions beyond known ones a linear action on some tensors explains.
 
     The linearised invariance equation J(θ) ξ(θ) = 0 is solved for fields ξ that are linear in each
-    of the tensors, at several points together; its solutions at `theta` are held against what is
-    known there.
+    of the tensors, at several points together; its solutions at the first of them are held against
+    what is known there.
+
+    Args:
+        points: samples at several points.
+        names: the tensors.
+        known: known null directions at the first point, [parameters, known].
 
     Returns:
         The number; None where there would be too many fields.
     """
-    sizes = {name: math.prod(shape) for name, shape in function.shapes.items()}
-    at_theta = linear_fields(theta, names, sizes)
-    if at_theta is None:
+    sizes = {name: math.prod(shape) for name, shape in points[0].function.shapes.items()}
+    at_first = linear_fields(points[0].theta, names, sizes)
+    if at_first is None:
         return None
-    rng = torch.Generator().manual_seed(seed)
-    points: list[Point] = [theta, *(function.random_point(rng) for _ in range(_POINTS - 1))]
-    norms = at_theta.norm(dim=0).clamp(min=1e-300)
+    norms = at_first.norm(dim=0).clamp(min=1e-300)
     equation: list[Tensor] = []
-    for point in points:
-        fields = linear_fields(point, names, sizes)
-        assert fields is not None
-        rows: list[Tensor] = []
-        while sum(map(len, rows)) < fields.shape[1] + 32 and len(rows) < 400:
-            budget.check()
-            call = function.place(draw(rng))
-            cotangents = _cotangents(function, point, call, rng)
-            rows.append(function.pullback(point, call, cotangents) @ (fields / norms))
-        equation.append(torch.linalg.qr(torch.cat(rows), mode="r").R)
-    stacked = torch.cat(equation)
-    _, values, vh = torch.linalg.svd(stacked, full_matrices=True)
+    for samples in points:
+        fields = linear_fields(samples.theta, names, sizes)
+        jacobian = samples.rows(at_first.shape[1] + _SPARE)
+        if fields is None or jacobian is None:
+            return None
+        equation.append(torch.linalg.qr(jacobian @ (fields / norms), mode="r").R)
+    _, values, vh = torch.linalg.svd(torch.cat(equation), full_matrices=True)
     if float(values[0]) == 0.0:
         return None
     solutions = vh[int((values > 10**NOISE * values[0]).sum()) :].T
-    found = at_theta / norms @ solutions
+    found = at_first / norms @ solutions
     basis = torch.linalg.qr(known).Q
     found = found - basis @ (basis.T @ found)
     return int((torch.linalg.svdvals(found) > _PART).sum()) if found.numel() else 0

@@ -60,6 +60,15 @@ def real(model: nn.Module) -> nn.Module:
             None,
         ),
         ("transformers:RobertaModel", {}, {"input_ids": "i64[1,510]"}, None),
+        # relative positions beside a table of learned ones, which bounds the length
+        ("transformers:MPNetModel", {}, {"input_ids": "i64[1,510]"}, None),
+        ("transformers:Wav2Vec2Model", {}, {"input_values": "f32[1,16000]"}, None),
+        (
+            "transformers:Wav2Vec2Model",
+            {"conv_dim": "[4,4]", "conv_stride": "[2,3]", "conv_kernel": "[3,3]"},
+            {"input_values": "f32[1,300]"},
+            None,
+        ),
         ("transformers:ViTForImageClassification", {}, {"pixel_values": "f32[1,3,224,224]"}, None),
     ],
 )

@@ -47,6 +47,7 @@ CASES = [
     Case("expand-features", "expand", between(lambda z: z.relu().expand(-1, 4), 1, 4)),
     Case("repeat", "repeat", between(lambda z: z.repeat(1, 2), 2, 4)),
     Case("tile", "tile", between(lambda z: z.tile((1, 2)), 2, 4)),
+    Case("tile-last", "tile", between(lambda z: z.tile((2,)), 2, 4)),
     Case("repeat-relu", "repeat", between(lambda z: z.repeat(1, 2).relu(), 2, 4)),
     Case("repeat-interleave", "repeat_interleave.self_int",
          between(lambda z: z.repeat_interleave(2, 1), 2, 4)),

@@ -1,5 +1,6 @@
 import copy
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from symfind.errors import TraceError
 from symfind.load.outputs import results
 from symfind.trace import Graph, execute, export, trace
+from symfind.trace.blame import is_user_file
 from tests.trace import models
 
 
@@ -192,6 +194,12 @@ def test_error_names_the_line_of_a_branch_on_data(capfd: Any) -> None:
 def test_errors(model: nn.Module, text: str) -> None:
     with pytest.raises(TraceError, match=text):
         trace(model, (torch.randn(2, 3),), {})
+
+
+def test_packages_whose_names_begin_like_torch_are_not_torch() -> None:
+    packages = Path(torch.__file__).parent.parent
+    assert is_user_file(str(packages / "torchvision" / "ops" / "boxes.py"))
+    assert not is_user_file(torch.nn.functional.__file__)
 
 
 def test_where_names_the_users_line() -> None:

@@ -5,8 +5,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from symfind.errors import InputError
+from symfind.trace import trace
 from symfind.verify.function import Call, Function
 from tests.ground_truth.models import CASES, Case
 
@@ -182,6 +184,30 @@ def test_recurrent_modules_read_the_given_weights(cell: type[nn.RNNBase]) -> Non
     rho = function.random_point(generator(1))
     jvp = function.jvp(theta, rho)
     assert torch.allclose(function.jacobian(theta) @ function.flatten(rho), jvp)
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_checkpoints_recompute_nothing(reentrant: bool) -> None:
+    class Net(nn.Module):
+        def __init__(self, plain: bool) -> None:
+            super().__init__()
+            self.part, self.last, self.plain = nn.Linear(3, 4), nn.Linear(4, 2), plain
+
+        def hidden(self, x: Tensor) -> Tensor:
+            return self.part(x).relu()
+
+        def forward(self, x: Tensor) -> Tensor:
+            if self.plain:
+                return self.last(self.hidden(x))
+            return self.last(checkpoint(self.hidden, x, use_reentrant=reentrant))
+
+    x = torch.randn(5, 3)
+    function, truth = Function(Net(False), (x,)), Function(Net(True), (x,))
+    theta = truth.random_point(generator())
+    assert torch.equal(function.jacobian(theta), truth.jacobian(theta))
+    assert trace(Net(False), (x,), {}).unread == []
+    original = torch.utils.checkpoint.CheckpointFunction
+    assert issubclass(original, torch.autograd.Function)  # what was put aside is back
 
 
 def test_attention_kernels_do_not_matter() -> None:

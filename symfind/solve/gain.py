@@ -1,0 +1,155 @@
+"""How much the columns of one matrix add to the rank of another.
+
+Directions of families touch few tensors, and often few entries of these: their matrices are sparse,
+and fall apart into blocks that share no row and no column. What is before is taken away block by
+block, so that the cost is that of the blocks.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.sparse import csc_array
+from scipy.sparse.csgraph import connected_components
+from torch import Tensor
+
+DEPENDENT = 1e-8  # singular values below this part of the largest count as zero
+INDEPENDENT = 1e-5  # columns that keep this part of their length are clearly independent
+_SIGNS = 8  # of every row, in a sketch
+
+_Places = Any  # an array of row or column numbers
+
+
+def gain(before: Tensor, added: Tensor) -> int:
+    """How much the columns of one matrix add to the rank of another, both [rows, *]."""
+    before, added = _units(before), _units(added)
+    if 0 in added.shape:
+        return 0
+    return _checked(added.shape[1], lambda exact: _less(before, added, exact))
+
+
+def sparse_gain(whole: csc_array, first: int) -> int:
+    """How much the columns of a sparse matrix add to the rank of its first ones."""
+    norms = np.sqrt(np.asarray(whole.power(2).sum(axis=0)).ravel())
+    nonzero = norms > 0
+    first = int(nonzero[:first].sum())
+    units = csc_array(whole[:, nonzero] * (1.0 / norms[nonzero])[None, :])
+    alone, blocks = _blocks(units)
+    total = int((alone >= first).sum())
+    for rows, columns in blocks:
+        known, new = columns[columns < first], columns[columns >= first]
+        if len(new):
+            parts = units[:, known], units[:, new], rows
+            total += _checked(len(new), partial(_beyond, *parts))
+    return total
+
+
+def _checked(most: int, beyond: Callable[[bool], tuple[Tensor, bool]]) -> int:
+    """The rank of what is left of columns: at a second attempt where the first leaves doubt.
+
+    Orthonormal columns contain the span of those that they were made from; they are no more than
+    that where those are independent, and what is independent of more is independent of less.
+    """
+    left, clear = beyond(False)
+    found = _rank(left)
+    return found if clear or found == most else _rank(beyond(True)[0])
+
+
+def _units(columns: Tensor) -> Tensor:
+    norms = columns.norm(dim=0)
+    return columns[:, norms > 0] / norms[norms > 0]
+
+
+def _dense(columns: csc_array, rows: _Places) -> Tensor:
+    return torch.from_numpy(columns.tocsr()[rows].toarray())
+
+
+def _beyond(before: csc_array, added: csc_array, rows: _Places, exact: bool) -> tuple[Tensor, bool]:
+    """As `_less`, of some rows of sparse columns."""
+    place = np.full(before.shape[0], -1)
+    place[rows] = np.arange(len(rows))
+    left, free = _dense(added, rows), torch.ones(len(rows), dtype=torch.bool)
+    parts, clear = [], True
+    alone, blocks = _blocks(before)
+    for inside, columns in blocks:
+        here = torch.from_numpy(place[inside])
+        free[here] = False
+        part, sure = _less(_dense(before[:, columns], inside), left[here], exact)
+        parts.append(part)
+        clear = clear and sure
+    if len(alone):
+        # units that share no entry are an orthonormal basis of what they span
+        basis = csc_array(before[:, alone].tocsr()[rows])
+        values = left.numpy()
+        left = torch.from_numpy(values - basis @ (basis.T @ values))
+    return torch.cat([*parts, left[free]]), clear
+
+
+def _less(before: Tensor, added: Tensor, exact: bool) -> tuple[Tensor, bool]:
+    """Columns less their part in the span of others, over rows that keep the rank of both.
+
+    With it, whether it was no more than their part in that span: of dependent columns only where
+    that was asked for.
+    """
+    width = before.shape[1]
+    if not width:
+        return added, True
+    pressed = _pressed(torch.cat([before, added], 1))
+    before, added = pressed[:, :width], pressed[:, width:]
+    if exact:
+        u, s, _ = torch.linalg.svd(before, full_matrices=False)
+        q, clear = u[:, s > DEPENDENT * s[0]], True
+    else:
+        q, r = torch.linalg.qr(before)
+        clear = width <= len(before) and bool((r.diagonal().abs() > INDEPENDENT).all())
+    added = added - q @ (q.T @ added)
+    return added - q @ (q.T @ added), clear
+
+
+def _rank(matrix: Tensor) -> int:
+    """Numerical rank of columns that were of unit norm."""
+    if 0 in matrix.shape:
+        return 0
+    return int((torch.linalg.svdvals(_pressed(matrix)) > DEPENDENT).sum())
+
+
+def _pressed(matrix: Tensor) -> Tensor:
+    """A few more rows than columns, with the same rank.
+
+    Every row is added with random signs to a few of the new ones: a sparse sign embedding
+    (Martinsson, Tropp, "Randomized numerical linear algebra", 2020, section 9.2).
+    """
+    rows, width = matrix.shape
+    wanted = 2 * width + 64
+    if rows <= 2 * wanted:
+        return matrix
+    rng = np.random.default_rng(rows)
+    places = rng.integers(wanted, size=(rows, _SIGNS)).ravel()
+    signs = rng.choice([-1.0, 1.0], size=rows * _SIGNS) / _SIGNS**0.5
+    ends = np.arange(rows + 1) * _SIGNS
+    sketch = csc_array((signs, places, ends), shape=(wanted, rows))
+    return torch.from_numpy(sketch @ matrix.numpy())
+
+
+def _blocks(matrix: csc_array) -> tuple[_Places, list[tuple[_Places, _Places]]]:
+    """Rows and columns that hang together by entries that are not zero.
+
+    Returns:
+        Columns that share no row with others, and the blocks of rows and columns that do.
+    """
+    rows, columns = matrix.shape
+    entries = matrix.tocoo()
+    edges = (entries.row, rows + entries.col)
+    graph = csc_array((np.ones(entries.nnz, dtype=np.int8), edges), shape=(rows + columns,) * 2)
+    count, labels = connected_components(graph, directed=False)
+    wide = np.bincount(labels[rows:], minlength=count) > 1
+    members = np.flatnonzero(wide[labels])
+    members = members[np.argsort(labels[members], kind="stable")]
+    ends = np.cumsum(np.bincount(labels[members], minlength=count)[wide])
+    blocks = []
+    for group in np.split(members, ends[:-1]) if len(members) else []:
+        cut = int(np.searchsorted(group, rows))
+        blocks.append((group[:cut], group[cut:] - rows))
+    return np.flatnonzero(~wide[labels[rows:]]), blocks

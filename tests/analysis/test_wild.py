@@ -1,0 +1,65 @@
+"""What was met in models of the zoos, each as a small module that shows the same."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import symfind
+
+
+class Positions(nn.Module):
+    """Tokens of a grid behind one of their own, with positions for all of them in parts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = nn.Conv1d(2, 3, 1)
+        self.token, self.own = nn.Parameter(torch.zeros(3)), nn.Parameter(torch.zeros(3))
+        self.rows, self.columns = nn.Parameter(torch.zeros(2, 3)), nn.Parameter(torch.zeros(4, 3))
+        self.norm, self.head = nn.LayerNorm(3, eps=0.1), nn.Linear(3, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patches(x).transpose(1, 2)
+        x = torch.cat([self.token.expand(len(x), 1, -1), x], 1)
+        grid = self.rows.repeat_interleave(4, 0) + self.columns.expand(2, -1, -1).reshape(8, 3)
+        x = x + torch.cat([self.own[None], grid])
+        return self.head(self.norm(x).tanh())
+
+
+def test_what_moves_a_piece_does_not_move_the_whole_alike() -> None:
+    report = symfind.analyze(Positions(), torch.randn(1, 2, 8))
+    assert report.certificate.status == "complete" and report.verification.status == "verified"
+    # token against its position 3, rows against columns 3, bias against both 3; then what the norm
+    # does not see: the mean of the token 1, of the patches' weight 2, of what the grid holds 5
+    assert report.dimension.redundant == report.certificate.nullity == 17
+
+
+@pytest.mark.parametrize("eps", [1e-2, 1e-12])
+def test_what_an_eps_breaks_is_not_counted_however_small_it_is(eps: float) -> None:
+    model = nn.Sequential(nn.Linear(6, 5), nn.LayerNorm(5, eps=eps), nn.Linear(5, 4))
+    report = symfind.analyze(model, torch.randn(9, 6), points="init")
+    certificate = report.certificate
+    assert (certificate.status, certificate.nullity) == ("complete", 27)
+    assert set(certificate.points) == {27} and len(report.approximate) == 1
+    assert ("1 more is null as far as double precision sees" in certificate.words) == (eps < 1e-3)
+    assert certificate.at["generic"] == 27
+
+
+class Column(nn.Module):
+    """A centred wire with one dimension of size one beside the features, then a gain."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(3, 5), nn.Linear(5, 4)
+        self.gain = nn.Parameter(torch.ones(5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)[:, :, None]
+        x = (x - x.mean((1, 2), keepdim=True)) * self.gain[:, None]
+        return self.last(x.flatten(1).tanh())
+
+
+def test_a_sum_over_a_dimension_of_size_one_beside_others() -> None:
+    report = symfind.analyze(Column(), torch.randn(2, 3))
+    assert report.certificate.status == "complete" and report.verification.status == "verified"
+    # what is centred does not see a mean (3 weights, 1 bias); one scale against the gain
+    assert report.dimension.redundant == 5

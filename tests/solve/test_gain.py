@@ -1,0 +1,54 @@
+"""How much columns add to a rank agrees with the ranks themselves, by dense and by sparse means."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csc_array
+from torch import Tensor
+
+from symfind.solve.gain import gain, sparse_gain
+
+
+def rank(matrix: Tensor) -> int:
+    return int(torch.linalg.matrix_rank(matrix, rtol=1e-9)) if matrix.shape[1] else 0
+
+
+def blocks(rng: torch.Generator, shapes: list[tuple[int, int, int]]) -> Tensor:
+    """Blocks of given rows, columns and rank, shuffled."""
+
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=rng, dtype=torch.float64)
+
+    matrix = torch.block_diag(*(draw(r, k) @ draw(k, c) for r, c, k in shapes))
+    rows = torch.randperm(matrix.shape[0], generator=rng)
+    return matrix[rows][:, torch.randperm(matrix.shape[1], generator=rng)]
+
+
+SHAPE = st.tuples(st.integers(1, 9), st.integers(1, 6), st.integers(1, 4))
+
+
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(st.lists(SHAPE, min_size=1, max_size=6), st.integers(0, 4), st.integers(0, 4))
+def test_gain_is_a_difference_of_ranks(
+    shapes: list[tuple[int, int, int]], inside: int, outside: int
+) -> None:
+    rng = torch.Generator().manual_seed(inside + 7 * outside + len(shapes))
+    before = blocks(rng, shapes)
+    rows, width = before.shape
+    mix = torch.randn(width, inside, generator=rng, dtype=torch.float64)
+    free = torch.randn(rows, outside, generator=rng, dtype=torch.float64)
+    added = torch.cat([before @ mix, free, torch.zeros(rows, 1)], 1)
+    whole = torch.cat([before, added], 1)
+    expected = rank(whole) - rank(before)
+    assert gain(before, added) == expected
+    assert sparse_gain(csc_array(whole.numpy()), width) == expected
+
+
+@pytest.mark.parametrize("full", [3, 40])
+def test_many_rows_are_pressed_without_loss(full: int) -> None:
+    rng = torch.Generator().manual_seed(1)
+    before = blocks(rng, [(900, 40, full), (700, 1, 1), (400, 1, 1)])
+    added = torch.cat([before[:, :5], blocks(rng, [(2000, 9, 6)])], 1)
+    whole = csc_array(torch.cat([before, added], 1).numpy())
+    assert gain(before, added) == sparse_gain(whole, before.shape[1]) == 6
