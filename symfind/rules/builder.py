@@ -72,6 +72,11 @@ class Builder(Construction):
         merge(node.axes[-1], rows)
         return self._put(node)
 
+    def confine(self, node: Node, allowed: Any) -> None:
+        """Note which coordinates of the last dimension of some data are always zero."""
+        assert isinstance(node, p.Source)
+        node.compute = lambda: allowed.expand(node.shape)
+
     def about(self, x: Node, point: float, run: Callable[[Node], Node]) -> Node:
         """point + run(x - point): a function that is at home at another point than zero."""
         if point == 0:
@@ -188,6 +193,25 @@ class Builder(Construction):
         picks = (self.selector(mask, flip) for flip in (False, True))
         return self.add(*(self.multiply(v, m) for v, m in zip(values, picks, strict=True)))
 
+    def unmasked(self, x: Node, fill: Node, sign: float) -> Node | None:
+        """z where x = z·m, and x + fill is far below zero wherever the mask m is not one."""
+        if not isinstance(x, p.Contract) or len(x.inputs) != 2 or not _softened(self.op):
+            return None
+        value = fill.value() if isinstance(fill, p.Source) and fill.fixed else None
+        for wire, mask in (x.inputs, x.inputs[::-1]):
+            kept = mask.value() if isinstance(mask, p.Source) else None
+            if value is None or kept is None or wire.shape != x.shape or kept.is_complex():
+                continue
+            filled = sign * value
+            try:
+                out, low = torch.broadcast_tensors(kept == 0, filled <= MASKED)
+            except RuntimeError:
+                continue
+            whole = bool(((kept == 0) | (kept == 1)).all() and ((filled == 0) | low).all())
+            if whole and bool((out == low).all()) and bool(out.any()):
+                return wire
+        return None
+
     def masked(self, x: Node, mask: Node) -> Node | None:
         """A wire times a constant that is zero at some coordinates of one dimension."""
         value = mask.value() if isinstance(mask, p.Source) and mask.role == "constant" else None
@@ -247,6 +271,15 @@ class Builder(Construction):
         assert isinstance(node, p.Source)
         node.compute = lambda: value
         return node
+
+
+def _softened(op: Any) -> bool:
+    """Whether a softmax is all that reads the result of an operation."""
+    return bool(op.users) and all(
+        user.target.startswith("aten.softmax")
+        or (user.target.startswith(("aten.view", "aten._to_copy")) and _softened(user))
+        for user in op.users
+    )
 
 
 def _reduced(
