@@ -45,6 +45,9 @@ def _sum(b: Builder, x: Operand, y: Operand, sign: float) -> Node:
         if y == 0:
             return x if signs[0] == 1 else b.scale(x, signs[0])
         y = b.number(y)
+    for wire, fill, sign in ((x, y, signs[1]), (y, x, signs[0])):
+        if wire.varies and (kept := b.unmasked(wire, fill, sign)) is not None:
+            return b.scale(kept, signs[0] if wire is x else signs[1])
     return b.add(x, y, signs=signs)
 
 

@@ -19,6 +19,7 @@ from symfind.rules.uniform import is_uniform, number
 from symfind.trace import Op
 from symfind.trace.kernels import run
 
+FAR = 1e30  # bounds further out than this are there for want of an infinity
 GUARD = 1e-5  # a norm is kept above a bound this small only to divide by it
 
 
@@ -211,10 +212,16 @@ def clamp(b: Builder, x: Node, *bounds: object, **named: object) -> Node:
 
 @rule("maximum", "minimum", "fmax", "fmin", "max.other", "min.other")
 def extremum(b: Builder, x: Node, y: Node) -> Node:
-    """The larger of two: both may be scaled by the same positive number, or shifted alike."""
+    """The larger of two: both may be scaled by the same positive number, or shifted alike.
+
+    What is larger than the least number of single precision is itself.
+    """
     for one, other in ((x, y), (y, x)):
         if is_uniform(one) and other.varies and other.shape == tuple(b.op.shape):
-            if math.isfinite(point := number(one)):
+            point = number(one)
+            if (point if "min" in b.op.target else -point) >= FAR:
+                return b.scale(other)
+            if math.isfinite(point):
                 return b.bent(other, point)
     return b.entrywise(x, y, degree=1.0, level=True)
 

@@ -37,6 +37,13 @@ MASK = torch.tensor([True, False, True, False])
 HALF = torch.ones(4, 3).tril()
 KERNEL = torch.tensor([[1.0, 1.0, 1.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
 
+
+def scores(m, x):
+    """Keys that come later are masked by a product and a sum."""
+    past = torch.ones(3, 3).tril()
+    return m.q(x) @ m.k(x).mT * past + -1e4 * (1 - past)
+
+
 CASES = [
     *(_plain(name) for name in _PLAIN.split()),
     *(_plain(name, lambda z: z * z + 2.0) for name in _POSITIVE.split()),
@@ -76,6 +83,8 @@ CASES = [
     Case("max-other", "max.other", pair(lambda u, v: torch.max(u, v), 2)),
     Case("maximum-of-zero", "maximum", between(lambda z: torch.maximum(z, torch.zeros(4)))),
     Case("maximum-of-one", "maximum", between(lambda z: torch.maximum(z, torch.ones(4)))),
+    Case("maximum-of-least", "max.other", between(
+         lambda z: torch.max(z, torch.tensor(torch.finfo(torch.float32).min)))),
     Case("atan2", "atan2", pair(torch.atan2), gap="the angle of two scaled wires"),
     Case("hypot", "hypot", pair(torch.hypot), gap="a rotation of two wires"),
     Case("logaddexp", "logaddexp", pair(torch.logaddexp)),
@@ -131,6 +140,12 @@ CASES = [
     Case("mask-and-shared-weight", "mul.Tensor", of(
          lambda m, x: m.r(F.linear(x, m.w * HALF).sin() + F.linear(x.sin(), m.w).tanh()), (12, 3),
          w=lambda: weight(4, 3), r=lambda: linear(4, 3))),
+    Case("mask-by-sum", "mul.Tensor add.Tensor softmax", of(
+         lambda m, x: m.r(scores(m, x).softmax(-1) @ x), (4, 3, 2), q=lambda: linear(2, 2),
+         k=lambda: linear(2, 2), r=lambda: linear(2, 2))),
+    Case("mask-by-sum-no-softmax", "mul.Tensor add.Tensor", of(
+         lambda m, x: m.r(scores(m, x)), (4, 3, 2), q=lambda: linear(2, 2),
+         k=lambda: linear(2, 2), r=lambda: linear(3, 2))),
     Case("mask-times-rows", "mul.Tensor", sequences(lambda z: z * MASK[:, None])),
     Case("sin-cos", "cat sin cos", between(lambda z: torch.cat([z.sin(), z.cos()], -1), 3, 6),
          gap="a shift that becomes a rotation of two wires"),
