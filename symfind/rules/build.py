@@ -342,11 +342,6 @@ class Construction:
         dims = tuple(d % len(x.axes) for d in dims)
         return self._put(p.Normalise((x,), list(x.axes), dims=dims, centred=centred, eps=eps))
 
-    def softmax(self, x: Node, dims: Sequence[int]) -> Node:
-        """Softmax over some dimensions."""
-        dims = tuple(d % len(x.axes) for d in dims)
-        return self._put(p.Softmax((x,), list(x.axes), dims=dims))
-
     def commute(
         self, x: Node, dim: int, pairs: Sequence[tuple[int, int]], even: Sequence[int] = ()
     ) -> Node:

@@ -22,6 +22,9 @@ class Builder(Construction):
     means: dict[int, tuple[Node, tuple[int, ...], bool]] = field(default_factory=dict)
     squares: dict[int, Node] = field(default_factory=dict)
     partitions: dict[int, tuple[Node, tuple[int, ...], bool]] = field(default_factory=dict)
+    peaks: dict[int, tuple[Node, tuple[int, ...], bool]] = field(default_factory=dict)
+    totals: dict[int, tuple[Node, tuple[int, ...], bool]] = field(default_factory=dict)
+    exponents: dict[int, Node] = field(default_factory=dict)
 
     # constants ---------------------------------------------------------------------------
     def constant(self, value: Any) -> Node:
@@ -111,6 +114,35 @@ class Builder(Construction):
         """Dimensions over which y is that of x with those dimensions kept."""
         return _reduced(self.partitions, y, x)
 
+    def remember_peak(self, y: Node, x: Node, dims: Sequence[int], keep: bool) -> None:
+        """Note that y is the maximum or the minimum of x."""
+        self.peaks[id(y)] = (x, tuple(dims), keep)
+
+    def peak_of(self, y: Node, x: Node) -> tuple[int, ...] | None:
+        """Dimensions over which y is that of x with those dimensions kept."""
+        return _reduced(self.peaks, y, x)
+
+    def exp(self, x: Node) -> Node:
+        """exp x, remembered for a softmax that may be spelled with it."""
+        y = self.pointwise(x)
+        self.exponents[id(y)] = x
+        return y
+
+    def remember_total(self, y: Node, x: Node, dims: Sequence[int], keep: bool) -> None:
+        """Note that y is the sum of x."""
+        self.totals[id(y)] = (x, tuple(dims), keep)
+
+    def share(self, x: Node, y: Node) -> Node | None:
+        """x / y as a softmax, where x = exp z and y is its sum."""
+        dims = _reduced(self.totals, y, x)
+        return None if dims is None or id(x) not in self.exponents else self.softmax(
+            self.exponents[id(x)], dims)  # fmt: skip
+
+    def total_of(self, y: Node) -> tuple[Node, tuple[int, ...], bool] | None:
+        """z and dimensions where y is the sum of exp z over them."""
+        x, dims, keep = self.totals.get(id(y), (None, (), False))
+        return (self.exponents[id(x)], dims, keep) if id(x) in self.exponents else None
+
     def square(self, x: Node) -> Node:
         """x², remembered for a sum that may follow."""
         y = self.pointwise(x, degree=2.0, parity=1)
@@ -143,6 +175,32 @@ class Builder(Construction):
         if not used >= {d for d, a in enumerate(y.axes) if a.size > 1}:
             return None
         return list(y.inputs), [list(names) for names in y.labels], len(y.axes)
+
+    def softmax(self, x: Node, dims: Sequence[int]) -> Node:
+        """Softmax over some dimensions; what all have in common is left out."""
+        dims = tuple(d % len(x.axes) for d in dims)
+        while (bare := self._apart(x, dims)) is not None:
+            x = bare
+        return self._put(p.Softmax((x,), list(x.axes), dims=dims))
+
+    def _apart(self, x: Node, dims: tuple[int, ...]) -> Node | None:
+        """A wire without something that is constant along some dimensions; None where all is."""
+        if isinstance(x, p.Centre) and set(x.dims) <= set(dims):
+            return x.inputs[0]
+        if not isinstance(x, p.Add):
+            return None
+        places = [[d - len(x.axes) + len(t.axes) for d in dims] for t in x.inputs]
+        kept = [
+            i
+            for i, (t, own) in enumerate(zip(x.inputs, places, strict=True))
+            if any(d >= 0 and t.axes[d].size > 1 for d in own)
+        ]
+        terms = [x.inputs[i] for i in kept]
+        if not 0 < len(kept) < len(x.inputs):
+            return None
+        if tuple(a.size for a in self._broadcast(terms)) != x.shape:
+            return None
+        return self.add(*terms, signs=[x.signs[i] for i in kept])
 
     # data-dependent movement -------------------------------------------------------------
     def learned(self, x: Node) -> bool:

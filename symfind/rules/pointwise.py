@@ -14,6 +14,7 @@ import torch
 
 from symfind.rules.builder import Builder
 from symfind.rules.primitives import Node, Pointwise
+from symfind.rules.reduction import logsumexp
 from symfind.rules.registry import rule
 from symfind.rules.uniform import is_uniform, number
 from symfind.trace import Op
@@ -133,6 +134,10 @@ def _unary(name: str) -> Callable[..., Node]:
         algebra = algebra_of(name)
         if name == "square":
             return b.square(x)
+        if name == "exp":
+            return b.exp(x)
+        if name == "log" and (total := b.total_of(x)) is not None:
+            return logsumexp(b, *total)
         parity = parity_of(b.op)
         return b.pointwise(x, degree=algebra.degree, slope=algebra.slope, parity=parity)
 
