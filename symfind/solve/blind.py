@@ -8,7 +8,7 @@ taken at the point where it is needed. (See `solve.seen`.)
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
@@ -16,7 +16,7 @@ from symfind.algebra.axes import Sizes, extent, positive
 from symfind.rules import primitives as p
 from symfind.rules.lower import Lowered
 from symfind.solve.environment import Environment
-from symfind.solve.family import Family, Moves, NullFamily
+from symfind.solve.family import Family, Moves, NullFamily, ShiftFamily
 from symfind.solve.flows import Flows
 from symfind.solve.layer import complement
 from symfind.solve.seen import Form, Seen, Sight, form, volume
@@ -26,10 +26,16 @@ from symfind.solve.spots import Spot, spots
 class Blind:
     """What is unseen of the parameters of a lowered graph."""
 
-    def __init__(self, lowered: Lowered, flows: Flows) -> None:
-        """Nothing is computed until asked."""
+    def __init__(
+        self, lowered: Lowered, flows: Flows, shifts: Sequence[ShiftFamily | NullFamily] = ()
+    ) -> None:
+        """Take what is known to be free already; nothing is computed until asked."""
         self.lowered = lowered
         self.sight = Sight(flows)
+        self._free: dict[p.Source, dict[int | None, int]] = {}
+        for f in shifts:
+            if isinstance(f, ShiftFamily) and f.whole:
+                self._free.setdefault(f.seed, {})[f.cell] = f.count()
 
     def families(self) -> list[Family]:
         """For every parameter that is seen only in part: k ⊗ r."""
@@ -53,7 +59,9 @@ class Blind:
             # What is blind to constants alone is found as a shift.
             if seen is None or seen.plain or not 0 < seen.rank(None):
                 continue
-            if seen.rank(None) < volume(source, inner)(None):
+            unseen = volume(source, inner)(None) - seen.rank(None)
+            # Where others take back any change of a block, what is unseen of it adds nothing.
+            if unseen > sum(self._free.get(source, {}).values()):
                 found |= set(inner)
                 yield shape, seen
 

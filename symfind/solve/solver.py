@@ -75,7 +75,7 @@ def _derive(lowered: Lowered) -> Derivation:
     families += parallel_families(lowered, flows)
     families += Readers(lowered, flows).families()
     families += Reach(lowered, flows).families()
-    families += Blind(lowered, flows).families()
+    families += Blind(lowered, flows, shifts).families()
     # What leans on a relation mostly repeats what readers of that relation may do: it comes last.
     families += [f for f in shifts if f.kind == "parallel" and f.loose]
     known = {_followers(s) for s in scalings}
