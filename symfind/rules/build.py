@@ -90,7 +90,7 @@ class Construction:
         degree: float | None = None,
         slope: float | None = None,
         parity: int | None = None,
-    ) -> Node:
+    ) -> Any:
         """A function of one wire."""
         degree = 1.0 if slope is not None else degree
         parity = -1 if slope is not None else parity

@@ -122,10 +122,12 @@ class Builder(Construction):
         """Dimensions over which y is that of x with those dimensions kept."""
         return _reduced(self.peaks, y, x)
 
-    def exp(self, x: Node) -> Node:
-        """exp x, remembered for a softmax that may be spelled with it."""
-        y = self.pointwise(x)
-        self.exponents[id(y)] = x
+    def exp(self, x: Node, growth: float = 1.0) -> Node:
+        """An exponential, remembered for a softmax that may be spelled with it."""
+        y: Any = self.pointwise(x)
+        y.growth = growth
+        if growth == 1:
+            self.exponents[id(y)] = x
         return y
 
     def remember_total(self, y: Node, x: Node, dims: Sequence[int], keep: bool) -> None:

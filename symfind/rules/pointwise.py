@@ -26,10 +26,15 @@ GUARD = 1e-5  # a norm is kept above a bound this small only to divide by it
 
 @dataclass(frozen=True)
 class UnaryAlgebra:
-    """What a function intertwines: its degree of positive homogeneity and its slope if linear."""
+    """What a function intertwines: its degree of positive homogeneity and its slope if linear.
+
+    `growth` where a shift becomes a scale, `decades` where a scale becomes a shift.
+    """
 
     degree: float | None
     slope: float | None = None
+    growth: float | None = None
+    decades: float | None = None
 
 
 def _formulas() -> dict[str, Callable[[Any], Any]]:
@@ -78,9 +83,9 @@ def _formulas() -> dict[str, Callable[[Any], Any]]:
         "exp2": lambda z: 2**z,
         "expm1": lambda z: s.exp(z) - 1,
         "log": s.log,
-        "log1p": lambda z: s.log(1 + z),
-        "log2": lambda z: s.log(z),
-        "log10": lambda z: s.log(z),
+        "log1p": s.log,  # of one more
+        "log2": lambda z: s.log(z, 2),
+        "log10": lambda z: s.log(z, 10),
         "sinc": lambda z: s.sin(z) / z,
     }
 
@@ -93,7 +98,7 @@ def solve_unary(function: Callable[[Any], Any]) -> UnaryAlgebra:
 
     Returns:
         The degree p with c = p a where scalings pass with b = d = 0; the slope where phi is
-        linear through the origin.
+        linear through the origin; where a = d = 0, c / b; where b = c = 0, d / a.
     """
     import sympy as s
 
@@ -111,7 +116,13 @@ def solve_unary(function: Callable[[Any], Any]) -> UnaryAlgebra:
         degrees.add(ratio if ratio.is_number else None)
         slopes.add(s.diff(piece, z) if ratio == 1 else None)
     if len(degrees) != 1 or None in degrees:
-        return UnaryAlgebra(None)
+        growth = s.simplify(s.diff(phi, z) / phi) if len(pieces) == 1 else z
+        decades = s.simplify(z * s.diff(phi, z)) if len(pieces) == 1 else z
+        return UnaryAlgebra(
+            None,
+            growth=float(growth) if growth.is_number else None,
+            decades=float(decades) if decades.is_number else None,
+        )
     slope = slopes.pop() if len(slopes) == 1 else None
     return UnaryAlgebra(float(degrees.pop()), None if slope is None else float(slope))
 
@@ -136,10 +147,16 @@ def _unary(name: str) -> Callable[..., Node]:
             return b.square(x)
         if name == "exp":
             return b.exp(x)
+        if name == "expm1":
+            return b.add(b.exp(x), b.number(1.0), signs=[1.0, -1.0])
+        if name == "log1p":
+            x = b.add(x, b.number(1.0))
         if name == "log" and (total := b.total_of(x)) is not None:
             return logsumexp(b, *total)
         parity = parity_of(b.op)
-        return b.pointwise(x, degree=algebra.degree, slope=algebra.slope, parity=parity)
+        y = b.pointwise(x, degree=algebra.degree, slope=algebra.slope, parity=parity)
+        y.growth, y.decades = algebra.growth, algebra.decades
+        return y
 
     return lower
 
@@ -196,7 +213,9 @@ def power(b: Builder, x: Node, exponent: float) -> Node:
 
 @rule("pow.Scalar", "pow.Tensor_Tensor")
 def exponential(b: Builder, x: object, y: object) -> Node:
-    """No scaling passes an exponent."""
+    """No scaling passes an exponent; a shift of that of a number becomes a scale."""
+    if isinstance(y, Node) and isinstance(x, int | float) and x > 0 and x != 1:
+        return b.exp(y, math.log(x))
     return b.entrywise(*[v for v in (x, y) if isinstance(v, Node)])
 
 

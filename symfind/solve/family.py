@@ -244,7 +244,8 @@ class ScalingFamily(Family):
         """One for every value of the indices, tied pairs once."""
         return math.prod(self._sizes(sizes))
 
-    def _logs(self, env: Environment, c: Tensor) -> Tensor:
+    def logs(self, env: Environment, c: Tensor) -> Tensor:
+        """Logarithms of the scales, one for every value of the indices."""
         c = c.reshape(self._sizes(env.sizes))
         for d, (axis, pairs) in enumerate(
             zip(self.scaling.indexed, self.scaling.ties, strict=True)
@@ -258,7 +259,7 @@ class ScalingFamily(Family):
         return c
 
     def _factors(self, env: Environment, c: Tensor) -> list[tuple[p.Source, int, Tensor]]:
-        logs = self._logs(env, c)
+        logs = self.logs(env, c)
         result = []
         for follower in self.scaling.members:
             atoms = follower.source.cells[follower.cell].atoms
