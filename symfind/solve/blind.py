@@ -19,7 +19,8 @@ from symfind.solve.environment import Environment
 from symfind.solve.family import Family, Moves, NullFamily, ShiftFamily
 from symfind.solve.flows import Flows
 from symfind.solve.layer import complement
-from symfind.solve.seen import Form, Seen, Sight, form, volume
+from symfind.solve.rows import Form, Seen, form, volume
+from symfind.solve.seen import Sight
 from symfind.solve.spots import Spot, spots
 
 

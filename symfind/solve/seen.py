@@ -7,57 +7,33 @@ its operand. Rows only ever say too much, so that what is found to be blind is b
 """
 
 import math
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from symfind.algebra.axes import Axis, Sizes, extent, least
+from symfind.algebra.axes import Sizes, extent, least
 from symfind.rules import primitives as p
 from symfind.rules.primitives import Node
 from symfind.solve.environment import Environment, einsum
 from symfind.solve.flows import Flows
+from symfind.solve.rows import (
+    Count,
+    Factor,
+    Form,
+    Seen,
+    form,
+    lengths_of,
+    ordered,
+    varying,
+    volume,
+)
 from symfind.solve.spots import Spot, Still, labelled, named, paired, spots
 from symfind.solve.variation import ARBITRARY, CONSTANT
 
 ROW = "which row"  # a label
-Count = Callable[[Sizes | None], int]
-
-
-@dataclass(frozen=True)
-class Form:
-    """Indices that k runs over, and those along which nothing changes; r runs over the rest."""
-
-    inner: tuple[Spot, ...]
-    flat: frozenset[Spot]
-
-    def of(self, spot: Spot) -> str:
-        """Which of the three an index is."""
-        return "inner" if spot in self.inner else "flat" if spot in self.flat else "free"
-
-
-def form(inner: Iterable[Spot], flat: Iterable[Spot]) -> Form:
-    """Indices in order."""
-    return Form(tuple(sorted(inner)), frozenset(flat))
-
-
-@dataclass(frozen=True)
-class Seen:
-    """Rows over the inner indices of a form.
-
-    Attributes:
-        rank: their rank, by the sizes; never too small.
-        rows: a matrix [at least rank, *sizes of the inner indices].
-        settled: whether the rank is the same function for all sizes, and no other weight matters.
-        plain: whether all that is unseen are constants.
-    """
-
-    rank: Count
-    rows: Callable[[Environment], Tensor]
-    settled: bool = False
-    plain: bool = False
 
 
 class Sight:
@@ -144,7 +120,7 @@ class Sight:
         if x is not None:
             flat |= set(spots(user)) - {move(s) for s in spots(x)}
         below = self.seen(user, form(inner, flat - set(changed)))
-        return _ordered(below, inner)
+        return ordered(below, inner)
 
     def _take(self, user: p.Take, x: Node, shape: Form) -> Seen | None:
         new = len(user.axes) - len(x.axes) + 1
@@ -171,7 +147,7 @@ class Sight:
         if len(kinds) > 1 or len([s for s in shape.inner if s[0] == dim]) > 1:
             return None
         place = 1 + [s[0] for s in shape.inner].index(dim)
-        lengths = _lengths(x, shape.inner)
+        lengths = lengths_of(x, shape.inner)
         whole = volume(user, inner)
 
         def rows(env: Environment) -> Tensor:
@@ -200,7 +176,7 @@ class Sight:
             return None
         whole, rank, outer = volume(x, shape.inner), below.rank, below.rows
         place = 1 + sorted([*rest, *here]).index(here[0])
-        lengths = _lengths(x, shape.inner)
+        lengths = lengths_of(x, shape.inner)
 
         def rows(env: Environment) -> Tensor:
             start = sum(env.shape(z)[dim] for z in user.inputs[:at])
@@ -221,7 +197,7 @@ class Sight:
             along = volume(x, inside)
             self._constants[key] = Seen(
                 lambda sizes: others(sizes) * (along(sizes) - 1),
-                lambda env: _varying(env, x, shape.inner, inside),
+                lambda env: varying(env, x, shape.inner, inside),
                 settled=True,
                 plain=True,
             )
@@ -250,7 +226,7 @@ class Sight:
         if not inside:
             return below
         others, along = volume(x, rest), volume(x, inside)
-        lengths = _lengths(x, shape.inner)
+        lengths = lengths_of(x, shape.inner)
 
         def rows(env: Environment) -> Tensor:
             """What varies along the maximum, and what is seen of what does not."""
@@ -258,7 +234,7 @@ class Sight:
             full = lengths(env)
             spread = [1 if s in inside else n for s, n in zip(shape.inner, full, strict=True)]
             onward = onward.reshape(-1, *spread).expand(-1, *full)
-            return torch.cat([_varying(env, x, shape.inner, inside), onward])
+            return torch.cat([varying(env, x, shape.inner, inside), onward])
 
         def rank(sizes: Sizes | None) -> int:
             onward = others(sizes) if below is None else below.rank(sizes)
@@ -284,7 +260,7 @@ class Sight:
         # Row-major order is kept, and a run is reshaped to what it was.
         full = [s for s in spots(x) if s in runs or s in shape.inner]
         apart = [s for s in full if shape.of(s) == "free"]
-        others, whole, lengths = volume(x, apart), volume(x, shape.inner), _lengths(x, full)
+        others, whole, lengths = volume(x, apart), volume(x, shape.inner), lengths_of(x, full)
         rank, outer = below.rank, below.rows
         if not joint or not runs:
             return below
@@ -335,7 +311,7 @@ class Sight:
             and not (user.windows and isinstance(n[0], tuple) and slid)
         ]
         inner = [where[name(s)] for s in shape.inner]
-        return _ordered(self.seen(user, form(inner, flat)), inner)
+        return ordered(self.seen(user, form(inner, flat)), inner)
 
     def _linear(
         self, user: p.Contract, at: int, k: list, mine: dict, factor: "Factor"
@@ -386,59 +362,3 @@ class Sight:
 
         gain = below is not None and below.settled and set(k) == set(names) and not apart
         return Seen(rank, rows, settled=gain)
-
-
-@dataclass(frozen=True)
-class Factor:
-    """The other factor of a product, which no input reaches: its labels, and where it is still."""
-
-    node: Node
-    labels: list
-    still: set
-    axes: dict[Any, Axis]  # of all labels of both factors
-
-    @property
-    def wide(self) -> list:
-        """Labels along which it varies."""
-        return [n for n in self.labels if n not in self.still]
-
-    def value(self, env: Environment) -> Tensor:
-        """Its value, one dimension for each of these."""
-        value = env.value(self.node).reshape([extent(self.axes[n], env.sizes) for n in self.labels])
-        for d, n in reversed(list(enumerate(self.labels))):
-            if n in self.still:
-                value = value.select(d, 0)
-        return value
-
-
-def volume(node: Node, some: Iterable[Spot]) -> Count:
-    """How many values some indices have together."""
-    own = spots(node)
-    axes = [own[s] for s in some]
-    return lambda sizes: math.prod(extent(a, sizes) for a in axes)
-
-
-def _lengths(node: Node, some: Iterable[Spot]) -> Callable[[Environment], list[int]]:
-    own = spots(node)
-    axes = [own[s] for s in some]
-    return lambda env: [extent(a, env.sizes) for a in axes]
-
-
-def _ordered(seen: Seen | None, inner: Sequence[Spot]) -> Seen | None:
-    """What is seen of indices in order, for indices that come in another."""
-    order = sorted(range(len(inner)), key=lambda i: inner[i])
-    if seen is None or order == list(range(len(inner))):
-        return seen
-    rows, back = seen.rows, [0, *(1 + order.index(i) for i in range(len(order)))]
-    return replace(seen, rows=lambda env: rows(env).permute(back))
-
-
-def _varying(env: Environment, x: Node, inner: Sequence[Spot], along: Sequence[Spot]) -> Tensor:
-    """Rows that see all of the inner indices but what is constant along some of them."""
-    own = spots(x)
-    size = {s: extent(own[s], env.sizes) for s in inner}
-    rest = [s for s in inner if s not in along]
-    n, m = (math.prod(size[s] for s in some) for some in (along, rest))
-    centred = (torch.eye(n, **env.like) - 1.0 / n).reshape(n, *(size[s] for s in along))
-    unit = torch.eye(m, **env.like).reshape(m, *(size[s] for s in rest))
-    return einsum([unit, centred], [["a", *rest], ["b", *along]], ["a", "b", *inner]).flatten(0, 1)

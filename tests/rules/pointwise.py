@@ -6,8 +6,6 @@ from torch import Tensor
 
 from tests.rules.harness import Case, between, linear, of, pair, sequences, weight
 
-
-
 _POSITIVE = "log log2 log10 sqrt rsqrt reciprocal log1p acosh"
 _UNIT = "asin acos atanh"
 _PLAIN = "relu abs neg sigmoid tanh sin cos tan atan sinh cosh asinh erf erfc exp exp2 expm1 sinc"
