@@ -24,7 +24,7 @@ class Reach:
         """Nothing is computed until asked."""
         self.lowered = lowered
         self.flows = flows
-        self.spans = Spans()
+        self.spans = Spans(flows.relations)
 
     def families(self) -> list[Family]:
         """For every reader of a wire that satisfies relations: what it may add."""
@@ -34,7 +34,7 @@ class Reach:
                 if len(layer.weight.users) != 1 or layer.weight.fixed:
                     continue
                 span = self.spans.reached(layer.wire, layer.read)
-                if span is not None:
+                if span is not None and not span.plain:  # what is plain, readers know
                     family = self._reach(layer, span)
                     if family is not None:
                         result.append(family)

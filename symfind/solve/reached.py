@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from symfind.algebra.axes import Sizes, extent, least
+from symfind.algebra.axes import Sizes, extent, least, positive
 from symfind.rules import primitives as p
 from symfind.rules.primitives import Node
 from symfind.solve.environment import Environment
-from symfind.solve.layer import Linear, linears, orthonormal
+from symfind.solve.layer import Linear, complement, linears, orthonormal
+from symfind.solve.relations import Relations
 from symfind.solve.spots import Still, spots
 from symfind.solve.variation import groups
 
@@ -24,11 +25,19 @@ Vector = Callable[[Environment], Tensor]
 
 @dataclass(frozen=True)
 class Reached:
-    """The affine span of a wire along one dimension of size n."""
+    """The affine span of a wire along one dimension of size n.
 
-    rank: Callable[[Sizes | None], int]  # never too small
-    basis: Vector  # [n, at most rank]
-    offset: Vector | None = None  # [n], None for zero
+    Attributes:
+        rank: its dimension, by the sizes; never too small.
+        basis: columns [n, rank or less].
+        offset: [n], None for zero.
+        plain: whether all that is known of it is a relation of the wire itself.
+    """
+
+    rank: Callable[[Sizes | None], int]
+    basis: Vector
+    offset: Vector | None = None
+    plain: bool = False
 
 
 def through_origin(span: Reached) -> Reached:
@@ -46,8 +55,9 @@ def through_origin(span: Reached) -> Reached:
 class Spans:
     """Spans of the wires of a lowered graph, each derived once."""
 
-    def __init__(self) -> None:
+    def __init__(self, relations: Relations) -> None:
         """Nothing is computed until asked."""
+        self.relations = relations
         self.still = Still()
         self._known: dict[tuple[int, int], Reached | None] = {}
 
@@ -56,9 +66,29 @@ class Spans:
         key = (node.index, dim)
         if key not in self._known:
             span = self._derive(node, dim)
-            small = span is not None and span.rank(None) < node.axes[dim].size
-            self._known[key] = span if small else None
+            if span is None or span.rank(None) >= node.axes[dim].size:
+                span = self._related(node, dim)
+            self._known[key] = span
         return self._known[key]
+
+    def _related(self, node: Node, dim: int) -> Reached | None:
+        """What satisfies a relation κ·w = c: the complement of κ, from the point κᵀ (κ κᵀ)⁻¹ c."""
+        found = [r for r in self.relations.of(node) if r.dims == (dim,)]
+        if not found or node.axes[dim].size == 1:
+            return None
+        relation, axis = found[0], node.axes[dim]
+
+        def rank(sizes: Sizes | None) -> int:
+            return positive(extent(axis, sizes) - relation.count(sizes))
+
+        def basis(env: Environment) -> Tensor:
+            return complement(relation.vector(env).T, rank(env.sizes))
+
+        def offset(env: Environment) -> Tensor:
+            kappa = relation.vector(env)
+            return kappa.T @ torch.linalg.solve(kappa @ kappa.T, relation.constant(env))
+
+        return Reached(rank, basis, None if relation.zero else offset, plain=True)
 
     def _derive(self, node: Node, dim: int) -> Reached | None:
         if node.axes[dim].size == 1:
@@ -240,6 +270,7 @@ def _gained(span: Reached, gain: Node) -> Reached:
         span.rank,
         lambda env: value(env)[:, None] * basis(env),
         None if offset is None else lambda env: value(env) * offset(env),
+        span.plain,
     )
 
 

@@ -83,6 +83,13 @@ CASES = [
     Case("wide-bond-norm", "linear layer_norm", of(
          lambda m, x: m.r(m.n(m.w(x))).tanh(), (48, 2), w=lambda: linear(2, 6, False),
          n=lambda: nn.LayerNorm(6, eps=0.1), r=lambda: linear(6, 4))),
+    Case("wide-bond-shifted", "linear layer_norm", of(
+         lambda m, x: m.r(m.n(m.w(x))).tanh(), (48, 2), w=lambda: linear(2, 6),
+         n=lambda: nn.LayerNorm(6, eps=0.0), r=lambda: linear(6, 4))),
+    Case("wide-behind-norm", "linear layer_norm", of(
+         lambda m, x: m.r(m.w(F.layer_norm(m.e(x), (3,), m.g, m.h, 0.1))).tanh(), (48, 3),
+         e=lambda: linear(3, 3), g=lambda: weight(3), h=lambda: weight(3), w=lambda: linear(3, 5),
+         r=lambda: linear(5, 4))),
     Case("value-bias-alone", "matmul layer_norm", of(averaged, (24, 4, 3),
          q=lambda: linear(3, 2), k=lambda: linear(3, 2), v=lambda: linear(3, 3),
          o=lambda: linear(3, 3, False), r=lambda: linear(3, 2))),
