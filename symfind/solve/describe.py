@@ -41,7 +41,9 @@ def describe(family: Family) -> Description:
                            axes, "Dinh et al. 2017; Neyshabur et al. 2015")  # fmt: skip
     moved = list(family.names)
     first, rest = moved[0], moved[1:]
-    if family.kind == "inert":
+    if family.kind == "scaling" and isinstance(family, NullFamily):
+        text, latex = _anchored(family)
+    elif family.kind == "inert":
         text, latex = f"{first} -> anything", rf"{_tex(first)} \mapsto \text{{anything}}"
     else:
         text = f"{first} -> {first} + delta"
@@ -59,6 +61,18 @@ def describe(family: Family) -> Description:
     if isinstance(family, ShiftFamily) and family.cell is not None:
         axes = _where(family.seed, family.cell, family.free)
     return Description(f"R^{n}" if n > 1 else "R", f"R^{n}", n, 1, text, latex, axes)
+
+
+def _anchored(family: NullFamily) -> tuple[str, str]:
+    """Scales that end in a shift: e^t of some parameters, t of the others."""
+    scaled = {s.key for s in family.scaled}
+    parts = [(n, n in scaled) for n in family.names]
+    text = ", ".join(f"{n} -> {'e^(kt) ' + n if many else n + ' + kt'}" for n, many in parts)
+    latex = r",\; ".join(
+        rf"{_tex(n)} \mapsto " + (rf"e^{{kt}}\,{_tex(n)}" if many else rf"{_tex(n)} + kt")
+        for n, many in parts
+    )
+    return text, latex
 
 
 def _matrix(family: MatrixFamily) -> Description:

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from symfind.algebra.axes import Sizes
@@ -19,6 +20,7 @@ from symfind.solve.absorption import PLAIN, Plan
 from symfind.solve.environment import Environment
 from symfind.solve.family import Family, Moves, NullFamily, ScalingFamily, carry_out
 from symfind.solve.flows import Flows
+from symfind.solve.origins import Asked
 from symfind.solve.scalings import Anchor, Scaling
 from symfind.solve.variation import State, canonical
 
@@ -90,7 +92,7 @@ class _End:
         return carry_out(env, self.plan, -exponent / rate * block, moves)
 
 
-def anchored(scaling: Scaling, flows: Flows, approximate: bool = False) -> Family | None:
+def anchored(scaling: Scaling, flows: Flows) -> Family | None:
     """The family of a scaling that ends in exponentials or logarithms; None where it cannot."""
     ends = []
     for anchor in scaling.anchors:
@@ -111,9 +113,27 @@ def anchored(scaling: Scaling, flows: Flows, approximate: bool = False) -> Famil
             moves = end.act(env, scales.logs(env, c), moves)
         return moves
 
+    def follow(env: Environment, c: Tensor, t: float) -> Moves:
+        """What is scaled grows exponentially, what is shifted for an exponential linearly."""
+        shifts: Moves = {}
+        for end in ends:
+            shifts = end.act(env, scales.logs(env, c), shifts)
+        return {
+            **{s: env.value(s) + t * d for s, d in shifts.items()},
+            **scales.flow(env, c, t),
+        }
+
     if not sources:
         return None
+    # The shift may pass weights that are scaled themselves; and what is both scaled and shifted
+    # does neither alone.
+    asked = Asked(flows.lowered)
+    env = Environment(asked)
+    for end in ends:
+        end.act(env, scales.logs(env, torch.ones(scales.count(), **env.like)), {})
+    passed = asked.asked | {a.source.key for e in ends for a in e.plan}
+    loose = any(m.source.key in passed for m in scaling.members)
     return NullFamily(
-        kind="scaling", sources=sources, width=width, build=build, loose=True,
-        approximate=approximate,
+        kind="scaling", sources=sources, width=width, build=build, loose=loose, follow=follow,
+        scaled=tuple(dict.fromkeys(m.source for m in scaling.members)),
     )  # fmt: skip

@@ -365,6 +365,8 @@ class NullFamily(Family):
     loose: bool = False
     slices: bool = False  # other families may act on nothing but what this one does
     piecewise: bool = False  # its dimension depends on which of several sizes is the smallest
+    scaled: tuple[p.Source, ...] = ()  # what is multiplied, where the rest is shifted for it
+    follow: object = None  # (env, c, t) -> Moves: the flow, where it is known
 
     def count(self, sizes: Sizes | None = None) -> int:
         """As given."""
@@ -373,3 +375,7 @@ class NullFamily(Family):
     def direction(self, env: Environment, c: Tensor) -> Moves:
         """As given."""
         return self.build(env, c)  # type: ignore[operator]
+
+    def flow(self, env: Environment, c: Tensor, t: float) -> Moves:
+        """As given, else along a straight line."""
+        return self.follow(env, c, t) if self.follow else super().flow(env, c, t)  # type: ignore[operator]
