@@ -116,8 +116,8 @@ def solve_unary(function: Callable[[Any], Any]) -> UnaryAlgebra:
         degrees.add(ratio if ratio.is_number else None)
         slopes.add(s.diff(piece, z) if ratio == 1 else None)
     if len(degrees) != 1 or None in degrees:
-        growth = s.simplify(s.diff(phi, z) / phi) if len(pieces) == 1 else z
-        decades = s.simplify(z * s.diff(phi, z)) if len(pieces) == 1 else z
+        growth = s.diff(phi, z) / phi if len(pieces) == 1 else z
+        decades = z * s.diff(phi, z) if len(pieces) == 1 else z
         return UnaryAlgebra(
             None,
             growth=float(growth) if growth.is_number else None,
