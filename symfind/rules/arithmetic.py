@@ -17,7 +17,10 @@ def add(b: Builder, x: Operand, y: Operand, alpha: Number = 1) -> Node:
 
 @rule("sub.Tensor", "sub.Scalar")
 def sub(b: Builder, x: Operand, y: Operand, alpha: Number = 1) -> Node:
-    """x - alpha y; minus its own mean it is centred, minus log Σ exp a logarithm of softmax."""
+    """x - alpha y; minus its own mean it is centred, minus log Σ exp a logarithm of softmax.
+
+    Minus its own maximum it is as blind to constants: c - max c for c = x - mean x.
+    """
     if isinstance(x, Node) and isinstance(y, Node):
         y = _compact(y, x)
     if isinstance(x, Node) and isinstance(y, Node) and (dims := b.mean_of(y, x)) is not None:
@@ -26,6 +29,9 @@ def sub(b: Builder, x: Operand, y: Operand, alpha: Number = 1) -> Node:
         dims = b.partition_of(y, x)
         if dims is not None:
             return b.pointwise(b.softmax(x, dims))
+        if (dims := b.peak_of(y, x)) is not None:
+            c = b.centre(x, dims)
+            return b.add(c, b.reduce(c, dims, True, unit=1.0, peak=True), signs=[1.0, -1.0])
     return _sum(b, x, y, -float(alpha))
 
 
@@ -45,6 +51,9 @@ def _sum(b: Builder, x: Operand, y: Operand, sign: float) -> Node:
         if y == 0:
             return x if signs[0] == 1 else b.scale(x, signs[0])
         y = b.number(y)
+    for wire, fill, sign in ((x, y, signs[1]), (y, x, signs[0])):
+        if wire.varies and (kept := b.unmasked(wire, fill, sign)) is not None:
+            return b.scale(kept, signs[0] if wire is x else signs[1])
     return b.add(x, y, signs=signs)
 
 
@@ -74,12 +83,14 @@ def mul(b: Builder, x: Operand, y: Operand) -> Node:
 
 @rule("div.Tensor", "div.Scalar")
 def div(b: Builder, x: Operand, y: Operand) -> Node:
-    """Entrywise quotient: a product with the reciprocal."""
+    """Entrywise quotient: a product with the reciprocal; exp by its own sum is a softmax."""
     if not isinstance(y, Node):
         assert isinstance(x, Node)
         return b.scale(x, 1.0 / y)
     if isinstance(x, Node):
         y = _compact(y, x)
+        if (shares := b.share(x, y)) is not None:
+            return shares
     inverse = y if y.fixed and is_uniform(y) else b.reciprocal(y)
     if not isinstance(x, Node):
         return b.scale(inverse, float(x))

@@ -90,7 +90,7 @@ class Construction:
         degree: float | None = None,
         slope: float | None = None,
         parity: int | None = None,
-    ) -> Node:
+    ) -> Any:
         """A function of one wire."""
         degree = 1.0 if slope is not None else degree
         parity = -1 if slope is not None else parity
@@ -341,11 +341,6 @@ class Construction:
         """Division by the root mean square, after centring."""
         dims = tuple(d % len(x.axes) for d in dims)
         return self._put(p.Normalise((x,), list(x.axes), dims=dims, centred=centred, eps=eps))
-
-    def softmax(self, x: Node, dims: Sequence[int]) -> Node:
-        """Softmax over some dimensions."""
-        dims = tuple(d % len(x.axes) for d in dims)
-        return self._put(p.Softmax((x,), list(x.axes), dims=dims))
 
     def commute(
         self, x: Node, dim: int, pairs: Sequence[tuple[int, int]], even: Sequence[int] = ()

@@ -22,6 +22,9 @@ class Builder(Construction):
     means: dict[int, tuple[Node, tuple[int, ...], bool]] = field(default_factory=dict)
     squares: dict[int, Node] = field(default_factory=dict)
     partitions: dict[int, tuple[Node, tuple[int, ...], bool]] = field(default_factory=dict)
+    peaks: dict[int, tuple[Node, tuple[int, ...], bool]] = field(default_factory=dict)
+    totals: dict[int, tuple[Node, tuple[int, ...], bool]] = field(default_factory=dict)
+    exponents: dict[int, Node] = field(default_factory=dict)
 
     # constants ---------------------------------------------------------------------------
     def constant(self, value: Any) -> Node:
@@ -72,6 +75,11 @@ class Builder(Construction):
         merge(node.axes[-1], rows)
         return self._put(node)
 
+    def confine(self, node: Node, allowed: Any) -> None:
+        """Note which coordinates of the last dimension of some data are always zero."""
+        assert isinstance(node, p.Source)
+        node.compute = lambda: allowed.expand(node.shape)
+
     def about(self, x: Node, point: float, run: Callable[[Node], Node]) -> Node:
         """point + run(x - point): a function that is at home at another point than zero."""
         if point == 0:
@@ -106,6 +114,37 @@ class Builder(Construction):
         """Dimensions over which y is that of x with those dimensions kept."""
         return _reduced(self.partitions, y, x)
 
+    def remember_peak(self, y: Node, x: Node, dims: Sequence[int], keep: bool) -> None:
+        """Note that y is the maximum or the minimum of x."""
+        self.peaks[id(y)] = (x, tuple(dims), keep)
+
+    def peak_of(self, y: Node, x: Node) -> tuple[int, ...] | None:
+        """Dimensions over which y is that of x with those dimensions kept."""
+        return _reduced(self.peaks, y, x)
+
+    def exp(self, x: Node, growth: float = 1.0) -> Node:
+        """An exponential, remembered for a softmax that may be spelled with it."""
+        y: Any = self.pointwise(x)
+        y.growth = growth
+        if growth == 1:
+            self.exponents[id(y)] = x
+        return y
+
+    def remember_total(self, y: Node, x: Node, dims: Sequence[int], keep: bool) -> None:
+        """Note that y is the sum of x."""
+        self.totals[id(y)] = (x, tuple(dims), keep)
+
+    def share(self, x: Node, y: Node) -> Node | None:
+        """x / y as a softmax, where x = exp z and y is its sum."""
+        dims = _reduced(self.totals, y, x)
+        return None if dims is None or id(x) not in self.exponents else self.softmax(
+            self.exponents[id(x)], dims)  # fmt: skip
+
+    def total_of(self, y: Node) -> tuple[Node, tuple[int, ...], bool] | None:
+        """z and dimensions where y is the sum of exp z over them."""
+        x, dims, keep = self.totals.get(id(y), (None, (), False))
+        return (self.exponents[id(x)], dims, keep) if id(x) in self.exponents else None
+
     def square(self, x: Node) -> Node:
         """x², remembered for a sum that may follow."""
         y = self.pointwise(x, degree=2.0, parity=1)
@@ -138,6 +177,32 @@ class Builder(Construction):
         if not used >= {d for d, a in enumerate(y.axes) if a.size > 1}:
             return None
         return list(y.inputs), [list(names) for names in y.labels], len(y.axes)
+
+    def softmax(self, x: Node, dims: Sequence[int]) -> Node:
+        """Softmax over some dimensions; what all have in common is left out."""
+        dims = tuple(d % len(x.axes) for d in dims)
+        while (bare := self._apart(x, dims)) is not None:
+            x = bare
+        return self._put(p.Softmax((x,), list(x.axes), dims=dims))
+
+    def _apart(self, x: Node, dims: tuple[int, ...]) -> Node | None:
+        """A wire without something that is constant along some dimensions; None where all is."""
+        if isinstance(x, p.Centre) and set(x.dims) <= set(dims):
+            return x.inputs[0]
+        if not isinstance(x, p.Add):
+            return None
+        places = [[d - len(x.axes) + len(t.axes) for d in dims] for t in x.inputs]
+        kept = [
+            i
+            for i, (t, own) in enumerate(zip(x.inputs, places, strict=True))
+            if any(d >= 0 and t.axes[d].size > 1 for d in own)
+        ]
+        terms = [x.inputs[i] for i in kept]
+        if not 0 < len(kept) < len(x.inputs):
+            return None
+        if tuple(a.size for a in self._broadcast(terms)) != x.shape:
+            return None
+        return self.add(*terms, signs=[x.signs[i] for i in kept])
 
     # data-dependent movement -------------------------------------------------------------
     def learned(self, x: Node) -> bool:
@@ -187,6 +252,25 @@ class Builder(Construction):
             return self.choice(mask, *values)
         picks = (self.selector(mask, flip) for flip in (False, True))
         return self.add(*(self.multiply(v, m) for v, m in zip(values, picks, strict=True)))
+
+    def unmasked(self, x: Node, fill: Node, sign: float) -> Node | None:
+        """z where x = z·m, and x + fill is far below zero wherever the mask m is not one."""
+        if not isinstance(x, p.Contract) or len(x.inputs) != 2 or not _softened(self.op):
+            return None
+        value = fill.value() if isinstance(fill, p.Source) and fill.fixed else None
+        for wire, mask in (x.inputs, x.inputs[::-1]):
+            kept = mask.value() if isinstance(mask, p.Source) else None
+            if value is None or kept is None or wire.shape != x.shape or kept.is_complex():
+                continue
+            filled = sign * value
+            try:
+                out, low = torch.broadcast_tensors(kept == 0, filled <= MASKED)
+            except RuntimeError:
+                continue
+            whole = bool(((kept == 0) | (kept == 1)).all() and ((filled == 0) | low).all())
+            if whole and bool((out == low).all()) and bool(out.any()):
+                return wire
+        return None
 
     def masked(self, x: Node, mask: Node) -> Node | None:
         """A wire times a constant that is zero at some coordinates of one dimension."""
@@ -247,6 +331,15 @@ class Builder(Construction):
         assert isinstance(node, p.Source)
         node.compute = lambda: value
         return node
+
+
+def _softened(op: Any) -> bool:
+    """Whether a softmax is all that reads the result of an operation."""
+    return bool(op.users) and all(
+        user.target.startswith("aten.softmax")
+        or (user.target.startswith(("aten.view", "aten._to_copy")) and _softened(user))
+        for user in op.users
+    )
 
 
 def _reduced(

@@ -1,6 +1,9 @@
 """Look-ups in a table of parameters."""
 
+import torch
+
 from symfind.rules.builder import Builder
+from symfind.rules.interval import interval
 from symfind.rules.primitives import Node, Source
 from symfind.rules.registry import rule
 
@@ -8,12 +11,28 @@ from symfind.rules.registry import rule
 @rule("embedding")
 def embedding(b: Builder, weight: Node, index: Node, *_: object) -> Node:
     """A product with one-hot rows; with constant rows, a selection."""
+    read = _read(index, weight.shape[0])
+    if read is not None and len(read) == 1 and not index.fixed:
+        index = b.constant(torch.full(index.shape, read[0]))
     if index.fixed:
         y = b.take(weight, 0, index)
         return b.view(y, b.op.shape)
     rows = b.one_hot(index, weight.axes[0])
+    if read is not None and len(read) < weight.shape[0]:
+        allowed = torch.zeros(weight.shape[0])
+        allowed[read.start : read.stop] = 1.0
+        b.confine(rows, allowed)
     batch = list(range(len(index.axes)))
     return b.contract([rows, weight], [[*batch, "v"], ["v", "d"]], [*batch, "d"])
+
+
+def _read(index: Node, rows: int) -> range | None:
+    """The rows between the least and the largest that an index can be, None for all of them."""
+    if index.op is None or index.fixed:
+        return None
+    low, high = interval(index.op)
+    first, last = max(low, 0), min(high, rows - 1)
+    return range(int(first), int(last) + 1) if first <= last else None
 
 
 @rule("embedding_bag")

@@ -14,20 +14,27 @@ import torch
 
 from symfind.rules.builder import Builder
 from symfind.rules.primitives import Node, Pointwise
+from symfind.rules.reduction import logsumexp
 from symfind.rules.registry import rule
 from symfind.rules.uniform import is_uniform, number
 from symfind.trace import Op
 from symfind.trace.kernels import run
 
+FAR = 1e30  # bounds further out than this are there for want of an infinity
 GUARD = 1e-5  # a norm is kept above a bound this small only to divide by it
 
 
 @dataclass(frozen=True)
 class UnaryAlgebra:
-    """What a function intertwines: its degree of positive homogeneity and its slope if linear."""
+    """What a function intertwines: its degree of positive homogeneity and its slope if linear.
+
+    `growth` where a shift becomes a scale, `decades` where a scale becomes a shift.
+    """
 
     degree: float | None
     slope: float | None = None
+    growth: float | None = None
+    decades: float | None = None
 
 
 def _formulas() -> dict[str, Callable[[Any], Any]]:
@@ -76,9 +83,9 @@ def _formulas() -> dict[str, Callable[[Any], Any]]:
         "exp2": lambda z: 2**z,
         "expm1": lambda z: s.exp(z) - 1,
         "log": s.log,
-        "log1p": lambda z: s.log(1 + z),
-        "log2": lambda z: s.log(z),
-        "log10": lambda z: s.log(z),
+        "log1p": s.log,  # of one more
+        "log2": lambda z: s.log(z, 2),
+        "log10": lambda z: s.log(z, 10),
         "sinc": lambda z: s.sin(z) / z,
     }
 
@@ -91,7 +98,7 @@ def solve_unary(function: Callable[[Any], Any]) -> UnaryAlgebra:
 
     Returns:
         The degree p with c = p a where scalings pass with b = d = 0; the slope where phi is
-        linear through the origin.
+        linear through the origin; where a = d = 0, c / b; where b = c = 0, d / a.
     """
     import sympy as s
 
@@ -109,7 +116,13 @@ def solve_unary(function: Callable[[Any], Any]) -> UnaryAlgebra:
         degrees.add(ratio if ratio.is_number else None)
         slopes.add(s.diff(piece, z) if ratio == 1 else None)
     if len(degrees) != 1 or None in degrees:
-        return UnaryAlgebra(None)
+        growth = s.diff(phi, z) / phi if len(pieces) == 1 else z
+        decades = z * s.diff(phi, z) if len(pieces) == 1 else z
+        return UnaryAlgebra(
+            None,
+            growth=float(growth) if growth.is_number else None,
+            decades=float(decades) if decades.is_number else None,
+        )
     slope = slopes.pop() if len(slopes) == 1 else None
     return UnaryAlgebra(float(degrees.pop()), None if slope is None else float(slope))
 
@@ -132,8 +145,18 @@ def _unary(name: str) -> Callable[..., Node]:
         algebra = algebra_of(name)
         if name == "square":
             return b.square(x)
+        if name == "exp":
+            return b.exp(x)
+        if name == "expm1":
+            return b.add(b.exp(x), b.number(1.0), signs=[1.0, -1.0])
+        if name == "log1p":
+            x = b.add(x, b.number(1.0))
+        if name == "log" and (total := b.total_of(x)) is not None:
+            return logsumexp(b, *total)
         parity = parity_of(b.op)
-        return b.pointwise(x, degree=algebra.degree, slope=algebra.slope, parity=parity)
+        y = b.pointwise(x, degree=algebra.degree, slope=algebra.slope, parity=parity)
+        y.growth, y.decades = algebra.growth, algebra.decades
+        return y
 
     return lower
 
@@ -190,7 +213,9 @@ def power(b: Builder, x: Node, exponent: float) -> Node:
 
 @rule("pow.Scalar", "pow.Tensor_Tensor")
 def exponential(b: Builder, x: object, y: object) -> Node:
-    """No scaling passes an exponent."""
+    """No scaling passes an exponent; a shift of that of a number becomes a scale."""
+    if isinstance(y, Node) and isinstance(x, int | float) and x > 0 and x != 1:
+        return b.exp(y, math.log(x))
     return b.entrywise(*[v for v in (x, y) if isinstance(v, Node)])
 
 
@@ -211,10 +236,16 @@ def clamp(b: Builder, x: Node, *bounds: object, **named: object) -> Node:
 
 @rule("maximum", "minimum", "fmax", "fmin", "max.other", "min.other")
 def extremum(b: Builder, x: Node, y: Node) -> Node:
-    """The larger of two: both may be scaled by the same positive number, or shifted alike."""
+    """The larger of two: both may be scaled by the same positive number, or shifted alike.
+
+    What is larger than the least number of single precision is itself.
+    """
     for one, other in ((x, y), (y, x)):
         if is_uniform(one) and other.varies and other.shape == tuple(b.op.shape):
-            if math.isfinite(point := number(one)):
+            point = number(one)
+            if (point if "min" in b.op.target else -point) >= FAR:
+                return b.scale(other)
+            if math.isfinite(point):
                 return b.bent(other, point)
     return b.entrywise(x, y, degree=1.0, level=True)
 

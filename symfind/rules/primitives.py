@@ -130,12 +130,15 @@ class Pointwise(Node):
     """A function of one wire, entry by entry. `degree`: f(cz) = c^degree f(z) for c > 0, or None.
 
     `slope` is the constant derivative of a linear function. `parity`: -1 where f(-z) = -f(z),
-    1 where f(-z) = f(z).
+    1 where f(-z) = f(z). `growth`: f(z + t) = e^(growth t) f(z), an exponential; `decades`:
+    f(cz) = f(z) + decades log c, a logarithm.
     """
 
     degree: float | None = None
     slope: float | None = None
     parity: int | None = None
+    growth: float | None = None
+    decades: float | None = None
     apply: Any = None  # the function itself, where a rule and no traced operation made it
 
 

@@ -50,7 +50,9 @@ def sum_(b: Builder, x: Node, dim: Dims = None, keepdim: bool = False, **_: obje
         y = b.contract(factors, labels, [d for d in range(rank) if d not in dims])
         shape = [1 if d in dims else n for d, n in enumerate(x.shape)]
         return b.view(y, shape) if keepdim else y
-    return b.reduce(x, dims, keepdim, unit=float(math.prod(x.shape[d] for d in dims)))
+    y = b.reduce(x, dims, keepdim, unit=float(math.prod(x.shape[d] for d in dims)))
+    b.remember_total(y, x, dims, keepdim)
+    return y
 
 
 @rule("var", "std")
@@ -91,13 +93,17 @@ def max_dim(b: Builder, x: Node, *args: int) -> tuple[Node, Node]:
     """Commutes with positive scalings and with shifts that are equal along the dimension."""
     dim, keepdim = args[-2:]
     y = b.reduce(x, [dim], bool(keepdim), unit=1.0, peak=True)
+    b.remember_peak(y, x, [dim % len(x.axes)], bool(keepdim))
     return y, b.order(x, dim, y.shape)
 
 
 @rule("amax", "amin", "max", "min")
 def amax(b: Builder, x: Node, dim: Dims = None, keepdim: bool = False) -> Node:
     """As max, without the index."""
-    return b.reduce(x, _dims(x, dim), keepdim, unit=1.0, peak=True)
+    dims = _dims(x, dim)
+    y = b.reduce(x, dims, keepdim, unit=1.0, peak=True)
+    b.remember_peak(y, x, dims, keepdim)
+    return y
 
 
 @rule("logsumexp")

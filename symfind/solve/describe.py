@@ -60,7 +60,10 @@ def describe(family: Family) -> Description:
             "; ".join(_where(m.source, m.cell, m.places) for m in family.scaling.members[:_SHOWN]),
             "Dinh et al. 2017; Neyshabur et al. 2015",
         )
-    text, latex = _added(family, names)
+    if family.kind == "scaling" and isinstance(family, NullFamily):
+        text, latex = _anchored(family, names)
+    else:
+        text, latex = _added(family, names)
     axes = ""
     if isinstance(family, ShiftFamily) and family.cell is not None:
         axes = _where(family.seed, family.cell, family.free)
@@ -120,6 +123,18 @@ def _seed(family: ShiftFamily, name: str) -> tuple[str, str]:
     letters = {k: names.get(key, "i") for k, key in keys.items()}
     (entry,) = block(family.seed, [family.cell], letters, name)
     return entry, "".join(names.values())
+
+
+def _anchored(family: NullFamily, names: dict[str, str]) -> tuple[str, str]:
+    """Scales that end in a shift: e^t of some parameters, t of the others."""
+    scaled = {s.key for s in family.scaled}
+    parts = [(short, name in scaled) for name, short in names.items()]
+    text = [f"{n} -> {'e^(kt) ' + n if many else n + ' + kt'}" for n, many in parts]
+    latex = [
+        rf"{_tex(n)} \mapsto " + (rf"e^{{kt}}\,{_tex(n)}" if many else rf"{_tex(n)} + kt")
+        for n, many in parts
+    ]
+    return _list(text), _list_tex(latex)
 
 
 def _matrix(family: MatrixFamily) -> Description:

@@ -244,7 +244,8 @@ class ScalingFamily(Family):
         """One for every value of the indices, tied pairs once."""
         return math.prod(self._sizes(sizes))
 
-    def _logs(self, env: Environment, c: Tensor) -> Tensor:
+    def logs(self, env: Environment, c: Tensor) -> Tensor:
+        """Logarithms of the scales, one for every value of the indices."""
         c = c.reshape(self._sizes(env.sizes))
         for d, (axis, pairs) in enumerate(
             zip(self.scaling.indexed, self.scaling.ties, strict=True)
@@ -258,7 +259,7 @@ class ScalingFamily(Family):
         return c
 
     def _factors(self, env: Environment, c: Tensor) -> list[tuple[p.Source, int, Tensor]]:
-        logs = self._logs(env, c)
+        logs = self.logs(env, c)
         result = []
         for follower in self.scaling.members:
             atoms = follower.source.cells[follower.cell].atoms
@@ -364,6 +365,8 @@ class NullFamily(Family):
     loose: bool = False
     slices: bool = False  # other families may act on nothing but what this one does
     piecewise: bool = False  # its dimension depends on which of several sizes is the smallest
+    scaled: tuple[p.Source, ...] = ()  # what is multiplied, where the rest is shifted for it
+    follow: object = None  # (env, c, t) -> Moves: the flow, where it is known
 
     def count(self, sizes: Sizes | None = None) -> int:
         """As given."""
@@ -372,3 +375,7 @@ class NullFamily(Family):
     def direction(self, env: Environment, c: Tensor) -> Moves:
         """As given."""
         return self.build(env, c)  # type: ignore[operator]
+
+    def flow(self, env: Environment, c: Tensor, t: float) -> Moves:
+        """As given, else along a straight line."""
+        return self.follow(env, c, t) if self.follow else super().flow(env, c, t)  # type: ignore[operator]

@@ -232,7 +232,7 @@ class Flows:
     ) -> Plan | None:
         mine = dict(zip(user.labels[at], state, strict=True))
         others = [(i, x) for i, x in enumerate(user.inputs) if i != at]
-        average = self._average(user, at, mine)
+        average = self.averaged(user, at, mine)
         windows = dict(zip(user.windows, [n for n in user.labels[at] if slides(n)], strict=False))
         seen = {n for i, _ in others for n in user.labels[i] if n not in user.windows}
         new = []
@@ -263,7 +263,7 @@ class Flows:
                 return tuple(action.after(step) for action in taken)
         return self._onward(user, tuple(new), explicit, absorb, step)
 
-    def _average(self, user: p.Contract, at: int, mine: dict) -> bool:
+    def averaged(self, user: p.Contract, at: int, mine: dict) -> bool:
         """Whether the perturbation is averaged with weights that sum to one."""
         if len(user.inputs) != 2 or user.windows:
             return False

@@ -46,14 +46,18 @@ class Linear:
         return math.prod(extent(a, sizes) for a in axes)
 
 
-def as_linear(node: Node) -> Linear | None:
-    """Read a node as a linear layer, None where it is something else."""
+def linears(node: Node) -> list[Linear]:
+    """All readings of a node as a linear layer: two where no input reaches either factor."""
     if not isinstance(node, p.Contract) or len(node.inputs) != 2 or node.windows:
-        return None
+        return []
+    if node.inputs[0] is node.inputs[1]:
+        return []
     still = [i for i, x in enumerate(node.inputs) if not x.varies]
-    if len(still) != 1:
-        return None
-    at = still[0]
+    found = (_as_linear(node, at) for at in still)
+    return [layer for layer in found if layer is not None]
+
+
+def _as_linear(node: p.Contract, at: int) -> Linear | None:
     names, read = node.labels[at], node.labels[1 - at]
     wide = [n for n, a in zip(names, node.inputs[at].axes, strict=True) if a.size > 1]
     shared = [n for n in wide if n in read]

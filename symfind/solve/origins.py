@@ -64,7 +64,7 @@ def _moderate(c: Node) -> bool:
     return value is not None and not value.is_complex() and bool((value.abs() <= LARGEST).all())
 
 
-class _Asked(Mapping):
+class Asked(Mapping):
     """Parameters of the right shapes, and which of them were asked for."""
 
     def __init__(self, lowered: Lowered) -> None:
@@ -85,7 +85,7 @@ class _Asked(Mapping):
 def _move(node: p.Add, at: int, plan: Plan, lowered: Lowered) -> bool:
     """Let the parameters of a plan take up a constant; False where that is not understood."""
     c, sign = node.inputs[at], node.signs[at]
-    asked = _Asked(lowered)
+    asked = Asked(lowered)
     env = Environment(asked)
     for action in plan:
         action(env, sign * _aligned(env.value(c), node))

@@ -41,6 +41,15 @@ class Follower:
     places: tuple[int, ...]  # one atom of the block for every index of the scaling
 
 
+@dataclass(frozen=True)
+class Anchor:
+    """An exponential or a logarithm at which a scaling ends: see `solve.exponentials`."""
+
+    node: p.Pointwise
+    exponent: float
+    places: tuple[int, ...]
+
+
 @dataclass
 class Scaling:
     """A free function of some indices, and the parameters that follow it."""
@@ -48,15 +57,26 @@ class Scaling:
     indexed: tuple[Axis, ...]
     ties: tuple[Pairs | None, ...]
     members: list[Follower]
+    anchors: list[Anchor] = field(default_factory=list)
 
 
 class Scalings:
     """All equations between scales of a lowered graph; `relaxed` takes every eps for zero."""
 
-    def __init__(self, lowered: Lowered, *, relaxed: bool = False) -> None:
-        """Read every instance of every primitive once, then solve."""
+    def __init__(
+        self,
+        lowered: Lowered,
+        *,
+        relaxed: bool = False,
+        anchors: Mapping[int, frozenset[int]] | None = None,
+    ) -> None:
+        """Read every instance of every primitive once, then solve.
+
+        `anchors`: for the numbers of nodes at which a scaling may end, the atoms that index it.
+        """
         self.lowered = lowered
         self.relaxed = relaxed
+        self.anchors = anchors or {}
         self._start: list[int] = []
         self._unknowns: list[Unknown] = []
         for node in lowered.nodes:
@@ -145,6 +165,13 @@ class Scalings:
                     self._equal(inputs[0], out)
                 else:
                     self._equations.append([(node.degree, inputs[0]), (-1.0, out)])
+            case p.Pointwise() if node.index in self.anchors:
+                shut, open_ = (inputs[0], out) if node.growth is not None else (out, inputs[0])
+                self._zero(shut)
+                root, labels = self._of(open_)
+                where = dict(zip(open_.labels, range(len(open_.labels)), strict=True))
+                kept = self.anchors[node.index]
+                self._drop(root, [s for s, name in labels.items() if where[name] not in kept])
             case p.Normalise():
                 self._restrict(inputs[0], node.dims)
                 if node.eps and not self.relaxed:
@@ -274,16 +301,22 @@ class Scalings:
 
     def scalings(self) -> list[Scaling]:
         """The free unknowns that move any parameter."""
-        free: dict[int, list[tuple[p.Source, int, float, Mapping[int, Any]]]] = {}
+        free: dict[int, list[tuple[Node, int, float, Mapping[int, Any]]]] = {}
         for node in self.lowered.nodes:
             if isinstance(node, p.Source) and node.role == "parameter":
                 for cell in range(len(node.cells)):
-                    atoms = tuple(range(len(node.cells[cell].atoms)))
-                    port = Port(node, cell, atoms)  # type: ignore[arg-type]
-                    for c, v, places in self._expand([(1.0, *self._of(port))]):
+                    for c, v, places in self._followed(node, cell):
                         free.setdefault(v, []).append((node, cell, c, places))
+        ends: dict[int, list[Anchor]] = {}
+        for node in self.lowered.nodes:
+            if isinstance(node, p.Pointwise) and node.index in self.anchors:
+                open_ = node if node.growth is not None else node.inputs[0]
+                for c, v, places in self._followed(open_, 0):
+                    slots = sorted(self._unknowns[v].slots)
+                    found = tuple(places[s] for s in slots if s in places)
+                    ends.setdefault(v, []).append(Anchor(node, c, found))
         result = []
-        for v in sorted(free):
+        for v in sorted({*free, *ends}):
             unknown = self._unknowns[v]
             slots = sorted(unknown.slots)
             result.append(
@@ -292,9 +325,15 @@ class Scalings:
                     tuple(unknown.ties.get(s) for s in slots),
                     [
                         Follower(node, cell, c, tuple(places[s] for s in slots))
-                        for node, cell, c, places in free[v]
-                        if all(s in places for s in slots)
+                        for node, cell, c, places in free.get(v, [])
+                        if isinstance(node, p.Source) and all(s in places for s in slots)
                     ],
+                    ends.get(v, []),
                 )
             )
         return result
+
+    def _followed(self, node: Node, cell: int) -> list[Term]:
+        """The scale of a block in free unknowns, and which of its atoms index them."""
+        atoms = tuple(range(len(node.cells[cell].atoms)))
+        return self._expand([(1.0, *self._of(Port(node, cell, atoms)))])  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from symfind.rules import primitives as p
 from symfind.rules.lower import Lowered, lower
 from symfind.solve.blind import Blind
+from symfind.solve.exponentials import anchored, find_anchors
 from symfind.solve.family import Family, MatrixFamily, ScalingFamily, ShiftFamily
 from symfind.solve.flows import Flows
 from symfind.solve.inert import inert_families
@@ -67,15 +68,19 @@ def _derive(lowered: Lowered) -> Derivation:
     families: list[Family] = [*inert, *inert_families(lowered)]
     matrices = [f for f in _matrices(lowered) if not _within(f, dead)]
     families += matrices
-    scalings = Scalings(lowered).scalings()
+    anchors = find_anchors(lowered, flows)
+    scalings = Scalings(lowered, anchors=anchors).scalings()
     diagonal = {_diagonal(f) for f in matrices}
-    families += [_scaling(s) for s in scalings if _unplaced(s) not in diagonal]
+    plain = [s for s in scalings if not s.anchors]
+    families += [_scaling(s) for s in plain if _unplaced(s) not in diagonal]
+    ended = [anchored(s, flows) for s in scalings if s.anchors]
+    families += [f for f in ended if f is not None]
     families += [f for f in shifts if f.kind == "shift"]
     families += [f for f in shifts if f.kind == "parallel" and not f.loose]
     families += parallel_families(lowered, flows)
     families += Readers(lowered, flows).families()
     families += Reach(lowered, flows).families()
-    families += Blind(lowered, flows).families()
+    families += Blind(lowered, flows, shifts).families()
     # What leans on a relation mostly repeats what readers of that relation may do: it comes last.
     families += [f for f in shifts if f.kind == "parallel" and f.loose]
     known = {_followers(s) for s in scalings}

@@ -56,6 +56,29 @@ def variational() -> tuple[nn.Module, Any]:
     return Net(run, **parts), torch.randn(16, 8)
 
 
+def sampler() -> tuple[nn.Module, Any]:
+    """Of a variational encoder only what is decoded, with noise from outside."""
+
+    def run(m: Any, x: Tensor, noise: Tensor) -> Tensor:
+        h = F.relu(m.inner(x))
+        return m.decode(m.mean(h) + noise * torch.exp(0.5 * m.spread(h)))
+
+    parts = {"inner": L(8, 6), "mean": L(6, 2), "spread": L(6, 2), "decode": perceptron(2, 6, 8)}
+    return Net(run, **parts), (torch.randn(16, 8), torch.randn(16, 2))
+
+
+def pooling() -> tuple[nn.Module, Any]:
+    """Attention by one learned query, a norm and a perceptron."""
+
+    def run(m: Any, x: Tensor) -> Tensor:
+        h = m.attend(m.query.expand(len(x), -1, -1), x, x, need_weights=False)[0]
+        return m.mlp(m.norm(h))[:, 0]
+
+    return Net(run, query=weight(1, 1, 4), attend=nn.MultiheadAttention(4, 2, batch_first=True),
+               norm=nn.LayerNorm(4, eps=1e-2), mlp=perceptron(4, 5, 3, act=nn.GELU)), (
+        torch.randn(12, 5, 4))  # fmt: skip
+
+
 def unet() -> tuple[nn.Module, Any]:
     def block(a: int, b: int) -> nn.Module:
         return nn.Sequential(nn.Conv2d(a, b, 3, padding=1), nn.GroupNorm(2, b), nn.SiLU())
@@ -353,6 +376,8 @@ def whole_norm() -> tuple[nn.Module, Any]:
 # How many dimensions are redundant, and measured to be, and where they come from.
 ARCHITECTURES: list[tuple[Build, int]] = [
     (variational, 12),  # scales of two rectified layers of 6
+    (sampler, 16),  # these, the scales of the code, and its shifts into the decoder
+    (pooling, 69),
     (unet, 6),  # GroupNorm in groups of two: a shift each (4), and of the last block's two
     (translation, 40),
     (started, 20),  # 16 pairs of biases, 4 scales of the features

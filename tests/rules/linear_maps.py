@@ -54,6 +54,36 @@ def experts(m: Any, x: torch.Tensor) -> torch.Tensor:
     return m.r(y[perm.argsort()])
 
 
+def counted(m: Any, i: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Positions are counted over what is no padding: the first row and the last are unread."""
+    keep = (x[..., 0] > 0).int()
+    place = (torch.cumsum(keep, 1).type_as(keep) * keep).long() + 1
+    return m.r((m.e(i) + m.q(place) + x).tanh())
+
+
+def typed(m: Any, i: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Types are looked up in a buffer of zeros, wherever the input says."""
+    kinds = torch.zeros(1, 7, dtype=torch.long).expand(len(i), -1)
+    return m.r((m.e(i) + m.q(kinds.gather(1, i)) + x).tanh())
+
+
+def wrapped(m: Any, i: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Of five rows, those of number 1 and 2."""
+    signs = torch.where(x > 0, 1, 2)
+    place = torch.clamp(signs.sum(-1) % 4 - signs[..., 1] * 2, min=1, max=3)
+    return m.r((m.e(i) + m.q(torch.minimum(place, signs[..., 1])) + x).tanh())
+
+
+def token_pairs(run: Any, shape: tuple[int, ...], d: int, **parts: Any) -> Any:
+    """A model of tokens and, of the same shape, vectors."""
+
+    def build() -> Any:
+        net, _ = of(run, **parts)()
+        return net, (torch.randint(2, shape), torch.randn(*shape, d))
+
+    return build
+
+
 FIVE = {"0": 5}
 
 CASES = [
@@ -171,6 +201,15 @@ CASES = [
     Case("embedding-position", "embedding add.Tensor", tokens(
          lambda m, i: m.r((m.e(i) + m.q(torch.arange(3))).tanh()), 4, 3,
          e=lambda: nn.Embedding(5, 3), q=lambda: nn.Embedding(4, 3), r=lambda: linear(3, 2)),
+         bounds=FIVE),
+    Case("embedding-counted", "embedding", token_pairs(counted, (6, 3), 2,
+         e=lambda: nn.Embedding(5, 2), q=lambda: nn.Embedding(8, 2), r=lambda: linear(2, 3)),
+         bounds=FIVE),
+    Case("embedding-of-one-row", "embedding", token_pairs(typed, (6, 3), 2,
+         e=lambda: nn.Embedding(5, 2), q=lambda: nn.Embedding(2, 2), r=lambda: linear(2, 3)),
+         bounds=FIVE),
+    Case("embedding-wrapped", "embedding", token_pairs(wrapped, (6, 3), 2,
+         e=lambda: nn.Embedding(5, 2), q=lambda: nn.Embedding(5, 2), r=lambda: linear(2, 3)),
          bounds=FIVE),
     Case("embedding-bag", "embedding_bag", tokens(
          lambda m, i: m.r(m.e(i)), 6, 4, e=lambda: nn.EmbeddingBag(5, 3), r=lambda: linear(3, 3)),

@@ -15,6 +15,7 @@ from tests.rules import (
     movement,
     pointwise,
     recurrent,
+    spans,
     spellings,
 )
 from tests.rules.harness import FALSE, Case, examine
@@ -28,6 +29,7 @@ CASES: list[Case] = [
         layers,
         recurrent,
         composed,
+        spans,
         spellings,
         controls,
     )

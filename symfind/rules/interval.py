@@ -1,0 +1,127 @@
+"""Bounds of integer wires that the input decides: which rows of a table can be read at all.
+
+Interval arithmetic (Moore 1966, Interval Analysis, ch. 2) on the operations that position ids are
+made of: a comparison is 0 or 1, n of them add up to at most n, and so on. An interval may be too
+wide, never too narrow.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+
+from symfind.trace import Op
+
+Interval = tuple[float, float]
+EVERYTHING: Interval = (-math.inf, math.inf)
+_SAME = (
+    "_to_copy", "clone", "detach", "view", "reshape", "expand", "unsqueeze", "squeeze", "slice",
+    "select", "permute", "transpose", "gather", "index_select", "index", "flip", "roll", "repeat",
+)  # fmt: skip
+_TRUTHS = (
+    "eq", "ne", "lt", "le", "gt", "ge", "logical_not", "logical_and", "logical_or", "any", "all",
+    "isnan", "isinf", "isfinite",
+)  # fmt: skip
+
+
+def interval(op: Op) -> Interval:
+    """The least and the largest value that the entries of a wire can take."""
+    known: dict[int, Interval] = {}
+    stack = [op]
+    while stack:
+        top = stack[-1]
+        if id(top) in known:
+            stack.pop()
+            continue
+        below = [] if top.constant or top.trainable else top.operands
+        missing = [x for x in below if id(x) not in known]
+        if missing:
+            stack.extend(missing)
+            continue
+        known[id(top)] = _bounds(top, known)
+        stack.pop()
+    return known[id(op)]
+
+
+def _bounds(op: Op, known: dict[int, Interval]) -> Interval:
+    if op.trainable:
+        return EVERYTHING
+    if op.constant:
+        value = op.value()
+        if value is None or not value.numel() or value.is_complex():
+            return EVERYTHING
+        return float(value.min()), float(value.max())
+    if op.dtype == torch.bool:
+        return 0.0, 1.0
+    if op.dtype == torch.uint8 or op.target == "aten.view.dtype":
+        return EVERYTHING  # below zero comes 255
+    space, _, name = op.target.partition(".")
+    name = name.partition(".")[0]
+    if space != "aten":
+        return EVERYTHING
+
+    def of(x: object) -> Interval:
+        if isinstance(x, Op):
+            return known[id(x)]
+        return (float(x), float(x)) if isinstance(x, int | float) else EVERYTHING
+
+    if name in _TRUTHS:
+        return 0.0, 1.0
+    if name in _SAME:
+        return of(op.args[0])
+    if name in ("add", "sub", "mul", "maximum", "minimum") and len(op.args) == 2 and not op.kwargs:
+        return _corners(name, of(op.args[0]), of(op.args[1]))
+    if name == "where" and len(op.args) == 3:
+        (a, b), (c, d) = of(op.args[1]), of(op.args[2])
+        return min(a, c), max(b, d)
+    if name in ("cumsum", "sum"):
+        return _summed(op, of(op.args[0]))
+    if name in ("clamp", "clamp_min", "clamp_max"):
+        return _clamped(op, name, of)
+    if name == "remainder" and isinstance(op.args[1], int) and op.args[1] > 0:
+        return 0.0, op.args[1] - 1.0
+    return EVERYTHING
+
+
+def _corners(name: str, a: Interval, b: Interval) -> Interval:
+    pairs = [(x, y) for x in a for y in b]
+    if name == "mul":
+        # Zero times a bound that is not known is zero.
+        values = [0.0 if 0 in pair else pair[0] * pair[1] for pair in pairs]
+    else:
+        make: dict[str, Callable[[float, float], float]] = {
+            "add": lambda x, y: x + y, "maximum": max, "minimum": min,
+        }  # fmt: skip
+        if name == "sub":
+            return a[0] - b[1], a[1] - b[0]
+        return make[name](a[0], b[0]), make[name](a[1], b[1])
+    return min(values), max(values)
+
+
+def _summed(op: Op, each: Interval) -> Interval:
+    """Between one entry and all of them in a running sum; all of them in a sum."""
+    args, shape = op.args[1:], op.args[0].shape
+    dim = args[0] if args else op.kwargs.get("dim")
+    dims = range(len(shape)) if dim is None else [dim] if isinstance(dim, int) else dim
+    n = math.prod(shape[d] for d in dims)
+    if not n:
+        return EVERYTHING
+    least = n if ".sum" in op.target else 1
+    bounds = [k * v for k in (least, n) for v in each]
+    return min(bounds), max(bounds)
+
+
+def _clamped(op: Op, name: str, of: Callable[[object], Interval]) -> Interval:
+    low, high = of(op.args[0])
+    given = [*op.args[1:], None, None]
+    least = op.kwargs.get("min", None if name == "clamp_max" else given[0])
+    most = op.kwargs.get("max", given[0] if name == "clamp_max" else given[1])
+    if name != "clamp":
+        least, most = (least, None) if name == "clamp_min" else (None, most)
+    if least is not None:
+        a, b = of(least)
+        low, high = max(low, a), max(high, b)
+    if most is not None:
+        a, b = of(most)
+        low, high = min(low, a), min(high, b)
+    return low, high

@@ -1,0 +1,111 @@
+"""Bonds wider than what is written into them, or than what reads them."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tests.rules.harness import Case, linear, of, weight
+
+
+def pooled(m: Any, x: Tensor) -> Tensor:
+    """Attention by one query that is learned: of the keys, one direction is seen."""
+    scores = torch.einsum("d,bnd->bn", m.p(m.q), m.k(x))
+    return m.r(torch.einsum("bn,bnd->bd", scores.softmax(-1), m.v(x)).tanh())
+
+
+def asked(m: Any, x: Tensor) -> Tensor:
+    """A few learned queries, which are the beginning of a stream as well."""
+    scores = torch.einsum("qd,bnd->bqn", m.p(m.q), m.k(x))
+    return m.r((m.o(torch.einsum("bqn,bnd->bqd", scores.softmax(-1), m.v(x))) + m.q).tanh())
+
+
+def packed(queries: int) -> Any:
+    def build() -> Any:
+        def run(m: Any, x: Tensor) -> Tensor:
+            return m.r(m.a(m.q.expand(len(x), -1, -1), x, x)[0].tanh())
+
+        return of(run, (12, 5, 4), q=lambda: weight(1, queries, 4), r=lambda: linear(4, 2),
+                  a=lambda: nn.MultiheadAttention(4, 2, batch_first=True))()  # fmt: skip
+
+    return build
+
+
+def stream(m: Any, x: Tensor) -> Tensor:
+    """A wide stream into which little is written."""
+    s = m.w(x)
+    s = s + m.b(m.a(s).tanh())
+    return m.r(m.norm(s) if hasattr(m, "norm") else s).tanh()
+
+
+def narrow(width: int, **norm: Any) -> Any:
+    return of(stream, (48, 2), w=lambda: linear(2, 7, width > 1), a=lambda: linear(7, width),
+              b=lambda: linear(width, 7, False), r=lambda: linear(7, 4), **norm)  # fmt: skip
+
+
+def averaged(m: Any, x: Tensor) -> Tensor:
+    """A value bias without an output bias, before a centred norm: one direction is a constant."""
+    weights = (m.q(x) @ m.k(x).mT).softmax(-1)
+    return m.r(F.layer_norm(x + m.o(weights @ m.v(x)), (3,), eps=0.1)).tanh()
+
+
+def maxout(pieces: int, reduce: Any = torch.amax) -> Any:
+    return of(lambda m, x: m.r(reduce(m.w(x).view(-1, 4, pieces), -1)), (48, 3),
+              w=lambda: linear(3, 4 * pieces), r=lambda: linear(4, 2))  # fmt: skip
+
+
+def softened(m: Any, x: Tensor) -> Tensor:
+    z = m.w(x)
+    e = (z - z.amax(-1, keepdim=True)).exp()
+    return e / e.sum(-1, keepdim=True)
+
+
+def shared(x: Tensor, dim: int = -1) -> Tensor:
+    return x.exp() / x.exp().sum(dim)[..., None]
+
+
+CASES = [
+    Case("pooled", "einsum softmax", of(pooled, (16, 5, 3), q=lambda: weight(3),
+         p=lambda: linear(3, 3), k=lambda: linear(3, 3), v=lambda: linear(3, 2),
+         r=lambda: linear(2, 2))),
+    Case("pooled-packed", "bmm softmax", packed(1)),
+    Case("pooled-packed-three", "bmm softmax", packed(3)),
+    Case("asked", "einsum softmax", of(asked, (16, 5, 3), q=lambda: weight(2, 4),
+         p=lambda: linear(4, 2), k=lambda: linear(3, 2), v=lambda: linear(3, 2),
+         o=lambda: linear(2, 4), r=lambda: linear(4, 2))),
+    Case("asked-affine", "einsum softmax", of(asked, (16, 5, 3), q=lambda: weight(3, 3),
+         p=lambda: linear(3, 2), k=lambda: linear(3, 2), v=lambda: linear(3, 2),
+         o=lambda: linear(2, 3), r=lambda: linear(3, 2))),
+    Case("wide-stream", "linear add.Tensor", narrow(1)),
+    Case("wide-stream-bias", "linear add.Tensor", narrow(2)),
+    Case("wide-stream-rms", "linear rms_norm", narrow(1, norm=lambda: nn.RMSNorm(7, eps=0.1))),
+    Case("wide-bond-norm", "linear layer_norm", of(
+         lambda m, x: m.r(m.n(m.w(x))).tanh(), (48, 2), w=lambda: linear(2, 6, False),
+         n=lambda: nn.LayerNorm(6, eps=0.1), r=lambda: linear(6, 4))),
+    Case("wide-bond-shifted", "linear layer_norm", of(
+         lambda m, x: m.r(m.n(m.w(x))).tanh(), (48, 2), w=lambda: linear(2, 6),
+         n=lambda: nn.LayerNorm(6, eps=0.0), r=lambda: linear(6, 4))),
+    Case("wide-behind-norm", "linear layer_norm", of(
+         lambda m, x: m.r(m.w(F.layer_norm(m.e(x), (3,), m.g, m.h, 0.1))).tanh(), (48, 3),
+         e=lambda: linear(3, 3), g=lambda: weight(3), h=lambda: weight(3), w=lambda: linear(3, 5),
+         r=lambda: linear(5, 4))),
+    Case("value-bias-alone", "matmul layer_norm", of(averaged, (24, 4, 3),
+         q=lambda: linear(3, 2), k=lambda: linear(3, 2), v=lambda: linear(3, 3),
+         o=lambda: linear(3, 3, False), r=lambda: linear(3, 2))),
+    Case("maxout", "amax", maxout(2)),
+    Case("maxout-three", "amin", maxout(3, torch.amin)),
+    Case("softmax-spelled", "exp sum div.Tensor amax sub.Tensor", of(softened, (16, 3),
+         w=lambda: linear(3, 4))),
+    Case("softmax-spelled-plainly", "exp sum div.Tensor", of(lambda m, x: m.r(shared(m.w(x))),
+         (16, 3), w=lambda: linear(3, 4), r=lambda: linear(4, 2))),
+    Case("shares-of-another-sum", "exp sum div.Tensor", of(
+         lambda m, x: m.w(x).exp() / (2 * m.w(x)).exp().sum(-1, True), (16, 3),
+         w=lambda: linear(3, 4))),
+    Case("below-the-maximum", "amax sub.Tensor", of(
+         lambda m, x: (lambda z: z - z.amax(-1, keepdim=True))(m.w(x)).sin(), (16, 3),
+         w=lambda: linear(3, 4))),
+    Case("logarithm-of-shares", "log exp sum sub.Tensor", of(
+         lambda m, x: (lambda z: z - z.exp().sum(-1, keepdim=True).log())(m.w(x)), (16, 3),
+         w=lambda: linear(3, 4))),
+]  # fmt: skip
