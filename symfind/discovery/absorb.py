@@ -18,11 +18,10 @@ from symfind.discovery.monomials import Monomial
 from symfind.discovery.samples import Part
 from symfind.verify import budget
 from symfind.verify.decompose import svd
-from symfind.verify.rank import reveal
 
 _PROJECTED = 1e-11  # of a unit vector, from which it is part of a projection; less is an error
 _SPARE, _MOST = 3, 40  # points beyond what the values of a field need, and at most
-_FAINT = -6.0  # log10 of a singular value, from which null vectors are precise enough
+_ENOUGH = 1.1  # equations per unknown, from which some points are looked at
 _WAITING = 150  # unknowns that are taken into a group at once
 _ZERO = 1e-8  # relative size of what is left of a combination that stays within projections
 
@@ -81,7 +80,7 @@ class Absorption:
 
     def __init__(self, part: Part, points: int) -> None:
         self.part, self.points = part, points
-        self.null = [_null(part, i) for i in range(points)]
+        self.null = [part.null(i) for i in range(points)]
 
     def narrow(self, name: str) -> float:
         """The share of a tensor that no null direction reaches."""
@@ -96,18 +95,28 @@ class Absorption:
         return self.within(Group([fields.target], combined, moves))
 
     def within(self, group: Group) -> Group:
-        """What keeps to the projections of the null spaces."""
+        """What keeps to the projections of the null spaces.
+
+        The first points, with as many equations as unknowns, leave few unknowns to the others.
+        """
         budget.check()
-        equations = []
-        for null, moves in zip(self.null, group.moves, strict=True):
+        keep: Tensor | None = None  # combinations that the points so far leave
+        chunk: list[tuple[Tensor, Tensor]] = []  # moves, and the part of them that is seen
+        worth = 0
+        for i, null in enumerate(self.null):
             own = torch.cat([null[self.part.slices[name]] for name in group.names])
             basis = _range(own)
             if basis.shape[1] < len(own):
-                equations.append(moves - basis @ (basis.T @ moves))
-        if not equations:
+                moves = group.moves[i] if keep is None else group.moves[i] @ keep
+                chunk.append((moves, moves - basis @ (basis.T @ moves)))
+                worth += len(own) - basis.shape[1]
+            last = i == self.points - 1
+            if chunk and (last or worth >= _ENOUGH * chunk[0][0].shape[1]):
+                new = _kernel(*(torch.cat(parts) for parts in zip(*chunk, strict=True)))
+                keep = new if keep is None else keep @ new
+                chunk, worth = [], 0
+        if keep is None:
             return group
-        sizes = torch.stack([m.norm(dim=0) for m in group.moves]).norm(dim=0)
-        keep = _kernel(torch.cat(equations), sizes)
         return Group(group.names, group.combined @ keep, [m @ keep for m in group.moves])
 
 
@@ -135,17 +144,6 @@ def absorb(fields: Sequence[Fields], count: int, part: Part) -> tuple[Tensor, in
     return group.combined if group else none, points
 
 
-def _null(part: Part, index: int) -> Tensor:
-    """Orthonormal columns of the null space at a point; all, where it is not known well enough.
-
-    The error of a null vector is that of rounding over the smallest singular value that is kept.
-    """
-    known = reveal(part[index].rows)
-    if not known.spectrum.clear or known.spectrum.kept < _FAINT:
-        return torch.eye(part.count, dtype=torch.float64)
-    return torch.linalg.qr(known.null / known.scales[:, None]).Q
-
-
 def _range(columns: Tensor) -> Tensor:
     """Orthonormal columns of the range of a part of an orthonormal matrix.
 
@@ -159,9 +157,9 @@ def _range(columns: Tensor) -> Tensor:
     return q[:, r.diagonal().abs() > _PROJECTED]
 
 
-def _kernel(equations: Tensor, sizes: Tensor) -> Tensor:
-    """Columns, orthonormal up to the sizes of the unknowns, that all equations take to zero."""
-    sizes = sizes.clamp(min=1e-300)
+def _kernel(moves: Tensor, equations: Tensor) -> Tensor:
+    """Columns, orthonormal up to the size of the moves, that all equations take to zero."""
+    sizes = moves.norm(dim=0).clamp(min=1e-300)
     scaled = equations / sizes
     if len(scaled) > scaled.shape[1]:
         scaled = torch.linalg.qr(scaled, mode="r").R

@@ -173,10 +173,9 @@ def solve(unknowns: Unknowns, part: Part) -> Solution:
         used += 1
         return unknowns.apply(sample.rows, sample, part.slices)[:, unknowns.kept] @ tried
 
-    worth = 0  # of points that were not used yet
-    while worth < _SPARE * tried.shape[1]:
+    each = max(part.count - part.null(0).shape[1], 1)  # what a point is worth, roughly
+    for _ in range(math.ceil(_SPARE * tried.shape[1] / each)):
         space.add(equations())
-        worth += max(part[used - 1].rank, 1)
     for _ in range(_ROUNDS):
         spectrum, null = _decided(space.matrix())
         new = [equations() for _ in range(_CONFIRM)]

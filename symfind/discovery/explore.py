@@ -79,7 +79,7 @@ class Exploration:
         if clear:
             theta, null = self.measured.theta, self.measured.null
             assert theta is not None and null is not None
-            self._here = Sample(theta, null.new_zeros(0, len(null)), 0)
+            self._here = Sample(theta, null.new_zeros(0, len(null)))
             self._base = Locality.at(self.samples, theta, null)
             known = null[:, : self.measured.known]
             self._explained = span(torch.cat([known, self._directions(self.found)], 1))
