@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from symfind.discovery.monomials import Monomial
+from symfind.discovery.rationalise import echelon
 from symfind.discovery.samples import Part
 from symfind.verify import budget
 from symfind.verify.decompose import svd
@@ -82,11 +83,6 @@ class Absorption:
         self.part, self.points = part, points
         self.null = [part.null(i) for i in range(points)]
 
-    def narrow(self, name: str) -> float:
-        """The share of a tensor that no null direction reaches."""
-        own = self.null[0][self.part.slices[name]]
-        return 1.0 - int((torch.linalg.svdvals(own) > _PROJECTED).sum()) / len(own)
-
     def alone(self, fields: Fields, count: int) -> Group:
         """The fields of one tensor, [count] unknowns being all there are."""
         combined = torch.zeros(count, len(fields.places), dtype=torch.float64)
@@ -117,6 +113,9 @@ class Absorption:
                 chunk, worth = [], 0
         if keep is None:
             return group
+        # one group after another, errors would grow; where the space is rational, fractions have
+        # none, and whether they are the right ones shows at points that were not looked at
+        keep = echelon(keep).T
         return Group(group.names, group.combined @ keep, [m @ keep for m in group.moves])
 
 
@@ -128,10 +127,9 @@ def absorb(fields: Sequence[Fields], count: int, part: Part) -> tuple[Tensor, in
         count: number of unknowns.
         part: points with derivatives by the tensors.
     """
-    ratio = max((len(f.places) / part.scalars(f.target) for f in fields), default=0.0)
-    points = min(_MOST, math.ceil(ratio) + _SPARE)
+    points = min(_MOST, max((_needed(f, part) for f in fields), default=0) + _SPARE)
     absorption = Absorption(part, points)
-    order = sorted(fields, key=lambda f: -absorption.narrow(f.target))
+    order = sorted(fields, key=lambda f: _reached(f, part) / part.scalars(f.target))
     group: Group | None = None
     waiting = 0  # unknowns that were taken in since the group was last looked at
     for i, own in enumerate(order):
@@ -141,7 +139,20 @@ def absorb(fields: Sequence[Fields], count: int, part: Part) -> tuple[Tensor, in
         if waiting > _WAITING or i == len(order) - 1:
             group, waiting = absorption.within(group), 0
     none = torch.zeros(count, 0, dtype=torch.float64)
-    return group.combined if group else none, points
+    found = group.combined if group else none
+    return found / found.norm(dim=0), points
+
+
+def _reached(fields: Fields, part: Part) -> int:
+    """How many dimensions of a tensor null directions reach."""
+    own = part.null(0)[part.slices[fields.target]]
+    return int((torch.linalg.svdvals(own) > _PROJECTED).sum())
+
+
+def _needed(fields: Fields, part: Part) -> int:
+    """Points that decide which of the fields of a tensor keep to what null directions reach."""
+    equations = part.scalars(fields.target) - _reached(fields, part)
+    return math.ceil(len(fields.places) / equations) if equations else 0
 
 
 def _range(columns: Tensor) -> Tensor:

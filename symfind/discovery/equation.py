@@ -24,6 +24,7 @@ _VANISHING = 1e-10  # size of a field that is zero but for rounding
 _ZERO = 1e-9  # coefficients of a relation that count as zero
 _SPARE = 1.1  # equations per unknown
 _CONFIRM = 2  # further points that must see nothing of the solutions
+_MOST = 4000  # unknowns of a dense system
 _ROUNDS = 6  # how often equations are added before giving up
 
 
@@ -161,6 +162,8 @@ def solve(unknowns: Unknowns, part: Part) -> Solution:
         part: points with derivatives by these tensors.
     """
     fewer, used = absorb(unknowns.by_target(), unknowns.count, part)
+    if fewer.shape[1] > _MOST:
+        return Solution(fewer[:, :0], Spectrum(0, 0.0, 0.0), used, False)
     # beside what may well be null in all its parts, something that is not gives the scale
     rng = torch.Generator().manual_seed(unknowns.count)
     typical = torch.randn(unknowns.count, 1, generator=rng, dtype=torch.float64)
