@@ -25,6 +25,7 @@ _SPARE, _MOST = 3, 40  # points beyond what the values of a field need, and at m
 _ENOUGH = 1.1  # equations per unknown, from which some points are looked at
 _WAITING = 150  # unknowns that are taken into a group at once
 _ZERO = 1e-8  # relative size of what is left of a combination that stays within projections
+_CLEAR = 1e-6  # and of what is left of one that clearly does not
 
 
 @dataclass(frozen=True)
@@ -74,43 +75,63 @@ class Group:
 class Absorption:
     """Null spaces at some points, and groups of fields that are held against them.
 
-    Args:
+    Attributes:
         part: points with derivatives by the tensors.
-        points: how many of them.
+        points: numbers of those where the null space is known precisely.
+        null: orthonormal columns of it, at each.
     """
 
     def __init__(self, part: Part, points: int) -> None:
-        self.part, self.points = part, points
-        self.null = [part.null(i) for i in range(points)]
+        """Look for so many points, among twice as many."""
+        self.part = part
+        self.points: list[int] = []
+        self.null: list[Tensor] = []
+        for i in range(2 * points):
+            null = part.null(i)
+            if null is not None:
+                self.points.append(i)
+                self.null.append(null)
+            if len(self.points) == points:
+                break
 
     def alone(self, fields: Fields, count: int) -> Group:
         """The fields of one tensor, [count] unknowns being all there are."""
         combined = torch.zeros(count, len(fields.places), dtype=torch.float64)
         combined[fields.places, torch.arange(len(fields.places))] = 1.0
-        moves = [fields.at(self.part, i) for i in range(self.points)]
+        moves = [fields.at(self.part, i) for i in self.points]
         return self.within(Group([fields.target], combined, moves))
 
     def within(self, group: Group) -> Group:
         """What keeps to the projections of the null spaces.
 
-        The first points, with as many equations as unknowns, leave few unknowns to the others.
+        Points are taken in until their equations decide clearly what they leave, and then further
+        ones until these leave all of it.
         """
         budget.check()
+        if not group.combined.shape[1]:
+            return group
         keep: Tensor | None = None  # combinations that the points so far leave
         chunk: list[tuple[Tensor, Tensor]] = []  # moves, and the part of them that is seen
-        worth = 0
+        worth = 0.0
         for i, null in enumerate(self.null):
             own = torch.cat([null[self.part.slices[name]] for name in group.names])
             basis = _range(own)
-            if basis.shape[1] < len(own):
-                moves = group.moves[i] if keep is None else group.moves[i] @ keep
-                chunk.append((moves, moves - basis @ (basis.T @ moves)))
-                worth += len(own) - basis.shape[1]
-            last = i == self.points - 1
-            if chunk and (last or worth >= _ENOUGH * chunk[0][0].shape[1]):
-                new = _kernel(*(torch.cat(parts) for parts in zip(*chunk, strict=True)))
-                keep = new if keep is None else keep @ new
-                chunk, worth = [], 0
+            if basis.shape[1] == len(own):
+                continue
+            moves = group.moves[i] if keep is None else group.moves[i] @ keep
+            unknowns = moves.shape[1]
+            chunk.append((moves, moves - basis @ (basis.T @ moves)))
+            worth += len(own) - basis.shape[1]
+            if worth < _ENOUGH * unknowns:
+                continue
+            new = _kernel(*(torch.cat(parts) for parts in zip(*chunk, strict=True)))
+            if new is None:
+                worth -= unknowns / 2
+                continue
+            keep = new if keep is None else keep @ new
+            chunk, worth = [], 0.0
+            if new.shape[1] == unknowns:
+                break
         if keep is None:
             return group
         # one group after another, errors would grow; where the space is rational, fractions have
@@ -136,23 +157,25 @@ def absorb(fields: Sequence[Fields], count: int, part: Part) -> tuple[Tensor, in
         alone = absorption.alone(own, count)
         group = alone if group is None else group.joined(alone)
         waiting += alone.combined.shape[1]
-        if waiting > _WAITING or i == len(order) - 1:
+        if waiting > max(_WAITING, group.combined.shape[1] / 3) or i == len(order) - 1:
             group, waiting = absorption.within(group), 0
     none = torch.zeros(count, 0, dtype=torch.float64)
     found = group.combined if group else none
-    return found / found.norm(dim=0), points
+    return found / found.norm(dim=0), max(absorption.points, default=-1) + 1
 
 
 def _reached(fields: Fields, part: Part) -> int:
     """How many dimensions of a tensor null directions reach."""
-    own = part.null(0)[part.slices[fields.target]]
-    return int((torch.linalg.svdvals(own) > _PROJECTED).sum())
+    null = next((n for i in range(_SPARE) if (n := part.null(i)) is not None), None)
+    if null is None:
+        return part.scalars(fields.target)
+    return int((torch.linalg.svdvals(null[part.slices[fields.target]]) > _PROJECTED).sum())
 
 
 def _needed(fields: Fields, part: Part) -> int:
     """Points that decide which of the fields of a tensor keep to what null directions reach."""
     equations = part.scalars(fields.target) - _reached(fields, part)
-    return math.ceil(len(fields.places) / equations) if equations else 0
+    return math.ceil(_ENOUGH * len(fields.places) / equations) if equations else 0
 
 
 def _range(columns: Tensor) -> Tensor:
@@ -168,12 +191,14 @@ def _range(columns: Tensor) -> Tensor:
     return q[:, r.diagonal().abs() > _PROJECTED]
 
 
-def _kernel(moves: Tensor, equations: Tensor) -> Tensor:
-    """Columns, orthonormal up to the size of the moves, that all equations take to zero."""
+def _kernel(moves: Tensor, equations: Tensor) -> Tensor | None:
+    """Columns that all equations take to zero; None where some are nearly taken there."""
     sizes = moves.norm(dim=0).clamp(min=1e-300)
     scaled = equations / sizes
     if len(scaled) > scaled.shape[1]:
         scaled = torch.linalg.qr(scaled, mode="r").R
     _, values, vh = svd(scaled, full=True)
-    keep = vh[int((values > _ZERO).sum()) :].T / sizes[:, None]
-    return torch.linalg.qr(keep).Q
+    rank = int((values > _ZERO).sum())
+    if rank and float(values[rank - 1]) < _CLEAR:
+        return None
+    return torch.linalg.qr(vh[rank:].T / sizes[:, None]).Q

@@ -176,8 +176,7 @@ def solve(unknowns: Unknowns, part: Part) -> Solution:
         used += 1
         return unknowns.apply(sample.rows, sample, part.slices)[:, unknowns.kept] @ tried
 
-    each = max(part.count - part.null(0).shape[1], 1)  # what a point is worth, roughly
-    for _ in range(math.ceil(_SPARE * tried.shape[1] / each)):
+    for _ in range(math.ceil(_SPARE * tried.shape[1] / max(part.rank, 1))):
         space.add(equations())
     for _ in range(_ROUNDS):
         spectrum, null = _decided(space.matrix())

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -88,7 +89,7 @@ class Part:
             torch.arange(samples.slices[n].start, samples.slices[n].stop) for n in names
         ]) if names else torch.zeros(0, dtype=torch.int64)  # fmt: skip
         self._made: dict[int, Sample] = {}
-        self._null: dict[int, Tensor] = {}
+        self._null: dict[int, Tensor | None] = {}
 
     @property
     def count(self) -> int:
@@ -120,19 +121,23 @@ class Part:
             self._made[index] = Sample(self.theta(index), rows)
         return self._made[index]
 
-    def null(self, index: int) -> Tensor:
-        """Orthonormal columns of the null space of a sample; all, where it is not well known.
+    @cached_property
+    def rank(self) -> int:
+        """Of the rows at a point: how many equations they are worth."""
+        return reveal(self[0].rows).spectrum.rank
+
+    def null(self, index: int) -> Tensor | None:
+        """Orthonormal columns of the null space of a sample; None where it is not well known.
 
         The error of a null vector is that of rounding over the smallest singular value that is
         kept.
         """
         if index not in self._null:
             known = reveal(self[index].rows)
-            if known.spectrum.clear and known.spectrum.kept >= _FAINT:
-                null = torch.linalg.qr(known.null / known.scales[:, None]).Q
-            else:
-                null = torch.eye(self.count, dtype=torch.float64)
-            self._null[index] = null
+            precise = known.spectrum.clear and known.spectrum.kept >= _FAINT
+            self._null[index] = (
+                torch.linalg.qr(known.null / known.scales[:, None]).Q if precise else None
+            )
         return self._null[index]
 
 
