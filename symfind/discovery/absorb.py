@@ -59,17 +59,19 @@ class Group:
         names: of the tensors.
         combined: combinations [unknowns, fewer].
         moves: at every point, what they do to these tensors, [scalars, fewer].
+        least: points at which fields of a tensor that are independent differ from each other.
     """
 
     names: list[str]
     combined: Tensor
     moves: list[Tensor]
+    least: int
 
     def joined(self, other: "Group") -> "Group":
         """Both groups as one, each moved as it was."""
         moves = [torch.block_diag(a, b) for a, b in zip(self.moves, other.moves, strict=True)]
         combined = torch.cat([self.combined, other.combined], 1)
-        return Group(self.names + other.names, combined, moves)
+        return Group(self.names + other.names, combined, moves, max(self.least, other.least))
 
 
 class Absorption:
@@ -99,7 +101,8 @@ class Absorption:
         combined = torch.zeros(count, len(fields.places), dtype=torch.float64)
         combined[fields.places, torch.arange(len(fields.places))] = 1.0
         moves = [fields.at(self.part, i) for i in self.points]
-        return self.within(Group([fields.target], combined, moves))
+        least = math.ceil(len(fields.places) / self.part.scalars(fields.target))
+        return self.within(Group([fields.target], combined, moves, least))
 
     def within(self, group: Group) -> Group:
         """What keeps to the projections of the null spaces.
@@ -118,11 +121,12 @@ class Absorption:
             basis = _range(own)
             if basis.shape[1] == len(own):
                 continue
-            moves = group.moves[i] if keep is None else group.moves[i] @ keep
-            unknowns = moves.shape[1]
-            chunk.append((moves, moves - basis @ (basis.T @ moves)))
+            here = group.moves[i] if keep is None else group.moves[i] @ keep
+            unknowns = here.shape[1]
+            chunk.append((here, here - basis @ (basis.T @ here)))
             worth += len(own) - basis.shape[1]
-            if worth < _ENOUGH * unknowns:
+            few = keep is None and len(chunk) < min(group.least, len(self.null))
+            if few or worth < _ENOUGH * unknowns:
                 continue
             new = _kernel(*(torch.cat(parts) for parts in zip(*chunk, strict=True)))
             if new is None:
@@ -137,7 +141,8 @@ class Absorption:
         # one group after another, errors would grow; where the space is rational, fractions have
         # none, and whether they are the right ones shows at points that were not looked at
         keep = echelon(keep).T
-        return Group(group.names, group.combined @ keep, [m @ keep for m in group.moves])
+        moves = [m @ keep for m in group.moves]
+        return Group(group.names, group.combined @ keep, moves, group.least)
 
 
 def absorb(fields: Sequence[Fields], count: int, part: Part) -> tuple[Tensor, int]:
@@ -174,8 +179,9 @@ def _reached(fields: Fields, part: Part) -> int:
 
 def _needed(fields: Fields, part: Part) -> int:
     """Points that decide which of the fields of a tensor keep to what null directions reach."""
-    equations = part.scalars(fields.target) - _reached(fields, part)
-    return math.ceil(_ENOUGH * len(fields.places) / equations) if equations else 0
+    scalars = part.scalars(fields.target)
+    equations = scalars - _reached(fields, part)
+    return math.ceil(_ENOUGH * len(fields.places) / (equations or scalars))
 
 
 def _range(columns: Tensor) -> Tensor:
