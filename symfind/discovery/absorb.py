@@ -153,7 +153,8 @@ def absorb(fields: Sequence[Fields], count: int, part: Part) -> tuple[Tensor, in
         count: number of unknowns.
         part: points with derivatives by the tensors.
     """
-    points = min(_MOST, max((_needed(f, part) for f in fields), default=0) + _SPARE)
+    together = math.ceil(_ENOUGH * count / max(part.rank, 1))
+    points = min(_MOST, max([together, *(_needed(f, part) for f in fields)]) + _SPARE)
     absorption = Absorption(part, points)
     order = sorted(fields, key=lambda f: _reached(f, part) / part.scalars(f.target))
     group: Group | None = None

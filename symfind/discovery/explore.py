@@ -16,7 +16,7 @@ from symfind.solve.support import Carried
 from symfind.verify import Nullity, budget
 from symfind.verify.spans import beyond_span, span
 
-MOST_FIELDS = 8000  # of one dictionary; few of them are left once each tensor was looked at alone
+MOST_FIELDS = 6000  # of one dictionary; few are left once each tensor was looked at alone
 WHOLE = 1000  # fields, own and shifts, of a model that is looked at as a whole, or is narrow
 # tiers, and whether neighbourhoods are joined with those of known symmetries
 _STAGES = ((NEAR, False), (NEAR, True), (TIERS, False), (TIERS, True))
