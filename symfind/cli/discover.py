@@ -13,7 +13,7 @@ from symfind.cli.progress import working
 @click.option(
     "--fields",
     type=click.IntRange(1),
-    default=4000,
+    default=6000,
     show_default=True,
     help="Size of the dictionary at most.",
 )

@@ -87,7 +87,7 @@ def _rows(found: Found, theta: Theta, known: Tensor | None) -> Tensor:
     if known is None:
         return rows
     rows = rows[torch.argsort((rows != 0).sum(1), stable=True)]
-    here = Sample(dict(theta), rows[:0], 0)
+    here = Sample(dict(theta), rows[:0])
     directions = part.placed(unknowns.fields(here, part.slices) @ rows.T)
     return rows[_adding(directions, span(known))]
 

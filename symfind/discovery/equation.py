@@ -19,6 +19,7 @@ from symfind.verify.decompose import svd
 from symfind.verify.rank import NOISE, Spectrum, widest_gap
 from symfind.verify.rowspace import RowSpace
 
+MOST_UNKNOWNS = 4000  # of a dense system, that are left once each tensor was looked at
 _DEPENDENT = 1e-8  # part of a field, of unit norm, that earlier ones do not give
 _VANISHING = 1e-10  # size of a field that is zero but for rounding
 _ZERO = 1e-9  # coefficients of a relation that count as zero
@@ -145,12 +146,14 @@ class Solution:
         spectrum: with the gap that decided the dimension.
         points: how many points were used.
         settled: whether the last points added nothing, and the gap is clear.
+        crowded: whether there were too many unknowns to solve for.
     """
 
     null: Tensor
     spectrum: Spectrum
     points: int
     settled: bool
+    crowded: bool = False
 
 
 def solve(unknowns: Unknowns, part: Part) -> Solution:
@@ -161,6 +164,8 @@ def solve(unknowns: Unknowns, part: Part) -> Solution:
         part: points with derivatives by these tensors.
     """
     fewer, used = absorb(unknowns.by_target(), unknowns.count, part)
+    if fewer.shape[1] > MOST_UNKNOWNS:
+        return Solution(fewer[:, :0], Spectrum(0, 0.0, 0.0), used, False, True)
     # beside what may well be null in all its parts, something that is not gives the scale
     rng = torch.Generator().manual_seed(unknowns.count)
     typical = torch.randn(unknowns.count, 1, generator=rng, dtype=torch.float64)
@@ -173,10 +178,8 @@ def solve(unknowns: Unknowns, part: Part) -> Solution:
         used += 1
         return unknowns.apply(sample.rows, sample, part.slices)[:, unknowns.kept] @ tried
 
-    worth = 0  # of points that were not used yet
-    while worth < _SPARE * tried.shape[1]:
+    for _ in range(math.ceil(_SPARE * tried.shape[1] / max(part.rank, 1))):
         space.add(equations())
-        worth += max(part[used - 1].rank, 1)
     for _ in range(_ROUNDS):
         spectrum, null = _decided(space.matrix())
         new = [equations() for _ in range(_CONFIRM)]

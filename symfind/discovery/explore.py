@@ -16,8 +16,8 @@ from symfind.solve.support import Carried
 from symfind.verify import Nullity, budget
 from symfind.verify.spans import beyond_span, span
 
-MOST_FIELDS = 4000  # of one equation
-WHOLE = 1000  # fields, own and shifts, of a model that is looked at as a whole
+MOST_FIELDS = 6000  # of one dictionary; few are left once each tensor was looked at alone
+WHOLE = 1000  # fields, own and shifts, of a model that is looked at as a whole, or is narrow
 # tiers, and whether neighbourhoods are joined with those of known symmetries
 _STAGES = ((NEAR, False), (NEAR, True), (TIERS, False), (TIERS, True))
 _SMALL = 5  # tensors of a neighbourhood that is joined to others
@@ -69,7 +69,7 @@ class Exploration:
         Where some null directions are known beforehand, only at what they leave.
         """
         shapes = list(self.shapes.values())
-        plain = sum(b.count for name in ("own", "shifts") for b in tier(name, shapes, {}))
+        plain = self._plain(list(self.shapes))
         clear = self.measured.status == "clear"
         if not clear or (plain <= WHOLE and not self.measured.known):
             goal = self.measured.nullity if clear else None
@@ -79,20 +79,30 @@ class Exploration:
         if clear:
             theta, null = self.measured.theta, self.measured.null
             assert theta is not None and null is not None
-            self._here = Sample(theta, null.new_zeros(0, len(null)), 0)
+            self._here = Sample(theta, null.new_zeros(0, len(null)))
             self._base = Locality.at(self.samples, theta, null)
             known = null[:, : self.measured.known]
             self._explained = span(torch.cat([known, self._directions(self.found)], 1))
-            for tiers, joined in _STAGES:
-                while not self.stopped and self._pass(tiers, joined):
-                    pass
+            # what is wide is looked at last, when all that is narrow is explained
+            for widest in (WHOLE, math.inf):
+                for tiers, joined in _STAGES:
+                    while not self.stopped and self._pass(tiers, joined, widest):
+                        pass
+
+    def _plain(self, names: Sequence[str]) -> int:
+        """Fields, own and shifts, of some tensors."""
+        shapes = [self.shapes[name] for name in names]
+        return sum(b.count for name in ("own", "shifts") for b in tier(name, shapes, {}))
 
     def _directions(self, found: Sequence[Found]) -> Tensor:
         none = torch.zeros(self.samples.function.count, 0, dtype=torch.float64)
         return torch.cat([none, *(f.directions(self._here) for f in found)], 1)
 
-    def _pass(self, tiers: tuple[str, ...], joined: bool) -> bool:
-        """Look at all minimal sets of what is not explained: whether some of it was."""
+    def _pass(self, tiers: tuple[str, ...], joined: bool, widest: float) -> bool:
+        """Look at all minimal sets of what is not explained: whether some of it was.
+
+        Areas with more plain fields than `widest` are left aside.
+        """
         before = self._explained.shape[1]
         aside = self._explained[:, :0]
         while sets := self._base.sets(torch.cat([self._explained, aside], 1)):
@@ -102,7 +112,8 @@ class Exploration:
                 if self._room <= 0:
                     self.stopped = True
                     return False
-                if not self._explains(one, self._explained):
+                narrow = self._plain(names) <= widest
+                if narrow and not self._explains(one, self._explained):
                     self._look(names, one, tiers)
                 if not self._explains(one, self._explained):
                     aside = torch.cat([aside, one.vectors], 1)

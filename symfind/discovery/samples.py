@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from symfind.verify.function import Function, Point
 from symfind.verify.nullity import Draw
+from symfind.verify.reveal import reveal
 from symfind.verify.rows import Rows
 
 _NOISE = 1e-13  # of the norm of all rows, below which a column is zero but for rounding
-_SEEN = 1e-10  # relative singular value of a direction that some input sees
+_FAINT = -6.0  # log10 of a singular value, from which null vectors are precise enough
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,10 @@ class Sample:
         theta: all parameters.
         rows: a matrix with the row space of their Jacobian, of norm one; its columns are the
             scalars of the tensors that are looked at.
-        rank: of the rows, roughly: how many equations they are worth.
     """
 
     theta: Point
     rows: Tensor
-    rank: int
 
 
 class Samples:
@@ -89,6 +89,7 @@ class Part:
             torch.arange(samples.slices[n].start, samples.slices[n].stop) for n in names
         ]) if names else torch.zeros(0, dtype=torch.int64)  # fmt: skip
         self._made: dict[int, Sample] = {}
+        self._null: dict[int, Tensor | None] = {}
 
     @property
     def count(self) -> int:
@@ -117,10 +118,27 @@ class Part:
         """The sample of a number."""
         if index not in self._made:
             rows = _triangle(self.all.rows(index)[:, self._columns])
-            values = torch.linalg.svdvals(rows)
-            least = _SEEN * values[:1].clamp(min=1e-300)
-            self._made[index] = Sample(self.theta(index), rows, int((values > least).sum()))
+            self._made[index] = Sample(self.theta(index), rows)
         return self._made[index]
+
+    @cached_property
+    def rank(self) -> int:
+        """Of the rows at a point: how many equations they are worth."""
+        return reveal(self[0].rows).spectrum.rank
+
+    def null(self, index: int) -> Tensor | None:
+        """Orthonormal columns of the null space of a sample; None where it is not well known.
+
+        The error of a null vector is that of rounding over the smallest singular value that is
+        kept.
+        """
+        if index not in self._null:
+            known = reveal(self[index].rows)
+            precise = known.spectrum.clear and known.spectrum.kept >= _FAINT
+            self._null[index] = (
+                torch.linalg.qr(known.null / known.scales[:, None]).Q if precise else None
+            )
+        return self._null[index]
 
 
 def places(function: Function, names: Sequence[str]) -> dict[str, slice]:

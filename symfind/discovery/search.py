@@ -8,6 +8,7 @@ from torch import Tensor
 from symfind.discovery.dictionary import Dictionary, Dress, Shape, tier
 from symfind.discovery.equation import Solution, Unknowns, independent, solve
 from symfind.discovery.gains import divisors
+from symfind.discovery.monomials import Monomial
 from symfind.discovery.samples import Part, Sample
 from symfind.solve.rank import rank
 from symfind.verify import budget
@@ -90,13 +91,15 @@ def search(
             dressed = divisors(shapes, part)
         larger = Dictionary(list(dictionary.blocks), [])
         added = larger.extend(tier(name, shapes, dressed), most)
-        left |= {f"{block.target} -> {block.text}": None for block in larger.left_out}
+        left |= _named(larger.left_out)
         if not added:
             continue
         tell(f"solving over {larger.count:,} {name} fields")
         solved += larger.count
         unknowns = independent(larger.blocks, part)
         solution = solve(unknowns, part)
+        if solution.crowded:
+            left |= _named(larger.blocks[len(dictionary.blocks) :])
         if not solution.settled:
             continue
         found = Found(part, larger, unknowns, solution, 0)
@@ -109,3 +112,7 @@ def search(
         elif name == "shifts":  # what later tiers move often has to be taken back by a bias
             dictionary = larger
     return Searched(best, tuple(left), solved)
+
+
+def _named(blocks: Sequence[Monomial]) -> dict[str, None]:
+    return {f"{block.target} -> {block.text}": None for block in blocks}

@@ -25,7 +25,7 @@ SMALL = [
     "attention-qk-norm", "swiglu", "reglu", "lora", "lora-frozen", "weight-norm", "shared-trunk",
     "two-trunks", "gcn",
 ]  # fmt: skip
-WHOLE = ["mixer-1", "t5-1-untied", "llama-1-untied", "gpt2-1-tied"]
+WHOLE = ["mixer-1", "t5-1-untied", "llama-1-untied", "llama-2-tied", "gpt2-1-tied"]
 SANDWICHES = {
     case.name: case
     for module in (controls, layers, linear_maps, movement, pointwise)
