@@ -75,9 +75,9 @@ def _scaled(family: ScalingFamily, names: dict[str, str]) -> list[tuple[str, flo
     alike: dict[Any, list[Follower]] = {}
     for m in family.scaling.members:
         along = tuple(m.source.cells[m.cell].places[i] for i in m.places)
-        alike.setdefault((m.source, m.exponent, along), []).append(m)
+        alike.setdefault((m.source, m.exponent, along, m.places), []).append(m)
     result = []
-    for (source, exponent, _), members in alike.items():
+    for (source, exponent, *_), members in alike.items():
         letters = dict(zip(members[0].places, _INDICES, strict=False))
         cells = [m.cell for m in members]
         result += [(e, exponent) for e in block(source, cells, letters, names[source.key])]
