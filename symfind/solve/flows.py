@@ -27,6 +27,7 @@ from symfind.solve.steps import (
     Step,
     drop_rank,
     embed,
+    level,
     minus,
     multiply,
     narrow,
@@ -175,7 +176,7 @@ class Flows:
         shared = canonical(user, state if joined else through_broadcast(user, x, state))
         if not absorb or not explicit or user.inputs.count(x) != 1:
             return None
-        raised = pad_rank(user, x)
+        raised = level(user) if isinstance(user, p.Join) else pad_rank(user, x)
         plan: list[Action] = []
         for z in user.inputs:
             below = shared if joined else before_broadcast(user, z, shared)

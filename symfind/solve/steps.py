@@ -116,6 +116,11 @@ def piece(node: p.Join, at: int) -> Step:
     return step
 
 
+def level(user: p.Join) -> Step:
+    """What one piece is constant along, said of all of them."""
+    return lambda env, t: t.narrow(user.dim, 0, 1)
+
+
 def take(user: p.Take) -> Step:
     """A constant along the table is the same constant at every pick."""
     picks = len(user.axes) - len(user.inputs[0].axes) + 1

@@ -3,7 +3,7 @@
 import os
 
 import torch
-from hypothesis import HealthCheck, assume, event, given, note, settings
+from hypothesis import HealthCheck, assume, event, example, given, note, settings
 
 import symfind
 from symfind.errors import InputError
@@ -53,5 +53,29 @@ def check(spec: Spec) -> None:
     suppress_health_check=list(HealthCheck),
 )
 @given(networks())
+# blocks of one tensor that follow a scale along other atoms
+@example(
+    (
+        "floats",
+        (
+            (
+                "sum",
+                (("gain", False), ("flip",), ("group-norm",)),
+                (("act", "square"), ("group-norm",)),
+            ),
+        ),
+        False,
+    )
+)
+# a shift along one piece of a concatenation, taken back by a longer one
+@example((
+    "tokens-positions",
+    (("cat",
+      (("product", (("attention", 1, True, True), ("linear", 3, True)), (("linear", 2, True),)),
+       ("linear", 2, True)),
+      (("norm", "layer"),)),
+     ("product", (("group-norm",),), (("pool", "add"),))),
+    False,
+))  # fmt: skip
 def test_derived_is_at_most_measured(spec: Spec) -> None:
     check(spec)

@@ -70,6 +70,10 @@ CASES = [
          4, 2)),
     Case("cat", "cat", pair(lambda u, v: torch.cat([u.relu(), v], 1), 2, 4)),
     Case("cat-relu", "cat", pair(lambda u, v: torch.cat([u, v], 1).relu(), 2, 4)),
+    Case("cat-uneven", "cat softmax", of(
+         lambda m, x: m.r(torch.cat([m.u(x), m.v(x).tanh() * m.g + m.b], 1).softmax(1)),
+         (12, 3), u=lambda: linear(3, 2), v=lambda: linear(3, 3), g=lambda: weight(3),
+         b=lambda: weight(3), r=lambda: linear(5, 3))),
     Case("cat-rows", "cat", of(lambda m, x: m.r(torch.cat([m.w(x), m.t.expand(4, 1, 3)], 1).relu()),
          (4, 3, 3), w=lambda: linear(3, 3), t=lambda: weight(1, 1, 3), r=lambda: linear(3, 3))),
     Case("cat-rows-linear", "cat",
