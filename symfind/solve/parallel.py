@@ -145,7 +145,8 @@ def _through(user: Node, wire: Node, form: Form) -> Form | None:
     if any(n not in form.own for n in (*summed, *touched)):
         return None
     out = tuple(name.get(u, ("next", user.index, u)) for u in user.out)
-    own = tuple(n for n in form.own if n not in summed) + tuple(
+    # what a gain made is indexed by x, whatever sums over it later
+    own = tuple(n for n in form.own if n not in summed or n in form.read) + tuple(
         n for n in theirs if n not in form.own
     )
 
@@ -167,10 +168,12 @@ def _behind(form: Form) -> Form | None:
     name = {u: f for u, f in zip(x.out, form.read, strict=True)}
     read = tuple(name.get(u, ("behind", x.index, u)) for u in x.labels[1 - at])
     theirs = tuple(name.get(u, ("behind", x.index, u)) for u in x.labels[at])
-    gone = [n for n in theirs if n not in form.out and n in form.own]
     if any(n in form.out for n in theirs):
         return None
-    own = tuple(n for n in form.own if n not in gone) + tuple(n for n in theirs if n not in gone)
+    gone = [n for n in theirs if n in form.own and n not in read]  # a gain sums over nothing
+    own = tuple(n for n in form.own if n not in gone) + tuple(
+        n for n in theirs if n not in form.own
+    )
     make, weight = form.make, x.inputs[at]
 
     def after(env: Environment, m: Tensor) -> Tensor:

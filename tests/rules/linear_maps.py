@@ -236,6 +236,10 @@ CASES = [
     Case("experts-uneven", "transformers.grouped_mm_fallback", of(experts, (13, 3),
          a=lambda: weight(2, 3, 3), c=lambda: weight(2, 3, 3), r=lambda: linear(3, 3)),
          gap="experts that do not divide the number of rows share one change of basis"),
+    Case("gain-beside-map", "linear mul.Tensor", of(
+         lambda m, x: m.w(m.g * x) + m.h * x, (12, 3), w=lambda: linear(3, 3),
+         g=lambda: weight(3), h=lambda: weight(3)),
+         gap="a gain fits inside a matrix behind another gain: 3 of 6"),
     Case("lora", "linear add.Tensor", of(
          lambda m, x: m.r((m.w(x) + m.b(m.a(x))).tanh()), (12, 3), w=lambda: linear(3, 3),
          a=lambda: linear(3, 1, False), b=lambda: linear(1, 3, False), r=lambda: linear(3, 2))),
