@@ -11,6 +11,7 @@ from symfind.solve.describe import describe
 from symfind.solve.family import Family, MatrixFamily, ScalingFamily, ShiftFamily
 from symfind.solve.names import common_module, unique
 from symfind.solve.symbols import Symbols
+from symfind.solve.wording import action
 
 
 @dataclass
@@ -95,7 +96,7 @@ def factor(group: Group, symbols: Symbols, taken: set[str]) -> Factor:
         total=total,
         formula=spell(group.formula(symbols)),
         parameters=names,
-        generator=GeneratorText(about.text, about.latex),
+        generator=GeneratorText(*action(first.family)),
         source=about.source,
         module=common_module([p.id for p in places]),
         axes=about.axes,
