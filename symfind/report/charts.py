@@ -18,7 +18,6 @@ _LAYERS = 40  # bars at most
 _TENSORS = 60  # rows of the map at most
 _FACTORS = 40  # columns of the map at most
 _LETTER = 6.6  # width of a letter, in pixels
-_NAMESPACE = "http://www.w3.org/2000/svg"
 
 
 def layers(report: Report) -> str:
@@ -77,12 +76,28 @@ def patterns(names: Sequence[str]) -> list[Pattern]:
     return [Pattern(key if len(own) > 1 else own[0], tuple(own)) for key, own in found.items()]
 
 
-def movements(report: Report, legend: bool = False) -> str:
+def movements(report: Report) -> str:
     """A map: a row for every tensor, a column for every group, a cell where one moves the other.
 
     Tensors of repeated layers share a row; a cell is pale where only some of them move. Columns are
-    numbered as the table of groups is; a legend says which they are.
+    numbered as the table of groups is.
     """
+    svg = _movements(report, legend=False)
+    return "" if svg is None else _done(svg)
+
+
+def standalone(report: Report) -> str:
+    """`movements` as a picture of its own, with its colours and a legend of the columns."""
+    svg = _movements(report, legend=True)
+    if svg is None:
+        svg = _svg(0, 0, "no symmetry")
+    colours = ElementTree.Element("style")
+    colours.text = resources.files(__package__).joinpath("templates", "chart.css").read_text()
+    svg.insert(0, colours)
+    return _done(svg) + "\n"
+
+
+def _movements(report: Report, legend: bool) -> ElementTree.Element | None:
     factors = words.by_size(report.factors)[:_FACTORS]
     names = list(report.model.tensors) or list(
         dict.fromkeys(name for factor in factors for name in factor.parameters)
@@ -94,7 +109,7 @@ def movements(report: Report, legend: bool = False) -> str:
         rows = [row for row, kept in zip(rows, keep, strict=True) if kept][:_TENSORS]
         moved = [cells for cells, kept in zip(moved, keep, strict=True) if kept][:_TENSORS]
     if not (rows and factors):
-        return ""
+        return None
     labels = [_label(row) for row in rows]
     left, top, step = _LETTER * max(map(len, labels)) + 12, 20, 20
     keys = [f"{i}  {f.group}  {f.kind}" for i, f in enumerate(factors, 1)] if legend else []
@@ -115,21 +130,11 @@ def movements(report: Report, legend: bool = False) -> str:
         _text(svg, left - 8, y + 14, label, "end", "" if any(cells) else "still")
         for i, (factor, part) in enumerate(zip(factors, cells, strict=True)):
             kind = factor.kind if part else "empty"
-            cell = _rect(
-                svg, left + step * i + 1, y + 1, step - 2, step - 2, kind, 0.4 + 0.6 * part
-            )
+            opacity = 0.4 + 0.6 * part if part else 1.0
+            cell = _rect(svg, left + step * i + 1, y + 1, step - 2, step - 2, kind, opacity)
             if part:
                 _title(cell, f"{factor.group} at {words.where(factor)} moves {label}")
-    return _done(svg)
-
-
-def standalone(report: Report) -> str:
-    """`movements` as a picture of its own, with its colours."""
-    svg = ElementTree.fromstring(movements(report, legend=True) or _done(_svg(0, 0, "no symmetry")))
-    colours = ElementTree.Element(f"{{{_NAMESPACE}}}style")
-    colours.text = resources.files(__package__).joinpath("templates", "chart.css").read_text()
-    svg.insert(0, colours)
-    return _done(svg) + "\n"
+    return svg
 
 
 def saturation(certificate: Certificate) -> str:
@@ -194,7 +199,7 @@ def _label(row: Pattern) -> str:
 
 def _svg(width: float, height: float, label: str) -> ElementTree.Element:
     return ElementTree.Element("svg", {
-        "xmlns": _NAMESPACE,
+        "xmlns": "http://www.w3.org/2000/svg",
         "viewBox": f"0 0 {width:.0f} {height:.0f}",
         "width": f"{width:.0f}",
         "height": f"{height:.0f}",
@@ -210,7 +215,7 @@ def _rect(
 ) -> ElementTree.Element:  # fmt: skip
     place = {"x": x, "y": y, "width": max(width, 0.0), "height": height}
     attributes = {name: f"{value:.1f}" for name, value in place.items()} | {"class": kind}
-    if opacity < 1 and kind != "empty":
+    if opacity < 1:
         attributes["opacity"] = f"{opacity:.2f}"
     return ElementTree.SubElement(svg, "rect", attributes)
 
@@ -239,5 +244,4 @@ def _title(element: ElementTree.Element, text: str) -> None:
 
 
 def _done(svg: ElementTree.Element) -> str:
-    ElementTree.register_namespace("", _NAMESPACE)
     return ElementTree.tostring(svg, encoding="unicode")
