@@ -125,26 +125,18 @@ def debug_option(command: F) -> F:
     )(command)
 
 
-def json_option(command: F) -> F:
-    """Add ``--json FILE``, refused before the work where FILE cannot be written."""
-    return click.option(
-        "--json",
-        "json_file",
-        metavar="FILE",
-        callback=_writable,
-        help="Write the result as JSON; - for stdout.",
-    )(command)
+def _file_option(flag: str, callback: F, help: str) -> Callable[[F], F]:
+    """An option that names a file, refused before the work where it cannot be written."""
+    name = f"{flag.removeprefix('--')}_file"
+    return click.option(flag, name, metavar="FILE", callback=callback, help=help)
 
 
-def page_option(command: F) -> F:
-    """Add ``--page FILE``, refused before the work where FILE is no page or cannot be written."""
-    return click.option(
-        "--page",
-        "page_file",
-        metavar="FILE",
-        callback=_page,
-        help="Write the report as a page: FILE.html (with pictures), .svg, .md or .tex.",
-    )(command)
+json_option = _file_option("--json", _writable, "Write the result as JSON; - for stdout.")
+page_option = _file_option(
+    "--page",
+    _page,
+    "Write the report as a page: FILE.html (with pictures), .svg, .md or .tex.",
+)
 
 
 def format_option(*forms: str, help: str | None = None) -> Callable[[F], F]:

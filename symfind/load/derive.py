@@ -157,9 +157,9 @@ def _positions(model: Any, config: Any, name: str) -> int:
     if relative or table is None:
         # a state-space model is unrolled step by step
         return 16 if hasattr(config, "state_size") else 128
-    if any(module.padding_idx is not None for module in learned):
-        # RoBERTa counts its positions from behind the padding index
-        table -= next(m.padding_idx for m in learned if m.padding_idx is not None) + 1
+    padding = next((m.padding_idx for m in learned if m.padding_idx is not None), None)
+    if padding is not None:
+        table -= padding + 1  # RoBERTa counts its positions from behind the padding index
     return min(table, LONGEST)
 
 
