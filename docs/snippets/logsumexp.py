@@ -1,7 +1,7 @@
 """The rule of logsumexp on trial: absent, wrong, and as it is."""
 
-from symfind.rules import registry
-from symfind.rules.lower import load_rules
+from symfind.ops import registry
+from symfind.ops.lower import load_rules
 from tests.rules.harness import FALSE, Case, examine, sequences
 
 case = Case("logsumexp", "logsumexp", sequences(lambda z: z.logsumexp(1)))

@@ -6,15 +6,15 @@ from typing import Any
 
 from torch import Tensor
 
+from symfind.count.null_directions import known_directions
+from symfind.count.symbols import Symbols, local_names
+from symfind.count.tally import tally, whole
+from symfind.describe.factors import Group, factor, gather, spell
 from symfind.load import Loaded, module_sizes
 from symfind.report.model import Factor, GeneratorText, Unsupported
-from symfind.solve.bound import BoundGenerator
-from symfind.solve.count import tally, whole
-from symfind.solve.factors import Group, factor, gather, spell
-from symfind.solve.family import Family
-from symfind.solve.known import known_directions
+from symfind.solve.families.family import Family
+from symfind.solve.point.generator import BoundGenerator
 from symfind.solve.solver import derive
-from symfind.solve.symbols import Symbols, local_names
 from symfind.trace import Graph
 
 

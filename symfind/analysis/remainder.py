@@ -7,8 +7,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from symfind.count.carriers import Carried, carried
 from symfind.report.certificate import NullEntry, NullKind, NullSet, NullVector
-from symfind.solve.support import Carried, carried
 from symfind.verify import Function, Nullity
 from symfind.verify.nature import fills, linearly_explained, persisting
 from symfind.verify.nullity import Draw

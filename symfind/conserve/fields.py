@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from symfind.algebra.axes import Sizes
-from symfind.solve.family import Family
-from symfind.solve.point import Point
-from symfind.solve.rank import columns
+from symfind.count.rank import columns
+from symfind.solve.families.family import Family
+from symfind.solve.point.evaluate import Point
 
 STEP = 1e-5  # of the central difference that checks a derivative
 DIFFERS = 1e-5  # relative difference above which the derivative is not to be trusted

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from symfind.algebra.axes import Sizes, extent
-from symfind.rules import primitives as p
-from symfind.solve.environment import known_value
-from symfind.solve.family import Family, MatrixFamily, ScalingFamily, ShiftFamily
-from symfind.solve.matrices import Member
+from symfind.graph import primitives as p
+from symfind.solve.bonds.matrices import Member
+from symfind.solve.families.family import Family, MatrixFamily, ScalingFamily, ShiftFamily
+from symfind.solve.point.values import known_value
 
 LETTERS = "ijklmnpqrs"
 

@@ -15,8 +15,8 @@ from symfind.algebra.axes import Axis, Sizes, atoms, extent
 from symfind.conserve.closed import closed_combinations
 from symfind.conserve.fields import Fields, Theta
 from symfind.conserve.spelling import copies, symmetric_part
-from symfind.rules import primitives as p
-from symfind.solve.family import Family, MatrixFamily, ScalingFamily
+from symfind.graph import primitives as p
+from symfind.solve.families.family import Family, MatrixFamily, ScalingFamily
 
 TWINS = 2
 LEAST = 4  # the smallest size of an index on a twin, so that the kinds have different dimensions

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from symfind.solve.family import Family
-from symfind.solve.point import Point
-from symfind.solve.rank import columns, rank
+from symfind.count.rank import columns, rank
+from symfind.solve.families.family import Family
+from symfind.solve.point.evaluate import Point
 from symfind.verify.decompose import svd
 from symfind.verify.spans import span
 

@@ -7,12 +7,12 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from symfind.count.carriers import Carried
 from symfind.discovery.dictionary import NEAR, TIERS, Dress, Shape, tier
 from symfind.discovery.gains import dresses
 from symfind.discovery.locality import Locality
 from symfind.discovery.samples import Sample, Samples
 from symfind.discovery.search import Found, search
-from symfind.solve.support import Carried
 from symfind.verify import Nullity, budget
 from symfind.verify.spans import beyond_span, span
 

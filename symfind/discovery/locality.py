@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from symfind.count.carriers import MOST_SETS, Carried, carried
 from symfind.discovery.samples import Samples
-from symfind.solve.support import MOST_SETS, Carried, carried
 from symfind.verify.decompose import svd
 from symfind.verify.function import Point
 from symfind.verify.spans import beyond_span, span

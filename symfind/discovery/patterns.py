@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from symfind.count.rank import rank
 from symfind.discovery.generators import Discovered
 from symfind.discovery.words import pattern
-from symfind.solve.rank import rank
 
 
 @dataclass(frozen=True)

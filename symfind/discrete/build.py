@@ -7,8 +7,8 @@ from symfind.algebra.axes import Axis
 from symfind.discrete.permuting import Shuffle
 from symfind.discrete.spec import PermutationSpec
 from symfind.discrete.tensors import Block, Digit, Permutation, TensorSpec
-from symfind.rules.lower import Lowered
-from symfind.rules.primitives import Source
+from symfind.graph.primitives import Source
+from symfind.ops.lower import Lowered
 
 
 def permutation_spec(

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from symfind.algebra.axes import Axis, extent
+from symfind.describe.describe import describe
 from symfind.discrete.permuting import Shuffle, Spot
 from symfind.discrete.signs import SignFlip
-from symfind.rules.primitives import Node
-from symfind.solve.describe import describe
-from symfind.solve.environment import Environment
-from symfind.solve.family import Family, MatrixFamily, Moves, ScalingFamily
+from symfind.graph.primitives import Node
+from symfind.solve.families.family import Family, MatrixFamily, Moves, ScalingFamily
+from symfind.solve.point.values import Environment
 
 PERMUTING = ("general", "orthogonal", "stabiliser", "affine-stabiliser")
 Followed = tuple[int, int, frozenset[int]]  # a wire, a block, the atoms that index its sign

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from symfind.rules import primitives as p
-from symfind.rules.lower import Lowered
-from symfind.rules.primitives import Node
+from symfind.graph import primitives as p
+from symfind.graph.primitives import Node
+from symfind.ops.lower import Lowered
 from symfind.trace import Op
 
 _CHOICES = {"aten.where.self": 0, "aten.masked_fill.Scalar": 1, "aten.masked_fill.Tensor": 1}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from symfind.describe.names import common_module, unique
 from symfind.discrete.build import name_all, permutation_spec
 from symfind.discrete.components import Mirror, contains, mirrors, remaining
 from symfind.discrete.elements import Element, failing, involution, permute
@@ -14,10 +15,15 @@ from symfind.discrete.naming import TWO, Finite, power, symmetric, times, wreath
 from symfind.discrete.permuting import Permutations, Shuffle
 from symfind.discrete.signs import SignFlip, Signs, sign_flips
 from symfind.discrete.spec import PermutationSpec
+from symfind.graph.primitives import Source
 from symfind.report.model import Discrete, DiscretePlace
-from symfind.rules.primitives import Source
-from symfind.solve.family import Family, MatrixFamily, ScalingFamily, ShiftFamily, followers
-from symfind.solve.names import common_module, unique
+from symfind.solve.families.family import (
+    Family,
+    MatrixFamily,
+    ScalingFamily,
+    ShiftFamily,
+    followers,
+)
 from symfind.solve.solver import Derivation
 from symfind.verify import Function
 

@@ -21,10 +21,10 @@ import torch
 
 from symfind.algebra.axes import Axis
 from symfind.discrete.fixed import masked, statistics_of
-from symfind.rules import primitives as p
-from symfind.rules.lower import Lowered
-from symfind.rules.primitives import Instance, Node, Port
-from symfind.solve.environment import Environment
+from symfind.graph import primitives as p
+from symfind.graph.primitives import Instance, Node, Port
+from symfind.ops.lower import Lowered
+from symfind.solve.point.values import Environment
 
 LARGEST = 4_000_000  # a constant with more entries is not looked into
 

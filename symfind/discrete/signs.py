@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from symfind.rules import primitives as p
-from symfind.rules.primitives import Instance, Node
-from symfind.solve.environment import Environment
-from symfind.solve.family import Moves, ScalingFamily
-from symfind.solve.scalings import Scalings, Term
+from symfind.graph import primitives as p
+from symfind.graph.primitives import Instance, Node
+from symfind.solve.bonds.scalings import Scalings, Term
+from symfind.solve.families.family import Moves, ScalingFamily
+from symfind.solve.point.values import Environment
 
 
 class Signs(Scalings):

@@ -5,20 +5,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from symfind.rules import primitives as p
-from symfind.rules.lower import Lowered, lower
-from symfind.solve.blind import Blind
-from symfind.solve.exponentials import anchored, find_anchors
-from symfind.solve.family import Family, MatrixFamily, ScalingFamily, ShiftFamily
-from symfind.solve.flows import Flows
-from symfind.solve.inert import inert_families
-from symfind.solve.matrices import Matrices
-from symfind.solve.origins import take_up_constants
-from symfind.solve.parallel import parallel_families
-from symfind.solve.reach import Reach
-from symfind.solve.readers import Readers
-from symfind.solve.scalings import Scaling, Scalings
-from symfind.solve.shifts import shift_families
+from symfind.graph import primitives as p
+from symfind.ops.lower import Lowered, lower
+from symfind.solve.bonds.matrices import Matrices
+from symfind.solve.bonds.scalings import Scaling, Scalings
+from symfind.solve.families.blind import Blind
+from symfind.solve.families.exponentials import anchored, find_anchors
+from symfind.solve.families.family import Family, MatrixFamily, ScalingFamily, ShiftFamily
+from symfind.solve.families.inert import inert_families
+from symfind.solve.families.reach import Reach
+from symfind.solve.families.readers import Readers
+from symfind.solve.families.shifts import shift_families
+from symfind.solve.transport.constants import take_up_constants
+from symfind.solve.transport.flows import Flows
+from symfind.solve.transport.parallel import parallel_families
 from symfind.trace import Graph
 
 

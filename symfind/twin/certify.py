@@ -16,8 +16,8 @@ from typing import Any, Literal
 
 from torch import Tensor
 
+from symfind.count.carriers import carried
 from symfind.report.certificate import Certificate, NullSet, TwinMeasure
-from symfind.solve.support import carried
 from symfind.trace import Graph
 from symfind.trace.graph import Op
 from symfind.twin.build import Twin, build_twin

@@ -8,11 +8,11 @@ from typing import Any
 from torch import Tensor
 
 from symfind.algebra.axes import Axis, atoms, extent
-from symfind.solve.count import Tally, tally
-from symfind.solve.family import Family
-from symfind.solve.known import known_directions
+from symfind.count.null_directions import known_directions
+from symfind.count.symbols import Symbols
+from symfind.count.tally import Tally, tally
+from symfind.solve.families.family import Family
 from symfind.solve.solver import Derivation, derive
-from symfind.solve.symbols import Symbols
 from symfind.trace import Graph
 from symfind.verify.threads import fitting_threads
 

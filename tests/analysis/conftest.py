@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from torch import Tensor
 
-from symfind.solve.family import ScalingFamily
+from symfind.solve.families.family import ScalingFamily
 
 
 @pytest.fixture

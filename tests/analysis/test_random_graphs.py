@@ -49,7 +49,7 @@ def check(spec: Spec) -> None:
 @settings(
     max_examples=60,
     deadline=None,
-    derandomize="SYMFIND_FUZZ" not in os.environ,
+    derandomize="symfindIND_FUZZ" not in os.environ,
     suppress_health_check=list(HealthCheck),
 )
 @given(networks())

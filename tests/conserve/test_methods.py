@@ -13,8 +13,8 @@ from symfind.conserve.brackets import bracket, lie_closure
 from symfind.conserve.closed import closed_combinations
 from symfind.conserve.fields import Fields
 from symfind.conserve.flow import gradient_flow, random_loss, relative_drift
-from symfind.rules.primitives import Source
-from symfind.solve.family import Family, Moves
+from symfind.graph.primitives import Source
+from symfind.solve.families.family import Family, Moves
 from symfind.verify import Function
 from tests.conserve.networks import chain
 

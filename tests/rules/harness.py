@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from symfind.rules import registry
-from symfind.rules.lower import load_rules
-from symfind.solve.point import Point
-from symfind.solve.rank import directions
+from symfind.count.rank import directions
+from symfind.ops import registry
+from symfind.ops.lower import load_rules
+from symfind.solve.point.evaluate import Point
 from symfind.solve.solver import Derivation, derive
 from symfind.trace import Graph, trace
 from symfind.verify import Call, Function, draw_like

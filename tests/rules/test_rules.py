@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from symfind.rules import registry
-from symfind.rules.lower import load_rules
+from symfind.ops import registry
+from symfind.ops.lower import load_rules
 from tests.rules import (
     composed,
     controls,

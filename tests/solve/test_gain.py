@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csc_array
 from torch import Tensor
 
-from symfind.solve.gain import gain, sparse_gain
+from symfind.count.rank_increment import gain, sparse_gain
 
 
 def rank(matrix: Tensor) -> int:

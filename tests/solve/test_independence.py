@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from symfind.solve.independence import independent
-from symfind.solve.point import Point
-from symfind.solve.rank import directions, rank
-from symfind.solve.repeats import representatives
+from symfind.count.independence import independent
+from symfind.count.rank import directions, rank
+from symfind.count.representatives import representatives
+from symfind.solve.point.evaluate import Point
 from symfind.solve.solver import derive
 from symfind.trace import trace
 from tests.ground_truth.models import CASES

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from symfind.algebra.axes import Axis, concatenation, positions, product
-from symfind.rules import primitives as p
-from symfind.solve.notation import block
+from symfind.describe.notation import block
+from symfind.graph import primitives as p
 
 ATOMS = st.integers(2, 4).map(Axis)
 PRODUCTS = st.lists(ATOMS, min_size=1, max_size=3).map(product)

@@ -3,9 +3,9 @@
 import torch
 from hypothesis import HealthCheck, assume, event, given, note, settings
 
-from symfind.solve import count
+from symfind.count import tally as count
+from symfind.count.symbols import Symbols
 from symfind.solve.solver import derive
-from symfind.solve.symbols import Symbols
 from symfind.trace import trace
 from tests.analysis.random_models import Network, Spec, networks
 

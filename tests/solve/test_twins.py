@@ -9,12 +9,12 @@ from torch import nn
 
 import symfind
 from symfind.algebra.axes import Axis
+from symfind.count import tally as count
+from symfind.count.symbols import Symbols
 from symfind.load import sizes_of
 from symfind.load.operators import prepare_torchvision
-from symfind.solve import count
-from symfind.solve.family import NullFamily
+from symfind.solve.families.family import NullFamily
 from symfind.solve.solver import derive
-from symfind.solve.symbols import Symbols
 from symfind.trace import trace
 from tests.ground_truth.models import CASES
 

@@ -9,7 +9,7 @@ from torch import nn
 import symfind
 from symfind.analysis.permuting import permutations
 from symfind.conserve import conserved
-from symfind.solve.family import ScalingFamily
+from symfind.solve.families.family import ScalingFamily
 from tests.ground_truth.models import CASES
 from tests.second_device import second_device
 

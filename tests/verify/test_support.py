@@ -1,7 +1,7 @@
 import torch
 from torch import Tensor, nn
 
-from symfind.solve.support import carried
+from symfind.count.carriers import carried
 from symfind.verify.function import Call, Function
 from symfind.verify.nullity import Nullity, measure_nullity
 from symfind.verify.sampling import draw_like

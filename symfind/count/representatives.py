@@ -1,0 +1,73 @@
+"""Repeated layers: which families stand for which others when dimensions are counted.
+
+Families that share no tensor, even through others, are counted apart; and where two such parts are
+built alike, one stands for the other. Within a part, families of one colour stand for each other.
+"""
+
+from collections.abc import Hashable, Sequence
+
+from symfind.algebra.axes import Axis, atoms
+from symfind.count.refinement import colours, kind, role
+from symfind.solve.families.family import Family
+
+KEPT = 2  # members of a repeated group that are counted at the beginning, besides the last
+
+
+def representatives(families: Sequence[Family]) -> tuple[list[int], dict[int, int]]:
+    """Positions of families to count, and for every family the one that stands for it."""
+    parts = _parts(families)
+    first: dict[Hashable, list[int]] = {}
+    model = [first.setdefault(_build([families[i] for i in part]), part) for part in parts]
+    kept = sorted(i for part in first.values() for i in part)
+    chosen, within = _by_colour(families, kept)
+    stands = {
+        i: within[j]
+        for part, like in zip(parts, model, strict=True)
+        for i, j in zip(part, like, strict=True)
+    }
+    return chosen, stands
+
+
+def _by_colour(families: Sequence[Family], kept: list[int]) -> tuple[list[int], dict[int, int]]:
+    groups: dict[int, list[int]] = {}
+    for i, colour in zip(kept, colours([families[i] for i in kept]), strict=True):
+        groups.setdefault(colour, []).append(i)
+    stands: dict[int, int] = {}
+    for members in groups.values():
+        chosen = members if len(members) <= KEPT + 1 else [*members[:KEPT], members[-1]]
+        for i in members:
+            stands[i] = i if i in chosen else chosen[KEPT - 1]
+    return sorted(set(stands.values())), stands
+
+
+def _parts(families: Sequence[Family]) -> list[list[int]]:
+    """Positions of families that are linked by tensors, in order."""
+    import networkx
+
+    links = networkx.Graph()
+    links.add_nodes_from(range(len(families)))
+    links.add_edges_from((i, name) for i, f in enumerate(families) for name in f.names)
+    parts = [
+        sorted(i for i in part if isinstance(i, int))
+        for part in networkx.connected_components(links)
+    ]
+    return sorted(parts)
+
+
+def _build(part: Sequence[Family]) -> Hashable:
+    """The same for two parts that differ in nothing but the tensors and indices they are about."""
+    tensors: dict[str, int] = {}
+    indices: dict[Axis, int] = {}
+    found = []
+    for family in part:
+        members = []
+        for source in family.sources:
+            number = tensors.setdefault(source.key, len(tensors))
+            shape = tuple(
+                (indices.setdefault(a.root, len(indices)), a.size)
+                for axis in source.axes
+                for a in atoms(axis)
+            )
+            members.append((number, shape, role(family, source)))
+        found.append((kind(family), tuple(members)))
+    return tuple(found)

@@ -1,0 +1,120 @@
+"""Names for sizes: the model's own where a size identifies them, else one made from the size."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from symfind.algebra.axes import Axis, atoms
+from symfind.graph import primitives as p
+
+_DEPTH = ("layer", "depth", "block", "stage")
+
+
+def is_depth(name: str) -> bool:
+    """Whether a size counts layers (only how a formula reads depends on this)."""
+    return any(word in name.lower() for word in _DEPTH)
+
+
+class Symbols(Mapping[Axis, Any]):
+    """From atomic axes to sympy symbols, made on demand."""
+
+    def __init__(self, sizes: Mapping[str, int], local: Mapping[Axis, str] = {}) -> None:
+        """Take the model's own size names, and better ones for some axes (`local_names`)."""
+        self._local = local
+        self._by_size: dict[int, str] = {}
+        for name, n in sizes.items():
+            if not is_depth(name) and n > 1:
+                self._by_size.setdefault(n, name)
+        self._depth: dict[int, str] = {}
+        for name, n in sizes.items():
+            if is_depth(name) and n > 1:
+                self._depth.setdefault(n, name)
+        self.used: dict[str, int] = {}
+
+    def _symbol(self, name: str, n: int) -> Any:
+        import sympy
+
+        self.used[name] = n
+        return sympy.Symbol(name, integer=True, positive=True)
+
+    def __getitem__(self, axis: Axis) -> Any:
+        """The symbol of an atomic axis; an axis of size one is the number."""
+        n = axis.root.size
+        if n == 1:
+            return 1
+        name = self._local.get(axis.root) or self._by_size.get(n, f"d_{n}")
+        return self._symbol(name, n)
+
+    def get(self, axis: Axis, default: Any = None) -> Any:
+        """As indexing: every axis has a symbol."""
+        return self[axis]
+
+    def depth(self, n: int) -> Any:
+        """The symbol for a number of layers, or the number."""
+        import sympy
+
+        return self._symbol(self._depth[n], n) if n in self._depth else sympy.Integer(n)
+
+    def values_by_symbol(self) -> dict[Any, int]:
+        """Sizes by the symbols used so far."""
+        import sympy
+
+        return {sympy.Symbol(k, integer=True, positive=True): v for k, v in self.used.items()}
+
+    def __iter__(self) -> Iterator[Any]:
+        """Not enumerable: symbols are made on demand."""
+        return iter(())
+
+    def __len__(self) -> int:
+        """As iteration."""
+        return 0
+
+
+def local_names(
+    parameters: Mapping[str, Sequence[p.Source]], sizes: Mapping[str, Mapping[str, int]]
+) -> dict[Axis, str]:
+    """Better names for atomic axes than the model's own for their size.
+
+    In the modules around the parameters on which an axis occurs, each has a name for its size in
+    the nearest that has one; most of them decide. Where that differs among the axes of one size,
+    the model's own name does not tell them apart.
+
+    Args:
+        parameters: wires by the name of the parameter.
+        sizes: names by the path of a module; the model's own have no path.
+    """
+    values: dict[str, set[int]] = {}
+    for own in sizes.values():
+        for name, n in own.items():
+            values.setdefault(name, set()).add(n)
+    votes: dict[Axis, Counter[str]] = {}
+    for key, sources in parameters.items():
+        path = key.split(".")[:-1]
+        near = [sizes.get(".".join(path[:k]), {}) for k in range(len(path), -1, -1)]
+        for axis in {a.root for s in sources for x in s.axes for a in atoms(x) if a.size > 1}:
+            names = (name for own in near for name, n in own.items() if n == axis.size)
+            name = next((name for name in names if not is_depth(name)), "")
+            # as a symbol, a name has one value
+            unique = name if len(values.get(name, ())) == 1 else f"d_{axis.size}"
+            votes.setdefault(axis, Counter())[unique] += 1
+    chosen = {axis: count.most_common(1)[0][0] for axis, count in votes.items()}
+    rivals: dict[int, set[str]] = {}
+    for axis, name in chosen.items():
+        rivals.setdefault(axis.size, set()).add(name)
+    model = Counter(n for name, n in sizes.get("", {}).items() if not is_depth(name))
+    twice = _beside_another(parameters)
+    return {
+        axis: f"d_{axis.size}" if model[axis.size] > 1 and axis.size in twice else name
+        for axis, name in chosen.items()
+        if len(rivals[axis.size]) > 1 or model[axis.size] != 1
+    }
+
+
+def _beside_another(parameters: Mapping[str, Sequence[p.Source]]) -> set[int]:
+    """Sizes that two axes of one parameter have."""
+    found = set()
+    for sources in parameters.values():
+        for source in sources:
+            own = Counter(axis.size for axis in {a.root for x in source.axes for a in atoms(x)})
+            found |= {n for n, number in own.items() if number > 1}
+    return found

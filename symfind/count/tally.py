@@ -1,0 +1,228 @@
+"""Counting: how many dimensions each family adds, at the model's sizes or through small twins.
+
+The dimension of the algebra is the rank of the vector fields (at several points together), that of
+the orbit their rank at one generic point. Small models are counted at their own sizes. Large ones
+are counted on several twins, with every index shrunk; what a family lacks on the twins is then a
+polynomial in the sizes, identified from their values, and used at the model's sizes.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from symfind.algebra.axes import Axis
+from symfind.count.counting_twins import Drawn, axes_of, delicate, shrink
+from symfind.count.independence import independent
+from symfind.count.polynomial import polynomial
+from symfind.count.rank import Span
+from symfind.count.representatives import representatives
+from symfind.graph import primitives as p
+from symfind.solve.families.family import Family, NullFamily
+from symfind.solve.point.evaluate import Point
+
+OWN_PARAMETERS = 3000
+OWN_DIRECTIONS = 2500
+TWINS = 5
+POINTS = 2  # together, where a family adds less at one of them
+MANY_POINTS = 4  # where an algebra has stabilisers, which differ from point to point
+
+
+@dataclass
+class Tally:
+    """What one family adds to those before it: numbers at the model's sizes, and expressions."""
+
+    family: Family
+    algebra: int
+    orbit: int
+    algebra_formula: Any
+    orbit_formula: Any
+    known: bool = True  # False where the twins left the count open
+
+
+def tally(
+    families: Sequence[Family],
+    parameters: Mapping[str, p.Source],
+    shapes: Mapping[str, tuple[int, ...]],
+    symbols: Any,
+) -> list[Tally]:
+    """Count all families, in order.
+
+    Args:
+        families: as derived.
+        parameters: the wires of all parameters, by name.
+        shapes: of all parameters, by name.
+        symbols: from an atomic axis to its sympy symbol.
+    """
+    total = sum(f.count() for f in families if f.kind != "inert")
+    scalars = sum(math.prod(s) for s in shapes.values())
+    if scalars <= OWN_PARAMETERS and total <= OWN_DIRECTIONS:
+        return _own(list(families), shapes, symbols)
+    # Rows that no look-up reads touch nothing else, and have no size on a twin.
+    rows = [f for f in families if f.kind == "inert" and isinstance(f, NullFamily)]
+    rest = [f for f in families if f not in rows]
+    # Where a slice is hidden, what acts on nothing else is counted by the twins, which have it.
+    hidden = [_nothing(f) if f.slices else whole(f, symbols) for f in rows]
+    return hidden + _through_twins(rest, parameters, symbols)
+
+
+def formula(family: Family, symbols: Any) -> Any:
+    """The number of coefficients as an expression in sizes."""
+    import sympy
+
+    found = _resolved(family.count(symbols), symbols)
+    # No size says how many entries there are that nothing reads.
+    return sympy.Integer(family.count()) if found.is_Integer else found
+
+
+def _resolved(expression: Any, symbols: Any) -> Any:
+    """Decide minima and maxima as they are decided at the model's own sizes."""
+    import sympy
+
+    expression = sympy.sympify(expression)
+    values = symbols.values_by_symbol()
+    while found := expression.atoms(sympy.Min, sympy.Max):
+        # From the inside out: what is replaced within another makes that another.
+        f = min(found, key=sympy.count_ops)
+        pick = min if isinstance(f, sympy.Min) else max
+        expression = expression.subs(f, pick(f.args, key=lambda a: a.subs(values)))
+    return sympy.expand(expression)
+
+
+def whole(family: Family, symbols: Any) -> Tally:
+    """A family that is taken to add all that it has."""
+    n, text = family.count(), formula(family, symbols)
+    return Tally(family, n, n, text, text)
+
+
+def _nothing(family: Family) -> Tally:
+    """A family of which nothing is counted, which is then said."""
+    import sympy
+
+    return Tally(family, 0, 0, sympy.Integer(0), sympy.Integer(0), known=False)
+
+
+@dataclass
+class _Increments:
+    """What one family adds to those before it, at one set of sizes."""
+
+    count: int
+    field: int
+    orbit: int
+
+
+def _increments(
+    families: Sequence[Family], wanted: Sequence[int], points: Sequence[Point]
+) -> dict[int, _Increments]:
+    """What some families add, as vector fields (at several points together) and at one point."""
+    at_point, as_fields = Span(families, points[:1]), Span(families, points)
+    found = {}
+    for i in wanted:
+        count = families[i].count(points[0].sizes)
+        orbit = at_point.increment(i)
+        # A family that adds nothing at a generic point is combined from those before it.
+        field = orbit if orbit in (0, count) else as_fields.increment(i)
+        found[i] = _Increments(count, field, orbit)
+    return found
+
+
+def _own(
+    families: list[Family], shapes: Mapping[str, tuple[int, ...]], symbols: Any
+) -> list[Tally]:
+    points = []
+    for seed in range(MANY_POINTS if any(map(delicate, families)) else POINTS):
+        generator = torch.Generator().manual_seed(seed)
+        points.append(Point({
+            name: torch.randn(shape, generator=generator, dtype=torch.float64)
+            for name, shape in shapes.items()
+        }))  # fmt: skip
+    found = _increments(families, range(len(families)), points)
+    result = []
+    for i, family in enumerate(families):
+        n, text = found[i], formula(family, symbols)
+        result.append(
+            Tally(family, n.field, n.orbit, text - (n.count - n.field), text - (n.count - n.orbit))
+        )
+    return result
+
+
+# large models ----------------------------------------------------------------------------------
+def _through_twins(
+    families: list[Family], parameters: Mapping[str, p.Source], symbols: Any
+) -> list[Tally]:
+    aside = independent(families)
+    rest = [f for i, f in enumerate(families) if i not in aside]
+    chosen, stands = representatives(rest)
+    kept = [rest[i] for i in chosen]
+    near = {id(f) for d in kept if delicate(d) for f in _around(d, kept)}
+    counted: dict[int, Tally] = {}
+    for wide in (False, True):
+        here = [k for k, f in enumerate(kept) if (id(f) in near) is wide]
+        for k, series in _measured(kept, here, parameters, wide).items():
+            counted[chosen[k]] = _identify(kept[k], kept, series, symbols, wide)
+    found = {id(f): replace(counted[stands[i]], family=f) for i, f in enumerate(rest)}
+    return [found.get(id(f)) or whole(f, symbols) for f in families]
+
+
+Series = list[tuple[dict[Axis, int], _Increments]]  # on one twin after the other
+
+
+def _measured(
+    families: Sequence[Family], wanted: list[int], parameters: Mapping[str, p.Source], wide: bool
+) -> dict[int, Series]:
+    """What some families add on twins: on two where that is all or nothing, else on more."""
+    seen: dict[int, Series] = {i: [] for i in wanted}
+    # The first two twins are as small as can be: not for what depends on differences of sizes.
+    for done, twin in enumerate(range(2, 2 + 2 * TWINS) if wide else range(TWINS)):
+        if done > 1:
+            wanted = [i for i in wanted if not _plainly(seen[i])]
+        sizes = shrink(families, parameters.values(), twin, wide) if wanted else None
+        if sizes is None:
+            break
+        seeds = [10 * twin + k for k in range(MANY_POINTS if wide else POINTS)]
+        points = [Point(Drawn(parameters, sizes, seed), sizes) for seed in seeds]
+        for i, n in _increments(families, wanted, points).items():
+            seen[i].append((sizes, n))
+    return seen
+
+
+def _plainly(series: Series) -> bool:
+    """Whether a family adds all or nothing on every twin, so that no polynomial is needed."""
+    return all(n.orbit == n.count for _, n in series) or all(n.field == 0 for _, n in series)
+
+
+def _around(family: Family, others: Sequence[Family]) -> list[Family]:
+    """A family, all that share a tensor with it, and those next to them."""
+    near, names = [family], set(family.names)
+    for _ in range(2):
+        near += [f for f in others if f not in near and names & set(f.names)]
+        names = {name for f in near for name in f.names}
+    return near
+
+
+def _identify(
+    family: Family, others: Sequence[Family], series: Series, symbols: Any, wide: bool
+) -> Tally:
+    full = formula(family, symbols)
+    if len(series) < 2:
+        return Tally(family, 0, 0, full - full, full - full, known=False)
+    axes = list(dict.fromkeys(a for f in _around(family, others) for a in axes_of(f)))
+    sizes_of, found = [s for s, _ in series], [n for _, n in series]
+    count = [n.count for n in found]
+
+    def solve(rank: list[int]) -> Any | None:
+        if not any(rank):
+            return full - full
+        lack = polynomial(
+            [n - r for n, r in zip(count, rank, strict=True)], axes, sizes_of, symbols, wide
+        )
+        return None if lack is None else full - lack
+
+    algebra, orbit = solve([n.field for n in found]), solve([n.orbit for n in found])
+    if algebra is None or orbit is None:
+        # Open: nothing of the family is counted, which keeps the count a lower bound.
+        return Tally(family, 0, 0, full - full, full - full, known=False)
+    values = symbols.values_by_symbol()
+    return Tally(family, int(algebra.subs(values)), int(orbit.subs(values)), algebra, orbit)

@@ -1,0 +1,1 @@
+"""Families in words: names of groups, sites and generators."""

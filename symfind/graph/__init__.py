@@ -1,0 +1,1 @@
+"""Primitives: the wires that operations are lowered to, and passes over them."""

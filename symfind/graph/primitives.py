@@ -1,0 +1,291 @@
+"""The small vocabulary that every operation is lowered to.
+
+A primitive says how a value depends on its inputs, index by index.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from symfind.algebra.axes import branches
+from symfind.graph.wires import Cell, Instance, Label, Node, Port, Source, begins
+
+__all__ = [
+    "Add", "Cell", "Centre", "Choice", "Commute", "Contract", "Entrywise", "Expand", "Instance",
+    "Join", "Label", "Mix", "Moved", "Narrow", "Node", "Normalise", "Order", "Output", "Peak",
+    "Permute", "Pointwise", "Port", "Rigid", "Softmax", "Source", "Take", "View", "begins",
+]  # fmt: skip
+
+
+@dataclass(eq=False)
+class View(Node):
+    """The same entries in the same row-major order under another shape."""
+
+    def instances(self) -> Iterator[Instance]:
+        """Blocks correspond in order, and so do the atoms inside them."""
+        x = self.inputs[0]
+        for i in range(len(self.cells)):
+            names = [("atom", k) for k in range(len(self.cells[i].atoms))]
+            yield Instance((Port(x, i, tuple(names)),), Port(self, i, tuple(names)))
+
+
+@dataclass(eq=False)
+class Permute(Node):
+    """Dimensions in another order; `order[d]` is the input dimension of output dimension d."""
+
+    order: tuple[int, ...] = ()
+
+    def labelled(self) -> tuple[list[Sequence[Any]], Sequence[Any]]:
+        """Output dimensions carry the names of the input's."""
+        return [list(range(len(self.order)))], list(self.order)
+
+
+@dataclass(eq=False)
+class Expand(Node):
+    """Repetition along new dimensions, or along dimensions of size one."""
+
+
+@dataclass(eq=False)
+class Narrow(Node):
+    """A contiguous range of one dimension."""
+
+    dim: int = 0
+    start: int = 0
+
+    def instances(self) -> Iterator[Instance]:
+        """Blocks are found by where they begin."""
+        yield from _windows(self, self, self.inputs[0], self.dim, self.start)
+
+
+@dataclass(eq=False)
+class Join(Node):
+    """Concatenation along one dimension."""
+
+    dim: int = 0
+
+    def instances(self) -> Iterator[Instance]:
+        """Blocks are found by where they begin."""
+        start = 0
+        for x in self.inputs:
+            yield from _windows(self, x, self, self.dim, start)
+            start += x.axes[self.dim].size
+
+
+def _windows(owner: Node, small: Node, large: Node, dim: int, start: int) -> Iterator[Instance]:
+    where = {offset: choice for choice, offset in begins(large.axes[dim]).items()}
+    first = begins(small.axes[dim])
+    labels = list(range(len(small.axes)))
+    for i, cell in enumerate(small.cells):
+        choice = list(cell.choice)
+        choice[dim] = where[first[cell.choice[dim]] + start]
+        ports = small.port(i, labels), large.port(large.cell_of[tuple(choice)], labels)
+        if owner is small:
+            yield Instance((ports[1],), ports[0])
+        else:
+            yield Instance((ports[0],), ports[1])
+
+
+@dataclass(eq=False)
+class Take(Node):
+    """Entries of one dimension picked by a constant integer tensor (a table look-up)."""
+
+    dim: int = 0
+    picks: Any = None  # constant Source of any shape, replacing the dimension
+
+    def labelled(self) -> tuple[list[Sequence[Any]], Sequence[Any]]:
+        """The picked dimension and the new ones are different indices."""
+        rank, new = len(self.inputs[0].axes), len(self.axes) - len(self.inputs[0].axes) + 1
+        source = [("table" if d == self.dim else d) for d in range(rank)]
+        out = source[: self.dim] + [("pick", i) for i in range(new)] + source[self.dim + 1 :]
+        return [source], out
+
+
+@dataclass(eq=False)
+class Add(Node):
+    """A sum with signs, under broadcasting."""
+
+    signs: tuple[float, ...] = ()
+
+
+@dataclass(eq=False)
+class Contract(Node):
+    """A multilinear product: factors multiplied where labels agree, summed over what is left out.
+
+    `windows` maps a label of the kernel to the label of the input dimension that it slides over:
+    a convolution is a contraction whose window labels belong to one participant each.
+    """
+
+    labels: tuple[tuple[Any, ...], ...] = ()
+    out: tuple[Any, ...] = ()
+    windows: tuple[Any, ...] = ()
+    seals: bool = True  # False where a window may leave the input (padding): edges differ
+
+    def labelled(self) -> tuple[list[Sequence[Any]], Sequence[Any]]:
+        """As given."""
+        return list(self.labels), list(self.out)
+
+
+@dataclass(eq=False)
+class Pointwise(Node):
+    """A function of one wire, entry by entry. `degree`: f(cz) = c^degree f(z) for c > 0, or None.
+
+    `slope` is the constant derivative of a linear function. `parity`: -1 where f(-z) = -f(z),
+    1 where f(-z) = f(z). `growth`: f(z + t) = e^(growth t) f(z), an exponential; `decades`:
+    f(cz) = f(z) + decades log c, a logarithm.
+    """
+
+    degree: float | None = None
+    slope: float | None = None
+    parity: int | None = None
+    growth: float | None = None
+    decades: float | None = None
+    apply: Any = None  # the function itself, where a rule and no traced operation made it
+
+
+@dataclass(eq=False)
+class Softmax(Node):
+    """exp and division by its sum, over the given dimensions."""
+
+    dims: tuple[int, ...] = ()
+
+
+@dataclass(eq=False)
+class Normalise(Node):
+    """Division by the root mean square over some dimensions, after centring if `centred`."""
+
+    dims: tuple[int, ...] = ()
+    centred: bool = False
+    eps: float = 0.0
+
+
+@dataclass(eq=False)
+class Centre(Node):
+    """x minus its mean over some dimensions."""
+
+    dims: tuple[int, ...] = ()
+
+
+@dataclass(eq=False)
+class Mix(Node):
+    """A constant linear map along some dimensions, the same for all other indices.
+
+    `unit`: constants stay constants (rows sum to one). A dimension whose output size is 0 in
+    `kept` disappears.
+    """
+
+    dims: tuple[int, ...] = ()
+    drop: bool = False
+    unit: float | None = None  # the sum of each row, where it is the same for all
+    stiff: tuple[int, ...] = ()  # output dimensions along which the map is not the same
+
+    def labelled(self) -> tuple[list[Sequence[Any]], Sequence[Any]]:
+        """Mixed dimensions are different indices on the two sides."""
+        rank = len(self.inputs[0].axes)
+        source = [("in", d) if d in self.dims else d for d in range(rank)]
+        out = [
+            ("out", d) if d in self.dims else d
+            for d in range(rank)
+            if not (self.drop and d in self.dims)
+        ]
+        return [source], out
+
+
+@dataclass(eq=False)
+class Peak(Mix):
+    """A maximum over windows of some dimensions."""
+
+
+@dataclass(eq=False)
+class Order(Mix):
+    """Which entries of one dimension are the largest, in which order.
+
+    Equal shifts along the dimension and equal positive scalings change nothing.
+    """
+
+
+@dataclass(eq=False)
+class Commute(Node):
+    """A constant linear map along one dimension that commutes with a known block algebra.
+
+    `pairs` lists coordinates (i, j) that rotate into each other, at its own angle each; the
+    remaining coordinates are left alone. Along the dimensions `even` all slices are mapped alike.
+    (Rotary position embedding.)
+    """
+
+    dim: int = 0
+    pairs: tuple[tuple[int, int], ...] = ()
+    even: tuple[int, ...] = ()
+
+    def inside(self, cell: int) -> tuple[tuple[int, int], ...] | None:
+        """The pairs within one block, counted from its start; None where one leaves the block.
+
+        None as well where several atoms share the dimension, for pairs name flat positions.
+        """
+        axis, choice = self.axes[self.dim], self.cells[cell].choice[self.dim]
+        atoms = dict(branches(axis))[choice]
+        first = begins(axis)[choice]
+        places = range(first, first + (atoms[0].size if atoms else 1))
+        found = [pair for pair in self.pairs if pair[0] in places or pair[1] in places]
+        if not found:
+            return ()
+        if len(atoms) != 1 or any(i not in places for pair in found for i in pair):
+            return None
+        return tuple((i - first, j - first) for i, j in found)
+
+
+@dataclass(eq=False)
+class Rigid(Node):
+    """An operation of which nothing is known but what it reads; `known` if that is no gap."""
+
+    known: bool = False
+
+    def instances(self) -> Iterator[Instance]:
+        """Every block of every participant, apart."""
+        for x in self.inputs:
+            for i in range(len(x.cells)):
+                yield Instance((x.port(i, [("free", d) for d in range(len(x.axes))]),), self._own())
+        for i in range(len(self.cells)):
+            yield Instance((), self.port(i, list(range(len(self.axes)))))
+
+    def _own(self) -> Port:
+        return self.port(0, list(range(len(self.axes))))
+
+
+@dataclass(eq=False)
+class Entrywise(Node):
+    """A nonlinear function of several wires, entry by entry. `degree` as for `Pointwise`.
+
+    `level`: what is added to all operands alike is added to the result.
+    """
+
+    degree: float | None = None
+    level: bool = False
+
+
+@dataclass(eq=False)
+class Choice(Node):
+    """Entries of one of two wires, by a mask that no parameter reaches; linear in both together.
+
+    Along the dimensions `stiff` the mask has entries of its own.
+    """
+
+    stiff: tuple[int, ...] = ()
+    level: bool = True
+
+
+@dataclass(eq=False)
+class Output(Node):
+    """A value that the model returns."""
+
+    softened: tuple[int, ...] = ()  # dimensions whose constants are invisible
+
+
+@dataclass(eq=False)
+class Moved(Node):
+    """A constant seen through weights, which a parameter behind them takes up."""
+
+    make: Any = None  # (environment) -> value
+
+    def instances(self) -> Iterator[Instance]:
+        """It is part of no sum: parameters are counted from it."""
+        return iter(())

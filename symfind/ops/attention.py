@@ -1,0 +1,67 @@
+"""Softmax and attention."""
+
+import torch
+
+from symfind.graph.builder import Builder
+from symfind.graph.primitives import Node
+from symfind.ops.registry import rule
+
+
+@rule("softmax")
+def softmax(b: Builder, x: Node, dim: int, *_: object, **__: object) -> Node:
+    """Softmax over one dimension."""
+    return b.softmax(x, [dim])
+
+
+@rule("_safe_softmax")
+def safe_softmax(b: Builder, x: Node, dim: int, *_: object, **__: object) -> Node:
+    """The same where no row is fully masked."""
+    return b.softmax(x, [dim])
+
+
+@rule("log_softmax")
+def log_softmax(b: Builder, x: Node, dim: int, *_: object, **__: object) -> Node:
+    """Blind to the same constants as softmax."""
+    return b.pointwise(b.softmax(x, [dim]))
+
+
+@rule("scaled_dot_product_attention")
+def attention(
+    b: Builder,
+    q: Node,
+    k: Node,
+    v: Node,
+    mask: Node | None = None,
+    dropout: float = 0.0,
+    is_causal: bool = False,
+    *,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Node:
+    """softmax(q kᵀ / √d + mask) v; query heads may share keys and values in groups."""
+    lead = len(q.axes) - 2
+    batch: list[object] = list(range(lead))
+    kv = list(batch)
+    shape = None
+    if lead and q.shape[lead - 1] != k.shape[lead - 1]:
+        heads, groups = q.shape[lead - 1], k.shape[lead - 1]
+        shape = [*q.shape[: lead - 1], heads]
+        q = b.view(q, [*q.shape[: lead - 1], groups, heads // groups, *q.shape[lead:]])
+        batch = [*batch, "shared"]
+    scores = b.contract([q, k], [[*batch, "q", "d"], [*kv, "k", "d"]], [*batch, "q", "k"])
+    scores = b.scale(scores, float("nan"))
+    if mask is not None and b.learned(mask):
+        if shape is not None:
+            scores = b.view(scores, [*shape, *scores.shape[-2:]])
+        scores = b.add(scores, mask)
+        if shape is not None:
+            scores = b.view(scores, [*q.shape[:-2], *scores.shape[-2:]])
+    elif mask is not None and mask.varies and _soft(mask):
+        scores = b.add(scores, b.opaque([mask], mask.shape)) if shape is None else scores
+    p = b.softmax(scores, [-1])
+    y = b.contract([p, v], [[*batch, "q", "k"], [*kv, "k", "e"]], [*batch, "q", "e"])
+    return y if shape is None else b.view(y, [*shape, *y.shape[-2:]])
+
+
+def _soft(mask: Node) -> bool:
+    return mask.op is not None and mask.op.dtype != torch.bool

@@ -1,0 +1,67 @@
+"""Look-ups in a table of parameters."""
+
+import torch
+
+from symfind.graph.builder import Builder
+from symfind.graph.primitives import Node, Source
+from symfind.ops.interval import interval
+from symfind.ops.registry import rule
+
+
+@rule("embedding")
+def embedding(b: Builder, weight: Node, index: Node, *_: object) -> Node:
+    """A product with one-hot rows; with constant rows, a selection."""
+    read = _read(index, weight.shape[0])
+    if read is not None and len(read) == 1 and not index.fixed:
+        index = b.constant(torch.full(index.shape, read[0]))
+    if index.fixed:
+        y = b.take(weight, 0, index)
+        return b.view(y, b.op.shape)
+    rows = b.one_hot(index, weight.axes[0])
+    if read is not None and len(read) < weight.shape[0]:
+        allowed = torch.zeros(weight.shape[0])
+        allowed[read.start : read.stop] = 1.0
+        b.confine(rows, allowed)
+    batch = list(range(len(index.axes)))
+    return b.contract([rows, weight], [[*batch, "v"], ["v", "d"]], [*batch, "d"])
+
+
+def _read(index: Node, rows: int) -> range | None:
+    """The rows between the least and the largest that an index can be, None for all of them."""
+    if index.op is None or index.fixed:
+        return None
+    low, high = interval(index.op)
+    first, last = max(low, 0), min(high, rows - 1)
+    return range(int(first), int(last) + 1) if first <= last else None
+
+
+@rule("embedding_bag")
+def embedding_bag(
+    b: Builder, weight: Node, indices: Node, offsets: Node, scale: bool = False, mode: int = 0,
+    sparse: bool = False, weights: Node | None = None, last: bool = False,
+    padding: int | None = None, *_: object, **__: object,
+) -> tuple[Node, ...]:  # fmt: skip
+    """Weighted sums of rows (modes 0 and 1), or their maximum."""
+    shapes = [shape for shape, _ in b.op.outputs]
+    rest = [b.opaque([indices], shape or ()) for shape in shapes[1:]]
+    if mode == 2 or (weights is not None and b.learned(weights)):
+        inputs = [x for x in (weight, weights) if x is not None]
+        return b.opaque(inputs, shapes[0], "a maximum of rows"), *rest
+    sizes = _bag_sizes(indices, offsets, shapes[0][0])
+    plain = weights is None and padding in (None, -1)  # what is padded is left out of a bag
+    if plain and sizes is not None and (mode == 1 or len(set(sizes)) == 1):
+        counts = b.scale(b.one_hot(b.source("input", shapes[0][:1]), weight.axes[0]),
+                         1.0 if mode == 1 else float(sizes[0]))  # fmt: skip
+    else:
+        counts = b.source("input", [shapes[0][0], weight.shape[0]])
+    return b.contract([counts, weight], [["n", "v"], ["v", "d"]], ["n", "d"]), *rest
+
+
+def _bag_sizes(indices: Node, offsets: Node, bags: int) -> list[int] | None:
+    """How many rows are in each bag, where that is known and none is empty."""
+    value = offsets.value() if isinstance(offsets, Source) else None
+    if value is None or len(indices.shape) != 1:
+        return None
+    ends = [*value.reshape(-1).tolist(), indices.shape[0]][: bags + 1]
+    sizes = [b - a for a, b in zip(ends, ends[1:], strict=False)]
+    return sizes if sizes and min(sizes) > 0 else None

@@ -1,0 +1,172 @@
+"""From the traced graph to primitives."""
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+import symfind.ops as package
+from symfind.algebra.axes import Tangled
+from symfind.graph.builder import Builder
+from symfind.graph.primitives import Node, Output, Source
+from symfind.graph.regroup import regroup
+from symfind.graph.straighten import straighten
+from symfind.ops import registry
+from symfind.ops.rotary import Rotation, find_rotations
+from symfind.trace import Graph, Op
+
+
+@dataclass
+class Lowered:
+    """The primitives that the outputs depend on, in topological order."""
+
+    nodes: list[Node]
+    parameters: dict[str, list[Source]]
+    outputs: list[Output]
+    gaps: list[tuple[Op, str]]  # operations treated as rigid for want of a rule
+
+
+def load_rules() -> None:
+    """Import every module of rules once, so that they register."""
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"symfind.ops.{module.name}")
+
+
+def lower(graph: Graph, output: str = "raw") -> Lowered:
+    """Lower a traced graph.
+
+    Args:
+        graph: what `symfind.trace.trace` returns.
+        output: "raw", or "softmax" where constants along the last dimension of an output are
+            invisible.
+    """
+    load_rules()
+    builder = Builder()
+    made: dict[int, Any] = {}
+    rotations = find_rotations(graph)
+    inside = {id(op) for r in rotations.values() for op in r.inside}
+    outputs: list[Output] = []
+    for op in graph.ops:
+        builder.op = op
+        if op.target == "output":
+            softened = (len(op.args[0].shape) - 1,) if output == "softmax" else ()
+            end = builder.output(made[id(op.args[0])], softened)
+            assert isinstance(end, Output)
+            outputs.append(end)
+        elif id(op) in rotations:
+            made[id(op)] = _rotate(builder, rotations[id(op)], made)
+        elif id(op) not in inside:
+            made[id(op)] = _one(builder, op, made)
+        result = made.get(id(op))
+        if isinstance(result, Node) and result.result_of is None:
+            result.result_of = op
+    regroup(builder.nodes)
+    straighten(builder.nodes)
+    return _live(builder, outputs)
+
+
+def _rotate(builder: Builder, rotation: Rotation, made: dict[int, Any]) -> Node:
+    """What is turned by itself where it is one range, and the rest as it is."""
+    x, dim, pairs, even = made[id(rotation.root)], rotation.dim, rotation.pairs, rotation.even
+    turned = {i for pair in pairs for i in pair}
+    n, start, length = x.axes[dim].size, min(turned), len(turned)
+    if length == n or max(turned) != start + length - 1:
+        return builder.commute(x, dim, pairs, even)
+    try:
+        first, middle, last = (
+            builder.narrow(x, dim, at, size)
+            for at, size in ((0, start), (start, length), (start + length, n - start - length))
+        )
+    except Tangled:
+        return builder.commute(x, dim, pairs, even)
+    inside = builder.commute(middle, dim, [(i - start, j - start) for i, j in pairs], even)
+    return builder.join([first, inside, last], dim)
+
+
+def _one(builder: Builder, op: Op, made: dict[int, Any]) -> Any:
+    if op.target == "parameter" and op.trainable:
+        return builder.source("parameter", op.shape or (), op, op.key)
+    if op.target == "getitem":
+        return made[id(op.args[0])][op.args[1]]
+    if not op.trainable:
+        role = "input" if op.varies else "constant"
+        if op.shape is None:
+            return tuple(builder.source(role, shape or ()) for shape, _ in op.outputs)
+        key = "one-hot" if op.varies and _shares(op) else op.key
+        return builder.source(role, op.shape, op, key)
+    rule = registry.find(op.target)
+    inputs = [made[id(x)] for x in op.operands]
+    shapes = [op.shape] if op.shape is not None else [s for s, _ in op.outputs]
+    if rule is None and op.dtype is not None and not _differentiable(op.dtype):
+        return builder.opaque(inputs, op.shape or ())  # locally constant
+    if rule is None:
+        return _rigid(builder, op, inputs, shapes, "no rule")
+    try:
+        result = rule(builder, *_fill(op.args, made), **_fill(op.kwargs, made))
+    except Tangled as tangle:
+        return _rigid(builder, op, inputs, shapes, f"index structure: {tangle}")
+    if op.shape is not None and result.shape != tuple(op.shape):
+        return _rigid(builder, op, inputs, shapes, "a rule of another shape")
+    return result
+
+
+def _shares(op: Op) -> bool:
+    """Whether the last dimension of some data sums to one."""
+    while op.target.startswith(("aten._to_copy", "aten.clone", "aten.detach")):
+        op = op.args[0]
+    if op.target.startswith("aten.softmax"):
+        return op.args[1] in (-1, len(op.shape or ()) - 1)
+    return op.target.startswith("aten.one_hot")
+
+
+def _differentiable(dtype: torch.dtype) -> bool:
+    return dtype.is_floating_point or dtype.is_complex
+
+
+def _rigid(builder: Builder, op: Op, inputs: list, shapes: list, why: str) -> Any:
+    nodes = tuple(builder.opaque(inputs, shape or (), why) for shape in shapes)
+    return nodes[0] if op.shape is not None else nodes
+
+
+def _fill(tree: Any, made: dict[int, Any]) -> Any:
+    if isinstance(tree, Op):
+        return made[id(tree)]
+    if isinstance(tree, tuple | list):
+        return type(tree)(_fill(item, made) for item in tree)
+    if isinstance(tree, dict):
+        return {key: _fill(item, made) for key, item in tree.items()}
+    return tree
+
+
+def _parameter(node: Node, held: set[str]) -> bool:
+    """Whether a node is a parameter itself, and not one that another wire stands for."""
+    return isinstance(node, Source) and node.role == "parameter" and node.key not in held
+
+
+def _live(builder: Builder, outputs: list[Output]) -> Lowered:
+    """Drop what no output depends on: abandoned halves of recognised patterns constrain nothing.
+
+    Parameters stay: one that is only multiplied by zero has no reader left, and is free.
+    """
+    live: set[int] = set()
+    held = {n.key for n in builder.nodes if isinstance(n, Source) and n.offset is not None}
+    stack: list[Node] = [*outputs, *(n for n in builder.nodes if _parameter(n, held))]
+    while stack:
+        node = stack.pop()
+        if id(node) in live:
+            continue
+        live.add(id(node))
+        stack.extend(node.inputs)
+        if isinstance(node, Source) and node.offset is not None:
+            stack.append(node.offset)
+    nodes = [n for n in builder.nodes if id(n) in live]
+    parameters: dict[str, list[Source]] = {}
+    for i, node in enumerate(nodes):
+        node.index = i
+        node.users = [u for u in node.users if id(u) in live]
+        if isinstance(node, Source) and node.role == "parameter":
+            parameters.setdefault(node.key, []).append(node)
+    gaps = {id(op): (op, why) for op, why in builder.rigid if op is not None}
+    return Lowered(nodes, parameters, outputs, list(gaps.values()))

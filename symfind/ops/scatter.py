@@ -1,0 +1,97 @@
+"""Entries written to places that an index names."""
+
+import math
+from typing import Any
+
+from symfind.graph.builder import Builder
+from symfind.graph.primitives import Node
+from symfind.graph.uniform import is_uniform
+from symfind.ops.movement import repeated
+from symfind.ops.registry import rule
+
+
+@rule("scatter.value")
+def scatter_value(b: Builder, x: Node, dim: int, index: Node, value: object) -> Node:
+    """Some entries replaced by a number: a product with a mask, and a constant."""
+    if not b.learned(x):
+        return b.opaque([x, index], b.op.shape)  # locally constant
+    if b.learned(index):
+        return b.opaque([x, index], b.op.shape, "places that parameters decide")
+    kept = b.multiply(x, b.source("input", x.shape))
+    return b.add(kept, b.source("input", x.shape))
+
+
+@rule("index_add")
+def index_add(b: Builder, x: Node, dim: int, index: Node, y: Node, *, alpha: float = 1) -> Node:
+    """Rows of y added to rows of x that the data name: a map along that dimension."""
+    if b.learned(index):
+        return b.opaque([x, index, y], b.op.shape, "places that parameters decide")
+    dim %= len(x.axes)
+    return b.add(x, b.mix(y, [dim], [x.axes[dim].size]), signs=[1.0, float(alpha)])
+
+
+def _placed(b: Builder, x: Node, dim: int, index: Node, y: Node, peak: bool = False) -> Node | None:
+    """Entries of y where the index puts them in a wire like x, None where that is cut off."""
+    shape = index.shape
+    if any(d != dim and n != x.shape[d] for d, n in enumerate(shape)):
+        return None
+    for d, n in enumerate(shape):
+        y = b.narrow(y, d, 0, n)
+    placed: Any = b.mix(y, [dim], [x.axes[dim].size], peak=peak)
+    same = repeated(index)
+    placed.stiff = tuple(d for d in range(len(shape)) if d != dim and d not in same)
+    return placed
+
+
+def _kept(b: Builder, x: Node, dim: int, index: Node) -> Node:
+    """Entries of x where the index puts nothing: a mask along the dimensions that it names."""
+    same = repeated(index)
+    mask = [1 if d != dim and d in same else n for d, n in enumerate(x.shape)]
+    return b.multiply(x, b.source("input", mask))
+
+
+@rule("scatter_add", "scatter.src", "scatter_reduce.two")
+def scatter(
+    b: Builder, x: Node, dim: int, index: Node, y: Node, reduce: str = "", *,
+    include_self: bool = True,
+) -> Node:  # fmt: skip
+    """Entries of y added to entries of x, put in their place, averaged with them, or compared."""
+    dim %= len(x.axes)
+    target = b.op.target
+    how = "sum" if "scatter_add" in target else reduce or "replace"
+    peak = how in ("amax", "amin")
+    rank = len(index.shape)
+    placed = None
+    if not b.learned(index) and rank and how in ("sum", "replace", "mean", "amax", "amin"):
+        placed = _placed(b, x, dim, index, y, peak)
+    if placed is None:
+        return b.opaque([x, index, y], b.op.shape, "places that parameters decide, or products")
+    if peak:
+        still = any(is_uniform(x, n) for n in (0.0, math.inf, -math.inf))
+        return placed if still else b.entrywise(x, placed, degree=1.0)
+    adds = how == "sum" and include_self
+    return b.add(x if adds else _kept(b, x, dim, index), placed)
+
+
+@rule("index_copy")
+def index_copy(b: Builder, x: Node, dim: int, index: Node, y: Node) -> Node:
+    """Rows of x replaced by rows of y."""
+    if b.learned(index):
+        return b.opaque([x, index, y], b.op.shape, "places that parameters decide")
+    dim %= len(x.axes)
+    mask = [n if d == dim else 1 for d, n in enumerate(x.shape)]
+    kept = b.multiply(x, b.source("input", mask))
+    return b.add(kept, b.mix(y, [dim], [x.axes[dim].size]))
+
+
+@rule("masked_scatter")
+def masked_scatter(b: Builder, x: Node, mask: Node, y: Node) -> Node:
+    """Whole rows of x replaced by rows of y, in order: maps along all dimensions but the last."""
+    width = x.axes[-1].size
+    rank = len(x.axes) - 1
+    if b.learned(mask) or rank not in repeated(mask) or y.shape[-1:] != (width,):
+        return b.opaque([x, mask, y], b.op.shape, "entries in the order of a mask")
+    kept = b.multiply(x, b.source("input", [*x.shape[:-1], 1]))
+    rows = b.view(y, [math.prod(y.shape[:-1]), width])
+    placed = b.mix(rows, [0], [math.prod(x.shape[:-1])])
+    return b.add(kept, b.view(placed, x.shape))

@@ -1,0 +1,1 @@
+"""Changes of basis on the wire between the parameters that write and read it."""

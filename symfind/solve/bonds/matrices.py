@@ -1,0 +1,306 @@
+"""Changes of basis by matrices: one unknown X per atomic index of every block of every wire.
+
+Each operation says which unknowns are the same, dual (X ↦ −Xᵀ, from a contraction), conjugate by
+a gain, skew (a norm is kept), or nothing at all. A weighted union-find closes these relations;
+what survives in a class is its Lie algebra.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from symfind.algebra.axes import Axis
+from symfind.graph import primitives as p
+from symfind.graph.primitives import Instance, Node, Port
+from symfind.ops.lower import Lowered
+
+Gain = tuple[int, int]  # (node index, cell) of a parameter-only wire along one atom
+Potential = tuple[tuple[Gain, int], ...]  # exponents of gains: X = Γ^e X' Γ^-e
+NONE: Potential = ()
+
+
+def _combine(a: Potential, b: Potential, sign: int = 1) -> Potential:
+    if not b:
+        return a
+    total = Counter(dict(a))
+    for gain, e in b:
+        total[gain] += sign * e
+    return tuple(sorted((g, e) for g, e in total.items() if e))
+
+
+@dataclass
+class Bond:
+    """A class of unknowns that are one matrix; constraints carry the potential where they hold."""
+
+    size: int
+    rigid: bool = False
+    indexed: frozenset[Axis] = frozenset()
+    skew: set[Potential] = field(default_factory=set)
+    ones: set[Potential] = field(default_factory=set)
+    pairs: dict[tuple[tuple[int, int], ...], Potential] = field(default_factory=dict)
+    needs: set[Axis] = field(default_factory=set)  # must be indexed by these, for a gain is
+
+
+@dataclass(frozen=True)
+class Member:
+    """An unknown of a bond on a parameter: X acts as Γ^e X Γ^-e, or as its dual."""
+
+    source: p.Source
+    cell: int
+    atom: int
+    dual: bool
+    potential: Potential
+
+
+class Matrices:
+    """The relations among all unknown matrices of a lowered graph."""
+
+    def __init__(self, lowered: Lowered) -> None:
+        """Read every instance of every primitive once."""
+        self.lowered = lowered
+        self._start: list[list[int]] = []
+        self._owner: list[tuple[Node, int, int]] = []
+        for node in lowered.nodes:
+            starts = []
+            for c, cell in enumerate(node.cells):
+                starts.append(len(self._owner))
+                self._owner.extend((node, c, a) for a in range(len(cell.atoms)))
+            self._start.append(starts)
+        n = len(self._owner)
+        self._parent = list(range(n))
+        self._weight: list[tuple[bool, Potential]] = [(False, NONE)] * n
+        self._bonds: list[Bond] = []
+        for node, c, a in self._owner:
+            atoms = node.cells[c].atoms
+            count = Counter(atoms)
+            indexed = frozenset(x for x in atoms if count[x] == 1 and x is not atoms[a])
+            self._bonds.append(Bond(atoms[a].size, indexed=indexed))
+        for node in lowered.nodes:
+            if isinstance(node, p.Source) and node.role != "parameter" and not node.zero:
+                for c, cell in enumerate(node.cells):
+                    for a in range(len(cell.atoms)):
+                        self._kill(self._start[node.index][c] + a)
+            for instance in node.instances():
+                self._read(node, instance)
+
+    # union-find --------------------------------------------------------------------------
+    def _find(self, v: int) -> tuple[int, bool, Potential]:
+        path = []
+        while self._parent[v] != v:
+            path.append(v)
+            v = self._parent[v]
+        dual, pot = False, NONE
+        for u in reversed(path):
+            d, e = self._weight[u]
+            # X_u = Γ^e D_d(X_parent): compose with what the parent is of the root.
+            pot = _combine(e, pot, -1 if d else 1)
+            dual ^= d
+            self._parent[u] = v
+            self._weight[u] = (dual, pot)
+        if not path:
+            return v, False, NONE
+        d, e = self._weight[path[0]]
+        return v, d, e
+
+    def _kill(self, v: int) -> None:
+        self._bonds[self._find(v)[0]].rigid = True
+
+    def _link(self, v: int, w: int, dual: bool, pot: Potential, indexed: frozenset[Axis]) -> None:
+        """Declare X_w = Γ^pot D_dual(X_v)."""
+        a, da, ea = self._find(v)
+        b, db, eb = self._find(w)
+        # X_w in terms of root a.
+        d1 = da ^ dual
+        e1 = _combine(pot, ea, -1 if dual else 1)
+        if a == b:
+            bond = self._bonds[a]
+            bond.indexed &= indexed
+            # Γ^e1 D_d1(X) = Γ^eb D_db(X)
+            if d1 == db:
+                if e1 != eb:
+                    bond.rigid = True
+            else:
+                # One side is dual: X = −Xᵀ up to the gains between; half a gain is not followed.
+                first, second = (e1, eb) if not d1 else (eb, e1)
+                total = _combine(first, second, -1)
+                if any(e % 2 for _, e in total):
+                    bond.rigid = True
+                else:
+                    bond.skew.add(tuple((g, -(e // 2)) for g, e in total))
+            return
+        # X_b = D_db(Γ^(e1−eb) D_d1(X_a)) = Γ^(±(e1−eb)) D_(db^d1)(X_a)
+        e = _combine(e1, eb, -1)
+        if db:
+            e = tuple((g, -k) for g, k in e)
+        self._parent[b] = a
+        self._weight[b] = (db ^ d1, e)
+        one, two = self._bonds[a], self._bonds[b]
+        one.rigid |= two.rigid or one.size != two.size
+        one.indexed &= two.indexed & indexed
+        one.needs |= two.needs
+        for pots, target in ((two.skew, one.skew), (two.ones, one.ones)):
+            target.update(self._transport(q, db ^ d1, e) for q in pots)
+        for pairs, q in two.pairs.items():
+            self._pair(one, pairs, self._transport(q, db ^ d1, e))
+
+    @staticmethod
+    def _transport(q: Potential, dual: bool, e: Potential) -> Potential:
+        """A constraint on Γ^q X_b, with X_b = Γ^e D(X_a), as one on Γ^q' X_a."""
+        total = _combine(q, e)
+        return tuple((g, -k) for g, k in total) if dual else total
+
+    @staticmethod
+    def _pair(bond: Bond, pairs: tuple[tuple[int, int], ...], q: Potential) -> None:
+        if bond.pairs.setdefault(pairs, q) != q:
+            bond.rigid = True
+
+    def _constrain(self, v: int) -> tuple[Bond, Potential]:
+        root, dual, e = self._find(v)
+        return self._bonds[root], tuple((g, -k) for g, k in e) if dual else e
+
+    # relations ---------------------------------------------------------------------------
+    def _var(self, port: Port, atom: int) -> int:
+        return self._start[port.node.index][port.cell] + atom
+
+    def _shared(self, a: Port, b: Port, but: set[Any]) -> frozenset[Axis]:
+        """Axes that index both ports under one label."""
+        mine = {n: x for n, x in zip(a.labels, a.node.cells[a.cell].atoms, strict=True)}
+        theirs = {n: x for n, x in zip(b.labels, b.node.cells[b.cell].atoms, strict=True)}
+        return frozenset(
+            x for n, x in mine.items() if n in theirs and n not in but and theirs[n] is x
+        )
+
+    def _same(
+        self, a: Port, b: Port, label: Any, dual: bool = False, pot: Potential = NONE
+    ) -> None:
+        v, w = a.labels.index(label), b.labels.index(label)
+        self._link(self._var(a, v), self._var(b, w), dual, pot, self._shared(a, b, {label}))
+
+    def _rigid(self, *ports: Port, label: Any = None) -> None:
+        for port in ports:
+            for i, name in enumerate(port.labels):
+                if label is None or name == label:
+                    self._kill(self._var(port, i))
+
+    def _read(self, node: Node, instance: Instance) -> None:
+        match node:
+            case p.Contract():
+                self._contract(node, instance)
+            case p.Normalise() | p.Centre() | p.Commute():
+                self._special(node, instance)
+            case p.Softmax() | p.Peak() | p.Order() | p.Entrywise() | p.Rigid() | p.Output():
+                self._rigid(*instance.inputs, instance.output)
+            case p.Pointwise() if node.slope is None:
+                self._rigid(*instance.inputs, instance.output)
+            case _:
+                self._transparent(instance)
+                if isinstance(node, p.Mix | p.Choice) and node.stiff:
+                    for name in instance.output.labels:
+                        if name[0] in node.stiff:
+                            self._rigid(instance.output, label=name)
+
+    def _transparent(self, instance: Instance) -> None:
+        out = instance.output
+        for port in instance.inputs:
+            if isinstance(port.node, p.Source) and port.node.zero:
+                continue
+            for name in port.labels:
+                if name in out.labels:
+                    self._same(port, out, name)
+                else:
+                    self._rigid(port, label=name)
+            for name in out.labels:
+                if name not in port.labels:
+                    self._rigid(out, label=name)
+
+    def _special(self, node: Node, instance: Instance) -> None:
+        (x,), y = instance.inputs, instance.output
+        dims = (node.dim,) if isinstance(node, p.Commute) else node.dims  # type: ignore[attr-defined]
+        for name in x.labels:
+            if name[0] not in dims:
+                if isinstance(node, p.Centre):
+                    self._same(x, y, name)
+                else:
+                    self._rigid(x, y, label=name)
+                continue
+            self._same(x, y, name)
+            bond, pot = self._constrain(self._var(x, x.labels.index(name)))
+            if isinstance(node, p.Commute):
+                pairs = node.inside(y.cell)
+                if pairs is None:
+                    bond.rigid = True
+                elif pairs:
+                    self._pair(bond, pairs, pot)
+                continue
+            if isinstance(node, p.Normalise):
+                bond.skew.add(pot)
+            if isinstance(node, p.Centre) or node.centred:  # type: ignore[attr-defined]
+                bond.ones.add(pot)
+
+    def _contract(self, node: p.Contract, instance: Instance) -> None:
+        out = instance.output
+        where: dict[Any, list[Port]] = {}
+        for port in instance.inputs:
+            for name in port.labels:
+                where.setdefault(name, []).append(port)
+        for name, ports in where.items():
+            inside = name in out.labels
+            if len(ports) == 2 and not inside:
+                self._same(ports[0], ports[1], name, dual=True)
+            elif len(ports) == 1 and inside:
+                self._same(ports[0], out, name)
+            elif len(ports) == 2 and inside and (gain := self._gain(ports)) is not None:
+                wire = ports[0] if ports[1].node.index == gain[0] else ports[1]
+                scale = ports[1] if wire is ports[0] else ports[0]
+                self._same(wire, out, name, pot=((gain, 1),))
+                bond, _ = self._constrain(self._var(out, out.labels.index(name)))
+                atoms = scale.node.cells[scale.cell].atoms
+                bond.needs |= {a for n, a in zip(scale.labels, atoms, strict=True) if n != name}
+                self._rigid_gain(scale, name)
+            else:
+                self._rigid(*ports, label=name)
+                if inside:
+                    self._rigid(out, label=name)
+
+        for name in out.labels:
+            if name not in where:
+                self._rigid(out, label=name)
+
+    def _rigid_gain(self, scale: Port, name: Any) -> None:
+        """No matrix acts on the gain itself: it is a diagonal."""
+        self._rigid(scale, label=name)
+
+    @staticmethod
+    def _gain(ports: list[Port]) -> Gain | None:
+        """A factor that no input reaches, while the other is a wire: a diagonal change of basis."""
+        still = [port for port in ports if not port.node.varies]
+        if len(still) != 1 or ports[0].node is ports[1].node:
+            return None
+        other = ports[0] if still[0] is ports[1] else ports[1]
+        if any(name not in other.labels for name in still[0].labels):
+            return None
+        return still[0].node.index, still[0].cell
+
+    # result ------------------------------------------------------------------------------
+    def bonds(self) -> list[tuple[Bond, list[Member]]]:
+        """The classes that act on parameters, each with its constraint brought to one potential."""
+        members: dict[int, list[tuple[p.Source, int, int, bool, Potential]]] = {}
+        for v, (node, c, a) in enumerate(self._owner):
+            if isinstance(node, p.Source) and node.role == "parameter":
+                root, dual, pot = self._find(v)
+                if not self._bonds[root].rigid:
+                    members.setdefault(root, []).append((node, c, a, dual, pot))
+        result = []
+        for root, found in members.items():
+            bond = self._bonds[root]
+            here = bond.skew | bond.ones | set(bond.pairs.values())
+            if len(here) > 1 or len(bond.pairs) > 1 or not bond.needs <= bond.indexed:
+                continue
+            base = here.pop() if here else NONE
+            acts = []
+            for source, c, a, dual, pot in found:
+                # X_root = Γ^-base X' Γ^base
+                moved = _combine(pot, base) if dual else _combine(pot, base, -1)
+                acts.append(Member(source, c, a, dual, moved))
+            result.append((bond, acts))
+        return result

@@ -1,0 +1,1 @@
+"""Lie algebras of symbolic size, and how they act on parameters."""

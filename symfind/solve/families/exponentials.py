@@ -1,0 +1,139 @@
+"""Shifts that become scales, and scales that become shifts: exponentials and logarithms.
+
+exp(x + t) = eᵗ exp x: where parameters can shift x, what comes out is as free to be scaled as a
+parameter is. log(e^λ x) = λ + log x: where parameters can take a shift back, what goes in is. Both
+are places at which scalings may end, besides the inputs and the outputs of the equations of
+`solve.scalings`; what is scaled there is shifted on the other side.
+"""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from symfind.algebra.axes import Sizes
+from symfind.graph import primitives as p
+from symfind.ops.lower import Lowered
+from symfind.solve.bonds.scalings import Anchor, Scaling
+from symfind.solve.families.family import Family, Moves, NullFamily, ScalingFamily, carry_out
+from symfind.solve.point.values import Environment
+from symfind.solve.transport.absorption import PLAIN, Plan
+from symfind.solve.transport.constants import Asked
+from symfind.solve.transport.flows import Flows
+from symfind.solve.transport.state import State, canonical
+
+
+def find_anchors(lowered: Lowered, flows: Flows) -> dict[int, frozenset[int]]:
+    """For every exponential or logarithm that may change a scale: the atoms that may index it."""
+    found: dict[int, frozenset[int]] = {}
+    for node in lowered.nodes:
+        if isinstance(node, p.Pointwise) and (node.growth or node.decades):
+            if len(node.cells) == 1:
+                for chosen in _subsets(len(node.cells[0].atoms)):
+                    if _plan(node, chosen, flows) is not None:
+                        found[node.index] = chosen
+                        break
+    return found
+
+
+def _subsets(n: int) -> Iterator[frozenset[int]]:
+    for k in range(min(n, 6), -1, -1):
+        yield from map(frozenset, itertools.combinations(range(n), k))
+
+
+def _plan(node: p.Pointwise, chosen: frozenset[int], flows: Flows) -> Plan | None:
+    """How parameters shift what goes into an exponential, or take back what a logarithm gives."""
+    state = _state(node, chosen)
+    if node.growth is None:
+        return flows.dispose(node, state, True, PLAIN)
+    (x,) = node.inputs
+    return flows.undo(x, state) if len(x.users) == 1 else None
+
+
+def _state(node: p.Pointwise, chosen: frozenset[int]) -> State:
+    cell = node.cells[0]
+    dims = []
+    for d, choice in enumerate(cell.choice):
+        which = frozenset(i for a, (dim, i) in enumerate(cell.places) if dim == d and a in chosen)
+        dims.append((choice, which))
+    return canonical(node, dims)
+
+
+@dataclass(frozen=True)
+class _End:
+    """One anchor of a scaling, and what parameters do there."""
+
+    anchor: Anchor
+    plan: Plan
+
+    def act(self, env: Environment, logs: Tensor, moves: Moves) -> Moves:
+        """Shift for a scale e^(exponent · logs)."""
+        node, exponent = self.anchor.node, self.anchor.exponent
+        rate = node.growth or node.decades
+        assert rate is not None
+        atoms = node.cells[0].atoms
+        order = sorted(range(logs.dim()), key=lambda d: self.anchor.places[d])
+        lengths = [1] * len(atoms)
+        for d, place in enumerate(self.anchor.places):
+            lengths[place] = logs.shape[d]
+        # Dimensions of which no atom varies stay of size one.
+        full, sizes = env.shape(node), [1] * len(node.axes)
+        block = logs.permute(order).reshape(lengths)
+        widths = list(lengths)
+        for a, (d, _) in enumerate(node.cells[0].places):
+            if any(lengths[b] > 1 for b, (e, _) in enumerate(node.cells[0].places) if e == d):
+                widths[a] = env.take(node, 0, block.new_zeros(full)).shape[a]
+                sizes[d] = full[d]
+        block = block.expand(widths).reshape(sizes)
+        if node.growth is None:
+            return carry_out(env, self.plan, exponent * rate * block, moves)
+        return carry_out(env, self.plan, -exponent / rate * block, moves)
+
+
+def anchored(scaling: Scaling, flows: Flows) -> Family | None:
+    """The family of a scaling that ends in exponentials or logarithms; None where it cannot."""
+    ends = []
+    for anchor in scaling.anchors:
+        plan = _plan(anchor.node, frozenset(anchor.places), flows)
+        if plan is None or len(anchor.places) != len(scaling.indexed):
+            return None
+        ends.append(_End(anchor, plan))
+    moved = (*(m.source for m in scaling.members), *(a.source for e in ends for a in e.plan))
+    sources = tuple(dict.fromkeys(moved))
+    scales = ScalingFamily(kind="scaling", sources=sources, scaling=scaling)
+
+    def width(sizes: Sizes | None) -> int:
+        return scales.count(sizes)
+
+    def build(env: Environment, c: Tensor) -> Moves:
+        moves = scales.direction(env, c)
+        for end in ends:
+            moves = end.act(env, scales.logs(env, c), moves)
+        return moves
+
+    def follow(env: Environment, c: Tensor, t: float) -> Moves:
+        """What is scaled grows exponentially, what is shifted for an exponential linearly."""
+        shifts: Moves = {}
+        for end in ends:
+            shifts = end.act(env, scales.logs(env, c), shifts)
+        return {
+            **{s: env.value(s) + t * d for s, d in shifts.items()},
+            **scales.flow(env, c, t),
+        }
+
+    if not sources:
+        return None
+    # The shift may pass weights that are scaled themselves; and what is both scaled and shifted
+    # does neither alone.
+    asked = Asked(flows.lowered)
+    env = Environment(asked)
+    for end in ends:
+        end.act(env, scales.logs(env, torch.ones(scales.count(), **env.like)), {})
+    passed = asked.asked | {a.source.key for e in ends for a in e.plan}
+    loose = any(m.source.key in passed for m in scaling.members)
+    return NullFamily(
+        kind="scaling", sources=sources, width=width, build=build, loose=loose, follow=follow,
+        scaled=tuple(dict.fromkeys(m.source for m in scaling.members)),
+    )  # fmt: skip

@@ -1,0 +1,381 @@
+"""Families of generators: a Lie algebra of symbolic size, and how it moves the parameters."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from symfind.algebra.axes import Axis, Sizes, extent, half
+from symfind.graph import primitives as p
+from symfind.solve.bonds.matrices import Bond, Member, Potential
+from symfind.solve.bonds.scalings import Scaling
+from symfind.solve.point.values import Environment
+from symfind.solve.transport.absorption import Action
+
+Moves = dict[p.Source, Tensor]
+
+
+@dataclass(eq=False, kw_only=True)
+class Family(ABC):
+    """A linear space of vector fields on parameter space.
+
+    `direction` is linear in the coefficients; `flow` follows it for a finite time.
+    """
+
+    kind: str
+    sources: tuple[p.Source, ...] = ()
+    approximate: bool = False
+
+    @abstractmethod
+    def count(self, sizes: Sizes | None = None) -> int:
+        """Number of coefficients: the dimension of the algebra."""
+
+    @abstractmethod
+    def direction(self, env: Environment, c: Tensor) -> Moves:
+        """The change of every parameter wire for coefficients `c` of shape [count]."""
+
+    def flow(self, env: Environment, c: Tensor, t: float) -> Moves:
+        """The wires after time t; exact for fields that are constant along their own flow."""
+        return {s: env.value(s) + t * d for s, d in self.direction(env, c).items()}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Parameters that are moved, in order, without repetition."""
+        moved = (*self.sources, *followers(self.sources))
+        return tuple(dict.fromkeys(s.key for s in moved))
+
+
+def followers(moved: Iterable[p.Source]) -> list[p.Source]:
+    """Wires that stay as they are, and whose parameters must therefore follow what moves."""
+    sources = list(moved)
+    found = dict.fromkeys(w for s in sources for w in s.followers if w.users)
+    return [w for w in found if w not in sources]
+
+
+def _accumulate(moves: Moves, source: p.Source, change: Tensor) -> None:
+    moves[source] = moves[source] + change if source in moves else change
+
+
+def carry_out(
+    env: Environment, actions: Iterable[Action], delta: Tensor, moves: Moves | None = None
+) -> Moves:
+    """What actions do about a perturbation, added to what moves already."""
+    moves = {} if moves is None else moves
+    for action in actions:
+        _accumulate(moves, action.source, action(env, delta).reshape(env.shape(action.source)))
+    return moves
+
+
+def _gains(env: Environment, potential: Potential, nodes: list, atoms: int) -> Tensor | None:
+    """Γ^e as a vector along the acted-on atom, with the indices of the gain before it."""
+    result = None
+    for (index, cell), e in potential:
+        node = nodes[index]
+        vector = env.take(node, cell, env.value(node)).pow(e)
+        result = vector if result is None else result * vector
+    return result
+
+
+@dataclass(eq=False, kw_only=True)
+class MatrixFamily(Family):
+    """A matrix algebra on one bond: gl, so, those that fix a vector, or rotate given pairs."""
+
+    bond: Bond
+    axis: Axis
+    indexed: tuple[Axis, ...]
+    members: list[Member]
+    nodes: list = field(repr=False)
+
+    @property
+    def type(self) -> str:
+        """Which algebra acts on the atom."""
+        skew, ones, pairs = bool(self.bond.skew), bool(self.bond.ones), bool(self.bond.pairs)
+        if pairs:
+            return "rotations" if skew else "complex"
+        if skew:
+            return "stabiliser" if ones else "orthogonal"
+        return "affine-stabiliser" if ones else "general"
+
+    def _width(self, sizes: Sizes | None) -> int:
+        return extent(self.axis, sizes)
+
+    def _pairs(self, sizes: Sizes | None) -> list[tuple[int, int]]:
+        (pairs,) = self.bond.pairs
+        n = self._width(sizes)
+        return _tied(self.axis, pairs, n)
+
+    def paired(self, sizes: Sizes | None = None) -> int:
+        """Number of rotating pairs."""
+        (pairs,) = self.bond.pairs
+        return paired(pairs, self.axis, self._width(sizes))
+
+    def single(self, sizes: Sizes | None = None) -> int:
+        """Dimension of one copy."""
+        n = self._width(sizes)
+        match self.type:
+            case "general":
+                return n * n
+            case "affine-stabiliser":
+                return (n - 1) ** 2
+            case "orthogonal":
+                return half(n * (n - 1))
+            case "stabiliser":
+                return half((n - 1) * (n - 2))
+        k = self.paired(sizes)
+        rest = n - 2 * k
+        if self.type == "rotations":
+            return k + half(rest * (rest - 1))
+        return 2 * k + rest * rest
+
+    def count(self, sizes: Sizes | None = None) -> int:
+        """Dimension of all copies."""
+        return self.single(sizes) * math.prod(extent(a, sizes) for a in self.indexed)
+
+    def matrix(self, env: Environment, c: Tensor) -> Tensor:
+        """The element as matrices of shape [*indexed, n, n]."""
+        n = self._width(env.sizes)
+        lead = [extent(a, env.sizes) for a in self.indexed]
+        c = c.reshape(*lead, self.single(env.sizes))
+        match self.type:
+            case "general":
+                return c.reshape(*lead, n, n)
+            case "orthogonal":
+                return _skew(c, n)
+            case "stabiliser" | "affine-stabiliser":
+                q = _complement_of_ones(n, env)
+                inner = (
+                    _skew(c, n - 1) if self.type == "stabiliser" else c.reshape(*lead, n - 1, n - 1)
+                )
+                return q @ inner @ q.T
+        pairs = self._pairs(env.sizes)
+        k = len(pairs)
+        x = c.new_zeros(*lead, n, n)
+        i = torch.tensor([a for a, _ in pairs], device=c.device)
+        j = torch.tensor([b for _, b in pairs], device=c.device)
+        turn = c[..., :k]
+        x[..., i, j], x[..., j, i] = -turn, turn
+        used = {a for pair in pairs for a in pair}
+        rest = torch.tensor([a for a in range(n) if a not in used], dtype=torch.long)
+        if self.type == "complex":
+            x[..., i, i] = x[..., j, j] = c[..., k : 2 * k]
+            block = c[..., 2 * k :].reshape(*lead, len(rest), len(rest))
+        else:
+            block = _skew(c[..., k:], len(rest))
+        if len(rest):
+            x[..., rest[:, None], rest[None, :]] = block
+        return x
+
+    def _act(self, env: Environment, member: Member, x: Tensor, block: Tensor) -> Tensor:
+        """Apply a matrix [*indexed, n, n] to the member's atom of a block."""
+        atoms = member.source.cells[member.cell].atoms
+        letters = "abcdefghijklmnop"[: len(atoms)]
+        if member.potential:
+            gain = _gains(env, member.potential, self.nodes, len(atoms))
+            assert gain is not None
+            x = x * gain.unsqueeze(-1) / gain.unsqueeze(-2)
+        old = letters[member.atom]
+        lead = "".join(letters[atoms.index(a)] for a in self.indexed)
+        new = letters.replace(old, "z")
+        return torch.einsum(f"{lead}z{old},{letters}->{new}", x, block)
+
+    def direction(self, env: Environment, c: Tensor) -> Moves:
+        """Every member moves by X, or by −Xᵀ."""
+        x = self.matrix(env, c)
+        moves: Moves = {}
+        for member in self.members:
+            value = env.take(member.source, member.cell, env.value(member.source))
+            y = -x.transpose(-1, -2) if member.dual else x
+            change = self._act(env, member, y, value)
+            _accumulate(moves, member.source, env.put(member.source, member.cell, change))
+        return moves
+
+    def flow(self, env: Environment, c: Tensor, t: float) -> Moves:
+        """Every member is multiplied by exp(tX), or by its inverse transpose."""
+        x = self.matrix(env, c)
+        return self.transform(
+            env, torch.matrix_exp(t * x), torch.matrix_exp(-t * x.transpose(-1, -2))
+        )
+
+    def transform(self, env: Environment, forth: Tensor, back: Tensor) -> Moves:
+        """Act with matrices of shape [*indexed, n, n], dual members with `back`."""
+        values: Moves = {}
+        for member in self.members:
+            whole = values.get(member.source, env.value(member.source))
+            block = env.take(member.source, member.cell, whole)
+            change = self._act(env, member, back if member.dual else forth, block) - block
+            values[member.source] = env.put(member.source, member.cell, change, onto=whole)
+        return values
+
+
+def _skew(c: Tensor, n: int) -> Tensor:
+    x = c.new_zeros(*c.shape[:-1], n, n)
+    i, j = torch.triu_indices(n, n, 1)
+    x[..., i, j] = c
+    return x - x.transpose(-1, -2)
+
+
+def _complement_of_ones(n: int, env: Environment) -> Tensor:
+    """Orthonormal columns orthogonal to the all-ones vector (Helmert)."""
+    q = torch.zeros(n, n - 1, **env.like)
+    for k in range(1, n):
+        q[:k, k - 1] = 1.0
+        q[k, k - 1] = -float(k)
+    return q / q.norm(dim=0)
+
+
+@dataclass(eq=False, kw_only=True)
+class ScalingFamily(Family):
+    """One positive scale for every value of some indices."""
+
+    scaling: Scaling
+
+    def _sizes(self, sizes: Sizes | None) -> list[int]:
+        result = []
+        for axis, pairs in zip(self.scaling.indexed, self.scaling.ties, strict=True):
+            n = extent(axis, sizes)
+            result.append(n if pairs is None else n - paired(pairs, axis, n))
+        return result
+
+    def count(self, sizes: Sizes | None = None) -> int:
+        """One for every value of the indices, tied pairs once."""
+        return math.prod(self._sizes(sizes))
+
+    def logs(self, env: Environment, c: Tensor) -> Tensor:
+        """Logarithms of the scales, one for every value of the indices."""
+        c = c.reshape(self._sizes(env.sizes))
+        for d, (axis, pairs) in enumerate(
+            zip(self.scaling.indexed, self.scaling.ties, strict=True)
+        ):
+            if pairs is not None:
+                n = extent(axis, env.sizes)
+                second = {j: i for i, j in _tied(axis, pairs, n)}
+                firsts = [i for i in range(n) if i not in second]
+                index = [firsts.index(second.get(i, i)) for i in range(n)]
+                c = c.index_select(d, torch.tensor(index, device=c.device))
+        return c
+
+    def _factors(self, env: Environment, c: Tensor) -> list[tuple[p.Source, int, Tensor]]:
+        logs = self.logs(env, c)
+        result = []
+        for follower in self.scaling.members:
+            atoms = follower.source.cells[follower.cell].atoms
+            order = sorted(range(logs.dim()), key=lambda d: follower.places[d])
+            shape = [1] * len(atoms)
+            for d, place in enumerate(follower.places):
+                shape[place] = logs.shape[d]
+            log = follower.exponent * logs.permute(order).reshape(shape)
+            result.append((follower.source, follower.cell, log))
+        return result
+
+    def direction(self, env: Environment, c: Tensor) -> Moves:
+        """Every member times its exponent."""
+        moves: Moves = {}
+        for source, cell, log in self._factors(env, c):
+            block = env.take(source, cell, env.value(source))
+            _accumulate(moves, source, env.put(source, cell, block * log))
+        return moves
+
+    def flow(self, env: Environment, c: Tensor, t: float) -> Moves:
+        """Every member times exp(t · exponent)."""
+        values: Moves = {}
+        for source, cell, log in self._factors(env, c):
+            whole = values.get(source, env.value(source))
+            block = env.take(source, cell, whole)
+            change = block * torch.expm1(t * log)
+            values[source] = env.put(source, cell, change, onto=whole)
+        return values
+
+
+def paired(pairs: tuple[tuple[int, int], ...], axis: Axis, n: Any) -> Any:
+    """Number of pairs when the axis has size n: all coordinates are paired, or the same few."""
+    if not isinstance(n, int):
+        return n / 2 if 2 * len(pairs) == axis.size else len(pairs)
+    if n == axis.size:
+        return len(pairs)
+    return n // 2 if 2 * len(pairs) == axis.size else (n - 1) // 2
+
+
+def _tied(axis: Axis, pairs: tuple[tuple[int, int], ...], n: int) -> list[tuple[int, int]]:
+    """The pairs at size n: on a twin their positions do not matter."""
+    if n == axis.size:
+        return list(pairs)
+    k = paired(pairs, axis, n)
+    return [(i, i + k) for i in range(k)]
+
+
+@dataclass(eq=False, kw_only=True)
+class ShiftFamily(Family):
+    """Something added to one parameter wire, and the actions of others that take it back.
+
+    The coefficients are indexed by `free` atoms of one block of the seed (all blocks where `cell`
+    is None, then constant along what is not free).
+    """
+
+    seed: p.Source
+    cell: int | None
+    free: tuple[int, ...]
+    actions: tuple[Action, ...] = ()
+    loose: bool = False  # the field changes along its own flow
+
+    @property
+    def whole(self) -> bool:
+        """Whether any change of the block is in the family."""
+        return self.cell is not None and len(self.free) == len(self.seed.cells[self.cell].atoms)
+
+    def _shape(self, sizes: Sizes | None) -> list[int]:
+        if self.cell is None:
+            return [extent(self.seed.axes[d], sizes) for d in self.free]
+        atoms = self.seed.cells[self.cell].atoms
+        return [extent(atoms[i], sizes) for i in self.free]
+
+    def count(self, sizes: Sizes | None = None) -> int:
+        """One coefficient for every value of the free indices."""
+        return math.prod(self._shape(sizes))
+
+    def _delta(self, env: Environment, c: Tensor) -> Tensor:
+        """The perturbation, of size one along whole dimensions where it is constant."""
+        shape = self._shape(env.sizes)
+        if self.cell is None:
+            full = [1] * len(self.seed.axes)
+            for d, n in zip(self.free, shape, strict=True):
+                full[d] = n
+            return c.reshape(full)
+        atoms = self.seed.cells[self.cell].atoms
+        spread = [extent(a, env.sizes) if i in self.free else 1 for i, a in enumerate(atoms)]
+        block = c.reshape(spread).expand([extent(a, env.sizes) for a in atoms])
+        return env.put(self.seed, self.cell, block.contiguous())
+
+    def direction(self, env: Environment, c: Tensor) -> Moves:
+        """The seed moves by the coefficients; the others take that back."""
+        delta = self._delta(env, c)
+        moves: Moves = {self.seed: delta.expand(env.shape(self.seed)).clone()}
+        return carry_out(env, self.actions, delta, moves)
+
+
+@dataclass(eq=False, kw_only=True)
+class NullFamily(Family):
+    """Directions built from a null space or a relation: see `solve.reach` and `solve.blind`."""
+
+    width: object  # (sizes) -> int
+    build: object  # (env, c) -> Moves
+    loose: bool = False
+    slices: bool = False  # other families may act on nothing but what this one does
+    piecewise: bool = False  # its dimension depends on which of several sizes is the smallest
+    scaled: tuple[p.Source, ...] = ()  # what is multiplied, where the rest is shifted for it
+    follow: object = None  # (env, c, t) -> Moves: the flow, where it is known
+
+    def count(self, sizes: Sizes | None = None) -> int:
+        """As given."""
+        return self.width(sizes)  # type: ignore[operator]
+
+    def direction(self, env: Environment, c: Tensor) -> Moves:
+        """As given."""
+        return self.build(env, c)  # type: ignore[operator]
+
+    def flow(self, env: Environment, c: Tensor, t: float) -> Moves:
+        """As given, else along a straight line."""
+        return self.follow(env, c, t) if self.follow else super().flow(env, c, t)  # type: ignore[operator]

@@ -1,0 +1,119 @@
+"""Which forms of each parameter may be added at will: the seeds of additive perturbations."""
+
+import itertools
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from symfind.algebra.axes import Sizes, branches
+from symfind.graph import primitives as p
+from symfind.ops.lower import Lowered
+from symfind.solve.families.family import NullFamily, ShiftFamily
+from symfind.solve.point.values import Environment
+from symfind.solve.transport.absorption import LEANING, NEVER, PLAIN
+from symfind.solve.transport.flows import Flows
+from symfind.solve.transport.state import ARBITRARY, CONSTANT, State, canonical
+
+MOST_FORMS = 64
+
+
+def shift_families(lowered: Lowered, flows: Flows) -> list[ShiftFamily | NullFamily]:
+    """All seeds that die, and all that others take back."""
+    result: list[ShiftFamily | NullFamily] = []
+    for sources in lowered.parameters.values():
+        for source in sources:
+            result.extend(_of(source, flows))
+            rows = _unread_rows(source)
+            if rows is not None:
+                result.append(rows)
+    return result
+
+
+def _of(source: p.Source, flows: Flows) -> Iterator[ShiftFamily]:
+    done: dict[tuple[int | None, int], list[frozenset[int]]] = {}
+    for cell, free, state in _forms(source):
+        chosen = frozenset(free)
+        for absorb in (NEVER, PLAIN, LEANING):
+            if any(
+                chosen <= earlier
+                for mode in range(absorb + 1)
+                for earlier in done.get((cell, mode), [])
+            ):
+                continue
+            plan = flows.dispose(source, state, True, absorb)
+            if plan is None:
+                continue
+            done.setdefault((cell, absorb), []).append(chosen)
+            if flows.unread(source, state):
+                kind = "inert"
+            else:
+                kind = "parallel" if plan else "shift"
+            moved = (source, *dict.fromkeys(a.source for a in plan))
+            yield ShiftFamily(
+                kind=kind,
+                sources=moved,
+                seed=source,
+                cell=cell,
+                free=tuple(free),
+                actions=plan,
+                loose=any(a.loose for a in plan),
+            )
+
+
+def _forms(source: p.Source) -> Iterator[tuple[int | None, list[int], State]]:
+    """Blocks and the atoms along which a perturbation varies, the largest first."""
+    for c, cell in enumerate(source.cells):
+        n = len(cell.atoms)
+        sets = [s for k in range(n, -1, -1) for s in itertools.combinations(range(n), k)]
+        if len(sets) > MOST_FORMS:
+            sets = [s for s in sets if len(s) in (n, n - 1, 0)]
+        for free in sets:
+            dims = []
+            for d, choice in enumerate(cell.choice):
+                which = frozenset(
+                    i for a, (dim, i) in enumerate(cell.places) if dim == d and a in free
+                )
+                dims.append((choice, which))
+            yield c, list(free), canonical(source, dims)
+    if len(source.cells) > 1:
+        rank = range(len(source.axes))
+        split = [d for d in rank if len(branches(source.axes[d])) > 1]
+        for k in range(len(source.axes) - 1, -1, -1):
+            for free in itertools.combinations(rank, k):
+                if any(d not in free for d in split):
+                    state = [ARBITRARY if d in free else CONSTANT for d in rank]
+                    yield None, list(free), canonical(source, state)
+
+
+def _unread_rows(source: p.Source) -> NullFamily | None:
+    """Rows of a table that its constant look-ups never read."""
+    takes = [u for u in source.users if isinstance(u, p.Take)]
+    if not takes or len(takes) != len(source.users) or len({u.dim for u in takes}) != 1:
+        return None
+    dim = takes[0].dim
+    read: set[int] = set()
+    for take in takes:
+        value = take.picks.value() if isinstance(take.picks, p.Source) else None
+        if value is None:
+            return None
+        read |= set(value.reshape(-1).tolist())
+    n = source.axes[dim].size
+    rows = [i for i in range(n) if i not in read and i - n not in read]
+    if not rows:
+        return None
+    rest = math.prod(a.size for d, a in enumerate(source.axes) if d != dim)
+
+    def width(sizes: Sizes | None) -> int:
+        # On a twin the table has other rows: these directions touch nothing else, and are left out.
+        return len(rows) * rest if sizes is None else 0
+
+    def build(env: Environment, c: Tensor) -> dict[p.Source, Tensor]:
+        shape = list(env.shape(source))
+        whole = torch.zeros(shape, **env.like)
+        shape[dim] = len(rows)
+        index = torch.tensor(rows, device=whole.device)
+        return {source: whole.index_copy(dim, index, c.reshape(shape))}
+
+    return NullFamily(kind="inert", sources=(source,), width=width, build=build)

@@ -1,0 +1,1 @@
+"""A point in parameter space, and what is evaluated there."""

@@ -1,0 +1,101 @@
+"""A point in parameter space, where families are turned into changes of named tensors."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from symfind.algebra.axes import Sizes
+from symfind.graph import primitives as p
+from symfind.solve.families.family import Family, followers
+from symfind.solve.point.values import Environment
+
+
+class _Changes(dict[str, Tensor]):
+    """Changes of parameters by name, zero (made when asked for) where nothing changes."""
+
+    def __init__(self, theta: Mapping[str, Tensor], changes: Mapping[str, Tensor]) -> None:
+        super().__init__(changes)
+        self._theta = theta
+
+    def __missing__(self, name: str) -> Tensor:
+        return torch.zeros_like(self._theta[name])
+
+    def values(self):  # type: ignore[no-untyped-def]
+        return super().values() or self._theta.values()
+
+
+class _Tangent(Environment):
+    """Changes of wires for changes of parameters: constants do not change."""
+
+    def _shifted(self, node: p.Source, value: Tensor, sign: float) -> Tensor:
+        return value
+
+
+@dataclass(eq=False)
+class Point:
+    """Parameters at which families are evaluated, with their conversion from wires to names."""
+
+    theta: Mapping[str, Tensor]
+    sizes: Sizes | None = None
+    constants: Mapping[str, Tensor] | None = None
+
+    def environment(self) -> Environment:
+        """Values at this point."""
+        return Environment(self.theta, self.sizes, self.constants)
+
+    def direction(
+        self, family: Family, c: Tensor, env: Environment | None = None
+    ) -> dict[str, Tensor]:
+        """Changes of parameters by name: wires that carry an offset take its change along."""
+        env = env or self.environment()
+        moves = family.direction(env, c.to(env.like["device"]))
+        plain = {s.key: env.restored(s, d) for s, d in moves.items() if s.offset is None}
+        result = dict(plain)
+        for source, change in moves.items():
+            if source.offset is not None:
+                result[source.key] = env.restored(source, change + self._drift(source, plain))
+        for follower in followers(moves):
+            result[follower.key] = env.restored(follower, self._drift(follower, plain))
+        return result
+
+    def _drift(self, source: p.Source, plain: Mapping[str, Tensor]) -> Tensor:
+        """The change of an offset: it is linear in the one parameter that it depends on."""
+        assert source.offset is not None
+        changes = _Changes(self.theta, plain)
+        return _Tangent(changes, self.sizes, self.constants).value(source.offset)
+
+    def flow(self, family: Family, c: Tensor, t: float) -> dict[str, Tensor]:
+        """Parameters after time t."""
+        if getattr(family, "loose", False):
+            return self._integrate(family, c, t)
+        env = self.environment()
+        values = family.flow(env, c.to(env.like["device"]), t)
+        result = {s.key: env.parameter(s, v) for s, v in values.items() if s.offset is None}
+        after = Environment({**self.theta, **result}, self.sizes, self.constants)
+        for source, value in values.items():
+            if source.offset is not None:
+                result[source.key] = after.parameter(source, value)
+        for follower in followers(values):
+            result[follower.key] = after.parameter(follower, env.value(follower))
+        return result
+
+    def _integrate(self, family: Family, c: Tensor, t: float, steps: int = 4) -> dict[str, Tensor]:
+        """Runge–Kutta of order four: for fields that change along their own flow."""
+        here = dict(self.theta)
+        h = t / steps
+
+        def field_at(offset: dict[str, Tensor], scale: float) -> dict[str, Tensor]:
+            moved = {**here, **{k: here[k] + scale * d for k, d in offset.items()}}
+            return Point(moved, self.sizes, self.constants).direction(family, c)
+
+        touched: set[str] = set()
+        for _ in range(steps):
+            k1 = field_at({}, 0.0)
+            k2 = field_at(k1, h / 2)
+            k3 = field_at(k2, h / 2)
+            k4 = field_at(k3, h)
+            touched |= set(k1)
+            here.update({k: here[k] + h / 6 * (k1[k] + 2 * k2[k] + 2 * k3[k] + k4[k]) for k in k1})
+        return {k: here[k] for k in touched}

@@ -1,0 +1,43 @@
+"""A family bound to a model: a generator that can be sampled and applied to weights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from symfind.solve.families.family import Family
+from symfind.solve.point.evaluate import Point
+
+
+@dataclass(frozen=True)
+class BoundGenerator:
+    """A generator of the model's symmetry group, ready to act on its parameters by name.
+
+    Attributes:
+        id: as in the report.
+        family: what acts.
+        constants: values of buffers by name, where the traced ones are not those of the model.
+    """
+
+    id: str
+    family: Family
+    constants: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the tensors that move."""
+        return self.family.names
+
+    def coefficients(self, rng: torch.Generator) -> Tensor:
+        """A random element of the algebra, shape [count]."""
+        n = self.family.count()
+        return torch.randn(n, generator=rng, dtype=torch.float64) / max(n, 1) ** 0.5
+
+    def direction(self, theta: Mapping[str, Tensor], c: Tensor) -> dict[str, Tensor]:
+        """The vector field at theta: changes of the tensors that move, in their shapes."""
+        return Point(theta, None, self.constants).direction(self.family, c)
+
+    def flow(self, theta: Mapping[str, Tensor], c: Tensor, t: float) -> dict[str, Tensor]:
+        """exp(tX) theta, on the tensors that move."""
+        return Point(theta, None, self.constants).flow(self.family, c, t)

@@ -1,0 +1,209 @@
+"""Values of parameter-only wires at a point, at the model's own sizes or at shrunken ones."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from symfind.algebra.axes import Sizes, extent, positions
+from symfind.graph import primitives as p
+from symfind.graph.primitives import Node
+from symfind.trace.graph import Op, replace
+from symfind.trace.kernels import run
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+class Environment:
+    """A point in parameter space: tensors by name, sizes of the atomic indices, values on demand.
+
+    With `sizes` the point is on a twin: constants and unknown functions take generic values, for
+    only the rank of what is built there matters.
+    """
+
+    def __init__(
+        self,
+        theta: Mapping[str, Tensor],
+        sizes: Sizes | None = None,
+        constants: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        """Take the parameters by name; `constants` replaces the values of buffers by name."""
+        self.theta = theta
+        self.sizes = sizes
+        self.constants = constants or {}
+        self._values: dict[int, Tensor] = {}
+        self._ops: dict[int, Any] = {}
+        first = next(iter(theta.values()), torch.zeros((), dtype=torch.float64))
+        self.like: dict[str, Any] = {"dtype": first.dtype, "device": first.device}
+
+    def shape(self, node: Node) -> tuple[int, ...]:
+        """The shape of a wire here."""
+        return tuple(extent(a, self.sizes) for a in node.axes)
+
+    def value(self, node: Node) -> Tensor:
+        """The value of a wire that no input reaches."""
+        if id(node) not in self._values:
+            self._values[id(node)] = self._evaluate(node)
+        return self._values[id(node)]
+
+    def _evaluate(self, node: Node) -> Tensor:
+        if isinstance(node, p.Source):
+            return self._source(node)
+        if self.sizes is None and node.result_of is not None:
+            return self.arranged(node, self._op(node.result_of))
+        if isinstance(node, p.Moved):
+            return node.make(self)
+        values = [self.value(x) for x in node.inputs]
+        match node:
+            case p.Permute():
+                return values[0].permute(node.order)
+            case p.View():
+                return values[0].reshape(self.shape(node))
+            case p.Expand():
+                return values[0].expand(self.shape(node))
+            case p.Narrow():
+                return values[0].narrow(node.dim, self.start(node), self.shape(node)[node.dim])
+            case p.Join():
+                return torch.cat(values, node.dim)
+            case p.Add():
+                total = sum(s * v for s, v in zip(node.signs, values, strict=True))
+                assert isinstance(total, Tensor)
+                return total.expand(self.shape(node))
+            case p.Contract():
+                return einsum(values, node.labels, node.out)
+            case p.Pointwise() if node.slope is not None and node.slope == node.slope:
+                return node.slope * values[0]
+            case p.Pointwise() if node.apply is not None:
+                return node.apply(values[0])
+        if self.sizes is None:
+            raise LookupError(f"no value for {node.op}")
+        return self._generic(node)
+
+    def _source(self, node: p.Source) -> Tensor:
+        if node.role == "parameter":
+            return self._shifted(node, self.arranged(node, self.theta[node.key]), -1.0)
+        if node.make is not None:
+            return node.make(self)
+        if node.zero and node.compute is None:
+            return torch.zeros(self.shape(node), **self.like)
+        if self.sizes is not None:
+            return self._generic(node)
+        found = self.constants.get(node.key) if node.key else None
+        if found is None:
+            found = node.value()
+        if found is None:
+            raise LookupError(f"the value of {node.key or node.op} is not known")
+        return self.arranged(node, found.to(**self.like))
+
+    def _shifted(self, node: p.Source, value: Tensor, sign: float) -> Tensor:
+        for shift in (node.offset, node.origin):
+            if shift is not None:
+                value = value + sign * self.value(shift)
+        return value
+
+    def parameter(self, node: p.Source, value: Tensor) -> Tensor:
+        """The parameter of a wire, where the wire has the given value."""
+        return self.restored(node, self._shifted(node, value, 1.0))
+
+    def _op(self, op: Op) -> Any:
+        if id(op) not in self._ops:
+            if op.target == "parameter" and op.trainable:
+                value: Any = self.theta[op.key]
+            elif not op.trainable:
+                value = self.constants.get(op.key) if op.key else None
+                value = op.value() if value is None else value
+                if value is None:
+                    raise LookupError(f"the value of {op.name} is not known")
+                value = value.to(self.like["device"])
+            else:
+                args, kwargs = replace(op.args, self._op), replace(op.kwargs, self._op)
+                value = run(op, args, kwargs, self.like["device"])
+            self._ops[id(op)] = value
+        return self._ops[id(op)]
+
+    def _generic(self, node: Node) -> Tensor:
+        generator = torch.Generator().manual_seed(node.index)
+        value = torch.rand(self.shape(node), generator=generator, dtype=torch.float64)
+        return (value + 0.5).to(**self.like)
+
+    def start(self, node: p.Narrow) -> int:
+        """Where a range begins, at these sizes."""
+        if self.sizes is None:
+            return node.start
+        large = node.inputs[0].axes[node.dim]
+        for choice, begin in p.begins(large, None).items():
+            if begin == node.start:
+                return p.begins(large, self.sizes)[choice]
+        raise LookupError("a range that begins inside a block")
+
+    # coordinates -------------------------------------------------------------------------
+    def arranged(self, node: Node, tensor: Tensor) -> Tensor:
+        """A traced tensor in the coordinates of its wire; on a twin there are no others."""
+        if self.sizes is None:
+            for dim, order in node.orders.items():
+                tensor = tensor.index_select(dim, torch.tensor(order, device=tensor.device))
+        return tensor
+
+    def restored(self, node: Node, tensor: Tensor) -> Tensor:
+        """A tensor in the coordinates of a wire as a traced one."""
+        if self.sizes is None:
+            for dim, order in node.orders.items():
+                back = torch.argsort(torch.tensor(order, device=tensor.device))
+                tensor = tensor.index_select(dim, back)
+        return tensor
+
+    # blocks of tensors -------------------------------------------------------------------
+    def take(self, node: Node, cell: int, tensor: Tensor) -> Tensor:
+        """One block of a tensor with this wire's shape, with one dimension per atom."""
+        block = node.cells[cell]
+        shape = [extent(a, self.sizes) for a in block.atoms]
+        if len(node.cells) == 1:
+            return tensor.reshape(shape)
+        for dim, (axis, choice) in enumerate(zip(node.axes, block.choice, strict=True)):
+            tensor = tensor.index_select(dim, self.places(axis, choice))
+        return tensor.reshape(shape)
+
+    def put(self, node: Node, cell: int, block: Tensor, onto: Tensor | None = None) -> Tensor:
+        """A tensor of this wire's shape that holds a block, zero elsewhere (or added `onto`)."""
+        shape = self.shape(node)
+        if len(node.cells) == 1:
+            whole = block.reshape(shape)
+            return whole if onto is None else onto + whole
+        lengths = []
+        index = []
+        for axis, choice in zip(node.axes, node.cells[cell].choice, strict=True):
+            index.append(self.places(axis, choice))
+            lengths.append(len(index[-1]))
+        whole = torch.zeros(shape, **self.like) if onto is None else onto
+        grid = torch.meshgrid(*index, indexing="ij")
+        return whole.index_put(grid, block.reshape(lengths), accumulate=True)
+
+    def places(self, axis: Any, choice: tuple[int, ...]) -> Tensor:
+        """Flat positions of one block along a dimension."""
+        flat = positions(axis, choice, self.sizes).reshape(-1)
+        return torch.as_tensor(flat, device=self.like["device"])
+
+
+def known_value(node: Node) -> Tensor | None:
+    """The value of a wire that only constants reach, None where it is not known."""
+    try:
+        return Environment({}).value(node)
+    except LookupError:
+        return None
+
+
+def einsum(values: list[Tensor], labels: Any, out: Any) -> Tensor:
+    """Contraction with arbitrary hashable labels; labels missing everywhere give size one."""
+    names: dict[Any, str] = {}
+
+    def spell(name: Any) -> str:
+        return names.setdefault(name, _LETTERS[len(names)])
+
+    terms = ["".join(spell(n) for n in own) for own in labels]
+    present = [n for n in out if n in names]
+    result = torch.einsum(",".join(terms) + "->" + "".join(names[n] for n in present), *values)
+    for at, name in enumerate(out):
+        if name not in names:
+            result = result.unsqueeze(at)
+    return result

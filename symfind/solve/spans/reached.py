@@ -1,0 +1,287 @@
+"""Affine spans of wires: of what a wire can be along one dimension, whatever the other indices.
+
+Linear maps carry a span on, sums add spans, concatenations unite them; a division by a norm keeps
+what goes through the origin. A span is only ever too large, so that its relations hold.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from symfind.algebra.axes import Sizes, extent, least, positive
+from symfind.graph import primitives as p
+from symfind.graph.primitives import Node
+from symfind.solve.bonds.linear import Linear, complement, linears, orthonormal
+from symfind.solve.point.values import Environment
+from symfind.solve.spans.indices import Still, spots
+from symfind.solve.spans.relations import Relations
+from symfind.solve.transport.state import groups
+
+Vector = Callable[[Environment], Tensor]
+
+
+@dataclass(frozen=True)
+class Reached:
+    """The affine span of a wire along one dimension of size n.
+
+    Attributes:
+        rank: its dimension, by the sizes; never too small.
+        basis: columns [n, rank or less].
+        offset: [n], None for zero.
+        plain: whether all that is known of it is a relation of the wire itself.
+    """
+
+    rank: Callable[[Sizes | None], int]
+    basis: Vector
+    offset: Vector | None = None
+    plain: bool = False
+
+
+def through_origin(span: Reached) -> Reached:
+    """The smallest linear span that holds an affine one."""
+    if span.offset is None:
+        return span
+    rank, basis, offset = span.rank, span.basis, span.offset
+
+    def wider(env: Environment) -> Tensor:
+        return torch.cat([basis(env), offset(env)[:, None]], 1)
+
+    return Reached(lambda sizes: rank(sizes) + 1, wider)
+
+
+class Spans:
+    """Spans of the wires of a lowered graph, each derived once."""
+
+    def __init__(self, relations: Relations) -> None:
+        """Nothing is computed until asked."""
+        self.relations = relations
+        self.still = Still()
+        self._known: dict[tuple[int, int], Reached | None] = {}
+
+    def reached(self, node: Node, dim: int) -> Reached | None:
+        """The span of a wire along one dimension, None where it is everything."""
+        key = (node.index, dim)
+        if key not in self._known:
+            span = self._derive(node, dim)
+            if span is None or span.rank(None) >= node.axes[dim].size:
+                span = self._related(node, dim)
+            self._known[key] = span
+        return self._known[key]
+
+    def _related(self, node: Node, dim: int) -> Reached | None:
+        """What satisfies a relation κ·w = c: the complement of κ, from the point κᵀ (κ κᵀ)⁻¹ c."""
+        found = [r for r in self.relations.of(node) if r.dims == (dim,)]
+        if not found or node.axes[dim].size == 1:
+            return None
+        relation, axis = found[0], node.axes[dim]
+
+        def rank(sizes: Sizes | None) -> int:
+            return positive(extent(axis, sizes) - relation.count(sizes))
+
+        def basis(env: Environment) -> Tensor:
+            return complement(relation.vector(env).T, rank(env.sizes))
+
+        def offset(env: Environment) -> Tensor:
+            kappa = relation.vector(env)
+            return kappa.T @ torch.linalg.solve(kappa @ kappa.T, relation.constant(env))
+
+        return Reached(rank, basis, None if relation.zero else offset, plain=True)
+
+    def _derive(self, node: Node, dim: int) -> Reached | None:
+        if node.axes[dim].size == 1:
+            return None
+        mapped = [
+            self._mapped(layer, node, dim)
+            for layer in linears(node)
+            if layer.names == (node.out[dim],)  # type: ignore[attr-defined]
+        ]
+        if not node.varies:
+            mapped.append(self._table(node, dim))
+        if mapped:
+            return min(mapped, key=lambda span: span.rank(None))
+        match node:
+            case p.Contract() if len(node.inputs) == 2 and not node.windows:
+                return self._product(node, dim)
+            case p.Add():
+                return self._sum(node, dim)
+            case p.Permute():
+                return self.reached(node.inputs[0], node.order[dim])
+            case p.View():
+                for ins, outs in groups(node.inputs[0].axes, node.axes):
+                    if outs == [dim] and len(ins) == 1:
+                        return self.reached(node.inputs[0], ins[0])
+            case p.Expand():
+                return self._wide(node, node.inputs[0], dim)
+            case p.Narrow() if node.dim != dim:
+                return self.reached(node.inputs[0], dim)
+            case p.Take():
+                new = len(node.axes) - len(node.inputs[0].axes) + 1
+                if not node.dim <= dim < node.dim + new:
+                    below = dim if dim < node.dim else dim - new + 1
+                    return self.reached(node.inputs[0], below)
+            case p.Join() if node.dim != dim:
+                return _together(node, dim, [self.reached(x, dim) for x in node.inputs])
+            case p.Choice() if dim not in node.stiff:
+                return _together(node, dim, [self._wide(node, x, dim) for x in node.inputs])
+            case p.Pointwise() if node.slope is not None:
+                return self._stretched(node, dim, node.slope)
+            case p.Normalise() if dim in node.dims and (not node.centred or node.dims == (dim,)):
+                return self._normed(node, dim)
+            case p.Mix() if not isinstance(node, p.Peak | p.Order):
+                left = [d for d in range(len(node.inputs[0].axes))
+                        if not (node.drop and d in node.dims)]  # fmt: skip
+                if left[dim] not in node.dims and dim not in node.stiff:
+                    span = self.reached(node.inputs[0], left[dim])
+                    return span if span is None or node.unit == 1.0 else through_origin(span)
+        return None
+
+    def _wide(self, node: Node, x: Node, dim: int) -> Reached | None:
+        """The span of an operand that is broadcast, where it is not so along the dimension."""
+        below = dim - len(node.axes) + len(x.axes)
+        if below < 0 or x.axes[below].size != node.axes[dim].size:
+            return None
+        return self.reached(x, below)
+
+    def _table(self, node: Node, dim: int) -> Reached:
+        """The rows of a wire that no input reaches: as many as its other indices have values."""
+        still = self.still.along(node)
+        rows = [a for s, a in spots(node).items() if s[0] != dim and s not in still]
+        axis = node.axes[dim]
+
+        def rank(sizes: Sizes | None) -> int:
+            return least(extent(axis, sizes), math.prod(extent(a, sizes) for a in rows) - 1)
+
+        def values(env: Environment) -> Tensor:
+            value = env.value(node).movedim(dim, 0)
+            return value.reshape(value.shape[0], -1)
+
+        def basis(env: Environment) -> Tensor:
+            value = values(env)
+            return orthonormal(value - value[:, :1], rank(env.sizes))
+
+        return Reached(rank, basis, lambda env: values(env)[:, 0])
+
+    def _mapped(self, layer: Linear, node: Node, dim: int) -> Reached:
+        below = self.reached(layer.wire, layer.read)
+        inner, axis = layer.wire.axes[layer.read], node.axes[dim]
+
+        def rank(sizes: Sizes | None) -> int:
+            r = extent(inner, sizes) if below is None else below.rank(sizes)
+            return least(extent(axis, sizes), r)
+
+        def basis(env: Environment) -> Tensor:
+            m = layer.matrix(env)
+            return orthonormal(m if below is None else m @ below.basis(env), rank(env.sizes))
+
+        if below is None or below.offset is None:
+            return Reached(rank, basis)
+        shift = below.offset
+        return Reached(rank, basis, lambda env: layer.matrix(env) @ shift(env))
+
+    def _product(self, node: p.Contract, dim: int) -> Reached | None:
+        """Combinations of rows, or a gain along the dimension."""
+        name = node.out[dim]
+        for x, own, other, theirs in (
+            (node.inputs[i], node.labels[i], node.inputs[1 - i], node.labels[1 - i]) for i in (0, 1)
+        ):
+            if name not in own or x.axes[own.index(name)].size == 1 or x is other:
+                continue
+            below = self.reached(x, own.index(name))
+            if below is None:
+                continue
+            wide = [n for n, a in zip(theirs, other.axes, strict=True) if a.size > 1]
+            if name not in wide:
+                return through_origin(below)
+            if other.varies or wide != [name]:
+                continue
+            return _gained(below, other)
+        return None
+
+    def _sum(self, node: p.Add, dim: int) -> Reached | None:
+        spans = []
+        for x, sign in zip(node.inputs, node.signs, strict=True):
+            wide = [d + len(node.axes) - len(x.axes) for d, a in enumerate(x.axes) if a.size > 1]
+            if not x.varies and wide == [dim]:
+                spans.append(_point(x, sign))
+                continue
+            below = self._wide(node, x, dim)
+            if below is None:
+                return None
+            spans.append(_stretch(below, sign))
+        parts = [s for s in spans if s.rank(None) > 0]
+        offsets = [s.offset for s in spans if s.offset is not None]
+        offset: Vector | None = None
+        if offsets:
+
+            def offset(env: Environment) -> Tensor:
+                return torch.stack([o(env) for o in offsets]).sum(0)
+
+        if len(parts) == 1:
+            return replace(parts[0], offset=offset)
+        return replace(_united(node, dim, parts), offset=offset)
+
+    def _stretched(self, node: p.Pointwise, dim: int, slope: float) -> Reached | None:
+        below = self.reached(node.inputs[0], dim)
+        if below is None:
+            return None
+        return _stretch(below, slope) if math.isfinite(slope) else through_origin(below)
+
+    def _normed(self, node: p.Normalise, dim: int) -> Reached | None:
+        """Every row is divided by a number of its own, after its mean is taken off."""
+        below = self.reached(node.inputs[0], dim)
+        if below is None:
+            return None
+        span = through_origin(below)
+        if not node.centred:
+            return span
+        axis, rank, basis = node.axes[dim], span.rank, span.basis
+
+        def centred(env: Environment) -> Tensor:
+            value = basis(env)
+            return value - value.mean(0, keepdim=True)
+
+        return Reached(lambda sizes: least(extent(axis, sizes) - 1, rank(sizes)), centred)
+
+
+def _point(x: Node, sign: float) -> Reached:
+    def offset(env: Environment) -> Tensor:
+        return sign * env.value(x).reshape(-1)
+
+    return Reached(lambda sizes: 0, lambda env: offset(env)[:, None][:, :0], offset)
+
+
+def _stretch(span: Reached, slope: float) -> Reached:
+    if span.offset is None or slope == 1:
+        return span
+    offset = span.offset
+    return replace(span, offset=lambda env: slope * offset(env))
+
+
+def _gained(span: Reached, gain: Node) -> Reached:
+    basis, offset = span.basis, span.offset
+
+    def value(env: Environment) -> Tensor:
+        return env.value(gain).reshape(-1)
+
+    return Reached(
+        span.rank,
+        lambda env: value(env)[:, None] * basis(env),
+        None if offset is None else lambda env: value(env) * offset(env),
+        span.plain,
+    )
+
+
+def _united(node: Node, dim: int, spans: Sequence[Reached]) -> Reached:
+    axis = node.axes[dim]
+    return Reached(
+        lambda sizes: least(extent(axis, sizes), sum(s.rank(sizes) for s in spans)),
+        lambda env: torch.cat([s.basis(env) for s in spans], 1),
+    )
+
+
+def _together(node: Node, dim: int, spans: Sequence[Reached | None]) -> Reached | None:
+    known = [through_origin(s) for s in spans if s is not None]
+    return _united(node, dim, known) if len(known) == len(spans) else None

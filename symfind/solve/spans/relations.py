@@ -1,0 +1,375 @@
+"""Affine relations κ·w = c that every reachable value of a wire satisfies.
+
+A centred norm sums to zero, a softmax and a one-hot row to one, copies are equal; a gain divides κ,
+a shift moves c.
+Every reader of such a wire may add s κᵀ. (Reach relations.)
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from symfind.algebra.axes import Sizes, extent
+from symfind.graph import primitives as p
+from symfind.graph.primitives import Node
+from symfind.graph.uniform import is_uniform, number
+from symfind.ops.lower import Lowered
+from symfind.solve.point.values import Environment
+from symfind.solve.transport.state import groups
+
+
+@dataclass(frozen=True)
+class Relation:
+    """Σ κ w = c over the given dimensions, at every other index; one or several such κ."""
+
+    dims: tuple[int, ...]
+    vector: Callable[[Environment], Tensor]  # κ: [count, *sizes of dims]
+    constant: Callable[[Environment], Tensor]  # c: [count]
+    count: Callable[[Sizes | None], int]
+    zero: bool = False  # c = 0
+    unit: bool = False  # κ = 1 and c = 1
+    copies: bool = False  # κ compares entries that are equal
+
+
+class Relations:
+    """Relations of every wire, derived once on demand."""
+
+    def __init__(self, lowered: Lowered) -> None:
+        """Nothing is computed until asked."""
+        self._known: dict[int, tuple[Relation, ...]] = {}
+
+    def of(self, node: Node) -> tuple[Relation, ...]:
+        """The relations that a wire satisfies."""
+        stack = [node]
+        while stack:
+            top = stack[-1]
+            if top.index in self._known:
+                stack.pop()
+                continue
+            missing = [x for x in _carriers(top) if x.index not in self._known]
+            if missing:
+                stack.extend(missing)
+                continue
+            self._known[top.index] = tuple(self._derive(top))
+            stack.pop()
+        return self._known[node.index]
+
+    def _derive(self, node: Node) -> list[Relation]:
+        match node:
+            case p.Normalise() if node.centred:
+                return [_ones(node, node.dims, 0.0)]
+            case p.Centre():
+                return [_ones(node, node.dims, 0.0)]
+            case p.Normalise():
+                # divided by one number for all that the sum runs over: what is zero stays zero
+                found = self._known[node.inputs[0].index]
+                return [r for r in found if r.zero and set(r.dims) <= set(node.dims)]
+            case p.Softmax():
+                return [_ones(node, node.dims, 1.0)]
+            case p.Source() if node.key == "one-hot" and node.role == "input":
+                return [_ones(node, (len(node.axes) - 1,), 1.0)]
+            case p.Permute():
+                return [
+                    _moved(r, {d: i for i, d in enumerate(node.order)})
+                    for r in self._known[node.inputs[0].index]
+                ]
+            case p.View():
+                found = self._known[node.inputs[0].index]
+                return [r for old in found for r in _viewed(old, node)]
+            case p.Expand():
+                offset = len(node.axes) - len(node.inputs[0].axes)
+                found = self._known[node.inputs[0].index]
+                copied = [_copied(node, d) for d in _repeated(node)] if node.varies else []
+                return [*(_moved(r, {d: d + offset for d in r.dims}) for r in found), *copied]
+            case p.Take():
+                shift = len(node.axes) - len(node.inputs[0].axes)
+                rank = range(len(node.inputs[0].axes))
+                moves = {d: d if d < node.dim else d + shift for d in rank}
+                found = self._known[node.inputs[0].index]
+                return [_moved(r, moves) for r in found if node.dim not in r.dims]
+            case p.Narrow():
+                found = self._known[node.inputs[0].index]
+                return [r for r in found if node.dim not in r.dims]
+            case p.Mix() if node.unit == 1.0 and not isinstance(node, p.Peak | p.Order):
+                found = self._known[node.inputs[0].index]
+                rank = range(len(node.inputs[0].axes))
+                left = [d for d in rank if not (node.drop and d in node.dims)]
+                moves = {d: i for i, d in enumerate(left)}
+                mixed = {*node.dims, *node.stiff}
+                return [_moved(r, moves) for r in found if not mixed & set(r.dims)]
+            case p.Join():
+                return self._joined(node)
+            case p.Contract():
+                return [*self._gained(node), *self._multiplied(node)]
+            case p.Add():
+                return self._shifted(node)
+            case p.Pointwise() if node.slope is not None:
+                return [_stretched(r, node.slope) for r in self._known[node.inputs[0].index]
+                        if r.zero or math.isfinite(node.slope)]  # fmt: skip
+            case p.Pointwise():
+                return [r for r in self._known[node.inputs[0].index] if r.copies]
+        return []
+
+    def _joined(self, node: p.Join) -> list[Relation]:
+        """What all pieces satisfy, the same for each; entries that are a number are known."""
+        first = self._known[node.inputs[0].index]
+        constant = [_filled(node, at) for at, x in enumerate(node.inputs) if _fill(x)]
+        return constant + [
+            r
+            for r in first
+            if node.dim not in r.dims
+            and all(
+                any(o.dims == r.dims and o.vector is r.vector for o in self._known[x.index])
+                for x in node.inputs[1:]
+            )
+        ]
+
+    def _gained(self, node: p.Contract) -> list[Relation]:
+        result = []
+        for at, x in _wires(node):
+            gain = node.inputs[1 - at]
+            place = {n: d for d, n in enumerate(node.out)}
+            wide = {n for n, a in zip(node.labels[at], x.axes, strict=True) if a.size > 1}
+            if gain.varies or wide != {n for n, d in place.items() if node.axes[d].size > 1}:
+                continue
+            moves = {d: place[n] for d, n in enumerate(node.labels[at]) if n in place}
+            for relation in self._known[x.index]:
+                if any(d not in moves for d in relation.dims):
+                    continue  # over a dimension of size one that is summed
+                names = [node.labels[at][d] for d in relation.dims]
+                own = [n for n, a in zip(node.labels[1 - at], gain.axes, strict=True) if a.size > 1]
+                if all(n in names for n in own):
+                    result.append(_divided(_moved(relation, moves), gain, node, at, names))
+        return result
+
+    def _multiplied(self, node: p.Contract) -> list[Relation]:
+        """What sums to zero still does so times what is constant along the sum."""
+        result: list[Relation] = []
+        for at, x in _factors(node):
+            other = node.inputs[1 - at]
+            place = {n: d for d, n in enumerate(node.out)}
+            wide = [n for n, a in zip(node.labels[at], x.axes, strict=True) if a.size > 1]
+            along = {n for n, a in zip(node.labels[1 - at], other.axes, strict=True) if a.size > 1}
+            if any(n not in place for n in [*wide, *along]):
+                continue
+            moves = {d: place[n] for d, n in enumerate(node.labels[at]) if n in place}
+            for relation in self._known[x.index]:
+                inside = all(d in moves and node.labels[at][d] not in along for d in relation.dims)
+                if relation.zero and inside:
+                    result.append(_moved(relation, moves))
+        return result
+
+    def _shifted(self, node: p.Add) -> list[Relation]:
+        if len(node.inputs) != 2:
+            return []
+        result = []
+        for at in (0, 1):
+            x, shift = node.inputs[at], node.inputs[1 - at]
+            if not x.varies or shift.varies or len(x.axes) != len(node.axes):
+                continue
+            offset = len(node.axes) - len(shift.axes)
+            wide = [d + offset for d, a in enumerate(shift.axes) if a.size > 1]
+            for relation in self._known[x.index]:
+                if all(d in relation.dims for d in wide):
+                    result.append(_moved_constant(relation, shift, node, at, offset))
+        return result
+
+
+def _carriers(node: Node) -> list[Node]:
+    if isinstance(node, p.Permute | p.View | p.Pointwise | p.Add | p.Expand):
+        return list(node.inputs)
+    if isinstance(node, p.Narrow | p.Take | p.Join | p.Normalise):
+        return list(node.inputs)
+    if isinstance(node, p.Mix) and not isinstance(node, p.Peak | p.Order):
+        return list(node.inputs)
+    if isinstance(node, p.Contract):
+        return [x for _, x in [*_wires(node), *_factors(node)]]
+    return []
+
+
+def _wires(node: p.Contract) -> list[tuple[int, Node]]:
+    if len(node.inputs) != 2 or node.windows:
+        return []
+    return [(i, x) for i, x in enumerate(node.inputs) if x.varies]
+
+
+def _factors(node: p.Contract) -> list[tuple[int, Node]]:
+    """Both factors of a product of two different wires."""
+    if len(node.inputs) != 2 or node.windows or node.inputs[0] is node.inputs[1]:
+        return []
+    return [(i, x) for i, x in enumerate(node.inputs) if x.varies]
+
+
+def _ones(node: Node, dims: tuple[int, ...], c: float) -> Relation:
+    dims = tuple(sorted(dims))
+
+    def vector(env: Environment) -> Tensor:
+        return torch.ones([1, *(env.shape(node)[d] for d in dims)], **env.like)
+
+    def constant(env: Environment) -> Tensor:
+        return torch.full((1,), c, **env.like)
+
+    return Relation(dims, vector, constant, lambda sizes: 1, c == 0, c == 1)
+
+
+def _stretched(relation: Relation, slope: float) -> Relation:
+    """A relation of a wire, for a multiple of it."""
+    if relation.zero or slope == 1:
+        return relation
+
+    def constant(env: Environment) -> Tensor:
+        return slope * relation.constant(env)
+
+    return replace(relation, constant=constant, unit=False, zero=slope == 0)
+
+
+def _fill(x: Node) -> float:
+    """The number that a wire is everywhere, zero where it is none."""
+    value = number(x) if is_uniform(x) else 0.0
+    return value if math.isfinite(value) else 0.0
+
+
+def _filled(node: p.Join, at: int) -> Relation:
+    """The entries of a constant piece."""
+    value = _fill(node.inputs[at])
+
+    def count(sizes: Sizes | None) -> int:
+        return extent(node.inputs[at].axes[node.dim], sizes)
+
+    def vector(env: Environment) -> Tensor:
+        before = sum(extent(x.axes[node.dim], env.sizes) for x in node.inputs[:at])
+        unit = torch.eye(env.shape(node)[node.dim], **env.like)
+        return unit[before : before + count(env.sizes)]
+
+    def constant(env: Environment) -> Tensor:
+        return torch.full((count(env.sizes),), value, **env.like)
+
+    return Relation((node.dim,), vector, constant, count)
+
+
+def _repeated(node: p.Expand) -> list[int]:
+    """Dimensions along which a wire is copied."""
+    offset = len(node.axes) - len(node.inputs[0].axes)
+    old = [1] * offset + list(node.inputs[0].shape)
+    return [d for d, n in enumerate(node.shape) if n != old[d]]
+
+
+def _copied(node: Node, dim: int) -> Relation:
+    """Neighbours along a dimension are equal."""
+    axis = node.axes[dim]
+
+    def vector(env: Environment) -> Tensor:
+        unit = torch.eye(extent(axis, env.sizes), **env.like)
+        return unit[1:] - unit[:-1]
+
+    def count(sizes: Sizes | None) -> int:
+        return extent(axis, sizes) - 1
+
+    def constant(env: Environment) -> Tensor:
+        return torch.zeros(count(env.sizes), **env.like)
+
+    return Relation((dim,), vector, constant, count, zero=True, copies=True)
+
+
+def _viewed(relation: Relation, node: p.View) -> list[Relation]:
+    """A relation under a reshape: moved, or one for each value of what is flattened with it."""
+    x = node.inputs[0]
+    for ins, outs in groups(x.axes, node.axes):
+        if not any(d in ins for d in relation.dims):
+            continue
+        if len(ins) == len(outs) == 1 and len(relation.dims) > 1:
+            continue
+        if not all(d in ins for d in relation.dims) or len(outs) != 1:
+            return []
+        if len(ins) == 1:
+            return [_moved(relation, {ins[0]: outs[0]})]
+        return [_flattened(relation, x, ins, outs[0])]
+    runs = groups(x.axes, node.axes)
+    moves = {a[0]: b[0] for a, b in runs if len(a) == len(b) == 1}
+    return [_moved(relation, moves)] if all(d in moves for d in relation.dims) else []
+
+
+def _flattened(relation: Relation, x: Node, ins: list[int], out: int) -> Relation:
+    others = [d for d in ins if d not in relation.dims]
+    places = {d: i for i, d in enumerate([*others, *relation.dims])}
+
+    def copies(sizes: Sizes | None) -> int:
+        return math.prod(extent(x.axes[d], sizes) for d in others)
+
+    def vector(env: Environment) -> Tensor:
+        kappa = relation.vector(env)
+        shape = [env.shape(x)[d] for d in others]
+        n = math.prod(shape)
+        unit = torch.eye(n, **env.like).reshape(n, *shape)
+        full = torch.einsum("ax,by->abxy", unit.reshape(n, -1), kappa.flatten(1))
+        full = full.reshape(n * kappa.shape[0], *shape, *kappa.shape[1:])
+        return full.permute(0, *[1 + places[d] for d in ins]).flatten(1)
+
+    def constant(env: Environment) -> Tensor:
+        return relation.constant(env).repeat(copies(env.sizes))
+
+    return Relation(
+        (out,),
+        vector,
+        constant,
+        lambda sizes: relation.count(sizes) * copies(sizes),
+        relation.zero,
+        copies=relation.copies,
+    )
+
+
+def _moved(relation: Relation, moves: dict[int, int]) -> Relation:
+    targets = [moves[d] for d in relation.dims]
+    order = sorted(range(len(targets)), key=lambda i: targets[i])
+    dims = tuple(targets[i] for i in order)
+    return Relation(
+        dims,
+        _permuted(relation.vector, order),
+        relation.constant,
+        relation.count,
+        relation.zero,
+        relation.unit,
+        relation.copies,
+    )
+
+
+def _permuted(
+    vector: Callable[[Environment], Tensor], order: list[int]
+) -> Callable[[Environment], Tensor]:
+    if order == sorted(order):
+        return vector
+    return lambda env: vector(env).permute(0, *[1 + i for i in order])
+
+
+def _divided(relation: Relation, gain: Node, node: p.Contract, at: int, names: list) -> Relation:
+    own = node.labels[1 - at]
+    wanted = [node.out[d] for d in relation.dims]
+
+    def vector(env: Environment) -> Tensor:
+        value = env.value(gain)
+        shape = [env.shape(gain)[own.index(n)] if n in own else 1 for n in wanted]
+        present = [n for n in wanted if n in own]
+        keep = [n for n in own if n in present]
+        value = value.reshape([s for s, n in zip(value.shape, own, strict=True) if n in present])
+        value = value.permute([keep.index(n) for n in present]) if present else value
+        return relation.vector(env) / value.reshape(shape)
+
+    return Relation(relation.dims, vector, relation.constant, relation.count, relation.zero)
+
+
+def _moved_constant(relation: Relation, shift: Node, node: p.Add, at: int, offset: int) -> Relation:
+    signs = node.signs
+
+    def vector(env: Environment) -> Tensor:
+        return relation.vector(env) / signs[at]
+
+    def constant(env: Environment) -> Tensor:
+        value = env.value(shift)
+        shape = [value.shape[d - offset] if d >= offset else 1 for d in relation.dims]
+        value = value.reshape(shape)
+        return relation.constant(env) + signs[1 - at] * (vector(env) * value).flatten(1).sum(1)
+
+    return Relation(relation.dims, vector, constant, relation.count)

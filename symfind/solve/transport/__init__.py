@@ -1,0 +1,1 @@
+"""How perturbations travel from wire to wire."""

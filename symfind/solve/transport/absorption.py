@@ -1,0 +1,233 @@
+"""Absorption: parameters that add to a wire, and can take a perturbation of it away.
+
+An action says how one parameter moves when the wire is perturbed. A bias takes away what has its
+own form; a weight whose input satisfies κ·x = c takes away any constant.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from symfind.graph import primitives as p
+from symfind.graph.primitives import Node
+from symfind.ops.lower import Lowered
+from symfind.solve.point.values import Environment, einsum, known_value
+from symfind.solve.spans.relations import Relations
+from symfind.solve.transport.state import (
+    ARBITRARY,
+    CONSTANT,
+    State,
+    before_broadcast,
+    before_narrow,
+    canonical,
+    join_piece,
+    through_view,
+)
+from symfind.solve.transport.steps import (
+    Step,
+    against,
+    drop_rank,
+    negative,
+    piece,
+    reshape,
+    unnarrow,
+)
+
+Absorb = int
+NEVER, PLAIN, LEANING = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Action:
+    """What one parameter does: the perturbation taken through the steps and added to it."""
+
+    source: p.Source
+    steps: tuple[Step, ...]
+    loose: bool = False  # leans on a relation that the perturbation itself may move
+
+    def after(self, *steps: Step, loose: bool = False) -> "Action":
+        """The same action for a perturbation that passes these steps first."""
+        return Action(self.source, (*steps, *self.steps), self.loose or loose)
+
+    def __call__(self, env: Environment, delta: Tensor) -> Tensor:
+        """The change of the parameter's wire."""
+        for step in self.steps:
+            delta = step(env, delta)
+        return delta
+
+
+Plan = tuple[Action, ...]
+
+
+class Absorption:
+    """Answers for one lowered graph."""
+
+    def __init__(self, lowered: Lowered, relations: Relations) -> None:
+        """Nothing is computed until asked."""
+        self.lowered = lowered
+        self.relations = relations
+
+    def undo(
+        self, node: Node, state: State, absorb: Absorb = PLAIN, skip: int | None = None
+    ) -> Plan | None:
+        """Actions that subtract a perturbation from a wire, by parameters that nothing else sees.
+
+        Args:
+            node: the wire, which no other reader may see.
+            state: along which indices the perturbation varies.
+            absorb: whether a weight may lean on a relation that its input satisfies.
+            skip: operand of a sum that is not to be used.
+        """
+        if isinstance(node, p.Add):
+            for i, z in enumerate(node.inputs):
+                if i == skip or (skip is not None and z is node.inputs[skip]):
+                    continue
+                if len(z.users) != 1 or node.inputs.count(z) != 1:
+                    continue
+                below = before_broadcast(node, z, state)
+                if below is None:
+                    continue
+                plan = self.undo(z, canonical(z, below), absorb)
+                if plan is not None:
+                    sign = node.signs[i]
+                    lower = drop_rank(node, z)
+
+                    def step(
+                        env: Environment, t: Tensor, s: float = sign, lower: Step = lower
+                    ) -> Tensor:
+                        return lower(env, t) / s
+
+                    return tuple(a.after(step) for a in plan)
+            return None
+        if isinstance(node, p.Source):
+            if node.role != "parameter" or len(self.lowered.parameters[node.key]) != 1:
+                return None
+            return (Action(node, (negative(node),)),)
+        if isinstance(node, p.Contract):
+            plan = self._undo_factor(node, state, absorb)
+            return self.lean(node, state) if plan is None and absorb == LEANING else plan
+        return self._undo_movement(node, state, absorb)
+
+    def _undo_movement(self, node: Node, state: State, absorb: Absorb) -> Plan | None:
+        if not node.inputs:
+            return None
+        x = node.inputs[0]
+        alone = len(x.users) == 1
+        match node:
+            case p.View() if alone:
+                plan = self.undo(x, through_view(node, state, x), absorb)
+                step = reshape(node, x)
+            case p.Permute() if alone:
+                inverse = tuple(node.order.index(d) for d in range(len(node.order)))
+                plan = self.undo(x, tuple(state[d] for d in inverse), absorb)
+
+                def step(env: Environment, t: Tensor) -> Tensor:
+                    return t.permute(inverse)
+            case p.Expand() if alone:
+                below = before_broadcast(node, x, state)
+                plan = None if below is None else self.undo(x, canonical(x, below), absorb)
+                step = drop_rank(node, x)
+            case p.Narrow() if alone or _disjoint(x):
+                plan = self.undo(x, before_narrow(node, state), absorb)
+                step = unnarrow(node)
+            case p.Pointwise() if node.slope is not None and node.slope == node.slope and alone:
+                slope = node.slope
+                plan = self.undo(x, state, absorb)
+
+                def step(env: Environment, t: Tensor) -> Tensor:
+                    return t / slope
+            case p.Join():
+                return self._undo_join(node, state, absorb)
+            case _:
+                return None
+        return None if plan is None else tuple(a.after(step) for a in plan)
+
+    def _undo_join(self, node: p.Join, state: State, absorb: Absorb) -> Plan | None:
+        total: list[Action] = []
+        for i, part in enumerate(node.inputs):
+            below = join_piece(node, i, state)
+            if below is None:
+                continue
+            if len(part.users) != 1:
+                return None
+            plan = self.undo(part, below, absorb)
+            if plan is None:
+                return None
+            step = piece(node, i)
+            total.extend(a.after(step) for a in plan)
+        return tuple(total)
+
+    def _undo_factor(self, node: p.Contract, state: State, absorb: Absorb) -> Plan | None:
+        """Before an entrywise product with a constant, the perturbation is a quotient."""
+        free = [i for i, x in enumerate(node.inputs) if not x.fixed]
+        if len(node.inputs) != 2 or len(free) != 1 or node.windows:
+            return None
+        (at,) = free
+        x, factor = node.inputs[at], node.inputs[1 - at]
+        names = node.labels[1 - at]
+        wide = [n for n, a in zip(names, factor.axes, strict=True) if a.size > 1]
+        if len(x.users) != 1 or x.shape != node.shape or node.labels[at] != node.out:
+            return None
+        if any(n not in node.out for n in wide) or not nowhere_zero(factor):
+            return None
+        below = [ARBITRARY if n in wide else s for n, s in zip(node.out, state, strict=True)]
+        plan = self.undo(x, canonical(x, below), absorb)
+
+        def step(env: Environment, t: Tensor) -> Tensor:
+            return t / einsum([env.value(factor)], [names], node.out)
+
+        return None if plan is None else tuple(a.after(step) for a in plan)
+
+    def lean(self, node: p.Contract, state: State, skip: int | None = None) -> Plan | None:
+        """A weight whose input satisfies κ·x = c ≠ 0 can produce any constant: δV = −δ κᵀ / c."""
+        if len(node.inputs) != 2 or node.windows:
+            return None
+        for at in (0, 1):
+            weight, x = node.inputs[at], node.inputs[1 - at]
+            if weight.varies or at == skip or weight is x:
+                continue
+            names, read = node.labels[at], node.labels[1 - at]
+            summed = [n for n in names if n not in node.out and size_of(node, n) > 1]
+            free = [n for n in names if n in node.out]
+            if any(n in read for n in free) or not summed:
+                continue
+            by_name = dict(zip(node.out, state, strict=True))
+            if any(s != CONSTANT for n, s in by_name.items() if n not in free):
+                continue
+            dims = tuple(d for d, n in enumerate(read) if n in summed)
+            for relation in self.relations.of(x):
+                if relation.dims != dims or relation.zero:
+                    continue
+                want = tuple(by_name.get(n, ARBITRARY) for n in names)
+                if len(weight.users) != 1:
+                    continue
+                plan = self.undo(weight, canonical(weight, want), PLAIN)
+                if plan is None:
+                    continue
+                step = against(node, at, relation, [read[d] for d in dims])
+                return tuple(a.after(step, loose=True) for a in plan)
+        return None
+
+
+def nowhere_zero(x: Node) -> bool:
+    """Whether a constant is known to have no entry that is zero."""
+    value = known_value(x)
+    return value is not None and bool((value != 0).all())
+
+
+def size_of(node: p.Contract, name: object) -> int:
+    """The size of the index with a given label."""
+    for x, names in zip(node.inputs, node.labels, strict=True):
+        if name in names:
+            return x.axes[names.index(name)].size
+    return 1
+
+
+def _disjoint(x: Node) -> bool:
+    """Whether all readers of a wire take ranges of one dimension that do not overlap."""
+    if not all(isinstance(u, p.Narrow) for u in x.users):
+        return False
+    if len({u.dim for u in x.users}) != 1:  # type: ignore[attr-defined]
+        return False
+    ranges = sorted((u.start, u.start + u.axes[u.dim].size) for u in x.users)  # type: ignore[attr-defined]
+    return all(a[1] <= b[0] for a, b in zip(ranges, ranges[1:], strict=False))

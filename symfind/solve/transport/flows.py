@@ -1,0 +1,319 @@
+"""Additive perturbations: what is added to one parameter and dies, or is taken back by others.
+
+A perturbation that starts in a parameter flows along the graph. It dies where everything
+downstream is blind to it (constants before a softmax or a centred norm); it is absorbed where
+another parameter adds to the same wire, unobserved on the way, and can produce its negative. Both
+questions are answered by recursion with memory over (wire, state), so that the cost is that of
+the graph.
+"""
+
+from torch import Tensor
+
+from symfind.graph import primitives as p
+from symfind.graph.primitives import Node
+from symfind.ops.lower import Lowered
+from symfind.solve.point.values import Environment
+from symfind.solve.spans.relations import Relations
+from symfind.solve.transport.absorption import (
+    LEANING,
+    PLAIN,
+    Absorb,
+    Absorption,
+    Action,
+    Plan,
+    size_of,
+)
+from symfind.solve.transport.state import (
+    ARBITRARY,
+    CONSTANT,
+    State,
+    before_broadcast,
+    block,
+    blocks,
+    canonical,
+    through_broadcast,
+    through_join,
+    through_narrow,
+    through_view,
+)
+from symfind.solve.transport.steps import (
+    Step,
+    drop_rank,
+    embed,
+    level,
+    minus,
+    multiply,
+    narrow,
+    negative,
+    pad_rank,
+    pass_average,
+    reshape,
+    slides,
+    take,
+)
+
+
+class Flows:
+    """Answers for one lowered graph."""
+
+    def __init__(self, lowered: Lowered) -> None:
+        """Nothing is computed until asked."""
+        self.lowered = lowered
+        self.relations = Relations(lowered)
+        self.absorption = Absorption(lowered, self.relations)
+        self._plans: dict[tuple[int, State, bool, int], Plan | None] = {}
+
+    def dispose(self, node: Node, state: State, explicit: bool, absorb: Absorb) -> Plan | None:
+        """How a perturbation of a wire is made invisible, or None where it is not.
+
+        Args:
+            node: the wire.
+            state: along which indices the perturbation varies.
+            explicit: whether it is a known function of the parameters alone, that can be undone.
+            absorb: whether other parameters may undo it: not at all, as they are, or also by
+                leaning on a relation that their input satisfies.
+        """
+        key = (node.index, state, explicit, absorb)
+        if key not in self._plans:
+            self._plans[key] = None  # a cycle cannot occur in a graph without cycles
+            self._plans[key] = self._dispose(node, state, explicit, absorb)
+        return self._plans[key]
+
+    def _dispose(self, node: Node, state: State, explicit: bool, absorb: Absorb) -> Plan | None:
+        if not explicit and all(
+            s == ARBITRARY or a.size == 1 for s, a in zip(state, node.axes, strict=True)
+        ):
+            return None if node.users else ()
+        plan: list[Action] = []
+        for user in node.users:
+            for at, x in enumerate(user.inputs):
+                if x is node:
+                    part = self._through(user, at, state, explicit, absorb)
+                    if part is None:
+                        return None
+                    plan.extend(part)
+        return tuple(plan)
+
+    def _onward(
+        self, user: Node, state: State, explicit: bool, absorb: Absorb, step: Step | None
+    ) -> Plan | None:
+        explicit = explicit and step is not None
+        plan = self.dispose(user, canonical(user, state), explicit, absorb if explicit else 0)
+        if plan is None or step is None:
+            return plan
+        return tuple(action.after(step) for action in plan)
+
+    def _through(
+        self, user: Node, at: int, state: State, explicit: bool, absorb: Absorb
+    ) -> Plan | None:
+        x = user.inputs[at]
+        everywhere = tuple(ARBITRARY for _ in user.axes)
+
+        def go(new: State, step: Step | None) -> Plan | None:
+            return self._onward(user, new, explicit, absorb, step)
+
+        match user:
+            case p.View():
+                return go(through_view(x, state, user), reshape(x, user))
+            case p.Permute():
+                order = user.order
+                return go(tuple(state[d] for d in order), lambda env, t: t.permute(order))
+            case p.Expand():
+                return go(through_broadcast(user, x, state), pad_rank(user, x))
+            case p.Narrow():
+                inside = through_narrow(user, state)
+                return () if inside is None else go(inside, narrow(user))
+            case p.Join():
+                alone = go(through_join(user, at, state), embed(user, at))
+                return self._together(user, at, state, explicit, absorb) if alone is None else alone
+            case p.Take():
+                dim = state[user.dim]
+                new = CONSTANT if dim == CONSTANT else ARBITRARY
+                picks = len(user.axes) - len(x.axes) + 1
+                joined = (*state[: user.dim], *([new] * picks), *state[user.dim + 1 :])
+                return go(joined, take(user) if new == CONSTANT else None)
+            case p.Add():
+                return self._add(user, at, state, explicit, absorb)
+            case p.Contract():
+                return self._contract(user, at, state, explicit, absorb)
+            case p.Pointwise() if user.slope is not None:
+                slope = user.slope
+                known = slope == slope
+                return go(state, (lambda env, t: slope * t) if known else None)
+            case p.Pointwise():
+                return go(blocks(user, state), None)
+            case p.Softmax() | p.Order() | p.Normalise() | p.Centre():
+                blind = getattr(user, "centred", True)
+                if blind and all(state[d] == CONSTANT for d in user.dims):
+                    return ()
+                if isinstance(user, p.Centre):
+                    spread = [ARBITRARY if d in user.dims else s for d, s in enumerate(state)]
+                    return go(tuple(spread), None)
+                return go(everywhere, None)
+            case p.Entrywise() | p.Choice() if user.level:
+                together = self._together(user, at, state, explicit, absorb)
+                if together is not None or isinstance(user, p.Entrywise):
+                    return together
+                aligned = through_broadcast(user, x, state)
+                mixed = [ARBITRARY if d in user.stiff else s for d, s in enumerate(aligned)]
+                return go(tuple(mixed), None)
+            case p.Mix():
+                return self._mix(user, state, explicit, absorb)
+            case p.Output():
+                dims = user.softened
+                return () if dims and all(state[d] == CONSTANT for d in dims) else None
+        return go(everywhere, None)
+
+    def _together(
+        self, user: Node, at: int, state: State, explicit: bool, absorb: Absorb
+    ) -> Plan | None:
+        """What passes where all operands are shifted alike: the others are shifted as well."""
+        x = user.inputs[at]
+        joined = isinstance(user, p.Join)
+        if isinstance(user, p.Join) and state[user.dim] != CONSTANT:
+            return None
+        # a piece is shorter than the whole, but not repeated along it
+        shared = canonical(user, state if joined else through_broadcast(user, x, state))
+        if not absorb or not explicit or user.inputs.count(x) != 1:
+            return None
+        raised = level(user) if isinstance(user, p.Join) else pad_rank(user, x)
+        plan: list[Action] = []
+        for z in user.inputs:
+            below = shared if joined else before_broadcast(user, z, shared)
+            if z is x:
+                continue
+            if below is None or len(z.users) != 1 or user.inputs.count(z) != 1:
+                return None
+            others = self.absorption.undo(z, canonical(z, below), absorb)
+            if others is None:
+                return None
+            lowered = drop_rank(user, z)
+            plan.extend(a.after(minus).after(lowered).after(raised) for a in others)
+        onward = self._onward(user, shared, explicit, absorb, raised)
+        return None if onward is None else (*plan, *onward)
+
+    def _mix(self, user: p.Mix, state: State, explicit: bool, absorb: Absorb) -> Plan | None:
+        flat = all(state[d] == CONSTANT for d in user.dims) and user.unit is not None
+        if isinstance(user, p.Peak) and not flat:
+            return self._onward(user, tuple(ARBITRARY for _ in user.axes), explicit, absorb, None)
+        new = CONSTANT if flat else ARBITRARY
+        out = [new if d in user.dims else s for d, s in enumerate(state)]
+        # Where the map is another for every slice, what it makes of equal slices differs.
+        out = [ARBITRARY if d in user.stiff and not flat else s for d, s in enumerate(out)]
+        kept = [s for d, s in enumerate(out) if not (user.drop and d in user.dims)]
+        unit, dims, drop = user.unit or 0.0, user.dims, user.drop
+
+        def step(env: Environment, t: Tensor) -> Tensor:
+            for d in dims:
+                t = t.narrow(d, 0, 1)
+            t = t * unit
+            return t.reshape([n for d, n in enumerate(t.shape) if d not in dims]) if drop else t
+
+        return self._onward(user, tuple(kept), explicit, absorb, step if flat else None)
+
+    def _add(
+        self, user: p.Add, at: int, state: State, explicit: bool, absorb: Absorb
+    ) -> Plan | None:
+        x = user.inputs[at]
+        new = canonical(user, through_broadcast(user, x, state))
+        sign = user.signs[at]
+        raise_rank = pad_rank(user, x)
+
+        def step(env: Environment, t: Tensor) -> Tensor:
+            return sign * raise_rank(env, t)
+
+        if absorb and explicit:
+            taken = self.absorption.undo(user, new, absorb, skip=at)
+            if taken is not None:
+                return tuple(action.after(step) for action in taken)
+        return self._onward(user, new, explicit, absorb, step)
+
+    def _contract(
+        self, user: p.Contract, at: int, state: State, explicit: bool, absorb: Absorb
+    ) -> Plan | None:
+        mine = dict(zip(user.labels[at], state, strict=True))
+        others = [(i, x) for i, x in enumerate(user.inputs) if i != at]
+        average = self.averaged(user, at, mine)
+        windows = dict(zip(user.windows, [n for n in user.labels[at] if slides(n)], strict=False))
+        seen = {n for i, _ in others for n in user.labels[i] if n not in user.windows}
+        new = []
+        for name, axis in zip(user.out, user.axes, strict=True):
+            if axis.size == 1:
+                new.append(CONSTANT)
+            elif name in mine and (name not in seen or average):
+                new.append(mine[name])
+            elif name in mine:
+                new.append(block(axis, mine[name]))
+            elif name in seen and average:
+                new.append(CONSTANT)
+            elif _is_out(name) and windows:
+                flat = all(mine[n] == CONSTANT for n in windows.values())
+                new.append(CONSTANT if flat and user.seals else ARBITRARY)
+            else:
+                new.append(ARBITRARY)
+        step: Step | None = None
+        slid = [d for n, d in mine.items() if slides(n)]
+        if average:
+            step = pass_average(user, at)
+        elif all(not x.varies for _, x in others) and all(d == CONSTANT for d in slid):
+            if not slid or user.seals:
+                step = multiply(user, at, others)
+        if step is not None and absorb == LEANING and explicit:
+            taken = self.absorption.lean(user, canonical(user, new), skip=at)
+            if taken is not None:
+                return tuple(action.after(step) for action in taken)
+        return self._onward(user, tuple(new), explicit, absorb, step)
+
+    def averaged(self, user: p.Contract, at: int, mine: dict) -> bool:
+        """Whether the perturbation is averaged with weights that sum to one."""
+        if len(user.inputs) != 2 or user.windows:
+            return False
+        other = user.inputs[1 - at]
+        summed = [n for n in user.labels[1 - at] if n not in user.out and size_of(user, n) > 1]
+        if not summed or any(mine.get(n) != CONSTANT for n in summed):
+            return False
+        dims = tuple(d for d, n in enumerate(user.labels[1 - at]) if n in summed)
+        return any(r.dims == dims and r.unit for r in self.relations.of(other)) and all(
+            n in user.labels[at] for n in summed
+        )
+
+    def unread(self, node: Node, state: State) -> bool:
+        """Whether a perturbation only ever meets operations that drop its entries."""
+        for user in node.users:
+            at = user.inputs.index(node)
+            if isinstance(user, p.Narrow):
+                inside = through_narrow(user, state)
+                if inside is None:
+                    continue
+            elif isinstance(user, p.View):
+                inside = through_view(node, state, user)
+            elif isinstance(user, p.Permute):
+                inside = tuple(state[d] for d in user.order)
+            elif isinstance(user, p.Join):
+                inside = through_join(user, at, state)
+            else:
+                return False
+            if not self.unread(user, canonical(user, inside)):
+                return False
+        return True
+
+    def replace(self, source: p.Source, state: State, reader: Node) -> Plan | None:
+        """Subtract a perturbation from a shared parameter and make all readers but one blind."""
+        plan: list[Action] = [Action(source, (negative(source),))]
+        for user in source.users:
+            for at, x in enumerate(user.inputs):
+                if x is source and user is not reader:
+                    part = self._through(user, at, state, True, PLAIN)
+                    if part is None:
+                        return None
+                    # The perturbation that flows is minus what is to be subtracted.
+                    plan.extend(action.after(minus) for action in part)
+        return tuple(plan)
+
+    def undo(self, node: Node, state: State) -> Plan | None:
+        """Actions that subtract a perturbation of the given state from a parameter-only wire."""
+        return self.absorption.undo(node, state)
+
+
+def _is_out(name: object) -> bool:
+    return isinstance(name, tuple) and name[0] == "out"
