@@ -18,7 +18,7 @@ from symfind.ops.lower import Lowered
 from symfind.solve.bonds.linear import complement
 from symfind.solve.families.family import Family, Moves, NullFamily, ShiftFamily
 from symfind.solve.point.values import Environment
-from symfind.solve.spans.indices import Spot, spots
+from symfind.solve.spans.indices import Index, indices
 from symfind.solve.spans.rows import Form, Seen, form, volume
 from symfind.solve.spans.seen import Sight
 from symfind.solve.transport.flows import Flows
@@ -49,8 +49,8 @@ class Blind:
 
     def _partly(self, source: p.Source) -> Iterator[tuple[Form, Seen]]:
         """Forms of a parameter of which something is unseen: one index, or two together."""
-        wide = list(spots(source))
-        found: set[Spot] = set()
+        wide = list(indices(source))
+        found: set[Index] = set()
         for inner in itertools.chain(itertools.combinations(wide, 1),
                                      itertools.combinations(wide, 2)):  # fmt: skip
             if len(inner) > 1 and (len(wide) < 3 or found & set(inner)):
@@ -70,7 +70,7 @@ class Blind:
 def _family(source: p.Source, shape: Form, seen: Seen) -> Family:
     rank, rows = seen.rank, seen.rows
     whole = volume(source, shape.inner)
-    own = spots(source)
+    own = indices(source)
     rest = [s for s in own if s not in shape.inner]
     order = [*shape.inner, *rest]
 

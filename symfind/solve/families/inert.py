@@ -15,11 +15,11 @@ from torch import Tensor
 
 from symfind.algebra.axes import Sizes
 from symfind.graph import primitives as p
+from symfind.graph.index_map import Way
 from symfind.graph.primitives import Node
 from symfind.ops.lower import Lowered
 from symfind.solve.families.family import Moves, NullFamily
 from symfind.solve.point.values import Environment
-from symfind.solve.transport.state import groups
 
 LARGEST = 4_000_000  # entries of a constant that is looked through
 Masks = dict[int, Tensor]  # by dimension, one truth value per coordinate; absent where all false
@@ -73,42 +73,35 @@ class Hidden:
         if isinstance(node, p.Source):
             return _of_constant(node)
         match node:
-            case p.Permute():
-                below = self.zeros(node.inputs[0])
-                return {i: below[d] for i, d in enumerate(node.order) if d in below}
-            case p.View():
-                return _renamed(self.zeros(node.inputs[0]), _same(node.inputs[0], node))
-            case p.Expand():
-                return _renamed(self.zeros(node.inputs[0]), _aligned(node.inputs[0], node))
-            case p.Narrow():
-                below = dict(self.zeros(node.inputs[0]))
-                if node.dim in below:
-                    n = node.axes[node.dim].size
-                    below[node.dim] = below[node.dim][node.start : node.start + n]
-                return below
-            case p.Join():
-                return self._joined(node)
-            case p.Add():
-                parts = [_renamed(self.zeros(x), _aligned(x, node)) for x in node.inputs]
-                return _both(parts)
             case p.Contract():
                 found: Masks = {}
-                for at, x in enumerate(node.inputs):
-                    moved = _renamed(self.zeros(x), _labelled(node, at))
-                    found = _either(found, moved)
+                for at in range(len(node.inputs)):
+                    found = _either(found, self._carried(node, at))
                 return found
+            case p.Movement() | p.Add():
+                return _both([self._carried(node, at) for at in range(len(node.inputs))])
             case p.Pointwise() if node.slope is not None or (node.degree or 0) > 0:
                 return self.zeros(node.inputs[0])
         return {}
 
-    def _joined(self, node: p.Join) -> Masks:
-        parts = [self.zeros(x) for x in node.inputs]
-        found = _both([{d: m for d, m in part.items() if d != node.dim} for part in parts])
-        along = [
-            part.get(node.dim, torch.zeros(x.axes[node.dim].size, dtype=torch.bool))
-            for x, part in zip(node.inputs, parts, strict=True)
-        ]
-        return {**found, node.dim: torch.cat(along)}
+    def _carried(self, node: Node, at: int) -> Masks:
+        """Zeros of one operand, where they are in the result; a piece says nothing of others."""
+        below, found = self.zeros(node.inputs[at]), {}
+        for run in node.index_map(at):
+            if len(run.ins) == len(run.outs) == 1:
+                (d,), (i,) = run.ins, run.outs
+                mask, n = below.get(d), node.axes[i].size
+                if run.way is Way.PIECE:
+                    rest = torch.ones(n, dtype=torch.bool)
+                    rest[node.begin(at) : node.begin(at) + node.inputs[at].axes[d].size] = (
+                        False if mask is None else mask
+                    )
+                    found[i] = rest
+                elif mask is not None and run.way is Way.SAME:
+                    found[i] = mask
+                elif mask is not None and run.way is Way.PART:
+                    found[i] = mask[node.begin(at) : node.begin(at) + n]
+        return found
 
     # backward ----------------------------------------------------------------------------
     def unseen(self, node: Node) -> Masks:
@@ -125,38 +118,32 @@ class Hidden:
 
     def _through(self, user: Node, at: int) -> Masks:
         """Coordinates of an operand at which one of its readers does not see it."""
-        x = user.inputs[at]
         match user:
-            case p.Permute():
-                above = self.unseen(user)
-                return {d: above[i] for i, d in enumerate(user.order) if i in above}
-            case p.View():
-                return _renamed(self.unseen(user), _same(user, x))
-            case p.Expand() | p.Add() | p.Entrywise():
-                back = {i: d for d, i in _aligned(x, user).items()}
-                return _renamed(self.unseen(user), back)
-            case p.Pointwise():
-                return self.unseen(user)
-            case p.Narrow():
-                above = dict(self.unseen(user))
-                if user.dim in above:
-                    whole = torch.zeros(x.axes[user.dim].size, dtype=torch.bool)
-                    whole[user.start : user.start + len(above[user.dim])] = above[user.dim]
-                    above[user.dim] = whole
-                return above
-            case p.Join():
-                above = dict(self.unseen(user))
-                if user.dim in above:
-                    start = sum(y.axes[user.dim].size for y in user.inputs[:at])
-                    above[user.dim] = above[user.dim][start : start + x.axes[user.dim].size]
-                return above
             case p.Take():
                 return self._taken(user)
-            case p.Softmax() | p.Normalise() | p.Centre():
-                return {d: m for d, m in self.unseen(user).items() if d not in user.dims}
             case p.Contract():
                 return self._multiplied(user, at)
+            case p.Softmax() | p.Normalise() | p.Centre():
+                return {d: m for d, m in self._back(user, at).items() if d not in user.dims}
+            case p.Movement() | p.Add() | p.Entrywise() | p.Pointwise():
+                return self._back(user, at)
         return {}
+
+    def _back(self, user: Node, at: int) -> Masks:
+        """Coordinates of an operand at which nothing sees a result."""
+        above, found = self.unseen(user), {}
+        for run in user.index_map(at):
+            if len(run.ins) == len(run.outs) == 1 and run.outs[0] in above:
+                (d,), mask = run.ins, above[run.outs[0]]
+                start, n = user.begin(at), user.inputs[at].axes[d].size
+                if run.way is Way.SAME:
+                    found[d] = mask
+                elif run.way is Way.PIECE:
+                    found[d] = mask[start : start + n]
+                elif run.way is Way.PART:
+                    found[d] = torch.zeros(n, dtype=torch.bool)
+                    found[d][start : start + len(mask)] = mask
+        return found
 
     def _taken(self, user: p.Take) -> Masks:
         value = user.picks.value() if isinstance(user.picks, p.Source) else None
@@ -167,9 +154,8 @@ class Hidden:
         return {user.dim: unread}
 
     def _multiplied(self, user: p.Contract, at: int) -> Masks:
-        back = {i: d for d, i in _labelled(user, at).items()}
-        found = _renamed(self.unseen(user), back)
-        mine = {n: d for d, n in enumerate(user.labels[at]) if not _slides(user, n)}
+        found = self._back(user, at)
+        mine = {n: d for d, n in enumerate(user.labels[at]) if not user.slides(n)}
         for other, x in enumerate(user.inputs):
             if other != at:
                 names = user.labels[other]
@@ -227,14 +213,10 @@ def _pull(user: Node, at: int) -> Callable[[Tensor], Tensor] | None:
     match user:
         case p.View():
             return lambda t: t.reshape(x.shape)
-        case p.Permute():
-            return lambda t: t.permute([user.order.index(d) for d in range(len(user.order))])
-        case p.Pointwise():
-            return lambda t: t
-        case p.Expand() | p.Add():
-            kept = _aligned(x, user)
-        case p.Contract() if all(n in user.out for n in user.labels[at]) and not user.windows:
-            kept = {d: user.out.index(n) for d, n in enumerate(user.labels[at])}
+        case p.Contract() if user.windows or any(n not in user.out for n in user.labels[at]):
+            return None
+        case p.Permute() | p.Pointwise() | p.Expand() | p.Add() | p.Contract():
+            kept = {r.ins[0]: r.outs[0] for r in user.index_map(at) if r.way is Way.SAME}
         case _:
             return None
 
@@ -295,25 +277,3 @@ def _either(one: Masks, two: Masks) -> Masks:
 
 def _renamed(masks: Masks, moves: dict[int, int]) -> Masks:
     return {moves[d]: m for d, m in masks.items() if d in moves}
-
-
-def _same(x: Node, y: Node) -> dict[int, int]:
-    """Dimensions that a reshape leaves alone."""
-    return {a[0]: b[0] for a, b in groups(x.axes, y.axes) if len(a) == len(b) == 1}
-
-
-def _aligned(x: Node, y: Node) -> dict[int, int]:
-    """Dimensions of an operand, and of the result it is broadcast to, where nothing is repeated."""
-    offset = len(y.axes) - len(x.axes)
-    return {d: d + offset for d, a in enumerate(x.axes) if a.size == y.axes[d + offset].size}
-
-
-def _slides(node: p.Contract, name: object) -> bool:
-    """Whether a label belongs to the windows of a convolution."""
-    return bool(node.windows) and isinstance(name, tuple)
-
-
-def _labelled(node: p.Contract, at: int) -> dict[int, int]:
-    """Dimensions of a factor and of the product that carry one label."""
-    place = {n: i for i, n in enumerate(node.out) if not _slides(node, n)}
-    return {d: place[n] for d, n in enumerate(node.labels[at]) if n in place}

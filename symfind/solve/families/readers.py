@@ -15,10 +15,11 @@ from torch import Tensor
 
 from symfind.algebra.axes import Axis, Sizes, branches, extent
 from symfind.graph import primitives as p
+from symfind.graph.einsum import einsum
 from symfind.graph.primitives import Node
 from symfind.ops.lower import Lowered
 from symfind.solve.families.family import Family, Moves, NullFamily, carry_out
-from symfind.solve.point.values import Environment, einsum
+from symfind.solve.point.values import Environment
 from symfind.solve.spans.relations import Relation
 from symfind.solve.transport.absorption import PLAIN, Plan
 from symfind.solve.transport.flows import Flows

@@ -12,8 +12,6 @@ from symfind.graph.primitives import Node
 from symfind.trace.graph import Op, replace
 from symfind.trace.kernels import run
 
-_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
 
 class Environment:
     """A point in parameter space: tensors by name, sizes of the atomic indices, values on demand.
@@ -55,27 +53,9 @@ class Environment:
         if isinstance(node, p.Moved):
             return node.make(self)
         values = [self.value(x) for x in node.inputs]
-        match node:
-            case p.Permute():
-                return values[0].permute(node.order)
-            case p.View():
-                return values[0].reshape(self.shape(node))
-            case p.Expand():
-                return values[0].expand(self.shape(node))
-            case p.Narrow():
-                return values[0].narrow(node.dim, self.start(node), self.shape(node)[node.dim])
-            case p.Join():
-                return torch.cat(values, node.dim)
-            case p.Add():
-                total = sum(s * v for s, v in zip(node.signs, values, strict=True))
-                assert isinstance(total, Tensor)
-                return total.expand(self.shape(node))
-            case p.Contract():
-                return einsum(values, node.labels, node.out)
-            case p.Pointwise() if node.slope is not None and node.slope == node.slope:
-                return node.slope * values[0]
-            case p.Pointwise() if node.apply is not None:
-                return node.apply(values[0])
+        value = node.evaluate(values, self.sizes)
+        if value is not None:
+            return value
         if self.sizes is None:
             raise LookupError(f"no value for {node.op}")
         return self._generic(node)
@@ -126,16 +106,6 @@ class Environment:
         generator = torch.Generator().manual_seed(node.index)
         value = torch.rand(self.shape(node), generator=generator, dtype=torch.float64)
         return (value + 0.5).to(**self.like)
-
-    def start(self, node: p.Narrow) -> int:
-        """Where a range begins, at these sizes."""
-        if self.sizes is None:
-            return node.start
-        large = node.inputs[0].axes[node.dim]
-        for choice, begin in p.begins(large, None).items():
-            if begin == node.start:
-                return p.begins(large, self.sizes)[choice]
-        raise LookupError("a range that begins inside a block")
 
     # coordinates -------------------------------------------------------------------------
     def arranged(self, node: Node, tensor: Tensor) -> Tensor:
@@ -191,19 +161,3 @@ def known_value(node: Node) -> Tensor | None:
         return Environment({}).value(node)
     except LookupError:
         return None
-
-
-def einsum(values: list[Tensor], labels: Any, out: Any) -> Tensor:
-    """Contraction with arbitrary hashable labels; labels missing everywhere give size one."""
-    names: dict[Any, str] = {}
-
-    def spell(name: Any) -> str:
-        return names.setdefault(name, _LETTERS[len(names)])
-
-    terms = ["".join(spell(n) for n in own) for own in labels]
-    present = [n for n in out if n in names]
-    result = torch.einsum(",".join(terms) + "->" + "".join(names[n] for n in present), *values)
-    for at, name in enumerate(out):
-        if name not in names:
-            result = result.unsqueeze(at)
-    return result

@@ -15,10 +15,11 @@ from torch import Tensor
 
 from symfind.algebra.axes import Sizes, extent
 from symfind.graph import primitives as p
+from symfind.graph.einsum import einsum
 from symfind.graph.primitives import Node
 from symfind.ops.lower import Lowered
 from symfind.solve.families.family import Family, Moves, NullFamily, carry_out
-from symfind.solve.point.values import Environment, einsum
+from symfind.solve.point.values import Environment
 from symfind.solve.transport.flows import Flows
 from symfind.solve.transport.state import ARBITRARY, canonical
 
