@@ -12,7 +12,7 @@ from symfind.count.tally import tally, whole
 from symfind.describe.factors import Group, factor, gather, spell
 from symfind.load import Loaded, module_sizes
 from symfind.report.model import Factor, GeneratorText, Unsupported
-from symfind.solve.families.family import Family
+from symfind.solve.point.family import Family
 from symfind.solve.point.generator import BoundGenerator
 from symfind.solve.solver import derive
 from symfind.trace import Graph

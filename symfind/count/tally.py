@@ -20,8 +20,9 @@ from symfind.count.polynomial import polynomial
 from symfind.count.rank import Span
 from symfind.count.representatives import representatives
 from symfind.graph import primitives as p
-from symfind.solve.families.family import Family, NullFamily
+from symfind.solve.families.family import NullFamily
 from symfind.solve.point.evaluate import Point
+from symfind.solve.point.family import Family
 
 OWN_PARAMETERS = 3000
 OWN_DIRECTIONS = 2500

@@ -9,16 +9,15 @@ from symfind.graph import primitives as p
 from symfind.ops.lower import Lowered, lower
 from symfind.solve.bonds.matrices import Matrices
 from symfind.solve.bonds.scalings import Scaling, Scalings
-from symfind.solve.families.blind import Blind
 from symfind.solve.families.exponentials import anchored, find_anchors
-from symfind.solve.families.family import Family, MatrixFamily, ScalingFamily, ShiftFamily
+from symfind.solve.families.family import MatrixFamily, ScalingFamily, ShiftFamily
 from symfind.solve.families.inert import inert_families
-from symfind.solve.families.reach import Reach
-from symfind.solve.families.readers import Readers
+from symfind.solve.families.kernels import Blind, Reach
+from symfind.solve.families.parallel import parallel_families
 from symfind.solve.families.shifts import shift_families
+from symfind.solve.point.family import Family
 from symfind.solve.transport.constants import take_up_constants
 from symfind.solve.transport.flows import Flows
-from symfind.solve.transport.parallel import parallel_families
 from symfind.trace import Graph
 
 
@@ -78,7 +77,6 @@ def _derive(lowered: Lowered) -> Derivation:
     families += [f for f in shifts if f.kind == "shift"]
     families += [f for f in shifts if f.kind == "parallel" and not f.loose]
     families += parallel_families(lowered, flows)
-    families += Readers(lowered, flows).families()
     families += Reach(lowered, flows).families()
     families += Blind(lowered, flows, shifts).families()
     # What leans on a relation mostly repeats what readers of that relation may do: it comes last.

@@ -11,7 +11,7 @@ from symfind.algebra.axes import Axis, atoms, extent
 from symfind.count.null_directions import known_directions
 from symfind.count.symbols import Symbols
 from symfind.count.tally import Tally, tally
-from symfind.solve.families.family import Family
+from symfind.solve.point.family import Family
 from symfind.solve.solver import Derivation, derive
 from symfind.trace import Graph
 from symfind.verify.threads import fitting_threads

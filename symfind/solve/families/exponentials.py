@@ -17,7 +17,8 @@ from symfind.algebra.axes import Sizes
 from symfind.graph import primitives as p
 from symfind.ops.lower import Lowered
 from symfind.solve.bonds.scalings import Anchor, Scaling
-from symfind.solve.families.family import Family, Moves, NullFamily, ScalingFamily, carry_out
+from symfind.solve.families.family import NullFamily, ScalingFamily, carry_out
+from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
 from symfind.solve.transport.absorption import PLAIN, Plan
 from symfind.solve.transport.constants import Asked

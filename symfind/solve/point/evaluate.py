@@ -8,7 +8,7 @@ from torch import Tensor
 
 from symfind.algebra.axes import Sizes
 from symfind.graph import primitives as p
-from symfind.solve.families.family import Family, followers
+from symfind.solve.point.family import Family, followers
 from symfind.solve.point.values import Environment
 
 

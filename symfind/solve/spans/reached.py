@@ -5,7 +5,7 @@ what goes through the origin. A span is only ever too large, so that its relatio
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,10 +15,10 @@ from symfind.algebra.axes import Sizes, extent, least, positive
 from symfind.graph import primitives as p
 from symfind.graph.index_map import Way
 from symfind.graph.primitives import Node
-from symfind.solve.bonds.linear import Linear, complement, linears, orthonormal
 from symfind.solve.point.values import Environment
 from symfind.solve.spans.indices import Still, indices
-from symfind.solve.spans.relations import Relations
+from symfind.solve.spans.linear import Linear, complement, linears, orthonormal
+from symfind.solve.spans.relations import Relation, Relations
 
 Vector = Callable[[Environment], Tensor]
 
@@ -70,6 +70,17 @@ class Spans:
                 span = self._related(node, dim)
             self._known[key] = span
         return self._known[key]
+
+    def missed(self, node: Node, dim: int) -> Iterator[Relation]:
+        """Relations of all that a wire can be, unless one in closed form says as much.
+
+        Those of the affine span come first, then those of the smallest linear span that holds it.
+        """
+        span = self.reached(node, dim)
+        if span is not None and not span.plain:
+            yield _normal(span, node, dim)
+            if span.offset is not None:
+                yield _normal(through_origin(span), node, dim)
 
     def _related(self, node: Node, dim: int) -> Reached | None:
         """What satisfies a relation κ·w = c: the complement of κ, from the point κᵀ (κ κᵀ)⁻¹ c."""
@@ -234,6 +245,24 @@ class Spans:
             return value - value.mean(0, keepdim=True)
 
         return Reached(lambda sizes: least(extent(axis, sizes) - 1, rank(sizes)), centred)
+
+
+def _normal(span: Reached, node: Node, dim: int) -> Relation:
+    """What is orthogonal to a span, as relations."""
+    axis, offset = node.axes[dim], span.offset
+
+    def count(sizes: Sizes | None) -> int:
+        return positive(extent(axis, sizes) - span.rank(sizes))
+
+    def vector(env: Environment) -> Tensor:
+        return complement(span.basis(env), count(env.sizes)).T
+
+    def constant(env: Environment) -> Tensor:
+        if offset is None:
+            return torch.zeros(count(env.sizes), **env.like)
+        return vector(env) @ offset(env)
+
+    return Relation((dim,), vector, constant, count, zero=offset is None, piecewise=True)
 
 
 def _point(x: Node, sign: float) -> Reached:

@@ -6,8 +6,9 @@ Every reader of such a wire may add s κᵀ. (Reach relations.)
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,6 +33,7 @@ class Relation:
     zero: bool = False  # c = 0
     unit: bool = False  # κ = 1 and c = 1
     copies: bool = False  # κ compares entries that are equal
+    piecewise: bool = False  # how many there are depends on which of several sizes is the smallest
 
 
 class Relations:
@@ -56,6 +58,24 @@ class Relations:
             self._known[top.index] = tuple(self._derive(top))
             stack.pop()
         return self._known[node.index]
+
+    def averaged(self, user: p.Contract, at: int, flat: Container[Any]) -> bool:
+        """Whether a factor is averaged with weights that sum to one.
+
+        Args:
+            user: the product.
+            at: which factor.
+            flat: labels along which it is constant.
+        """
+        if len(user.inputs) != 2 or user.windows:
+            return False
+        other, names = user.inputs[1 - at], user.labels[1 - at]
+        pairs = zip(names, other.axes, strict=True)
+        summed = [n for n, axis in pairs if n not in user.out and axis.size > 1]
+        if not summed or any(n not in flat or n not in user.labels[at] for n in summed):
+            return False
+        dims = tuple(d for d, n in enumerate(names) if n in summed)
+        return any(r.dims == dims and r.unit for r in self.of(other))
 
     def _derive(self, node: Node) -> list[Relation]:
         match node:

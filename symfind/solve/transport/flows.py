@@ -23,7 +23,6 @@ from symfind.solve.transport.absorption import (
     Absorption,
     Action,
     Plan,
-    size_of,
 )
 from symfind.solve.transport.state import ARBITRARY, CONSTANT, State, block, blocks, canonical
 from symfind.solve.transport.steps import Step, level, minus, multiply, negative, pass_average
@@ -192,7 +191,8 @@ class Flows:
     ) -> Plan | None:
         mine = dict(zip(user.labels[at], state, strict=True))
         others = [(i, x) for i, x in enumerate(user.inputs) if i != at]
-        average = self.averaged(user, at, mine)
+        still = {n for n, s in mine.items() if s == CONSTANT}
+        average = self.relations.averaged(user, at, still)
         windows = dict(
             zip(user.windows, [n for n in user.labels[at] if user.slid(n)], strict=False)
         )
@@ -224,19 +224,6 @@ class Flows:
             if taken is not None:
                 return tuple(action.after(step) for action in taken)
         return self._onward(user, tuple(new), explicit, absorb, step)
-
-    def averaged(self, user: p.Contract, at: int, mine: dict) -> bool:
-        """Whether the perturbation is averaged with weights that sum to one."""
-        if len(user.inputs) != 2 or user.windows:
-            return False
-        other = user.inputs[1 - at]
-        summed = [n for n in user.labels[1 - at] if n not in user.out and size_of(user, n) > 1]
-        if not summed or any(mine.get(n) != CONSTANT for n in summed):
-            return False
-        dims = tuple(d for d, n in enumerate(user.labels[1 - at]) if n in summed)
-        return any(r.dims == dims and r.unit for r in self.relations.of(other)) and all(
-            n in user.labels[at] for n in summed
-        )
 
     def unread(self, node: Node, state: State) -> bool:
         """Whether a perturbation only ever meets operations that drop its entries."""

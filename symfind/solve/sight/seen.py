@@ -20,8 +20,7 @@ from symfind.graph.einsum import einsum
 from symfind.graph.index_map import Way
 from symfind.graph.primitives import Node
 from symfind.solve.point.values import Environment
-from symfind.solve.spans.indices import Index, Passage, Still, indices, labelled, named, passage
-from symfind.solve.spans.rows import (
+from symfind.solve.sight.rows import (
     Count,
     Factor,
     Form,
@@ -32,8 +31,8 @@ from symfind.solve.spans.rows import (
     varying,
     volume,
 )
-from symfind.solve.transport.flows import Flows
-from symfind.solve.transport.state import ARBITRARY, CONSTANT
+from symfind.solve.spans.indices import Index, Passage, Still, indices, labelled, named, passage
+from symfind.solve.spans.relations import Relations
 
 ROW = "which row"  # a label
 
@@ -41,9 +40,9 @@ ROW = "which row"  # a label
 class Sight:
     """Answers for one lowered graph, each derived once."""
 
-    def __init__(self, flows: Flows) -> None:
+    def __init__(self, relations: Relations) -> None:
         """Nothing is computed until asked."""
-        self.flows = flows
+        self.relations = relations
         self.still = Still()
         self._known: dict[tuple[int, Form], Seen | None] = {}
         self._constants: dict[Any, Seen] = {}
@@ -263,8 +262,7 @@ class Sight:
         if user.windows and any(isinstance(n[0], tuple) for n in k):
             return None
         moving = {n[0] for n, kind in mine.items() if kind != "flat"}
-        states = {n: ARBITRARY if n in moving else CONSTANT for n in user.labels[at]}
-        average = self.flows.averaged(user, at, states)
+        average = self.relations.averaged(user, at, set(user.labels[at]) - moving)
         out = labelled(user, user.out)
         if average or not any(n in wide for n in k):
             if any(n not in out for n in k):

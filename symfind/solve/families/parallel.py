@@ -18,7 +18,8 @@ from symfind.graph import primitives as p
 from symfind.graph.einsum import einsum
 from symfind.graph.primitives import Node
 from symfind.ops.lower import Lowered
-from symfind.solve.families.family import Family, Moves, NullFamily, carry_out
+from symfind.solve.families.family import NullFamily, carry_out
+from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
 from symfind.solve.transport.flows import Flows
 from symfind.solve.transport.state import ARBITRARY, canonical
