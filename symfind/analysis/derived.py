@@ -104,11 +104,23 @@ class Derived:
 
     def formula(self) -> str:
         """The redundant dimension in the model's own sizes."""
+        return spell(self._total())
+
+    def sizes(self) -> dict[str, int]:
+        """The sizes that the formula names, in order."""
+        import sympy
+
+        values = self.symbols.values(sympy.factor_terms(self._total()))
+        return {name: n for name, n in sorted((str(s), n) for s, n in values.items())}
+
+    def _total(self) -> Any:
+        import sympy
+
         total: Any = sum(self.unread.values())
         for k, g in enumerate(self.groups):
             if k not in self.failed:
                 total = total + g.formula(self.symbols, orbit=True)
-        return spell(total)
+        return sympy.sympify(total)
 
     def standing(self) -> tuple[Factor, ...]:
         """The factors that count, those of parameters that nothing reads among them."""

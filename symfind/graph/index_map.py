@@ -5,9 +5,9 @@ made of them, and in which way. Everything that is carried along a graph index b
 zeros, relations, spans, copies, what is seen) is carried run by run.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 
 from symfind.algebra.runs import runs
 
@@ -36,7 +36,8 @@ class Run:
 IndexMap = tuple[Run, ...]
 
 
-def broadcast(x: Sequence[int], y: Sequence[int]) -> IndexMap:
+@lru_cache(4096)
+def broadcast(x: tuple[int, ...], y: tuple[int, ...]) -> IndexMap:
     """An operand of shape x aligned right with a result of shape y, repeated where it is short."""
     offset = len(y) - len(x)
     new = [Run((), (d,), Way.COPIED) for d in range(offset)]
@@ -47,7 +48,8 @@ def broadcast(x: Sequence[int], y: Sequence[int]) -> IndexMap:
     return (*new, *old)
 
 
-def reshaped(x: Sequence[int], y: Sequence[int]) -> IndexMap:
+@lru_cache(4096)
+def reshaped(x: tuple[int, ...], y: tuple[int, ...]) -> IndexMap:
     """Row-major order kept; dimensions of size one are in no run."""
     return tuple(
         Run(tuple(ins), tuple(outs), Way.SAME if len(ins) == len(outs) == 1 else Way.RESHAPED)

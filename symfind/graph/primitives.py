@@ -406,6 +406,7 @@ class Moved(Node):
     """A constant seen through weights, which a parameter behind them takes up."""
 
     make: Any = None  # (environment) -> value
+    reads: tuple[str, ...] = ()  # names of the parameters that it depends on
 
     def instances(self) -> Iterator[Instance]:
         """It is part of no sum: parameters are counted from it."""

@@ -66,7 +66,7 @@ class Node:
         self.fixed = bool(self.inputs) and all(x.fixed for x in self.inputs)
         self.varies = any(x.varies for x in self.inputs)
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """Sizes of the dimensions."""
         return tuple(a.size for a in self.axes)

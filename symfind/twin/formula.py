@@ -74,7 +74,7 @@ class Count:
         expression = sympy.sympify(t.orbit_formula)
         values = {}
         for symbol in expression.free_symbols:
-            size = self.symbols.used[str(symbol)]
+            size = self.symbols.value(symbol)
             mine = {a for s in t.family.sources for x in s.axes for a in atoms(x)}
             found = {sizes[a] for a in mine if a.size == size and a in sizes}
             if len(found) != 1:

@@ -19,9 +19,8 @@ from symfind.ops.lower import Lowered
 from symfind.solve.bonds.scalings import Anchor, Scaling
 from symfind.solve.families.family import NullFamily, ScalingFamily, carry_out
 from symfind.solve.point.family import Family, Moves
-from symfind.solve.point.values import Environment
+from symfind.solve.point.values import Environment, Noted
 from symfind.solve.transport.absorption import PLAIN, Plan
-from symfind.solve.transport.constants import Asked
 from symfind.solve.transport.flows import Flows
 from symfind.solve.transport.state import State, canonical
 
@@ -128,11 +127,10 @@ def anchored(scaling: Scaling, flows: Flows) -> Family | None:
         return None
     # The shift may pass weights that are scaled themselves; and what is both scaled and shifted
     # does neither alone.
-    asked = Asked(flows.lowered)
-    env = Environment(asked)
+    env = Noted(flows.lowered.shapes)
     for end in ends:
         end.act(env, scales.logs(env, torch.ones(scales.count(), **env.like)), {})
-    passed = asked.asked | {a.source.key for e in ends for a in e.plan}
+    passed = env.needed | {a.source.key for e in ends for a in e.plan}
     loose = any(m.source.key in passed for m in scaling.members)
     return NullFamily(
         kind="scaling", sources=sources, width=width, build=build, loose=loose, follow=follow,

@@ -35,6 +35,10 @@ class Environment:
         first = next(iter(theta.values()), torch.zeros((), dtype=torch.float64))
         self.like: dict[str, Any] = {"dtype": first.dtype, "device": first.device}
 
+    def given(self, key: str) -> Tensor:
+        """The value of a parameter."""
+        return self.theta[key]
+
     def shape(self, node: Node) -> tuple[int, ...]:
         """The shape of a wire here."""
         return tuple(extent(a, self.sizes) for a in node.axes)
@@ -62,7 +66,7 @@ class Environment:
 
     def _source(self, node: p.Source) -> Tensor:
         if node.role == "parameter":
-            return self._shifted(node, self.arranged(node, self.theta[node.key]), -1.0)
+            return self._shifted(node, self.arranged(node, self.given(node.key)), -1.0)
         if node.make is not None:
             return node.make(self)
         if node.zero and node.compute is None:
@@ -89,7 +93,7 @@ class Environment:
     def _op(self, op: Op) -> Any:
         if id(op) not in self._ops:
             if op.target == "parameter" and op.trainable:
-                value: Any = self.theta[op.key]
+                value: Any = self.given(op.key)
             elif not op.trainable:
                 value = self.constants.get(op.key) if op.key else None
                 value = op.value() if value is None else value
@@ -153,6 +157,21 @@ class Environment:
         """Flat positions of one block along a dimension."""
         flat = positions(axis, choice, self.sizes).reshape(-1)
         return torch.as_tensor(flat, device=self.like["device"])
+
+
+class Noted(Environment):
+    """Ones for all parameters, and a note of those that were needed."""
+
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Take the shapes by name."""
+        super().__init__({})
+        self.shapes = shapes
+        self.needed: set[str] = set()
+
+    def given(self, key: str) -> Tensor:
+        """Ones, and a note."""
+        self.needed.add(key)
+        return torch.ones(self.shapes[key], **self.like)
 
 
 def known_value(node: Node) -> Tensor | None:

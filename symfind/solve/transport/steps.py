@@ -25,14 +25,16 @@ _BACK = {
 
 def forth(user: Node, at: int) -> Step:
     """A perturbation of an operand, in the result: along what is mixed it is constant."""
+    x = user.inputs[at]  # a sum may lose operands later
     runs = [(r.ins, r.outs, r.way) for r in user.index_map(at)]
-    return lambda env, t: _carried(env, t, user.inputs[at], user, runs, user.begin(at, env.sizes))
+    return lambda env, t: _carried(env, t, x, user, runs, user.begin(at, env.sizes))
 
 
 def back(user: Node, at: int) -> Step:
     """What an operand must be perturbed by for a perturbation of the result."""
+    x = user.inputs[at]
     runs = [(r.outs, r.ins, _BACK[r.way]) for r in user.index_map(at)]
-    return lambda env, t: _carried(env, t, user, user.inputs[at], runs, user.begin(at, env.sizes))
+    return lambda env, t: _carried(env, t, user, x, runs, user.begin(at, env.sizes))
 
 
 def _carried(
