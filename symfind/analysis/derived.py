@@ -142,6 +142,10 @@ class Derived:
             Unsupported(target, tuple(names), "rigid" if why == "no rule" else f"rigid: {why}")
             for (target, why), names in nodes.items()
         ]
+        gaps += [
+            Unsupported("limit", tuple(names), f"not looked for: {what}")
+            for what, names in self.derivation.limits.found.items()
+        ]
         if self.open:
             names = tuple(dict.fromkeys(n for t in self.open for n in t.family.names))
             gaps.append(Unsupported("count", names, "left out: no closed formula was identified"))

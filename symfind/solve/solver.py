@@ -16,6 +16,7 @@ from symfind.solve.families.inert import inert_families
 from symfind.solve.families.kernels import Blind, Reach
 from symfind.solve.families.parallel import parallel_families
 from symfind.solve.families.shifts import shift_families
+from symfind.solve.limits import Limits
 from symfind.solve.point.family import Family
 from symfind.solve.transport.constants import take_up_constants
 from symfind.solve.transport.flows import Flows
@@ -29,6 +30,7 @@ class Derivation:
     lowered: Lowered
     families: list[Family]
     approximate: list[Family]
+    limits: Limits
 
     @property
     def parameters(self) -> dict[str, p.Source]:
@@ -76,17 +78,17 @@ class Credit(IntEnum):
 
 def _derive(lowered: Lowered) -> Derivation:
     lowered = take_up_constants(lowered)
-    flows = Flows(lowered)
-    shifts = shift_families(lowered, flows)
+    flows, limits = Flows(lowered), Limits()
+    shifts = shift_families(lowered, flows, limits)
     inert = [f for f in shifts if f.kind == "inert"]
     dead = {(f.seed, f.cell) for f in inert if isinstance(f, ShiftFamily) and f.whole}
     matrices = [f for f in _matrices(lowered) if not _within(f, dead)]
-    scalings = Scalings(lowered, anchors=find_anchors(lowered, flows)).scalings()
+    scalings = Scalings(lowered, anchors=find_anchors(lowered, flows, limits)).scalings()
     diagonal = {_diagonal(f) for f in matrices}
     ended = [anchored(s, flows) for s in scalings if s.anchors]
     parallel = [f for f in shifts if f.kind == "parallel"]
     found: dict[Credit, Sequence[Family]] = {
-        Credit.INERT: [*inert, *inert_families(lowered)],
+        Credit.INERT: [*inert, *inert_families(lowered, limits)],
         Credit.BASIS: matrices,
         Credit.SCALE: [
             _scaling(s) for s in scalings if not s.anchors and _unplaced(s) not in diagonal
@@ -94,13 +96,13 @@ def _derive(lowered: Lowered) -> Derivation:
         Credit.END: [f for f in ended if f is not None],
         Credit.SHIFT: [f for f in shifts if f.kind == "shift"],
         Credit.PARALLEL: [f for f in parallel if not f.loose],
-        Credit.PATH: parallel_families(lowered, flows),
+        Credit.PATH: parallel_families(lowered, flows, limits),
         Credit.REACH: Reach(lowered, flows).families(),
         Credit.BLIND: Blind(lowered, flows, shifts).families(),
         Credit.LEANING: [f for f in parallel if f.loose],
     }
     families = [f for credit in sorted(found) for f in found[credit] if f.count() > 0]
-    return Derivation(lowered, families, _relaxed(lowered, scalings))
+    return Derivation(lowered, families, _relaxed(lowered, scalings), limits)
 
 
 def _relaxed(lowered: Lowered, exact: Sequence[Scaling]) -> list[Family]:

@@ -11,15 +11,16 @@ from symfind.algebra.axes import Sizes
 from symfind.graph import primitives as p
 from symfind.ops.lower import Lowered
 from symfind.solve.families.family import NullFamily
+from symfind.solve.limits import Limits
 from symfind.solve.point.family import Moves
 from symfind.solve.point.values import Environment
 from symfind.solve.sight.hidden import Hidden
 from symfind.solve.spans.zeros import slices
 
 
-def inert_families(lowered: Lowered) -> list[NullFamily]:
+def inert_families(lowered: Lowered, limits: Limits) -> list[NullFamily]:
     """For every parameter, the entries that a constant zero hides."""
-    known = Hidden()
+    known = Hidden(limits)
     result = []
     for sources in lowered.parameters.values():
         looked_up = all(isinstance(u, p.Take) for s in sources for u in s.users)

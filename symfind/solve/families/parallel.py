@@ -19,6 +19,7 @@ from symfind.graph.einsum import einsum
 from symfind.graph.primitives import Node
 from symfind.ops.lower import Lowered
 from symfind.solve.families.family import NullFamily, carry_out
+from symfind.solve.limits import Limits
 from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
 from symfind.solve.transport.flows import Flows
@@ -40,13 +41,13 @@ class Form:
     kernel: tuple[int, ...] = ()
 
 
-def parallel_families(lowered: Lowered, flows: Flows) -> list[Family]:
+def parallel_families(lowered: Lowered, flows: Flows, limits: Limits) -> list[Family]:
     """Every weight whose effect another weight can take back."""
     result: list[Family] = []
     for node in lowered.nodes:
         if isinstance(node, p.Contract) and len(node.inputs) == 2:
             for at in (0, 1):
-                family = _of(node, at, flows)
+                family = _of(node, at, flows, limits)
                 if family is not None:
                     result.append(family)
     return result
@@ -59,7 +60,7 @@ def _writer(node: p.Contract, at: int, flows: Flows) -> Any:
     return flows.undo(weight, canonical(weight, [ARBITRARY] * len(weight.axes)))
 
 
-def _of(node: p.Contract, at: int, flows: Flows) -> Family | None:
+def _of(node: p.Contract, at: int, flows: Flows, limits: Limits) -> Family | None:
     write = _writer(node, at, flows)
     if not write:
         return None
@@ -92,6 +93,7 @@ def _of(node: p.Contract, at: int, flows: Flows) -> Family | None:
                 return None
             form = onward
         wire = user
+    limits.reached(node, f"parallel paths: not followed through more than {DEPTH} maps")
     return None
 
 

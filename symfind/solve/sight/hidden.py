@@ -13,15 +13,16 @@ from torch import Tensor
 from symfind.graph import primitives as p
 from symfind.graph.index_map import Way
 from symfind.graph.primitives import Node
+from symfind.solve.limits import Limits
 from symfind.solve.spans.zeros import Masks, Zeros, both, constant_value, either, some
 
 
 class Hidden:
     """Answers for one lowered graph, each derived once."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
         """Nothing is computed until asked."""
-        self.zeros = Zeros()
+        self.zeros = Zeros(limits)
         self._unseen: dict[int, Masks] = {}
 
     def unseen(self, node: Node) -> Masks:

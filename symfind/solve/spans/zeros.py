@@ -3,12 +3,15 @@
 A constant says so itself; products, sums and what maps zero to zero hand it on.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
 from symfind.graph import primitives as p
 from symfind.graph.index_map import Way
 from symfind.graph.primitives import Node
+from symfind.solve.limits import Limits
 
 LARGEST = 4_000_000  # entries of a constant that is looked through
 Masks = dict[int, Tensor]  # by dimension, one truth value per coordinate; absent where all false
@@ -17,8 +20,9 @@ Masks = dict[int, Tensor]  # by dimension, one truth value per coordinate; absen
 class Zeros:
     """Answers for one lowered graph, each derived once."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
         """Nothing is computed until asked."""
+        self.limits = limits
         self._known: dict[int, Masks] = {}
 
     def of(self, node: Node) -> Masks:
@@ -29,6 +33,9 @@ class Zeros:
 
     def _forward(self, node: Node) -> Masks:
         if isinstance(node, p.Source):
+            constant = node.compute is not None or (node.role == "constant" and not node.zero)
+            if constant and math.prod(node.shape) > LARGEST:
+                self.limits.reached(node, f"zeros among more than {LARGEST:,} entries")
             return _of_constant(node)
         match node:
             case p.Contract():
@@ -66,10 +73,7 @@ def constant_value(node: Node) -> Tensor | None:
     """The value of a constant, or of a constant mask that is treated as data."""
     if not isinstance(node, p.Source) or node.role == "parameter":
         return None
-    size = 1
-    for n in node.shape:
-        size *= n
-    if size > LARGEST or node.orders:
+    if math.prod(node.shape) > LARGEST or node.orders:
         return None
     value = node.value()
     return value if value is None or value.dim() == len(node.axes) else None
