@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from symfind.algebra.axes import branches
-from symfind.graph.wires import Cell, Instance, Label, Node, Port, Source, begins
+from symfind.graph.wires import Cell, Instance, Label, Node, Port, Source, alongside, begins
 
 __all__ = [
     "Add", "Cell", "Centre", "Choice", "Commute", "Contract", "Entrywise", "Expand", "Instance",
     "Join", "Label", "Mix", "Moved", "Narrow", "Node", "Normalise", "Order", "Output", "Peak",
-    "Permute", "Pointwise", "Port", "Rigid", "Softmax", "Source", "Take", "View", "begins",
+    "Permute", "Pointwise", "Port", "Rigid", "Softmax", "Source", "Take", "View", "alongside",
+    "begins",
 ]  # fmt: skip
 
 
