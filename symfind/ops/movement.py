@@ -14,6 +14,8 @@ from symfind.ops.registry import rule
 @rule("view", "squeeze", "unsqueeze")
 def view(b: Builder, x: Node, *_: object, **__: object) -> Node:
     """The traced output shape says it all; there and back is nothing."""
+    if b.op.target == "aten.view.dtype":
+        return b.opaque([x], b.op.shape)  # the bits as another kind of number
     if isinstance(x, View) and x.inputs[0].shape == tuple(b.op.shape):
         return x.inputs[0]
     return b.view(x, b.op.shape)
@@ -31,12 +33,6 @@ def _kind(dtype: torch.dtype) -> int:
     if dtype == torch.bool:
         return 0
     return 3 if dtype.is_complex else 2 if dtype.is_floating_point else 1
-
-
-@rule("view.dtype")
-def bits(b: Builder, x: Node, *_: object) -> Node:
-    """The bits as another kind of number."""
-    return b.opaque([x], b.op.shape)
 
 
 @rule("permute")

@@ -169,6 +169,8 @@ PLACES = [
           e=_table, out=_last),
     _hard("rounded", lambda m, x: m.last(m.router(x).long().to(x.dtype)),
           last=lambda: linear(4, 2)),
+    _hard("bits", lambda m, x: m.last(m.router(x).view(torch.int32).sign().to(x.dtype)),
+          last=lambda: linear(4, 2)),
     _hard("truths", lambda m, x: m.last((m.router(x).relu()).bool().to(x.dtype)),
           last=lambda: linear(4, 2)),
     _case("order-of-a-join", _joint_order, (64, 3), a=lambda: linear(3, 2),
