@@ -61,7 +61,11 @@ def judge(seed: int, verify: bool) -> Verdict:
     if not points:
         verdict.status = "no point"
         return verdict
-    verdict.nullity = min(m.nullity for m in points)
+    clear = [m for m in points if m.clear]
+    if not clear:
+        verdict.status = "no gap"
+        return verdict
+    verdict.nullity = min(m.nullity for m in clear)
     start = time.process_time()
     try:
         with warnings.catch_warnings():

@@ -15,7 +15,7 @@ from tests.fuzz.network import Network
 
 Theta = Mapping[str, Tensor]
 SCALES = (0.7, 1.0, 0.5, 1.4, 0.3, 0.85)
-NOISE = 1e-10  # of the largest singular value: below is zero
+NOISE, SIGNAL = 1e-12, 1e-9  # singular values that are zero, and that are not, over the largest
 LARGEST = 1e5  # of outputs and derivatives
 
 
@@ -27,13 +27,15 @@ class Measured:
         theta: the point.
         x: the inputs.
         jacobian: shape [outputs, parameters].
-        nullity: parameters minus rank.
+        nullity: parameters minus rank; the smallest that it can be, where that is not clear.
+        clear: whether there is a gap in the spectrum.
     """
 
     theta: Theta
     x: Tensor
     jacobian: Tensor
     nullity: int
+    clear: bool
 
 
 class Truth:
@@ -81,7 +83,10 @@ class Truth:
             jacobian = self.jacobian(theta, x)
             if jacobian is None:
                 continue
-            yield Measured(theta, x, jacobian, self.count - rank(jacobian))
+            values = spectrum(jacobian)
+            clear = not bool(((values > NOISE) & (values < SIGNAL)).any())
+            nullity = self.count - int((values > NOISE).sum())
+            yield Measured(theta, x, jacobian, nullity, clear)
 
     def jacobian(self, theta: Theta, x: Tensor) -> Tensor | None:
         """Derivatives of all outputs; None where something is not finite or too large."""
@@ -102,11 +107,10 @@ class Truth:
         return found if good else None
 
 
-def rank(jacobian: Tensor) -> int:
-    """Singular values above noise, columns and rows brought to one size first."""
-    rows = jacobian.norm(dim=1, keepdim=True)
-    jacobian = jacobian / rows.clamp(min=1e-6 * float(rows.max()) or 1.0)
-    columns = jacobian.norm(dim=0)
-    jacobian = jacobian / columns.clamp(min=1e-8 * float(columns.max()) or 1.0)
+def spectrum(jacobian: Tensor) -> Tensor:
+    """Singular values over the largest, rows and columns brought nearer to one size first."""
+    for dim in (1, 0):
+        size = jacobian.norm(dim=dim, keepdim=True)
+        jacobian = jacobian / size.clamp(min=1e-2 * float(size.max()) or 1.0)
     values = torch.linalg.svdvals(jacobian)
-    return int((values > NOISE * values[0]).sum()) if float(values[0]) > 0 else 0
+    return values / values[0].clamp(min=1e-300)
