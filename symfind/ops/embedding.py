@@ -23,7 +23,8 @@ def embedding(b: Builder, weight: Node, index: Node, *_: object) -> Node:
         allowed[read.start : read.stop] = 1.0
         b.confine(rows, allowed)
     batch = list(range(len(index.axes)))
-    return b.contract([rows, weight], [[*batch, "v"], ["v", "d"]], [*batch, "d"])
+    y = b.contract([rows, weight], [[*batch, "v"], ["v", "d"]], [*batch, "d"])
+    return b.reading(y, index)
 
 
 def _read(index: Node, rows: int) -> range | None:
@@ -54,7 +55,8 @@ def embedding_bag(
                          1.0 if mode == 1 else float(sizes[0]))  # fmt: skip
     else:
         counts = b.source("input", [shapes[0][0], weight.shape[0]])
-    return b.contract([counts, weight], [["n", "v"], ["v", "d"]], ["n", "d"]), *rest
+    y = b.contract([counts, weight], [["n", "v"], ["v", "d"]], ["n", "d"])
+    return b.reading(y, indices, offsets), *rest
 
 
 def _bag_sizes(indices: Node, offsets: Node, bags: int) -> list[int] | None:

@@ -163,7 +163,7 @@ def _live(builder: Builder, outputs: list[Output]) -> Lowered:
         if id(node) in live:
             continue
         live.add(id(node))
-        stack.extend(node.inputs)
+        stack.extend((*node.inputs, *node.reads))
         if isinstance(node, Source) and node.offset is not None:
             stack.append(node.offset)
     nodes = [n for n in builder.nodes if id(n) in live]

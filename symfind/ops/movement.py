@@ -14,6 +14,8 @@ from symfind.ops.registry import rule
 @rule("view", "squeeze", "unsqueeze")
 def view(b: Builder, x: Node, *_: object, **__: object) -> Node:
     """The traced output shape says it all; there and back is nothing."""
+    if b.op.target == "aten.view.dtype":
+        return b.opaque([x], b.op.shape)  # the bits as another kind of number
     if isinstance(x, View) and x.inputs[0].shape == tuple(b.op.shape):
         return x.inputs[0]
     return b.view(x, b.op.shape)
@@ -21,8 +23,16 @@ def view(b: Builder, x: Node, *_: object, **__: object) -> Node:
 
 @rule("_to_copy", "nan_to_num")
 def identity(b: Builder, x: Node, *_: object, **__: object) -> Node:
-    """The same value."""
-    return x
+    """The same value, unless it is rounded to another kind of number."""
+    before, after = (kind.dtype for kind in (b.op.args[0], b.op))
+    return x if _kind(after) >= _kind(before) else b.opaque([x], b.op.shape)
+
+
+def _kind(dtype: torch.dtype) -> int:
+    """Truths, integers, floats, complex numbers: each holds what comes before it."""
+    if dtype == torch.bool:
+        return 0
+    return 3 if dtype.is_complex else 2 if dtype.is_floating_point else 1
 
 
 @rule("permute")
@@ -201,7 +211,7 @@ def index_select(b: Builder, x: Node, dim: int, index: Node) -> Node:
     """Entries of one dimension."""
     if isinstance(index, Source) and index.fixed:
         return b.take(x, dim, index)
-    return b.gathered(x, [dim % len(x.axes)])
+    return b.gathered(x, [dim % len(x.axes)], [index])
 
 
 @rule("index.Tensor")
@@ -213,7 +223,7 @@ def index(b: Builder, x: Node, indices: Sequence[Node | None]) -> Node:
     contiguous = used == list(range(used[0], used[-1] + 1)) if used else False
     known = [v for v in values if v is not None and v.dtype != torch.bool]
     if not contiguous or len(known) < len(values):
-        return b.gathered(x, used)
+        return b.gathered(x, used, picks)
     if len(used) == 1:
         flat = known[0] % x.axes[used[0]].size
         return b.take(x, used[0], b.constant(flat))
@@ -239,7 +249,7 @@ def gather(b: Builder, x: Node, dim: int, index: Node, **_: object) -> Node:
     y: Any = b.mix(x, [dim], [index.shape[dim]], unit=1.0)
     same = repeated(index)
     y.stiff = tuple(d for d in range(len(x.axes)) if d != dim and d not in same)
-    return y
+    return b.reading(y, index)
 
 
 def repeated(x: Node) -> list[int]:
