@@ -1,5 +1,6 @@
 """What is analysed: the loaded model with its graph, and how its function is evaluated."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,9 +10,13 @@ import torch
 from symfind.errors import InputError, SymfindError
 from symfind.load import Inputs, Loaded
 from symfind.load.inputs import draw, leaves, map_leaves
+from symfind.points import enliven
 from symfind.trace import Graph
 from symfind.trace.blame import place
 from symfind.verify import Function
+
+LIVE = 30_000_000  # parameters of a graph that is run to draw a point
+_DRAWS = ((20_000, 11), (1_000_000, 3), (LIVE, 1))  # of inputs besides, by parameters
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,26 @@ class Subject:
             train=self.train,
             output=self.output,
             device=self.device,
+            liven=self.liven if self.live else None,
         )
+
+    @property
+    def live(self) -> bool:
+        """Whether the graph is small enough to be run at every point that is drawn."""
+        return sum(math.prod(op.shape or ()) for op in self.graph.parameters.values()) <= LIVE
+
+    def liven(self, theta: Mapping[str, torch.Tensor], rng: torch.Generator) -> dict[str, Any]:
+        """A point at which units live, over the given inputs and others, from a random one."""
+        fresh = self.fresh()
+        size = sum(value.numel() for value in theta.values())
+        draws = next(n for most, n in _DRAWS if size <= most)
+        given = [self.loaded.inputs, *(fresh(rng) for _ in range(draws))]
+        return enliven(self.graph, theta, [self._named(one) for one in given], rng)
+
+    def _named(self, inputs: Inputs) -> dict[str, torch.Tensor]:
+        """By the names of the graph's inputs."""
+        values = [leaf for _, leaf in leaves(inputs) if isinstance(leaf, torch.Tensor)]
+        return {op.key: v for op, v in zip(self.graph.inputs, values, strict=False)}
 
     def fresh(self) -> Callable[[torch.Generator], Inputs]:
         """What draws inputs over their full domain."""

@@ -7,8 +7,12 @@ import torch
 from symfind.analysis.derived import Derived
 from symfind.analysis.subject import Subject, probe
 from symfind.report.model import Factor, Residual, Verification
+from symfind.solve.families.combined import CombinedFamily
+from symfind.solve.point.generator import BoundGenerator
 from symfind.verify import verify
 from symfind.verify.budget import OutOfTime
+from symfind.verify.combination import Combination
+from symfind.verify.invariance import points_of
 
 VERIFIED_PARAMETERS = 400_000_000
 INTERRUPTED = "interrupted"
@@ -60,15 +64,18 @@ def _verified(found: Derived, subject: Subject) -> Verified:
     rng = torch.Generator().manual_seed(subject.seed)
     theta = function.random_point(rng)
     probe(function, theta)
+    points = points_of(function, rng, theta)
     pairs = found.generators(found.groups, found.factors)
-    result = verify(function, [g for g, _ in pairs], rng=rng, theta=theta)
+    result = verify(function, [g for g, _ in pairs], rng=rng, points=points)
     bound = {id(g.family): g for g, _ in pairs}
     rejected = set(result.failed)
-    found.reject({id(g.family) for g, _ in pairs if g.id in rejected})
+    kept = [_combined(one) for one in result.kept]
+    bound |= {id(g.family): g for g in kept}
+    found.reject({id(g.family) for g, _ in pairs if g.id in rejected}, [g.family for g in kept])
     for k, group in enumerate(found.groups):
         generators = [bound[id(t.family)] for t in group.tallies]
         measured = [result.residuals[g.id] for g in generators]
-        worst = max(measured, key=lambda r: max(r.infinitesimal, r.finite or 0.0))
+        worst = max(measured, key=lambda r: r.worst)
         residual = Residual(worst.infinitesimal, worst.random, worst.finite)
         found.factors[k] = replace(
             found.factors[k], residual=residual, generators=tuple(generators)
@@ -76,7 +83,7 @@ def _verified(found: Derived, subject: Subject) -> Verified:
     near = []
     if found.near:
         loose = found.generators(found.approximate, found.near)
-        broken = verify(function, [g for g, _ in loose], rng=rng, theta=theta)
+        broken = verify(function, [g for g, _ in loose], rng=rng, points=points[:1])
         for k, f in enumerate(found.near):
             generators = [g for g, i in loose if i == k]
             r = broken.residuals[generators[0].id]
@@ -85,7 +92,14 @@ def _verified(found: Derived, subject: Subject) -> Verified:
     lost = tuple(found.factors[k] for k in sorted(found.failed))
     return Verified(
         Verification(
-            "failed" if lost else "verified", subject.device, "float64", result.worst, lost
+            "failed" if lost else "verified", subject.device, "float64", result.worst, lost,
+            points=result.points,
         ),
         tuple(near),
-    )
+    )  # fmt: skip
+
+
+def _combined(one: Combination) -> BoundGenerator:
+    """The family that a combination of bound generators is."""
+    parts = [(g.family, mix) for g, mix in one.parts if isinstance(g, BoundGenerator)]
+    return BoundGenerator(one.id, CombinedFamily.of(tuple(parts)))

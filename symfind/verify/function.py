@@ -17,8 +17,11 @@ from symfind.verify.precision import double_precision, widen
 from symfind.verify.sampling import parameter_sampler
 
 Point = Mapping[str, Tensor]
+Liven = Callable[[Mapping[str, Tensor], torch.Generator], dict[str, Tensor]]
 
 _STEP = 1e-3  # of a difference, of the size of the weights
+_SHRINKINGS, _SHRINK = 12, 0.3  # towards the initial values, and by which part
+_LARGEST = 1e6  # output of a function that is to be differentiated
 _STENCIL = ((1, 3 / 4), (2, -3 / 20), (3, 1 / 60))
 
 
@@ -52,6 +55,7 @@ class Function:
         output: "raw", or "softmax": outputs up to what softmax over their last axis ignores.
         device: where to evaluate.
         buffers: values for buffers that are on the meta device, by name.
+        liven: makes of a random point, on the CPU, one at which units live.
 
     Raises:
         InputError: a buffer has no value, or there is no real trainable parameter.
@@ -67,8 +71,9 @@ class Function:
         output: Literal["raw", "softmax"] = "raw",
         device: str | torch.device = "cpu",
         buffers: Mapping[str, Tensor] | None = None,
+        liven: Liven | None = None,
     ) -> None:
-        self._model = model
+        self._model, self._liven = model, liven
         self._train = train
         self._softmax = output == "softmax"
         self.device = torch.device(device)
@@ -116,8 +121,33 @@ class Function:
         return values
 
     def random_point(self, rng: torch.Generator) -> dict[str, Tensor]:
-        """Draw generic parameters: fan-in scaled weights, gains about one, nonzero biases."""
-        return {name: self._samplers[name](rng).to(self.device) for name in self.names}
+        """Draw generic parameters: fan-in scaled weights, gains about one, nonzero biases.
+
+        Where it is known how, such that units live; where the function is not finite there, or
+        too large to be differentiated, nearer to the initial values.
+        """
+        theta = {name: self._samplers[name](rng) for name in self.names}
+        if self._liven is None:
+            return {name: value.to(self.device) for name, value in theta.items()}
+        theta = {n: v.to(self.device) for n, v in self._liven(theta, rng).items()}
+        for _ in range(_SHRINKINGS):
+            if self._moderate(theta):
+                break
+            theta = {n: v + _SHRINK * (self._initial(n) - v) for n, v in theta.items()}
+        return theta
+
+    def _initial(self, name: str) -> Tensor:
+        """The value that a parameter was given; zero where it has none."""
+        value = self._model.get_parameter(name).detach()
+        value = torch.zeros(value.shape) if value.is_meta else value
+        return value.to(self.device, torch.float64)
+
+    def _moderate(self, theta: Point) -> bool:
+        try:
+            value = self(theta)
+        except InputError:
+            return False
+        return not value.numel() or float(value.abs().max()) < _LARGEST
 
     @contextmanager
     def scope(self) -> Iterator[None]:
