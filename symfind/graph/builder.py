@@ -209,7 +209,7 @@ class Builder(Construction):
         """Whether any parameter reaches a wire."""
         return x.op is not None and bool(x.op.trainable)
 
-    def gathered(self, x: Node, dims: Sequence[int]) -> Node:
+    def gathered(self, x: Node, dims: Sequence[int], picks: Sequence[Node] = ()) -> Node:
         """Entries picked along some dimensions by the data: linear along all the others."""
         shape = self.op.shape
         rest = [a.size for d, a in enumerate(x.axes) if d not in dims]
@@ -218,7 +218,9 @@ class Builder(Construction):
         contiguous = list(dims) == list(range(first, first + len(dims)))
         new = len(shape) - len(rest)
         if not contiguous or new < 0 or list(shape[first + new :]) != [a.size for a in tail]:
-            return self.opaque([x], shape, "indexing by data")
+            return self.opaque([x, *picks], shape, "indexing by data")
+        if any(self.learned(i) for i in picks):
+            return self.opaque([x, *picks], shape, "rows that parameters decide")
         y = x
         if len(dims) > 1:
             merged = 1
@@ -229,6 +231,7 @@ class Builder(Construction):
         for n in shape[first : first + new]:
             flat *= n
         y = self.mix(y, [first], [flat], unit=1.0)
+        y.varies |= any(i.varies for i in picks)  # the same table gives other rows for other data
         return self.view(y, shape)
 
     def choose(self, mask: Node, values: Sequence[Node]) -> Node:

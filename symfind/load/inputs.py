@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from symfind.errors import InputError
+from symfind.load.ranges import Range, observed
 
 DTYPES: dict[str, torch.dtype] = {
     "f16": torch.float16,
@@ -102,13 +103,13 @@ def draw(
     generator: torch.Generator,
     batch: int | None = None,
     *,
-    bounds: Mapping[str, int] | None = None,
+    ranges: Mapping[str, Range] | None = None,
     dtype: torch.dtype | None = None,
 ) -> Inputs:
     """Fresh random inputs of the same shapes.
 
-    Floats are standard normal. Integers are uniform over their whole bound; where no bound is known
-    it is one more than the largest value seen. Masks (booleans, and unbounded integers whose name
+    Floats are standard normal. Integers are uniform over their whole range; where none is known, it
+    is what the example shows, column by column. Masks (booleans, and unbounded integers whose name
     says ``mask``) are kept as they are: a random one could hide everything.
 
     Args:
@@ -116,13 +117,13 @@ def draw(
         generator: A CPU generator, the only source of randomness.
         batch: New size of the batch axis: the first axis of every tensor whose first axis is as
             long as that of the first tensor.
-        bounds: Exclusive upper bounds that override ``inputs.bounds``.
+        ranges: Of integers, by the keys of the leaves; they override ``inputs.bounds``.
         dtype: Floating type of the floats (``torch.float64`` for measurements); else as given.
 
     Returns:
-        New inputs on the CPU, with all bounds that were used.
+        New inputs on the CPU.
     """
-    known = {**inputs.bounds, **(bounds or {})}
+    known = {key: Range.below(bound) for key, bound in inputs.bounds.items()} | dict(ranges or {})
     tensors = [leaf for _, leaf in leaves(inputs) if isinstance(leaf, Tensor) and leaf.ndim]
     common = tensors[0].shape[0] if tensors else 0
 
@@ -146,12 +147,9 @@ def draw(
             return leaf[torch.arange(shape[0]) % common] if common else leaf
         if keep:
             return leaf
-        bound = known.get(key) or (int(leaf.max()) + 1 if leaf.numel() and not leaf.is_meta else 1)
-        return torch.randint(max(bound, 1), shape, generator=generator).to(leaf.dtype)
+        return (known.get(key) or observed(leaf)).draw(shape, generator).to(leaf.dtype)
 
-    drawn = map_leaves(inputs, fresh)
-    drawn.bounds.update(known)
-    return drawn
+    return map_leaves(inputs, fresh)
 
 
 def as_inputs(example: Any) -> Inputs:

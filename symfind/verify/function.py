@@ -85,6 +85,7 @@ class Function:
         self.count: int = sum(p.numel() for p in trainable.values())
         self._samplers = {n: parameter_sampler(model, n) for n in self.names}
         self._constants = self._frozen() | self._buffers(buffers or {})
+        self._first = _first_names(model)
 
     def place(self, inputs: InputsLike) -> Call:
         """The inputs in float64, where the function is evaluated."""
@@ -130,7 +131,7 @@ class Function:
         # Buffers are cloned here, inside any transform, because a forward pass may write to them.
         constants = {n: v.clone() for n, v in self._constants.items()}
         inputs = Call(*tree_map(lambda v: v.clone() if isinstance(v, Tensor) else v, inputs))
-        values = {**constants, **theta}
+        values = {**constants, **{self._first.get(n, n): v for n, v in theta.items()}}
         result = functional_call(self._model, values, inputs.args, inputs.kwargs, tie_weights=True)
         parts = [torch.view_as_real(t) if t.is_complex() else t for _, t in results(result)]
         if not parts:
@@ -311,6 +312,16 @@ class Function:
         sizes = [torch.Size(self.shapes[n]).numel() for n in self.names]
         parts = vector.split(sizes)
         return {n: p.view(self.shapes[n]) for n, p in zip(self.names, parts, strict=True)}
+
+
+def _first_names(model: nn.Module) -> dict[str, str]:
+    """Under which name a tensor goes here that has several, as in modules registered twice."""
+    tensors = (
+        *model.named_parameters(remove_duplicate=False),
+        *model.named_buffers(remove_duplicate=False),
+    )
+    names: dict[int, str] = {}
+    return {name: names.setdefault(id(tensor), name) for name, tensor in tensors}
 
 
 def _reverse_rows(value: Tensor, leaves: list[Tensor], cotangents: Tensor | None) -> Tensor:
