@@ -40,6 +40,7 @@ from typing import Any, Literal
 
 from torch import nn
 
+from symfind.alone import alone
 from symfind.errors import ExactError
 from symfind.exact.field import Field
 from symfind.exact.rank import flint
@@ -90,6 +91,7 @@ class ExactNullity:
         return {**asdict(self), "points": list(self.points)}
 
 
+@alone()
 def exact_nullity(
     model: nn.Module | str,
     example_inputs: Any = None,

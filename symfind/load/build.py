@@ -41,7 +41,9 @@ def build(
     _check_settings(value, where, settings)
     try:
         built = with_operators(lambda: value(**settings))
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # of a user's own making too
         raise LoadError(explain(error, f"{where} failed when it was called", path)) from error
     return _unpack(built, where)
 

@@ -165,7 +165,9 @@ def as_inputs(example: Any) -> Inputs:
     if callable(example) and not isinstance(example, Tensor):
         try:
             example = example()
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise InputError(
                 f"the function that gives the example inputs raised {type(error).__name__}: {error}"
             ) from error

@@ -22,7 +22,8 @@ _CPU = torch.device("cpu")
 _FIXED = -1  # in the place of an entry's number: it comes from no input
 _MOVES = {
     "view", "reshape", "slice", "select", "permute", "transpose", "expand", "unsqueeze", "squeeze",
-    "clone", "detach", "flip", "roll", "repeat", "t", "split", "split_with_sizes", "chunk", "unbind",
+    "clone", "detach", "flip", "roll", "repeat", "t", "split", "split_with_sizes", "chunk",
+    "unbind",
     "alias", "contiguous", "narrow", "unflatten", "flatten", "lift_fresh_copy", "index_select",
     "index", "gather",
 }  # fmt: skip
