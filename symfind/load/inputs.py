@@ -188,7 +188,23 @@ def as_inputs(example: Any) -> Inputs:
             )
     if not any(isinstance(leaf, Tensor) for _, leaf in leaves(inputs)):
         raise InputError("example inputs hold no tensor; give at least one")
+    for key, leaf in leaves(inputs):
+        if isinstance(leaf, Tensor):
+            _check_plain(key, leaf)
     return inputs
+
+
+def _check_plain(key: str, leaf: Tensor) -> None:
+    kinds = {
+        "nested": leaf.is_nested,
+        "sparse": leaf.layout is not torch.strided,
+        "quantised": leaf.is_quantized,
+        "empty": not leaf.is_nested and leaf.numel() == 0,
+        "valueless (meta)": leaf.is_meta and not leaf.is_floating_point(),
+    }
+    kind = next((name for name, holds in kinds.items() if holds), None)
+    if kind is not None:
+        raise InputError(f"example input {key!r} is a {kind} tensor; give a dense one with entries")
 
 
 def check_fits(model: nn.Module, inputs: Inputs) -> None:

@@ -7,12 +7,12 @@ from typing import Any, Literal, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
-from torch.func import functional_call
 from torch.utils._pytree import tree_map
 
 from symfind.errors import InputError
 from symfind.load.outputs import results
 from symfind.verify.isolation import isolated
+from symfind.verify.placed import placed
 from symfind.verify.precision import double_precision, widen
 from symfind.verify.sampling import parameter_sampler
 
@@ -132,7 +132,8 @@ class Function:
         constants = {n: v.clone() for n, v in self._constants.items()}
         inputs = Call(*tree_map(lambda v: v.clone() if isinstance(v, Tensor) else v, inputs))
         values = {**constants, **{self._first.get(n, n): v for n, v in theta.items()}}
-        result = functional_call(self._model, values, inputs.args, inputs.kwargs, tie_weights=True)
+        with placed(self._model, values):
+            result = self._model(*inputs.args, **inputs.kwargs)
         parts = [torch.view_as_real(t) if t.is_complex() else t for _, t in results(result)]
         if not parts:
             raise InputError(f"the model returned no floating-point tensor, but {type(result)}")
