@@ -66,13 +66,13 @@ def identify(
             return name_algebra(close_polynomials(fields, close))
         return name_algebra(close_matrices(affine, close))
     matrices = read_matrices(generators)
-    _announce(len(matrices))
+    announce(len(matrices))
     if matrices.dtype == object:
         return name_algebra(close_matrices(matrices, close))
     return name_algebra(close_floats(matrices, close, tolerance))
 
 
-def _announce(count: int) -> None:
+def announce(count: int) -> None:
     """Say how long it will take, where that is more than a moment."""
     minutes = _MINUTES * (count / 100) ** 2.8
     if minutes > 0.5:

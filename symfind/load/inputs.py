@@ -191,7 +191,14 @@ def as_inputs(example: Any) -> Inputs:
     for key, leaf in leaves(inputs):
         if isinstance(leaf, Tensor):
             _check_plain(key, leaf)
+    if any(isinstance(leaf, Tensor) and leaf.is_inference() for _, leaf in leaves(inputs)):
+        return map_leaves(inputs, lambda _, leaf: _ordinary(leaf))
     return inputs
+
+
+def _ordinary(leaf: Any) -> Any:
+    """A copy that autograd may keep, of what was made under `torch.inference_mode`."""
+    return leaf.clone() if isinstance(leaf, Tensor) and leaf.is_inference() else leaf
 
 
 def _check_plain(key: str, leaf: Tensor) -> None:
