@@ -138,7 +138,7 @@ def _checked(
     except OutOfTime:
         stopped = TIME_UP
     if discrete is None:
-        discrete = discrete_part(found.derivation, found.shapes, None, subject.seed)
+        discrete = _discrete(subject, found, unverified(found, ""))
     ends.setdefault("verify", time.perf_counter())
     if certificate is None and certify == "never":
         certificate = certify_derived(found, subject, certify, {})
@@ -218,7 +218,16 @@ def _report(
 def _discrete(subject: Subject, found: Derived, verified: Verified) -> tuple[Discrete, ...]:
     subject.tell("permutations, signs and reflections")
     function = subject.function() if verified.proven else None
-    return discrete_part(found.derivation, found.shapes, function, subject.seed)
+    try:
+        return discrete_part(found.derivation, found.shapes, function, subject.seed)
+    except SymfindError:
+        raise
+    except Exception as error:  # what is continuous stands without
+        warnings.warn(
+            f"permutations and signs are left out ({type(error).__name__}: {error}): this is a "
+            "fault of symfind", stacklevel=2,
+        )  # fmt: skip
+        return ()
 
 
 def _timing(start: float, ends: dict[str, float]) -> Timing:

@@ -86,8 +86,6 @@ def _rotate(builder: Builder, rotation: Rotation, made: dict[int, Any]) -> Node:
 
 
 def _one(builder: Builder, op: Op, made: dict[int, Any]) -> Any:
-    if op.target == "parameter" and 0 in (op.shape or ()):
-        return builder.source("constant", op.shape or ())  # nothing can change in it
     if op.target == "parameter" and op.trainable:
         return builder.source("parameter", op.shape or (), op, op.key)
     if op.target == "getitem":

@@ -73,7 +73,7 @@ class Function:
         self._softmax = output == "softmax"
         self.device = torch.device(device)
         self.inputs = self.place(Call(args, dict(kwargs or {})))
-        trainable = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        trainable = {n: p for n, p in model.named_parameters() if p.requires_grad and p.numel()}
         for name, parameter in trainable.items():
             if not parameter.is_floating_point():
                 raise InputError(
@@ -97,7 +97,8 @@ class Function:
 
     def _frozen(self) -> dict[str, Tensor]:
         rng = torch.Generator().manual_seed(0)
-        frozen = {n: p.detach() for n, p in self._model.named_parameters() if not p.requires_grad}
+        held = [(n, p) for n, p in self._model.named_parameters() if n not in self.shapes]
+        frozen = {n: p.detach() for n, p in held}
         return {
             name: (parameter_sampler(self._model, name)(rng) if value.is_meta else widen(value))
             .to(self.device)
@@ -140,7 +141,10 @@ class Function:
         if self._softmax:
             parts = [p.log_softmax(-1) if p.ndim else p for p in parts]
         flat = [part.reshape(-1).double() for part in parts]
-        return flat[0] if len(flat) == 1 else torch.cat(flat)
+        value = flat[0] if len(flat) == 1 else torch.cat(flat)
+        if not value.numel():
+            raise InputError("the model returned tensors without entries: give larger inputs")
+        return value
 
     @staticmethod
     def finite(value: Tensor, what: str) -> Tensor:
