@@ -151,7 +151,7 @@ def _derived(subject: Subject) -> Derived:
         with fitting_threads(0), _uncollected():  # many small matrices, many small objects
             return Derived(subject.graph, subject.loaded, subject.output)
     except Exception as error:
-        if isinstance(error, SymfindError):
+        if isinstance(error, SymfindError | MemoryError):
             raise
         sizes = [math.prod(op.shape or ()) for op in subject.graph.parameters.values()]
         if sum(sizes) <= VERIFIED_PARAMETERS:

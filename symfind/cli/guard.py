@@ -14,6 +14,7 @@ from symfind.errors import SymfindError
 
 BAD_USAGE = 2
 INTERRUPTED = 130
+_NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
 _PACKAGE = str(Path(__file__).parent.parent)
 
 
@@ -45,7 +46,7 @@ def message(error: BaseException) -> str:
     what = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
     if isinstance(error, OSError) and error.filename is not None:
         return f"error: cannot use {os.fsdecode(error.filename)!r}: {error.strerror or error}"
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or any(words in what for words in _NO_MEMORY):
         return "error: not enough memory; choose smaller sizes (--set), or --no-verify"
     frames = traceback.extract_tb(error.__traceback__)
     theirs = _of_user(frames)
