@@ -14,16 +14,18 @@ from symfind.load import Loaded, module_sizes
 from symfind.report.model import Factor, GeneratorText, Unsupported
 from symfind.solve.point.family import Family
 from symfind.solve.point.generator import BoundGenerator
-from symfind.solve.solver import derive
+from symfind.solve.solver import Derivation, derive
 from symfind.trace import Graph
 
 
 class Derived:
     """What the symbolic side found, counted and grouped."""
 
-    def __init__(self, graph: Graph, loaded: Loaded, output: str) -> None:
-        """Derive all families, count them, and gather them into factors."""
-        self.derivation = derive(graph, output)
+    def __init__(
+        self, graph: Graph, loaded: Loaded, output: str, derivation: Derivation | None = None
+    ) -> None:
+        """Derive all families (unless they are given), count them, and gather them into factors."""
+        self.derivation = derivation or derive(graph, output)
         names = {**module_sizes(loaded.model), "": loaded.sizes}
         self.symbols = Symbols(loaded.sizes, local_names(self.derivation.lowered.parameters, names))
         self.shapes = {name: tuple(op.shape or ()) for name, op in graph.parameters.items()}

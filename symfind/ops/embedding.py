@@ -27,11 +27,30 @@ def embedding(b: Builder, weight: Node, index: Node, *_: object) -> Node:
     return b.reading(y, index)
 
 
-def _read(index: Node, rows: int) -> range | None:
+def looked_up(b: Builder, table: Node, dim: int, index: Node) -> Node:
+    """Entries of a wire that no input reaches, picked along one dimension by the data.
+
+    An embedding, spelled as an index into a parameter: a product with one-hot rows.
+    """
+    rows = b.one_hot(index, table.axes[dim])
+    read = _read(index, table.shape[dim], wraps=True)
+    if read is not None and len(read) < table.shape[dim]:
+        allowed = torch.zeros(table.shape[dim])
+        allowed[read.start : read.stop] = 1.0
+        b.confine(rows, allowed)
+    batch = [("pick", i) for i in range(len(index.axes))]
+    own = ["v" if d == dim else d for d in range(len(table.axes))]
+    out = [*own[:dim], *batch, *own[dim + 1 :]]
+    return b.contract([rows, table], [[*batch, "v"], own], out)
+
+
+def _read(index: Node, rows: int, wraps: bool = False) -> range | None:
     """The rows between the least and the largest that an index can be, None for all of them."""
     if index.op is None or index.fixed:
         return None
     low, high = interval(index.op)
+    if wraps and low < 0:
+        return None  # -1 is the last row
     first, last = max(low, 0), min(high, rows - 1)
     return range(int(first), int(last) + 1) if first <= last else None
 

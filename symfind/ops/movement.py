@@ -8,6 +8,7 @@ import torch
 
 from symfind.graph.builder import Builder
 from symfind.graph.primitives import Expand, Node, Source, View
+from symfind.ops.embedding import looked_up
 from symfind.ops.registry import rule
 
 
@@ -211,6 +212,8 @@ def index_select(b: Builder, x: Node, dim: int, index: Node) -> Node:
     """Entries of one dimension."""
     if isinstance(index, Source) and index.fixed:
         return b.take(x, dim, index)
+    if not x.varies and index.varies and not b.learned(index):
+        return looked_up(b, x, dim % len(x.axes), index)
     return b.gathered(x, [dim % len(x.axes)], [index])
 
 
@@ -222,6 +225,9 @@ def index(b: Builder, x: Node, indices: Sequence[Node | None]) -> Node:
     values = [i.value() if isinstance(i, Source) and i.fixed else None for i in picks]
     contiguous = used == list(range(used[0], used[-1] + 1)) if used else False
     known = [v for v in values if v is not None and v.dtype != torch.bool]
+    table = len(picks) == 1 and not x.varies and picks[0].varies
+    if table and not b.learned(picks[0]):
+        return looked_up(b, x, used[0], picks[0])
     if not contiguous or len(known) < len(values):
         return b.gathered(x, used, picks)
     if len(used) == 1:
