@@ -217,7 +217,7 @@ def _report(
 
 def _discrete(subject: Subject, found: Derived, verified: Verified) -> tuple[Discrete, ...]:
     subject.tell("permutations, signs and reflections")
-    function = subject.function() if verified.proven else None
+    function = (verified.function or subject.function()) if verified.proven else None
     try:
         return discrete_part(found.derivation, found.shapes, function, subject.seed)
     except SymfindError:
