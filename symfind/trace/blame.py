@@ -10,6 +10,7 @@ from symfind.errors import TraceError
 from symfind.trace.recorder import DataDependent
 from symfind.trace.user import is_user_file
 
+
 def describe(path: str, line: int, function: str, text: str = "") -> str:
     """``file.py:12 in forward: y = foo(x)``."""
     text = (text or linecache.getline(path, line)).strip()
@@ -59,15 +60,20 @@ def blame(model: nn.Module, error: BaseException) -> TraceError:
     name = type(model).__name__
     kind = error.kind if isinstance(error, DataDependent) else "branch"
     if isinstance(error, DataDependent) or _depends_on_data(error):
-        reason, remedy = _VALUES[kind]
-        at = f", at {culprit!r}" if culprit else ""
-        return TraceError(f"cannot trace {name}: {reason}{at}. {remedy}")
+        return data_dependent(model, kind, culprit)
     at = f" at {culprit!r}" if culprit else ""
     return TraceError(
         f"cannot trace {name}: {reason}{at}. Check that the example inputs have the shapes and "
         "dtypes that forward expects; if they do, write this line with torch operations, or "
         "analyse the submodules around it"
     )
+
+
+def data_dependent(model: nn.Module, kind: str, where: str) -> TraceError:
+    """A TraceError for what depends on values: ``kind`` is branch, number or count."""
+    reason, remedy = _VALUES[kind]
+    at = f", at {where!r}" if where else ""
+    return TraceError(f"cannot trace {type(model).__name__}: {reason}{at}. {remedy}")
 
 
 def _depends_on_data(error: BaseException) -> bool:

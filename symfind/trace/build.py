@@ -56,7 +56,9 @@ class _Builder:
                     )
                 )
             )
-        return self.finish(outputs)
+        graph = self.finish(outputs)
+        graph.notes = exported.notes
+        return graph
 
     def leaf(self, source: Source) -> Op | None:
         if source.kind == "skip":
@@ -146,8 +148,7 @@ class _Builder:
         ):
             return target(*args, **kwargs)  # arithmetic on sizes
         value = node.meta.get("val")
-        self.check_sizes(value, node)
-        several = isinstance(value, (tuple, list)) and type(value) is not Shaped
+        several = value if isinstance(value, (tuple, list)) and type(value) is not Shaped else ()
         shape, dtype = (None, None) if several else _meta(value)
         op = Op(
             name=node.name,
@@ -156,7 +157,7 @@ class _Builder:
             kwargs=kwargs,
             shape=shape,
             dtype=dtype,
-            outputs=[_meta(v) for v in value] if several else [],
+            outputs=[_meta(v) for v in several],
             where=_where(node),
             module=_module(node),
         )
@@ -171,18 +172,6 @@ class _Builder:
         if key is not None:
             self.known[key] = op
         return self.add(op)
-
-    def check_sizes(self, value: Any, node: fx.Node) -> None:
-        """Make sure that all sizes are numbers."""
-        for tensor in value if isinstance(value, (tuple, list)) else [value]:
-            if isinstance(tensor, Tensor) and any(_unknown(n) for n in tensor.shape):
-                where = _where(node)
-                raise TraceError(
-                    f"cannot trace {type(self.model).__name__}: how many entries there are depends "
-                    "on the values of tensors"
-                    + (f", at {where!r}" if where else "")
-                    + ". Keep all entries, and multiply those that are not wanted by zero"
-                )
 
     def unique(self, name: str) -> str:
         candidate, count = name, 1
@@ -246,10 +235,6 @@ def _key(tree: Any) -> Any:
     if isinstance(tree, (torch.dtype, torch.layout, torch.device, torch.memory_format)):
         return str(tree)
     return None
-
-
-def _unknown(size: Any) -> bool:
-    return isinstance(size, torch.SymInt) and size.node.maybe_as_int() is None
 
 
 def _fake(value: Tensor) -> bool:

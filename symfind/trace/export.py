@@ -11,11 +11,10 @@ from torch.export.graph_signature import InputKind, OutputKind
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
 from symfind.errors import TraceError
-from symfind.trace.blame import location
+from symfind.trace.blame import data_dependent, location
 from symfind.trace.exported import Exported, Source
 from symfind.trace.guard import convert_tensors
 from symfind.trace.wrapper import Wrapper, to_device
-
 
 Attempt = Callable[[Wrapper, FakeTensorMode | None], Exported]
 
@@ -144,19 +143,23 @@ def _functional(program: Any, wrapper: Wrapper, names: list[str] | None) -> Expo
 
 
 def _check(program: Any, wrapper: Wrapper) -> None:
-    """Make sure that no number is read out of a tensor: what depends on it would be lost.
+    """Make sure that no number is read out of a tensor, and that all sizes are numbers.
 
     Raises:
-        TraceError: there is one.
+        TraceError: there is one, and what depends on it would be lost; or one is not.
     """
     for node in program.graph.nodes:
+        where = location(node.meta.get("stack_trace") or "")
         if node.target in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.item.default):
-            where = location(node.meta.get("stack_trace") or "")
-            raise TraceError(
-                f"cannot trace {type(wrapper.model).__name__}: a number is read out of a tensor"
-                + (f", at {where!r}" if where else "")
-                + ". Leave it a tensor, so that the output depends on it"
-            )
+            raise data_dependent(wrapper.model, "number", where)
+        value = node.meta.get("val")
+        for tensor in value if isinstance(value, (tuple, list)) else [value]:
+            if isinstance(tensor, Tensor) and any(_unknown(n) for n in tensor.shape):
+                raise data_dependent(wrapper.model, "count", where)
+
+
+def _unknown(size: Any) -> bool:
+    return isinstance(size, torch.SymInt) and size.node.maybe_as_int() is None
 
 
 def _check_constants(module: nn.Module, wrapper: Wrapper) -> None:

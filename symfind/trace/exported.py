@@ -1,4 +1,4 @@
-"""What every way of tracing ends in: a functional graph of torch.fx, and what its ends stand for."""
+"""What every way of tracing ends in: a functional graph of torch.fx, and what its ends mean."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -100,7 +100,7 @@ class Graph:
     ``ops`` are in topological order, without those that no output needs. ``parameters`` holds
     every trainable parameter under its first name, shared ones once; those that no output
     depends on are in ``unread`` as well and not in ``ops``. Each of ``outputs`` is an operation
-    with target ``"output"`` and args ``(op,)``.
+    with target ``"output"`` and args ``(op,)``. ``notes`` say what was taken for granted.
     """
 
     ops: list[Op]
@@ -108,6 +108,7 @@ class Graph:
     parameters: dict[str, Op]
     outputs: list[Op]
     unread: list[str]
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def network(self) -> nx.MultiDiGraph:

@@ -28,7 +28,8 @@ class State(IntEnum):
 class View:
     """One step of a chain: ``func(parent, *args, **kwargs)``, of several results the one ``index``.
 
-    ``before`` and ``after`` are shapes of the parent and of the view.
+    ``before`` and ``after`` are shapes of the parent and of the view. ``func`` is None where it is
+    only known that the memory is the same.
     """
 
     func: Any
@@ -43,11 +44,10 @@ class View:
 class Cell:
     """A piece of memory: the node of its content, and how often it was written."""
 
-    __slots__ = ("__weakref__", "base", "node", "saved", "shaped", "state", "version")
+    __slots__ = ("__weakref__", "base", "node", "saved", "state", "version")
 
-    def __init__(self, node: fx.Node, shaped: Shaped, state: State, base: Any = None) -> None:
+    def __init__(self, node: fx.Node, state: State, base: Any = None) -> None:
         self.node = node
-        self.shaped = shaped
         self.state = state
         self.version = 0
         self.base = base  # a tensor of the model's own, which must be found as it was
@@ -81,9 +81,7 @@ def content(wire: Wire, look: Callable[[View, fx.Node], fx.Node]) -> fx.Node:
     return wire.node
 
 
-def store(
-    wire: Wire, node: fx.Node, look: Callable[[View, fx.Node], fx.Node], undo: Undo
-) -> None:
+def store(wire: Wire, node: fx.Node, look: Callable[[View, fx.Node], fx.Node], undo: Undo) -> None:
     """Let the tensor of ``wire`` show ``node``, and every other tensor on its cell accordingly."""
     parents = [wire.cell.node]
     for view in wire.chain[:-1]:

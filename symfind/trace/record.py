@@ -15,6 +15,7 @@ from torch.nn.modules.module import (
 from symfind.trace.attributes import Pretence
 from symfind.trace.exported import Exported, Source
 from symfind.trace.guard import convert_tensors
+from symfind.trace.ledger import Ledger
 from symfind.trace.memory import State
 from symfind.trace.recorder import Recorder
 from symfind.trace.views import Unrecordable
@@ -40,29 +41,30 @@ def record(
     named = [*model.named_parameters(), *model.named_buffers()]
     device = next((t.device for _, t in named if t.device.type != "meta"), torch.device("cpu"))
     recorder = Recorder(device, decide)
-    _lead_parameters(recorder, model)
-    _lead_buffers(recorder, model, recovered)
+    ledger = recorder.ledger
+    _lead_parameters(ledger, model)
+    _lead_buffers(ledger, model, recovered)
     wrapper = Wrapper(model, to_device(args, device), to_device(kwargs, device))
-    inputs = [_input(recorder, *pair) for pair in zip(wrapper.names, wrapper.tensors, strict=True)]
+    inputs = [_input(ledger, *pair) for pair in zip(wrapper.names, wrapper.tensors, strict=True)]
     try:
         with (
-            torch.inference_mode(), _compiling(), _followed(model, recorder), recorder,
+            torch.inference_mode(), _compiling(), _followed(model, ledger), recorder,
             Pretence(recorder),
         ):  # fmt: skip
             results = wrapper(*inputs)
-            nodes = tuple(recorder.node(tensor) for tensor in results)
+            nodes = tuple(ledger.node(tensor) for tensor in results)
     finally:
-        recorder.restore()
-    recorder.graph.output(nodes)
-    sources = [recorder.sources[n] for n in recorder.graph.nodes if n.op == "placeholder"]
-    return Exported(recorder.graph, sources, list(range(len(nodes))), wrapper.record.outputs)
+        ledger.restore()
+    ledger.graph.output(nodes)
+    sources = [ledger.sources[n] for n in ledger.graph.nodes if n.op == "placeholder"]
+    return Exported(ledger.graph, sources, list(range(len(nodes))), wrapper.record.outputs)
 
 
-def _input(recorder: Recorder, name: str, tensor: Tensor) -> Tensor:
+def _input(ledger: Ledger, name: str, tensor: Tensor) -> Tensor:
     if tensor.is_nested or tensor.layout is not torch.strided:
         raise Unrecordable("an input that is nested or sparse")
     empty = _empty(tensor)
-    recorder.lead(empty, Source("input", name), State.VARYING)
+    ledger.lead(empty, Source("input", name), State.VARYING)
     return empty
 
 
@@ -70,38 +72,38 @@ def _empty(tensor: Tensor) -> Tensor:
     return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
 
 
-def _lead_parameters(recorder: Recorder, model: nn.Module) -> None:
+def _lead_parameters(ledger: Ledger, model: nn.Module) -> None:
     """Put parameters without values in the place of the model's own; frozen ones keep theirs."""
     empties: dict[int, Tensor] = {}
     for name, parameter in model.named_parameters():
         source = Source("tensor", name, parameter)
         if not parameter.requires_grad and not parameter.is_meta:
-            recorder.lead(parameter, source, State.KNOWN)
+            ledger.lead(parameter, source, State.KNOWN)
             continue
         state = State.VARYING if parameter.requires_grad else State.UNKNOWN
         empty = parameter if parameter.is_meta else nn.Parameter(_empty(parameter))
-        wire = recorder.lead(empty, source, state)
+        wire = ledger.lead(empty, source, state)
         if empty is not parameter:
-            recorder.alias(parameter, wire)
+            ledger.alias(parameter, wire)
             empties[id(parameter)] = empty
     if empties:
         convert_tensors(model, lambda tensor: empties.get(id(tensor), tensor))
 
 
-def _lead_buffers(recorder: Recorder, model: nn.Module, recovered: dict[str, Tensor]) -> None:
+def _lead_buffers(ledger: Ledger, model: nn.Module, recovered: dict[str, Tensor]) -> None:
     values: dict[int, Tensor] = {}
     for name, buffer in model.named_buffers():
         if buffer.is_meta and name in recovered:
             values[id(buffer)] = recovered[name]
         held = values.get(id(buffer), buffer)
         state = State.UNKNOWN if held.is_meta else State.KNOWN
-        recorder.lead(held, Source("tensor", name, held), state)
+        ledger.lead(held, Source("tensor", name, held), state)
     if values:
         convert_tensors(model, lambda tensor: values.get(id(tensor), tensor))
     for path, module in model.named_modules():
         for name, value in module.__dict__.items():
             if isinstance(value, Tensor):
-                recorder.name(value, f"{path}.{name}" if path else name)
+                ledger.name(value, f"{path}.{name}" if path else name)
 
 
 @contextmanager
@@ -119,19 +121,19 @@ def _compiling() -> Iterator[None]:
 
 
 @contextmanager
-def _followed(model: nn.Module, recorder: Recorder) -> Iterator[None]:
-    """Keep ``recorder.path`` at the module that runs."""
+def _followed(model: nn.Module, ledger: Ledger) -> Iterator[None]:
+    """Keep ``ledger.path`` at the module that runs."""
     paths = {id(module): path for path, module in reversed(list(model.named_modules()))}
     thread, outer = threading.get_ident(), list[str]()
 
     def enter(module: nn.Module, args: Any) -> None:
         if threading.get_ident() == thread:
-            outer.append(recorder.path)
-            recorder.path = paths.get(id(module), recorder.path)
+            outer.append(ledger.path)
+            ledger.path = paths.get(id(module), ledger.path)
 
     def leave(module: nn.Module, args: Any, result: Any) -> None:
         if threading.get_ident() == thread and outer:
-            recorder.path = outer.pop()
+            ledger.path = outer.pop()
 
     handles = [
         register_module_forward_pre_hook(enter),

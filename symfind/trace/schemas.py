@@ -11,6 +11,12 @@ _RENAMED = {"normal_": "normal_functional", "_index_put_impl_": "index_put"}
 _RESTRIDE = {
     "squeeze_", "unsqueeze_", "t_", "transpose_", "swapaxes_", "swapdims_",
 }  # fmt: skip
+_FILLS = {
+    "zeros_like", "ones_like", "full_like", "empty_like",
+    "new_zeros", "new_ones", "new_full", "new_empty", "new_empty_strided",
+}  # fmt: skip
+# composites that are not tagged
+_COUNTS = {"aten.where.default", "aten.nonzero_numpy.default", "aten.argwhere.default"}
 _NOTHING = {"detach_", "requires_grad_"}
 
 
@@ -28,7 +34,8 @@ class Facts:
         random: it draws random numbers, whatever its arguments.
         counts: how many entries it results in may depend on values.
         reads: it results in a Python number.
-        makes: it makes a tensor from numbers, on a device that it is told.
+        device: position, or name, of the argument that says where the result shall be.
+        fills: it makes a constant of the shape of its argument, or by its dtype and device.
         view: its result looks at the memory of its argument.
     """
 
@@ -40,7 +47,8 @@ class Facts:
     random: bool
     counts: bool
     reads: bool
-    makes: bool
+    device: int | str | None
+    fills: bool
     view: bool
 
 
@@ -57,9 +65,10 @@ def facts(func: Any) -> Facts:
         nothing=name in _NOTHING,
         restrides=name in _RESTRIDE,
         random=torch.Tag.nondeterministic_seeded in tags and not _switched(schema),
-        counts=torch.Tag.dynamic_output_shape in tags,
+        counts=torch.Tag.dynamic_output_shape in tags or str(func) in _COUNTS,
         reads=torch.Tag.data_dependent_output in tags or name == "is_nonzero",
-        makes=any(argument.name == "device" for argument in schema.arguments),
+        device=_device(schema),
+        fills=name in _FILLS,
         view=func.is_view,
     )
 
@@ -68,6 +77,13 @@ def _switched(schema: Any) -> bool:
     """Whether randomness can be switched off, as that of dropout and attention is in evaluation."""
     names = {argument.name for argument in schema.arguments}
     return bool(names & {"train", "training", "dropout", "dropout_p"})
+
+
+def _device(schema: Any) -> int | str | None:
+    for place, argument in enumerate(schema.arguments):
+        if argument.name == "device":
+            return "device" if argument.kwarg_only else place
+    return None
 
 
 def _written(schema: Any) -> int | str | None:

@@ -24,7 +24,7 @@ def undo(emit: Emit, view: View, parent: fx.Node, value: fx.Node) -> fx.Node:
     Raises:
         Unrecordable: nothing is known about views of this kind.
     """
-    name = view.func._schema.name.removeprefix("aten::")
+    name = view.func._schema.name.removeprefix("aten::") if view.func else "a view"
     rule = _UNDO.get(name)
     if rule is None:
         raise Unrecordable(f"a write through {name}")

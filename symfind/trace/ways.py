@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,10 +11,11 @@ from torch import Tensor, nn
 from symfind.load.experts import dense_experts
 from symfind.load.recomputation import without_recomputation
 from symfind.trace.blame import blame
+from symfind.trace.branches import explore
+from symfind.trace.build import build
 from symfind.trace.exported import Exported
 from symfind.trace.guard import plain_config, quiet, set_mode, unchanged, unguarded
 from symfind.trace.record import record
-from symfind.trace.recorder import DataDependent
 
 Way = Callable[[nn.Module, tuple, dict[str, Any]], Exported]
 
@@ -28,8 +30,6 @@ def functional(
     """
     try:
         return recorded(model, args, kwargs, train, recovered)
-    except DataDependent as error:
-        raise blame(model, error) from error
     except Exception as error:  # whatever the recorder trips over, the exporter may know
         return exported(model, args, kwargs, train, error)
 
@@ -39,11 +39,16 @@ def recorded(
 ) -> Exported:
     """The first way: run the model once, and write down what it does."""
 
-    def decide() -> bool:
-        raise DataDependent("branch")
+    def run(decide: Callable[[], bool]) -> Exported:
+        with prepared(model, train):
+            return record(model, args, kwargs, recovered, decide)
 
-    with prepared(model, train):
-        return record(model, args, kwargs, recovered, decide)
+    def same(one: Exported, other: Exported) -> bool:
+        graphs = (build(model, end, recovered) for end in (one, other))
+        return len({repr(graph.ops) for graph in graphs}) == 1
+
+    found, notes = explore(run, same)
+    return replace(found, notes=notes)
 
 
 def exported(
