@@ -65,6 +65,9 @@ class Recorder(TorchDispatchMode):
             state = max(state, State.UNKNOWN)
         if fact.mutable:
             return self._write(func, fact, args, kwargs, state)
+        if fact.parts:
+            with self:
+                return func.decompose(*args, **kwargs)
         if func in _BY_PLACES:
             return _BY_PLACES[func](self, *args, **kwargs)
         if fact.counts:

@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from symfind.trace.simplify import spelled
+
 _RENAMED = {"normal_": "normal_functional", "_index_put_impl_": "index_put"}
 _RESTRIDE = {
     "squeeze_", "unsqueeze_", "t_", "transpose_", "swapaxes_", "swapdims_",
@@ -37,6 +39,7 @@ class Facts:
         device: position, or name, of the argument that says where the result shall be.
         fills: it makes a constant of the shape of its argument, or by its dtype and device.
         view: its result looks at the memory of its argument.
+        parts: the same as other operators together, which are known better.
     """
 
     mutable: bool
@@ -50,6 +53,7 @@ class Facts:
     device: int | str | None
     fills: bool
     view: bool
+    parts: bool
 
 
 @cache
@@ -70,6 +74,7 @@ def facts(func: Any) -> Facts:
         device=_device(schema),
         fills=name in _FILLS,
         view=func.is_view,
+        parts=func.is_view and _composite(func) and not spelled(name),
     )
 
 
@@ -77,6 +82,12 @@ def _switched(schema: Any) -> bool:
     """Whether randomness can be switched off, as that of dropout and attention is in evaluation."""
     names = {argument.name for argument in schema.arguments}
     return bool(names & {"train", "training", "dropout", "dropout_p"})
+
+
+def _composite(func: Any) -> bool:
+    return bool(
+        torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd")
+    )
 
 
 def _device(schema: Any) -> int | str | None:
@@ -102,9 +113,14 @@ def _functional(func: Any, name: str) -> Any:
     overload = func._overloadname
     for spelling, kind in _spellings(name, overload):
         found = getattr(getattr(packets, spelling, None), kind, None)
-        if found is not None and not found._schema.is_mutable:
+        if found is not None and not found._schema.is_mutable and _tensors(found):
             return found
     return None
+
+
+def _tensors(func: Any) -> bool:
+    """Whether it makes a tensor of tensors, and is not arithmetic on numbers."""
+    return isinstance(func._schema.returns[0].type, torch.TensorType)
 
 
 def _spellings(name: str, overload: str) -> Iterator[tuple[str, str]]:
