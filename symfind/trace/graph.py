@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import networkx as nx
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 @dataclass(eq=False, slots=True)
@@ -111,8 +113,10 @@ class Graph:
     notes: tuple[str, ...] = ()
 
     @cached_property
-    def network(self) -> nx.MultiDiGraph:
+    def network(self) -> "nx.MultiDiGraph":
         """Operations as nodes (attribute ``op``), wires as edges (``shape``, ``position``)."""
+        import networkx as nx  # slow to import, and rarely asked for
+
         network: nx.MultiDiGraph = nx.MultiDiGraph()
         for op in self.ops:
             network.add_node(op.name, op=op)
