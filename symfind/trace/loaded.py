@@ -3,7 +3,6 @@
 from symfind.errors import TraceError
 from symfind.load.loaded import Loaded
 from symfind.trace.graph import Graph
-from symfind.trace.misfit import misfit
 from symfind.trace.tracer import trace
 
 
@@ -17,6 +16,8 @@ def trace_loaded(loaded: Loaded, *, train: bool = False) -> Graph:
     try:
         graph = trace(loaded.model, loaded.inputs.args, loaded.inputs.kwargs, train=train)
     except TraceError as error:
+        from symfind.trace.misfit import misfit  # what it needs of torch is slow to import
+
         raise misfit(loaded.model, loaded.inputs) or error from error
     return _without_empty(graph)
 
