@@ -189,6 +189,7 @@ ALIKE = {
     "max.other", "max_pool1d_with_indices", "max_pool2d_with_indices", "max_pool3d",
     "max_pool3d_with_indices", "min.other", "mm", "mv", "_prelu_kernel", "round", "sgn", "vdot",
     "scatter.src",
+    "view.dtype",  # refused
 }  # fmt: skip
 
 
