@@ -43,10 +43,10 @@ from torch import nn
 
 from symfind.alone import alone
 from symfind.errors import ExactError
-from symfind.exact.field import Field
 from symfind.exact.rank import flint
 from symfind.exact.subject import Subject
 from symfind.exact.trial import Cell, Trial
+from symfind.residues.field import Field
 
 _CERTAIN = 1e-9  # an error bound below which no more primes are tried
 _PRIMES = 6  # at most, for one set of pieces

@@ -9,20 +9,21 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from symfind.algebra.axes import Axis
+from symfind.graph.extents import Least, Relations
 from symfind.load.ranges import Range, observed
+from symfind.ops.facts import facts
 from symfind.trace import Graph, Op, replace
 from symfind.trace.kernels import run, widen
 from symfind.trace.lookups import ranges
 from symfind.twin.constants import kept, shrink
 from symfind.twin.epsilon import visible
-from symfind.twin.relations import Least, Relations, relate
+from symfind.twin.relations import relate
 from symfind.twin.sizes import Sizes, Unbuildable, choose, own
 
 __all__ = ["Twin", "Unbuildable", "build_twin"]
 
 _ROUNDS = 40
 _CPU = torch.device("cpu")
-_LOOKUPS = {"embedding": 1, "index": 1, "index_select": 2, "gather": 2, "take_along_dim": 2}
 
 
 @dataclass(frozen=True)
@@ -240,8 +241,7 @@ class _Build:
 
     def _check_range(self, op: Op, new: Op) -> None:
         """Rows that are looked up by constants must exist."""
-        name = op.target.removeprefix("aten.").split(".")[0]
-        place = _LOOKUPS.get(name)
+        name, place = op.base, facts(op).index
         if place is None:
             return
         for dim, index in _indices(name, op, new, place):

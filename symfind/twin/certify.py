@@ -17,13 +17,13 @@ from typing import Any, Literal
 from torch import Tensor
 
 from symfind.count.carriers import carried
+from symfind.graph.extents import Relations, size_atoms
 from symfind.report.certificate import Certificate, NullSet, TwinMeasure
 from symfind.trace import Graph
 from symfind.trace.graph import Op
 from symfind.twin.build import Twin, build_twin
 from symfind.twin.formula import Count, count
 from symfind.twin.module import TwinFunction
-from symfind.twin.relations import Relations, size_atoms
 from symfind.twin.short import Short, short
 from symfind.twin.sizes import Unbuildable
 from symfind.verify import measure_nullity

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from symfind.algebra.axes import Axis, extent
 from symfind.errors import SymfindError
-from symfind.twin.relations import Definition, Least, Relations, size_atoms
+from symfind.graph.extents import Definition, Least, Relations, size_atoms
 
 WIDTH, FACTOR, COPIES, FREE = 3, 2, 2, 3  # where sizes start
 _ROWS = 3  # by which the rows of a table and their width stay apart: an affine map of n entries

@@ -1,8 +1,9 @@
 """Evaluate at a point modulo p and, beside it, at a real point; then push tangents through.
 
-Rules (see `rules`) are written in the few primitives of :class:`Tape`. Each of them computes the
-result for residues and for real numbers at once, and records how a tangent is pushed forward
-modulo p. Real values only ever decide which piece of a piecewise rational function is meant.
+Exact rules (`symfind.ops`) are written in the few primitives of :class:`Tape`. Each of them
+computes the result for residues and for real numbers at once, and records how a tangent is pushed
+forward modulo p. Real values only ever decide which piece of a piecewise rational function is
+meant.
 """
 
 import math
@@ -15,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from symfind.exact.bound import Bound
-from symfind.exact.field import MANTISSA, Field
+from symfind.residues.bound import Bound
+from symfind.residues.field import MANTISSA, Field
 
 Tangent = Tensor | None
 _CLOSE = 1e-9  # what differs by less, relative to the largest, is not decided by rounded numbers
@@ -63,6 +64,7 @@ class Tape:
         self.field = field
         self.steps: list[_Step] = []
         self.denominators = 0
+        self.op: Any = None  # the traced operation that is computed
         self.fixed = False
 
     # --- leaves

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from symfind.exact.field import LEAST, PRIMES, WORD
+from symfind.residues.field import LEAST, PRIMES, WORD
 
 
 @dataclass(frozen=True, eq=False)
