@@ -9,6 +9,7 @@ from symfind.algebra.generator import Generator
 from symfind.analysis.derived import Derived
 from symfind.analysis.shorter import Shorter, shorter, split
 from symfind.analysis.subject import Subject, probe
+from symfind.errors import SymfindError
 from symfind.report.model import Factor, Residual, Verification
 from symfind.solve.families.combined import CombinedFamily
 from symfind.solve.point.generator import BoundGenerator
@@ -58,6 +59,12 @@ def verify_derived(found: Derived, subject: Subject, wanted: bool) -> Verified:
         return unverified(found, INTERRUPTED)
     except OutOfTime:
         return unverified(found, TIME_UP)
+    except SymfindError:
+        raise
+    except Exception as error:  # memory, or an operation that cannot be differentiated
+        first = (str(error).strip().splitlines() or [""])[0]
+        reason = f"the model could not be evaluated: {type(error).__name__}: {first}"
+        return unverified(found, reason.removesuffix(": "))
 
 
 def unverified(found: Derived, reason: str) -> Verified:
