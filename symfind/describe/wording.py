@@ -7,17 +7,13 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from symfind.characters import tex_name as _tex
 from symfind.describe.notation import block
 from symfind.solve.bonds.matrices import Member
 from symfind.solve.bonds.scalings import Follower
 from symfind.solve.families.combined import CombinedFamily
-from symfind.solve.families.family import (
-    Family,
-    MatrixFamily,
-    NullFamily,
-    ScalingFamily,
-    ShiftFamily,
-)
+from symfind.solve.families.family import MatrixFamily, NullFamily, ScalingFamily, ShiftFamily
+from symfind.solve.point.family import Family
 
 _SHOWN = 6  # tensors
 _INDICES = "ijkl"
@@ -214,7 +210,3 @@ def _power(exponent: float) -> str:
 
 def _power_tex(exponent: float) -> str:
     return "s" if exponent == 1 else f"s^{{{exponent:g}}}"
-
-
-def _tex(name: str) -> str:
-    return r"\mathtt{" + name.replace("_", r"\_") + "}"

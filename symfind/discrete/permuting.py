@@ -24,6 +24,7 @@ from symfind.discrete.fixed import masked, statistics_of
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Instance, Node, Port
 from symfind.ops.lower import Lowered
+from symfind.solve.bonds.classes import Classes
 from symfind.solve.point.values import Environment
 
 LARGEST = 4_000_000  # a constant with more entries is not looked into
@@ -82,7 +83,9 @@ class Permutations:
     lowered: Lowered
     _owner: list[tuple[Node, int, int]] = field(default_factory=list)
     _start: dict[int, list[int]] = field(default_factory=dict)
-    _parent: list[int] = field(default_factory=list)
+    _classes: Classes[None] = field(
+        default_factory=lambda: Classes(0, lambda v: None, lambda own, above: None)
+    )
     _unknowns: list[_Unknown] = field(default_factory=list)
     read: set[tuple[int, int]] = field(default_factory=set)  # wires and blocks that meet something
 
@@ -93,6 +96,7 @@ class Permutations:
         for node in self.lowered.nodes:
             for instance in node.instances():
                 self._read(node, instance)
+            self._level(node)
             for d in masked(node):
                 self._fix_dimension(node, d)
         self.states = statistics_of(self.lowered)
@@ -109,23 +113,20 @@ class Permutations:
             count = Counter(cell.atoms)
             for a, atom in enumerate(cell.atoms):
                 self._owner.append((node, c, a))
-                self._parent.append(len(self._parent))
+                self._classes.add()
                 beside = frozenset(x for x in cell.atoms if count[x] == 1 and x is not atom)
                 self._unknowns.append(_Unknown(beside))
         self._start[id(node)] = starts
 
     # union-find --------------------------------------------------------------------------
     def _find(self, v: int) -> int:
-        while self._parent[v] != v:
-            self._parent[v] = self._parent[self._parent[v]]
-            v = self._parent[v]
-        return v
+        return self._classes.find(v)[0]
 
     def _link(self, v: int, w: int, by: frozenset[Axis] | None = None) -> None:
         a, b = self._find(v), self._find(w)
         one, two = self._unknowns[a], self._unknowns[b]
         if a != b:
-            self._parent[b] = a
+            self._classes.join(a, b, None)
             one.still |= two.still
             one.by &= two.by
         if by is not None:
@@ -157,6 +158,15 @@ class Permutations:
                 barred = set() if name[0] in apart else apart
                 self._equal(here, name, barred)
 
+    def _level(self, node: Node) -> None:
+        """What is joined along a dimension is permuted alike, in whatever block of it."""
+        _, apart = self._along(node)
+        for cells in p.alongside(node, apart) if apart else ():
+            ports = [node.port(cell, range(len(node.axes))) for cell in cells]
+            for name in ports[0].labels if len(ports) > 1 else ():
+                if name[0] not in apart:
+                    self._equal(ports, name, apart)
+
     @staticmethod
     def _along(node: Node) -> tuple[set[Any], set[Any]]:
         """Dimensions along which a node treats no two entries alike, and those that it joins."""
@@ -166,6 +176,8 @@ class Permutations:
                 return {d for d in range(rank) if d not in node.even}, set()
             case p.Normalise() | p.Centre() | p.Softmax():
                 return set(), set(node.dims)
+            case p.Order():
+                return {("in", d) for d in node.dims}, set()  # places are what it returns
             case p.Mix() | p.Choice():
                 return set(node.stiff), set()
         return set(), set()
@@ -283,6 +295,8 @@ class Permutations:
         env = Environment({})
         for c, a in live:
             block = None if value is None else env.take(node, c, value)
+            if block is not None and not block.numel():
+                continue
             if block is None or not bool((block == block.narrow(a, 0, 1)).all()):
                 self._fix(self._start[id(node)][c] + a)
 

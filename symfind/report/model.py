@@ -232,7 +232,8 @@ class Unsupported:
 class Verification:
     """How the generators fared on the model; `failed` lists the factors that left the totals.
 
-    `points` says at how many random points they were checked.
+    `points` says at how many random points they were checked, `inputs` on which inputs, where
+    these are shorter than those of the model.
     """
 
     status: Literal["verified", "failed", "skipped"]
@@ -242,6 +243,7 @@ class Verification:
     failed: tuple[Factor, ...] = ()
     reason: str = ""
     points: int | None = field(default=None, metadata=OMIT_NONE)
+    inputs: dict[str, str] | None = field(default=None, metadata=OMIT_NONE)
 
 
 @dataclass(frozen=True)

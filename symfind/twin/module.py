@@ -82,12 +82,12 @@ def _tell_of_loops(wanted: bool) -> None:
 
 def fresh(twin: Twin) -> Any:
     """What draws inputs of a twin over their full domain."""
-    start = Inputs((), dict(twin.examples), dict(twin.bounds))
+    start = Inputs((), dict(twin.examples))
 
     def one(rng: torch.Generator) -> Inputs:
         # of several sizes, so that units that are rarely active are reached as well
         scale = float(0.5 * 6.0 ** torch.rand((), generator=rng, dtype=torch.float64))
-        drawn = draw(start, rng, bounds=dict(twin.bounds), dtype=torch.float64)
+        drawn = draw(start, rng, ranges=twin.ranges, dtype=torch.float64)
         return map_leaves(
             drawn,
             lambda _, leaf: (
