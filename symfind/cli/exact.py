@@ -46,17 +46,13 @@ def exact_command(
 def examine(model: str, quiet: bool, prime: int | None, **arguments: Any) -> "Verdict":
     """Derive, measure exactly, and compare."""
     with working(quiet) as tell:
-        from symfind.analysis import analyze
-        from symfind.exact import exact_nullity
+        from symfind.exact.rank import flint
         from symfind.exact.verdict import Verdict
+        from symfind.session import open
 
-        report = analyze(model, verify=False, certify="never", progress=tell, **arguments)
+        flint()
+        session = open(model, progress=tell, **arguments)
+        report = session.report(verify=False, certify="never")
         redundant = report.dimension.redundant
-        exact = exact_nullity(model, prime=prime, expected=redundant, progress=tell, **arguments)
-        return Verdict(
-            report.model.name,
-            report.output,
-            report.model.mode,
-            exact,
-            redundant,
-        )
+        exact = session.exact(prime, redundant)
+        return Verdict(report.model.name, report.output, report.model.mode, exact, redundant)

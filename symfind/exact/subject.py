@@ -1,15 +1,13 @@
 """What is examined: a traced model, and how points are drawn for it."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from symfind.load import Inputs, draw, resolve
+from symfind.load import Inputs, draw
 from symfind.load.inputs import leaves
-from symfind.trace import Graph, trace_loaded
+from symfind.trace import Graph
 from symfind.verify.sampling import parameter_sampler
 
 
@@ -20,20 +18,6 @@ class Subject:
     model: nn.Module
     inputs: Inputs
     graph: Graph
-
-    @classmethod
-    def of(
-        cls,
-        model: nn.Module | str,
-        example_inputs: Any,
-        inputs: Sequence[str],
-        settings: Mapping[str, Any],
-        train: bool,
-        seed: int,
-    ) -> "Subject":
-        """Load and trace; raises LoadError, InputError, TraceError."""
-        loaded = resolve(model, example_inputs, inputs=inputs, settings=settings, seed=seed)
-        return cls(loaded.model, loaded.inputs, trace_loaded(loaded, train=train))
 
     @property
     def discrete(self) -> bool:

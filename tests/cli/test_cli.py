@@ -219,7 +219,7 @@ def test_faults_of_our_own_say_so(analysis, net, monkeypatch):
     def fail(*arguments, **settings):
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr(sys.modules["symfind.analysis"], "analyze", fail)
+    monkeypatch.setattr(sys.modules["symfind.session"], "analyze", fail)
     result = call("analyze", net)
     assert result.exit_code == 2 and "internal error: ZeroDivisionError: oops" in result.stderr
     assert "Traceback" not in result.stderr
@@ -233,7 +233,7 @@ def test_warnings_are_lines_on_stderr_unless_quiet(analysis, net, monkeypatch):
         exec(compile(code, grammar.__file__, "exec"), {})
         return examples.complete()
 
-    monkeypatch.setattr(sys.modules["symfind.analysis"], "analyze", warn)
+    monkeypatch.setattr(sys.modules["symfind.session"], "analyze", warn)
     assert call("analyze", net).stderr == "warning: mind the gap\n"
     assert call("analyze", net, "--quiet").stderr == ""
 

@@ -101,8 +101,8 @@ def asked() -> Question:
 
 
 def test_a_formula_that_is_one_too_high_is_not_complete(asked, few, monkeypatch) -> None:
-    right = certifying.Count.at
-    monkeypatch.setattr(certifying.Count, "at", lambda self, twin: right(self, twin) + 1)
+    right = certifying.at_sizes
+    monkeypatch.setattr(certifying, "at_sizes", lambda model, twin: right(model, twin) + 1)
     found = certify_on_twins(asked)
     assert found.status == "undetermined" and found.unexplained == -1
 

@@ -1,0 +1,133 @@
+"""One report: what is checked on the model, as far as time and the keyboard let it be."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from symfind import __version__
+from symfind.analysis.certification import certify_derived
+from symfind.analysis.derived import Derived
+from symfind.analysis.points import Values
+from symfind.analysis.subject import Subject
+from symfind.analysis.verification import (
+    INTERRUPTED,
+    TIME_UP,
+    unverified,
+    verify_derived,
+)
+from symfind.count.counted import Counted
+from symfind.discrete import discrete_part
+from symfind.load.inputs import describe
+from symfind.report.certificate import Certificate
+from symfind.report.model import Dimension, Discrete, ModelInfo, Report, Versions
+from symfind.session.stages import Checked, Clock
+from symfind.verify import Function
+from symfind.verify.budget import OutOfTime, limited
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a report should hold; see `Session.report`."""
+
+    verify: bool
+    certify: str
+    places: Mapping[str, Values]
+    budget: float | None
+
+
+class Examination:
+    """Verification, discrete part and certificate of what was derived.
+
+    Args:
+        subject: the model.
+        counts: what was derived of it.
+        wanted: what to look at.
+        clock: told how long each part takes.
+        before: what an earlier examination has checked, for good.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        counts: Counted,
+        wanted: Wanted,
+        clock: Clock,
+        before: Checked | None,
+    ) -> None:
+        self.subject, self.wanted, self.clock = subject, wanted, clock
+        self.before = before if wanted.verify else None
+        self.found = self.before.found if self.before else Derived(counts)
+        self.lasting = self.before  # what holds whatever else is asked for
+        self.verified = unverified(self.found, "not begun")
+        self.discrete: tuple[Discrete, ...] | None = None
+        self.certificate: Certificate | None = None
+        self.stopped = ""
+
+    def report(self) -> Report:
+        """All of it."""
+        try:
+            with limited(self.wanted.budget):
+                self._check()
+        except KeyboardInterrupt:
+            self.stopped = INTERRUPTED
+        except OutOfTime:
+            self.stopped = TIME_UP
+        self.stopped = self.stopped or self.verified.stopped
+        if self.certificate is None and self.wanted.certify == "never":
+            self.certificate = self._certified()
+        return self._written()
+
+    def _check(self) -> None:
+        with self.clock.part("verify"):
+            if self.before is None:
+                self._verify()
+            else:
+                self.verified, self.discrete = self.before.verified, self.before.discrete
+        if not self.verified.stopped:
+            with self.clock.part("certify"):
+                self.certificate = self._certified()
+
+    def _verify(self) -> None:
+        """Verification and what is discrete; kept for other reports once it is proven."""
+        self.verified = verify_derived(self.found, self.subject, self.wanted.verify)
+        if self.verified.stopped:
+            return
+        self.subject.tell("permutations, signs and reflections")
+        function = self.subject.function() if self.verified.proven else None
+        self.discrete = self._discrete(function)
+        if self.verified.proven:
+            self.lasting = Checked(self.found, self.verified, self.discrete)
+
+    def _discrete(self, function: Function | None) -> tuple[Discrete, ...]:
+        return discrete_part(self.found.derivation, self.found.shapes, function, self.subject.seed)
+
+    def _certified(self) -> Certificate:
+        places = {} if self.wanted.certify == "never" else self.wanted.places
+        return certify_derived(self.found, self.subject, self.wanted.certify, places)
+
+    def _written(self) -> Report:
+        loaded, found = self.subject.loaded, self.found
+        algebra, symmetry, inert = found.orbit()
+        formula = found.formula()
+        sizes = {k: v for k, v in sorted(found.symbols.used.items()) if k in formula}
+        return Report(
+            model=ModelInfo(
+                loaded.name,
+                loaded.spec,
+                describe(loaded.inputs, loaded.model),
+                self.subject.mode,
+                {name: math.prod(shape) for name, shape in found.shapes.items()},
+            ),
+            output=self.subject.output,
+            dimension=Dimension.of(found.parameters, algebra, symmetry, inert, formula, sizes),
+            factors=found.standing(),
+            approximate=self.verified.approximate,
+            discrete=self._discrete(None) if self.discrete is None else self.discrete,
+            unsupported=found.gaps(),
+            certificate=self.certificate or Certificate("undetermined", reason=self.stopped),
+            verification=self.verified.verification,
+            timing=self.clock.timing(),
+            versions=Versions(__version__, str(torch.__version__)),
+        )
