@@ -9,7 +9,7 @@ from symfind.report import Report
 
 
 def install(report: Report, calls: list[dict[str, Any]] | None = None) -> ModuleType:
-    """Build a module `symfind.analysis` whose `analyze` gives this report."""
+    """Build a module `symfind.session` whose `analyze` gives this report."""
     stub = ModuleType("symfind.session")
 
     def analyze(model: str, **arguments: Any) -> Report:

@@ -45,10 +45,10 @@ def analysis(monkeypatch):
     calls = []
 
     def install(report: Report) -> list:
-        monkeypatch.setitem(sys.modules, "symfind.analysis", stub.install(report, calls))
+        monkeypatch.setitem(sys.modules, "symfind.session", stub.install(report, calls))
         return calls
 
-    monkeypatch.setitem(sys.modules, "symfind.analysis", None)
+    monkeypatch.setitem(sys.modules, "symfind.session", None)
     install(examples.complete())
     install.calls = calls
     return install
