@@ -9,7 +9,7 @@ from torch import Tensor
 from symfind.count.null_directions import known_directions
 from symfind.count.symbols import Symbols
 from symfind.count.tally import Tally, tally
-from symfind.solve.families.family import Family
+from symfind.solve.point.family import Family
 from symfind.solve.solver import Derivation
 from symfind.trace import Graph
 

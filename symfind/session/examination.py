@@ -111,7 +111,6 @@ class Examination:
         loaded, found = self.subject.loaded, self.found
         algebra, symmetry, inert = found.orbit()
         formula = found.formula()
-        sizes = {k: v for k, v in sorted(found.symbols.used.items()) if k in formula}
         return Report(
             model=ModelInfo(
                 loaded.name,
@@ -121,7 +120,9 @@ class Examination:
                 {name: math.prod(shape) for name, shape in found.shapes.items()},
             ),
             output=self.subject.output,
-            dimension=Dimension.of(found.parameters, algebra, symmetry, inert, formula, sizes),
+            dimension=Dimension.of(
+                found.parameters, algebra, symmetry, inert, formula, found.sizes()
+            ),
             factors=found.standing(),
             approximate=self.verified.approximate,
             discrete=self._discrete(None) if self.discrete is None else self.discrete,

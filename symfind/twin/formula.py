@@ -48,7 +48,7 @@ def _value(t: Tally, symbols: Symbols, sizes: Mapping[Axis, int]) -> int | None:
     expression = sympy.sympify(t.orbit_formula)
     values = {}
     for symbol in expression.free_symbols:
-        size = symbols.used[str(symbol)]
+        size = symbols.value(symbol)
         mine = {a for s in t.family.sources for x in s.axes for a in atoms(x)}
         found = {sizes[a] for a in mine if a.size == size and a in sizes}
         if len(found) != 1:
