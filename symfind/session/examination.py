@@ -110,7 +110,9 @@ class Examination:
     def _written(self) -> Report:
         loaded, found = self.subject.loaded, self.found
         algebra, symmetry, inert = found.orbit()
-        formula = found.formula()
+        dimension = Dimension.of(
+            found.parameters, algebra, symmetry, inert, found.formula(), found.sizes()
+        )
         return Report(
             model=ModelInfo(
                 loaded.name,
