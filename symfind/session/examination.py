@@ -122,9 +122,7 @@ class Examination:
                 {name: math.prod(shape) for name, shape in found.shapes.items()},
             ),
             output=self.subject.output,
-            dimension=Dimension.of(
-                found.parameters, algebra, symmetry, inert, formula, found.sizes()
-            ),
+            dimension=dimension,
             factors=found.standing(),
             approximate=self.verified.approximate,
             discrete=self._discrete(None) if self.discrete is None else self.discrete,
