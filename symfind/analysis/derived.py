@@ -7,7 +7,7 @@ from torch import Tensor
 
 from symfind.count.counted import Counted
 from symfind.count.null_directions import known_directions
-from symfind.count.tally import whole
+from symfind.count.tally import tally_beside, whole
 from symfind.describe.factors import Group, factor, gather, spell
 from symfind.report.model import Factor, GeneratorText, Unsupported
 from symfind.solve.point.family import Family
@@ -41,11 +41,12 @@ class Derived:
             for i, t in enumerate(g.tallies)
         ]
 
-    def reject(self, rejected: set[int]) -> None:
+    def reject(self, rejected: set[int], kept: Sequence[Family] = ()) -> None:
         """Give families that failed factors of their own, so that the others stand.
 
         Args:
             rejected: identities of families.
+            kept: what is true within those.
         """
         if not rejected:
             return
@@ -59,9 +60,10 @@ class Derived:
                 failed.add(len(groups))
                 groups.append(Group(bad))
         taken: set[str] = set()
-        self.groups = groups
-        self.factors = [factor(g, self.symbols, taken) for g in groups]
         self.failed = frozenset(failed)
+        self.groups = groups
+        self.groups = groups + gather(tally_beside(self.families, kept, self.shapes, self.symbols))
+        self.factors = [factor(g, self.symbols, taken) for g in self.groups]
 
     @property
     def families(self) -> list[Family]:

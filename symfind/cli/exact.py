@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     metavar="P",
     help="The modulus, a prime between 2^16 and 2^31; drawn at random without it.",
 )
+@click.option(
+    "--most",
+    type=click.IntRange(1),
+    default=12_000,
+    show_default=True,
+    help="Parameters above which it is not begun: time grows with their cube.",
+)
 @json_option
 @click.option("--strict", is_flag=True, help="Exit with 1 unless the derivation is complete.")
 @debug_option
@@ -43,9 +50,12 @@ def exact_command(
     ctx.exit(verdict.status == "contradicted" or (strict and verdict.status != "complete"))
 
 
-def examine(model: str, quiet: bool, prime: int | None, **arguments: Any) -> "Verdict":
+def examine(
+    model: str, quiet: bool, prime: int | None, most: int = 12_000, **arguments: Any
+) -> "Verdict":
     """Derive, measure exactly, and compare."""
     with working(quiet) as tell:
+        from symfind.exact.nullity import check_size
         from symfind.exact.rank import flint
         from symfind.exact.verdict import Verdict
         from symfind.session import open
@@ -54,5 +64,6 @@ def examine(model: str, quiet: bool, prime: int | None, **arguments: Any) -> "Ve
         session = open(model, progress=tell, **arguments)
         report = session.report(verify=False, certify="never")
         redundant = report.dimension.redundant
-        exact = session.exact(prime, redundant)
+        check_size(report.dimension.parameters, most)
+        exact = session.exact(prime, redundant, most)
         return Verdict(report.model.name, report.output, report.model.mode, exact, redundant)

@@ -42,7 +42,11 @@ def laws_of(report: Report, subject: Subject, check: bool) -> Conserved:
             "conservation laws are read off generators that hold on the model: "
             + report.verification.reason
         )
-    given, function = subject.loaded.inputs, subject.function()
+    loaded, given = subject.loaded, subject.loaded.inputs
+    function = Function(
+        loaded.model, given.args, given.kwargs,
+        train=subject.train, output=subject.output, device=subject.device,
+    )  # fmt: skip
     tell, seed = subject.tell, subject.seed
     tell("looking for conserved quantities")
     with fitting_threads(0):

@@ -39,9 +39,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from symfind.errors import ExactError
-from symfind.exact.field import Field
 from symfind.exact.subject import Subject
 from symfind.exact.trial import Cell, Trial
+from symfind.residues.field import Field
 
 _CERTAIN = 1e-9  # an error bound below which no more primes are tried
 _PRIMES = 6  # at most, for one set of pieces
@@ -52,6 +52,11 @@ _FEW_POINTS, _MOST_POINTS = 2, 24  # but no more than this
 _STEADY = 2  # doublings of the inputs that add nothing
 _MAX_GROWTH, _MAX_INPUTS = 64, 256  # times the inputs needed at least, or that many
 _POLES = 20
+
+
+MOST_PARAMETERS = 12_000
+_SECONDS = 0.15  # of the rank of a square matrix of size 1,000, which grows with the power 2.8
+_TRIALS = 3  # ranks of a measurement, about
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,22 @@ def measured_exactly(
         InputError: the prime is none.
     """
     return _Search(subject, output == "softmax", seed, prime, expected, tell).run()
+
+
+def check_size(parameters: int, most: int = MOST_PARAMETERS) -> None:
+    """Make sure that an elimination of so many columns ends within minutes.
+
+    Raises:
+        ExactError: it does not; the message says how long it takes.
+    """
+    if parameters <= most:
+        return
+    hours = _TRIALS * _SECONDS * (parameters / 1000) ** 2.8 / 3600
+    memory = 8 * parameters**2 / 2**30
+    raise ExactError(
+        f"{parameters:,} parameters are too many for exact elimination: about {hours:,.1f} h and "
+        f"{memory:,.0f} GiB; choose smaller sizes (--set), or allow as many (--most {parameters})"
+    )
 
 
 class _Search:

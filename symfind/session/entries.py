@@ -9,7 +9,7 @@ from symfind.conserve.model import Conserved
 from symfind.discovery.explore import MOST_FIELDS
 from symfind.discovery.result import Discovery
 from symfind.discrete.spec import PermutationSpec
-from symfind.exact.nullity import ExactNullity
+from symfind.exact.nullity import MOST_PARAMETERS, ExactNullity
 from symfind.exact.rank import flint
 from symfind.report.model import Report
 from symfind.session.session import Tell, open
@@ -177,6 +177,7 @@ def exact_nullity(
     seed: int = 0,
     prime: int | None = None,
     expected: int | None = None,
+    most: int = MOST_PARAMETERS,
     inputs: Sequence[str] = (),
     settings: Mapping[str, Any] | None = None,
     progress: Tell = None,
@@ -193,6 +194,7 @@ def exact_nullity(
             error bound is then about the choice of the prime as well.
         expected: how many independent directions are known to be null. Where there are pieces,
             others are tried while more directions are null; as many as expected end the search.
+        most: parameters above which it is not begun: time grows with their cube.
         inputs: input specs that replace the example inputs, as `--input`.
         settings: keyword arguments for a factory, class or config, as `--set`.
         progress: called with a line per point.
@@ -212,7 +214,7 @@ def exact_nullity(
         model, example_inputs, output, "cpu", seed,
         train=train, inputs=inputs, settings=settings, progress=progress,
     )  # fmt: skip
-    return session.exact(prime, expected)
+    return session.exact(prime, expected, most)
 
 
 def discover(

@@ -1,6 +1,7 @@
 """One report: what is checked on the model, as far as time and the keyboard let it be."""
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from symfind.analysis.verification import (
 )
 from symfind.count.counted import Counted
 from symfind.discrete import discrete_part
+from symfind.errors import SymfindError
 from symfind.load.inputs import describe
 from symfind.report.certificate import Certificate
 from symfind.report.model import Dimension, Discrete, ModelInfo, Report, Versions
@@ -95,13 +97,23 @@ class Examination:
         if self.verified.stopped:
             return
         self.subject.tell("permutations, signs and reflections")
-        function = self.subject.function() if self.verified.proven else None
-        self.discrete = self._discrete(function)
+        proven, function = self.verified.proven, self.verified.function
+        self.discrete = self._discrete((function or self.subject.function()) if proven else None)
         if self.verified.proven:
             self.lasting = Checked(self.found, self.verified, self.discrete)
 
     def _discrete(self, function: Function | None) -> tuple[Discrete, ...]:
-        return discrete_part(self.found.derivation, self.found.shapes, function, self.subject.seed)
+        found, seed = self.found, self.subject.seed
+        try:
+            return discrete_part(found.derivation, found.shapes, function, seed)
+        except SymfindError:
+            raise
+        except Exception as error:  # what is continuous stands without
+            warnings.warn(
+                f"permutations and signs are left out ({type(error).__name__}: {error}): this is "
+                "a fault of symfind", stacklevel=2,
+            )  # fmt: skip
+            return ()
 
     def _certified(self) -> Certificate:
         places = {} if self.wanted.certify == "never" else self.wanted.places

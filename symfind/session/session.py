@@ -1,5 +1,6 @@
 """The staged object behind every entry point: each part is computed once, when first asked for."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -7,6 +8,7 @@ from typing import Any, Literal
 
 from torch import nn
 
+from symfind.alone import alone
 from symfind.analysis.derived import Derived
 from symfind.analysis.points import asked_points
 from symfind.analysis.subject import Subject, probe
@@ -21,14 +23,14 @@ from symfind.discovery.result import Discovery
 from symfind.discrete.part import spec_of, verified_spec
 from symfind.discrete.spec import PermutationSpec
 from symfind.errors import TraceError
-from symfind.exact.nullity import ExactNullity, measured_exactly
+from symfind.exact.nullity import MOST_PARAMETERS, ExactNullity, check_size, measured_exactly
 from symfind.exact.rank import flint
 from symfind.exact.subject import Subject as Exactly
 from symfind.load import Loaded, module_sizes, resolve
 from symfind.report.model import Report
 from symfind.session.examination import Examination, Wanted
-from symfind.session.stages import Checked, Clock, blamed, uncollected
-from symfind.solve.solver import Derivation, derive
+from symfind.session.stages import Checked, Clock, guarded, uncollected
+from symfind.solve.solver import Derivation, derive, nothing
 from symfind.trace import Graph, trace_loaded
 from symfind.verify.threads import fitting_threads
 
@@ -36,6 +38,7 @@ Tell = Callable[[str], None] | None
 Output = Literal["raw", "softmax"]
 
 
+@alone()
 def open(
     model: nn.Module | str,
     example_inputs: Any = None,
@@ -110,6 +113,7 @@ class Session:
 
     # stages -------------------------------------------------------------------------------------
     @cached_property
+    @alone()
     def graph(self) -> Graph:
         """The traced graph.
 
@@ -122,21 +126,27 @@ class Session:
             return trace_loaded(self.loaded, train=self.train)
 
     @cached_property
+    @alone()
     def derivation(self) -> Derivation:
         """All families of symmetries, not yet counted."""
         graph = self.graph
         self._tell("deriving symmetries")
-        with self._clock.part("solve"), blamed(self.subject), fitting_threads(0), uncollected():
-            return derive(graph, self.output)
+        with self._clock.part("solve"), fitting_threads(0), uncollected():
+            return guarded(self.subject, lambda: derive(graph, self.output), nothing)
 
     @cached_property
+    @alone()
     def counted(self) -> Counted:
         """The families, counted at the model's sizes and as formulas."""
         derivation, before = self.derivation, self._clock.spent.get("solve", 0.0)
         names = {**module_sizes(self.loaded.model), "": self.loaded.sizes}
         symbols = Symbols(self.loaded.sizes, local_names(derivation.lowered.parameters, names))
-        with self._clock.part("solve"), blamed(self.subject), fitting_threads(0), uncollected():
-            found = counted(self.graph, derivation, symbols)
+        with self._clock.part("solve"), fitting_threads(0), uncollected():
+            found = guarded(
+                self.subject,
+                lambda: counted(self.graph, derivation, symbols),
+                lambda why: counted(self.graph, nothing(why), symbols),
+            )
         self._clock.spent["solve"] += before
         return found
 
@@ -148,6 +158,7 @@ class Session:
         )
 
     # answers ------------------------------------------------------------------------------------
+    @alone()
     def report(
         self,
         verify: bool = True,
@@ -186,6 +197,7 @@ class Session:
             return report
         return self._answers[key]
 
+    @alone()
     def laws(self, check: bool = True) -> Conserved:
         """The quantities that gradient flow conserves, whatever the loss and the data.
 
@@ -199,6 +211,7 @@ class Session:
         report = self.report(certify="auto" if check else "never")
         return self._once(("laws", check), lambda: laws_of(report, self.subject, check))
 
+    @alone()
     def permutations(self, verify: bool = True) -> PermutationSpec:
         """The permutations of hidden indices that leave the outputs alone.
 
@@ -207,17 +220,23 @@ class Session:
         """
         return self._once(("permutations", verify), lambda: self._permutations(verify))
 
-    def exact(self, prime: int | None = None, expected: int | None = None) -> ExactNullity:
+    @alone()
+    def exact(
+        self, prime: int | None = None, expected: int | None = None, most: int = MOST_PARAMETERS
+    ) -> ExactNullity:
         """The nullity of a piecewise rational model, by ranks over a prime field.
 
         Args:
             prime: the modulus, between 2^16 and 2^31; drawn at random without it.
             expected: how many independent directions are known to be null; as many end the search.
+            most: parameters above which it is not begun: time grows with their cube.
 
         Raises:
-            ExactError: an operation is not piecewise rational, or python-flint is not installed.
+            ExactError: an operation is not piecewise rational, there are too many parameters, or
+                python-flint is not installed.
         """
         flint()
+        check_size(sum(math.prod(op.shape or ()) for op in self.graph.parameters.values()), most)
         return self._once(
             ("exact", prime, expected),
             lambda: measured_exactly(
@@ -230,6 +249,7 @@ class Session:
             ),  # fmt: skip
         )
 
+    @alone()
     def discover(self, fields: int = MOST_FIELDS) -> Discovery:
         """The symmetries that a dictionary of local vector fields expresses, without any rule.
 

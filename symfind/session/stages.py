@@ -2,17 +2,24 @@
 
 import gc
 import math
+import os
 import time
-from collections.abc import Iterator
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 
 from symfind.analysis.derived import Derived
 from symfind.analysis.subject import Subject, probe
 from symfind.analysis.verification import VERIFIED_PARAMETERS, Verified
+from symfind.errors import SymfindError
 from symfind.report.model import Discrete, Timing
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -63,18 +70,26 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-@contextmanager
-def blamed(subject: Subject) -> Iterator[None]:
-    """Of what fails here: indices out of range show up first, and then that is what is said.
+def guarded(subject: Subject, compute: Callable[[], T], instead: Callable[[str], T]) -> T:
+    """What is computed, or where that fails what stands in its place, told why.
+
+    The last resort: nothing is claimed, and why is said.
 
     Raises:
         InputError: the model fails on its inputs, which is why the work within did.
     """
     try:
-        yield
-    except Exception:
+        return compute()
+    except (SymfindError, MemoryError):
+        raise
+    except Exception as error:
         sizes = [math.prod(op.shape or ()) for op in subject.graph.parameters.values()]
         if sum(sizes) <= VERIFIED_PARAMETERS:
+            # indices out of range show up here first; then that is what there is to say
             function = subject.function()
             probe(function, function.random_point(torch.Generator().manual_seed(subject.seed)))
-        raise
+        where = (traceback.extract_tb(error.__traceback__) or [None])[-1]
+        at = f" at {os.path.basename(where.filename)}:{where.lineno}" if where else ""
+        why = f"nothing was derived: {type(error).__name__}: {error}{at}"
+        warnings.warn(f"{why}; this is a fault of symfind, and nothing is claimed", stacklevel=2)
+        return instead(why)

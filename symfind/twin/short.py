@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from symfind.count.counted import Counted
+from symfind.graph.extents import Relations
 from symfind.trace import Graph
 from symfind.twin.dense import Dense, appended, thinned
 from symfind.twin.depth import KEPT, Run, runs, shortened
-from symfind.twin.relations import Relations, relate
+from symfind.twin.relations import relate
 
 _DEEP = 1500  # parameters of a twin, from which repeated layers are taken out
 
