@@ -28,7 +28,10 @@ from measure import Failed, measured, peak, serve
 from torch import Tensor, nn
 
 from symfind.analysis.derived import Derived
-from symfind.load import Inputs, Loaded
+from symfind.count.counted import counted
+from symfind.count.symbols import Symbols
+from symfind.load import Inputs
+from symfind.solve.solver import derive
 from symfind.trace import trace
 from symfind.verify import Call, Function, measure_nullity, nullity_at
 
@@ -177,7 +180,7 @@ def worker(method: str, parameters: str, device: str) -> dict[str, Any]:
         start = time.perf_counter()
         inputs = Inputs((torch.randn(1, width_of(model)),))
         graph = trace(model, inputs.args, {})
-        found = Derived(graph, Loaded(model, inputs, "net", "net"), "raw")
+        found = Derived(counted(graph, derive(graph), Symbols({})))
         derived = time.perf_counter() - start
         run[method] = lambda model, device: certified(found, model, device)
     if device != "cpu":

@@ -7,13 +7,21 @@ A block stands between `<!-- run: COMMAND -->` or `<!-- show: FILE[:NAME] -->` a
 """
 
 import ast
+import contextlib
+import io
 import os
 import re
+import runpy
 import shlex
-import subprocess
 import sys
-from functools import partial
+from collections.abc import Iterator
+from functools import cache, partial
 from pathlib import Path
+from unittest.mock import patch
+
+from click.testing import CliRunner
+
+from symfind.cli import main as symfind_command
 
 ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
@@ -23,18 +31,31 @@ _TIMING = re.compile(r"\n*symfind \S+, torch [^\n]*(\n[^\n]+)*\n*\Z")
 _FLOAT = re.compile(r"\d(\.\d+)?e-\d+|10\^-?\d+\.\d+")
 
 
+@cache
 def run(command: str) -> str:
     """What a command prints, without the line that says how long it took."""
-    words = shlex.split(command)
-    shown = ["-m", "symfind", *words[1:]] if words[0] == "symfind" else words[1:]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "88", "NO_COLOR": "1"}
-    done = subprocess.run(
-        [sys.executable, *shown], cwd=ROOT, env=environment, capture_output=True, text=True
-    )
-    # a failing command is shown with its message
-    text = _TIMING.sub("\n", done.stdout) + done.stderr
+    program, *words = shlex.split(command)
+    place = {"COLUMNS": "88", "NO_COLOR": "1"}
+    with contextlib.chdir(ROOT), patch.dict(os.environ, place):
+        out, err = _symfind(words) if program == "symfind" else (_python(words), "")
+    text = _TIMING.sub("\n", out) + err
     lines = [line.rstrip() for line in text.strip("\n").splitlines()]
     return "\n".join(["```console", f"$ {command}", *lines, "```", ""])
+
+
+def _symfind(words: list[str]) -> tuple[str, str]:
+    """What `symfind` prints on both streams: of a command that fails, its message."""
+    done = CliRunner().invoke(symfind_command, words, prog_name="symfind")
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.stdout, done.stderr
+
+
+def _python(words: list[str]) -> str:
+    """What a script prints; in this process, where torch has been imported."""
+    with contextlib.redirect_stdout(io.StringIO()) as out, patch.object(sys, "argv", words):
+        runpy.run_path(words[0], run_name="__main__")
+    return out.getvalue()
 
 
 def show(place: str) -> str:
@@ -49,14 +70,20 @@ def show(place: str) -> str:
     return "\n".join(["```python", f"# {path}", text.strip("\n"), "```", ""])
 
 
+def blocks(page: str) -> Iterator[tuple[str, str, str]]:
+    """Of the text of a page: `run` or `show`, of what, and what stands there."""
+    for match in _BLOCK.finditer(page):
+        yield match[2], match[3], match[4]
+
+
+def made(kind: str, what: str) -> str:
+    """What a block should hold."""
+    return run(what) if kind == "run" else show(what)
+
+
 def renewed(page: str) -> str:
     """The text of a page with every block made anew."""
-
-    def fill(match: re.Match[str]) -> str:
-        head, kind, what, _, tail = match.groups()
-        return head + (run(what) if kind == "run" else show(what)) + tail
-
-    return _BLOCK.sub(fill, page)
+    return _BLOCK.sub(lambda match: match[1] + made(match[2], match[3]) + match[5], page)
 
 
 def drawn(spec: str) -> str:

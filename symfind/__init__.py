@@ -7,10 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from symfind.analysis import analyze
-    from symfind.analysis.permuting import permutations
-    from symfind.conserve import Conserved, conserved
-    from symfind.discovery import Discovery, discover
+    from symfind.conserve import Conserved
+    from symfind.discovery import Discovery
     from symfind.discrete import PermutationSpec
     from symfind.errors import (
         AlgebraError,
@@ -21,19 +19,24 @@ if TYPE_CHECKING:
         SymfindError,
         TraceError,
     )
-    from symfind.exact import ExactNullity, exact_nullity
+    from symfind.exact import ExactNullity
     from symfind.lie import Identification, identify
     from symfind.report import Report
+    from symfind.session import (
+        Session,
+        analyze,
+        conserved,
+        discover,
+        exact_nullity,
+        open,
+        permutations,
+    )
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "analyze": "symfind.analysis",
-    "permutations": "symfind.analysis.permuting",
-    "conserved": "symfind.conserve",
     "Conserved": "symfind.conserve",
     "PermutationSpec": "symfind.discrete",
-    "discover": "symfind.discovery",
     "Discovery": "symfind.discovery",
     "AlgebraError": "symfind.errors",
     "ExactError": "symfind.errors",
@@ -42,11 +45,17 @@ _HOMES = {
     "OutputError": "symfind.errors",
     "SymfindError": "symfind.errors",
     "TraceError": "symfind.errors",
-    "exact_nullity": "symfind.exact",
     "ExactNullity": "symfind.exact",
     "identify": "symfind.lie",
     "Identification": "symfind.lie",
     "Report": "symfind.report",
+    "analyze": "symfind.session",
+    "conserved": "symfind.session",
+    "discover": "symfind.session",
+    "exact_nullity": "symfind.session",
+    "open": "symfind.session",
+    "permutations": "symfind.session",
+    "Session": "symfind.session",
 }
 
 __all__ = [
@@ -61,6 +70,7 @@ __all__ = [
     "OutputError",
     "PermutationSpec",
     "Report",
+    "Session",
     "SymfindError",
     "TraceError",
     "__version__",
@@ -69,6 +79,7 @@ __all__ = [
     "discover",
     "exact_nullity",
     "identify",
+    "open",
     "permutations",
 ]
 

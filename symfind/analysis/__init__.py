@@ -1,5 +1,1 @@
-"""From a model to its report."""
-
-from symfind.analysis.pipeline import analyze
-
-__all__ = ["analyze"]
+"""The stages of an analysis: the subject, its factors, their verification, the certificate."""

@@ -1,39 +1,28 @@
 """What the symbolic side found, counted and grouped into the factors of a report."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
 
+from symfind.count.counted import Counted
 from symfind.count.null_directions import known_directions
-from symfind.count.symbols import Symbols, local_names
-from symfind.count.tally import tally, tally_beside, whole
+from symfind.count.tally import tally_beside, whole
 from symfind.describe.factors import Group, factor, gather, spell
-from symfind.load import Loaded, module_sizes
 from symfind.report.model import Factor, GeneratorText, Unsupported
 from symfind.solve.point.family import Family
 from symfind.solve.point.generator import BoundGenerator
-from symfind.solve.solver import Derivation, derive
-from symfind.trace import Graph
 
 
 class Derived:
-    """What the symbolic side found, counted and grouped."""
+    """The factors of a report; those that verification rejects leave its totals."""
 
-    def __init__(
-        self, graph: Graph, loaded: Loaded, output: str, derivation: Derivation | None = None
-    ) -> None:
-        """Derive all families (unless they are given), count them, and gather them into factors."""
-        self.derivation = derivation or derive(graph, output)
-        names = {**module_sizes(loaded.model), "": loaded.sizes}
-        self.symbols = Symbols(loaded.sizes, local_names(self.derivation.lowered.parameters, names))
-        self.shapes = {name: tuple(op.shape or ()) for name, op in graph.parameters.items()}
-        self.parameters = sum(math.prod(s) for s in self.shapes.values())
-        self.unread = {name: math.prod(self.shapes[name]) for name in graph.unread}
-        families = self.derivation.families
-        relaxed = self.derivation.approximate
-        tallies = tally(families, self.derivation.parameters, self.shapes, self.symbols)
+    def __init__(self, counted: Counted) -> None:
+        """Gather what was derived and counted into factors."""
+        self.derivation, self.symbols = counted.derivation, counted.symbols
+        self.shapes, self.parameters = counted.shapes, counted.parameters
+        self.unread = counted.unread
+        tallies, relaxed = counted.tallies, counted.derivation.approximate
         self.open = [t for t in tallies if not t.known]
         self.groups = gather(tallies)
         self.approximate = gather([whole(f, self.symbols) for f in relaxed])

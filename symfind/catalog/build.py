@@ -76,7 +76,7 @@ def _pages(entry: Entry, report: Report) -> dict[str, str]:
 def analyse_entry(entry: Entry) -> Report:
     """Analyse one entry: not verified where it is too large to run."""
     # Imported here so that listing the catalog needs no torch.
-    from symfind.analysis import analyze
+    from symfind.session import analyze
 
     return analyze(
         entry.spec,

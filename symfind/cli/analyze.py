@@ -82,7 +82,7 @@ def analyze_command(
 def run(model: str, quiet: bool, **arguments: Any) -> "Report":
     """Analyse a spec with progress and warnings on standard error."""
     with working(quiet, arguments["device"]) as tell:
-        from symfind.analysis import analyze
+        from symfind.session import analyze
 
         return analyze(model, progress=tell, **arguments)
 

@@ -38,7 +38,8 @@ def conserved_command(
             "laws are read off generators that hold on the model: leave out --no-verify"
         )
     with working(quiet, arguments["device"]) as tell:
-        from symfind.conserve import conserved, render
+        from symfind.conserve import render
+        from symfind.session import conserved
 
         found = conserved(model, progress=tell, **arguments)
     deliver(json_file, quiet, found.to_json, lambda: print_text(render(found, form)))

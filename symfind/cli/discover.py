@@ -38,8 +38,8 @@ def discover_command(
     Exit codes: 0 solved; 1 undetermined; 2 bad usage, or a model that cannot be loaded.
     """
     with working(quiet) as tell:
-        from symfind.discovery import discover
         from symfind.discovery.terminal import render
+        from symfind.session import discover
 
         found = discover(model, progress=tell, **arguments)
     page = partial(print_page, lambda console: render(found, console, details))

@@ -55,21 +55,15 @@ def examine(
 ) -> "Verdict":
     """Derive, measure exactly, and compare."""
     with working(quiet) as tell:
-        from symfind.analysis import analyze
-        from symfind.exact import exact_nullity
         from symfind.exact.nullity import check_size
+        from symfind.exact.rank import flint
         from symfind.exact.verdict import Verdict
+        from symfind.session import open
 
-        report = analyze(model, verify=False, certify="never", progress=tell, **arguments)
+        flint()
+        session = open(model, progress=tell, **arguments)
+        report = session.report(verify=False, certify="never")
         redundant = report.dimension.redundant
         check_size(report.dimension.parameters, most)
-        exact = exact_nullity(
-            model, prime=prime, expected=redundant, most=most, progress=tell, **arguments
-        )
-        return Verdict(
-            report.model.name,
-            report.output,
-            report.model.mode,
-            exact,
-            redundant,
-        )
+        exact = session.exact(prime, redundant, most)
+        return Verdict(report.model.name, report.output, report.model.mode, exact, redundant)

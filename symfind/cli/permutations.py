@@ -21,7 +21,7 @@ def permutations_command(
 ) -> None:
     """List the permutations of hidden indices of MODEL and the axes on which they act."""
     with working(quiet, arguments["device"]) as tell:
-        from symfind.analysis.permuting import permutations
+        from symfind.session import permutations
 
         spec = permutations(model, progress=tell, **arguments)
     from symfind.discrete import render

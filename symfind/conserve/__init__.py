@@ -2,7 +2,7 @@
 
 from symfind.conserve.brackets import LieClosure, generic_point, lie_closure
 from symfind.conserve.model import ClosureCheck, Conserved, FlowCheck, Law, Split
-from symfind.conserve.pipeline import conserved
+from symfind.conserve.pipeline import laws_of
 from symfind.conserve.render import render
 
 __all__ = [
@@ -12,8 +12,8 @@ __all__ = [
     "Law",
     "LieClosure",
     "Split",
-    "conserved",
     "generic_point",
+    "laws_of",
     "lie_closure",
     "render",
 ]

@@ -1,22 +1,21 @@
-"""The whole of it: analyse, find the laws, watch them along a flow, count them again."""
+"""From generators to laws: find them, watch them along a flow, count them again."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from torch import nn
 
-from symfind.alone import alone
-from symfind.analysis import analyze
+from symfind.analysis.subject import Subject
 from symfind.conserve.brackets import generic_point, lie_closure
 from symfind.conserve.fields import Theta
 from symfind.conserve.flow import gradient_flow, random_loss
 from symfind.conserve.laws import Combination, Found, find_laws
 from symfind.conserve.model import ClosureCheck, Conserved, FlowCheck
 from symfind.errors import InputError
-from symfind.load import Inputs, as_inputs, draw, load
+from symfind.load import Inputs, draw
+from symfind.report.model import Report
 from symfind.verify import Function
 from symfind.verify.function import Call
 from symfind.verify.threads import fitting_threads
@@ -27,77 +26,28 @@ CALLS = 64  # at most so many draws of the inputs
 DRIFT = 1e-8  # relative change above which a law does not hold
 
 
-@alone()
-def conserved(
-    model: nn.Module | str,
-    example_inputs: Any = None,
-    output: Literal["raw", "softmax"] = "raw",
-    check: bool = True,
-    device: str = "cpu",
-    seed: int = 0,
-    *,
-    train: bool = False,
-    inputs: Sequence[str] = (),
-    settings: Mapping[str, Any] | None = None,
-    progress: Callable[[str], None] | None = None,
-) -> Conserved:
-    """Find the quantities that gradient flow conserves, whatever the loss and the data.
-
-    Under θ' = −∇L(θ) with L any function of the model's outputs, h(θ) is conserved when ∇h is a
-    symmetry of the model: dh/dt = −∇h·∇L = 0. So the laws are the symmetry fields that are
-    gradients: for δW = A W the symmetric A, which give W Wᵀ (Zhao et al., "Symmetries, flat minima,
-    and the conserved quantities of gradient flow", 2023; Marcotte, Gribonval, Peyré, 2023).
-
-    Combinations with constant coefficients are found, exactly; fields that would become gradients
-    after multiplication by a function of θ are not looked for. `closure` says whether that, or
-    anything else, leaves laws unfound.
+def laws_of(report: Report, subject: Subject, check: bool) -> Conserved:
+    """The quantities that gradient flow conserves, read off the generators of a report.
 
     Args:
-        model: a module, or a spec as on the command line.
-        example_inputs: tensor, tuple or dict; optional where the spec provides them.
-        output: "raw", or "softmax": the loss sees outputs up to what softmax ignores.
-        check: measure the nullity, watch every law along a gradient flow, and count the laws a
-            second time by the Lie algebra of the gradients, where the model is small enough.
-        device: where to verify and check.
-        seed: of all random numbers.
-        train: batch statistics as in training; dropout stays off.
-        inputs: input specs that replace the example inputs, as `--input`.
-        settings: keyword arguments for a factory, class or config, as `--set`.
-        progress: called with a line on what is being done.
-
-    Returns:
-        The laws. The model is unchanged.
+        report: of the model, its generators verified.
+        subject: the model.
+        check: watch every law along a gradient flow, and count the laws a second time.
 
     Raises:
-        LoadError: the spec cannot be loaded.
-        InputError: the inputs do not fit, or the model is too large to verify generators on it.
-        TraceError: the model cannot be traced.
+        InputError: the model is too large to verify generators on it.
     """
-    tell = progress or (lambda text: None)
-    name = spec = type(model).__name__
-    if isinstance(model, str):
-        tell("loading the model")
-        loaded = load(model, inputs=inputs, settings=settings or {}, seed=seed)
-        model, name, spec = loaded.model, loaded.name, loaded.spec
-        example_inputs = loaded.inputs if example_inputs is None else example_inputs
-    report = analyze(
-        model,
-        example_inputs,
-        output,
-        True,
-        "auto" if check else "never",
-        device,
-        seed,
-        train=train,
-        progress=progress,
-    )
     if report.verification.status == "skipped":
         raise InputError(
             "conservation laws are read off generators that hold on the model: "
             + report.verification.reason
         )
-    given = as_inputs(example_inputs)
-    function = Function(model, given.args, given.kwargs, train=train, output=output, device=device)
+    loaded, given = subject.loaded, subject.loaded.inputs
+    function = Function(
+        loaded.model, given.args, given.kwargs,
+        train=subject.train, output=subject.output, device=subject.device,
+    )  # fmt: skip
+    tell, seed = subject.tell, subject.seed
     tell("looking for conserved quantities")
     with fitting_threads(0):
         # Linear algebra of small matrices, which is done where it starts at once.
@@ -114,9 +64,9 @@ def conserved(
         splits = tuple(s if s.laws is not None else replace(s, laws=0) for s in found.splits)
         found = replace(found, splits=splits, open=())
     return Conserved(
-        model=name,
-        spec=spec,
-        output=output,
+        model=subject.loaded.name,
+        spec=subject.loaded.spec,
+        output=report.output,
         parameters=report.dimension.parameters,
         redundant=report.dimension.redundant,
         nullity=nullity,

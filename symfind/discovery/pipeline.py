@@ -1,45 +1,45 @@
 """Symmetries of a model without any rule: its derivatives are all that is asked for."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
 
 import torch
-from torch import nn
 
-from symfind.alone import alone
 from symfind.analysis.derived import Derived
 from symfind.analysis.subject import Subject, probe
 from symfind.analysis.verification import verify_derived
 from symfind.discovery.check import Basis, checked
 from symfind.discovery.compare import Comparison, Symbolic, compare, support
 from symfind.discovery.dictionary import Shape
-from symfind.discovery.explore import MOST_FIELDS, Exploration
+from symfind.discovery.explore import Exploration
 from symfind.discovery.generators import Discovered, moves
 from symfind.discovery.result import Discovery, Status
 from symfind.discovery.samples import Samples
 from symfind.discovery.search import Found
-from symfind.errors import InputError, TraceError
-from symfind.load import resolve
-from symfind.trace import Graph, trace_loaded
+from symfind.errors import InputError
 from symfind.verify import Function, Nullity, measure_nullity
 from symfind.verify.threads import fitting_threads
 
 MOST_PARAMETERS = 2000
 
 
-@alone()
-def discover(
-    model: nn.Module | str,
-    example_inputs: Any = None,
-    output: Literal["raw", "softmax"] = "raw",
-    seed: int = 0,
-    *,
-    train: bool = False,
-    inputs: Sequence[str] = (),
-    settings: Mapping[str, Any] | None = None,
-    fields: int = MOST_FIELDS,
-    progress: Callable[[str], None] | None = None,
+def discoverable(subject: Subject) -> Function:
+    """The function of a model that is small enough.
+
+    Raises:
+        InputError: it has too many parameters for dense linear algebra.
+    """
+    function = subject.function()
+    if function.count > MOST_PARAMETERS:
+        raise InputError(
+            f"{subject.loaded.name} has {function.count:,} parameters; discovery is for "
+            f"{MOST_PARAMETERS:,} at most: take smaller sizes (--set)"
+        )
+    return function
+
+
+def discovered(
+    subject: Subject, function: Function, derived: Derived | str, fields: int
 ) -> Discovery:
     """Find the symmetries that a dictionary of local vector fields can express.
 
@@ -48,52 +48,22 @@ def discover(
     where operations have no rule, and what it finds is compared with what the rules derive.
 
     Args:
-        model: a module, or a spec as on the command line.
-        example_inputs: tensor, tuple or dict; optional where the spec provides them.
-        output: "raw", or "softmax": outputs that differ by what softmax ignores are the same.
-        seed: of all random numbers.
-        train: batch statistics as in training; dropout stays off.
-        inputs: input specs that replace the example inputs, as `--input`.
-        settings: keyword arguments for a factory, class or config, as `--set`.
+        subject: the model.
+        function: the same, as a function of its parameters.
+        derived: what the rules derive, or why that is not known.
         fields: size of the dictionary at most.
-        progress: called with a line on what is being done.
-
-    Returns:
-        Generators with exact coefficients where they are rational, and the comparison.
 
     Raises:
-        LoadError: the spec cannot be loaded.
-        InputError: the inputs do not fit, the model is not finite on them, or it has too many
-            parameters for dense linear algebra.
+        InputError: the model is not finite on its inputs.
     """
-    tell = progress or (lambda text: None)
-    tell("loading the model")
-    loaded = resolve(model, example_inputs, inputs=inputs, settings=settings, seed=seed)
-    subject = Subject(loaded, _NO_GRAPH, output, train, "cpu", seed, tell)
-    function = subject.function()
-    if function.count > MOST_PARAMETERS:
-        raise InputError(
-            f"{loaded.name} has {function.count:,} parameters; discovery is for "
-            f"{MOST_PARAMETERS:,} at most: take smaller sizes (--set)"
-        )
-    try:
-        graph = trace_loaded(loaded, train=train)
-        subject = Subject(loaded, graph, output, train, "cpu", seed, tell)
-        symbolic: Symbolic | str = _symbolic(subject)
-    except TraceError as error:
-        symbolic = str(error)
-    probe(function, function.random_point(torch.Generator().manual_seed(seed)))
+    symbolic = derived if isinstance(derived, str) else _symbolic(subject, derived)
+    probe(function, function.random_point(torch.Generator().manual_seed(subject.seed)))
     with fitting_threads(function.count):
         return _discovery(subject, function, symbolic, fields)
 
 
-_NO_GRAPH = Graph([], [], {}, [], [])
-
-
-def _symbolic(subject: Subject) -> Symbolic:
+def _symbolic(subject: Subject, derived: Derived) -> Symbolic:
     """What the rules derive, and the model itself confirms."""
-    subject.tell("deriving symmetries")
-    derived = Derived(subject.graph, subject.loaded, subject.output)
     try:
         verify_derived(derived, subject, True)
     except NotImplementedError:  # an operation without a second derivative has no tangent here

@@ -33,17 +33,12 @@ the float64 that it rounds to. Where a trained gain follows, any nonzero number 
 rank. A relation between constants that holds only before rounding is lost.
 """
 
-import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from torch import nn
-
-from symfind.alone import alone
 from symfind.errors import ExactError
-from symfind.exact.rank import flint
 from symfind.exact.subject import Subject
 from symfind.exact.trial import Cell, Trial
 from symfind.residues.field import Field
@@ -97,52 +92,20 @@ class ExactNullity:
         return {**asdict(self), "points": list(self.points)}
 
 
-@alone()
-def exact_nullity(
-    model: nn.Module | str,
-    example_inputs: Any = None,
-    *,
-    output: Literal["raw", "softmax"] = "raw",
-    train: bool = False,
-    seed: int = 0,
-    prime: int | None = None,
-    expected: int | None = None,
-    most: int = MOST_PARAMETERS,
-    inputs: Sequence[str] = (),
-    settings: Mapping[str, Any] | None = None,
-    progress: Callable[[str], None] | None = None,
+def measured_exactly(
+    subject: Subject,
+    output: Literal["raw", "softmax"],
+    seed: int,
+    prime: int | None,
+    expected: int | None,
+    tell: Callable[[str], None],
 ) -> ExactNullity:
-    """Parameters minus the rank of the Jacobian, over a prime field.
-
-    Args:
-        model: a module, or a spec as on the command line. It is not changed.
-        example_inputs: tensor, tuple or dict; optional where the spec provides them.
-        output: "raw", or "softmax": outputs that differ by what softmax ignores are the same.
-        train: trace in training mode. Batch statistics are not rational.
-        seed: of all primes and points.
-        prime: the modulus, between 2^16 and 2^31; drawn at random without it, which is better: the
-            error bound is then about the choice of the prime as well.
-        expected: how many independent directions are known to be null. Where there are pieces,
-            others are tried while more directions are null; as many as expected end the search.
-        most: parameters above which it is not begun: time grows with their cube.
-        inputs: input specs that replace the example inputs, as `--input`.
-        settings: keyword arguments for a factory, class or config, as `--set`.
-        progress: called with a line per point.
-
-    Returns:
-        The nullity; see the module for what is proven.
+    """Parameters minus the rank of the Jacobian, over a prime field; see `Session.exact`.
 
     Raises:
-        ExactError: the model has an operation that is not piecewise rational, or too many
-            parameters, or python-flint is not installed (the extra `exact`).
-        InputError: the inputs do not fit, or the prime is none.
-        LoadError: the spec cannot be loaded.
-        TraceError: the model cannot be traced.
+        ExactError: the model has an operation that is not piecewise rational.
+        InputError: the prime is none.
     """
-    flint()
-    subject = Subject.of(model, example_inputs, inputs, settings or {}, train, seed)
-    check_size(sum(math.prod(op.shape or ()) for op in subject.graph.parameters.values()), most)
-    tell = progress or (lambda line: None)
     return _Search(subject, output == "softmax", seed, prime, expected, tell).run()
 
 

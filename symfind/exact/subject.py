@@ -1,17 +1,15 @@
 """What is examined: a traced model, and how points are drawn for it."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from symfind.load import Inputs, draw, resolve
+from symfind.load import Inputs, draw
 from symfind.load.inputs import leaves
 from symfind.load.ranges import Range
-from symfind.trace import Graph, trace_loaded
+from symfind.trace import Graph
 from symfind.trace.lookups import leaf_ranges
 from symfind.verify.sampling import parameter_sampler
 
@@ -23,20 +21,6 @@ class Subject:
     model: nn.Module
     inputs: Inputs
     graph: Graph
-
-    @classmethod
-    def of(
-        cls,
-        model: nn.Module | str,
-        example_inputs: Any,
-        inputs: Sequence[str],
-        settings: Mapping[str, Any],
-        train: bool,
-        seed: int,
-    ) -> "Subject":
-        """Load and trace; raises LoadError, InputError, TraceError."""
-        loaded = resolve(model, example_inputs, inputs=inputs, settings=settings, seed=seed)
-        return cls(loaded.model, loaded.inputs, trace_loaded(loaded, train=train))
 
     @property
     def discrete(self) -> bool:

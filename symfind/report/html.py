@@ -1,8 +1,7 @@
 """A page for one report that stands alone: no script, nothing to fetch, pictures drawn inside."""
 
-import ast
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -11,6 +10,7 @@ from markupsafe import Markup, escape
 
 from symfind.characters import shown
 from symfind.report import charts, words
+from symfind.report.expression import read
 from symfind.report.model import KINDS, Report
 
 _PARAMETERS = 24  # names of tensors of a group that are listed
@@ -45,9 +45,8 @@ def formula_mathml(formula: str) -> Markup:
     import sympy
 
     try:
-        tree = _expression(ast.parse(formula.strip(), mode="eval").body)
-        body = sympy.mathml(tree, printer="presentation")
-    except (SyntaxError, ValueError, RecursionError):
+        body = sympy.mathml(read(formula, _Sympy()), printer="presentation")
+    except (ValueError, RecursionError):
         return Markup("<code>{}</code>").format(formula)
     # names of several letters beside each other need a space between them
     body = body.replace("<mo>&InvisibleTimes;</mo>", '<mspace width="0.25em"></mspace>')
@@ -76,34 +75,43 @@ def _breakable(path: str) -> Markup:
     return Markup(text)
 
 
-_OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Pow: operator.pow,
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "**": operator.pow,
 }
 _MOST = 100  # of an exponent that is a number: powers of numbers are worked out
 
 
-def _expression(node: ast.expr) -> Any:
-    import sympy
+class _Sympy:
+    """An expression of sympy."""
 
-    match node:
-        case ast.Constant(value=int() as value) if not isinstance(value, bool):
-            return sympy.Integer(value)
-        case ast.Name(id=name):
-            return sympy.Symbol(name, positive=True)
-        case ast.Attribute():
-            return sympy.Symbol(ast.unparse(node), positive=True)
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -_expression(operand)
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-            one, two = _expression(left), _expression(right)
-            if isinstance(op, ast.Pow) and two.is_number and abs(two) > _MOST:
-                raise ValueError("a power too large to be worked out")
-            return _OPERATORS[type(op)](one, two)
-        case ast.Call(func=ast.Name(id="floor"), args=[argument], keywords=[]):
-            return sympy.floor(_expression(argument))
-    raise ValueError(f"not an arithmetic expression: {ast.dump(node)}")
+    def number(self, value: int | float) -> Any:
+        import sympy
+
+        if isinstance(value, float):
+            raise ValueError("sizes are whole")
+        return sympy.Integer(value)
+
+    def name(self, name: str) -> Any:
+        import sympy
+
+        return sympy.Symbol(name, positive=True)
+
+    def negative(self, operand: Any) -> Any:
+        return -operand
+
+    def binary(self, operator: str, left: Any, right: Any) -> Any:
+        if operator == "**" and right.is_number and abs(right) > _MOST:
+            raise ValueError("a power too large to be worked out")
+        return _OPERATORS[operator](left, right)
+
+    def call(self, name: str, arguments: Sequence[Any]) -> Any:
+        import sympy
+
+        if name != "floor" or len(arguments) != 1:
+            raise ValueError(f"no function {name}")
+        return sympy.floor(arguments[0])

@@ -1,12 +1,11 @@
-"""LaTeX: formulas, and a page for one report.
+"""LaTeX: formulas, and a page for one report."""
 
-Formulas are parsed as Python expressions and never evaluated: a report may come from a stranger.
-"""
-
-import ast
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from symfind.characters import shown, tex
 from symfind.report import words
+from symfind.report.expression import read
 from symfind.report.model import Factor, Report
 
 _GREEK = frozenset({"alpha", "beta", "gamma", "delta", "epsilon", "kappa", "lambda", "mu", "rho"})
@@ -26,8 +25,8 @@ def formula_latex(formula: str) -> str:
     What is not an arithmetic expression comes back as typewriter text.
     """
     try:
-        return _expression(ast.parse(formula.strip(), mode="eval").body)[0]
-    except (SyntaxError, ValueError, RecursionError):
+        return read(formula, _Latex()).text
+    except (ValueError, RecursionError):
         return rf"\texttt{{{escape(formula)}}}"
 
 
@@ -48,42 +47,55 @@ def latex(report: Report, standalone: bool = True) -> str:
     return f"{preamble}{body}\\end{{document}}\n"
 
 
-def _expression(node: ast.expr) -> tuple[str, int]:
-    match node:
-        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
-            return str(value), _ATOM
-        case ast.Name(id=name):
-            return _symbol(name), _ATOM
-        case ast.Attribute():
-            return rf"\mathrm{{{escape(ast.unparse(node))}}}", _ATOM
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return f"-{_at_least(operand, _PRODUCT)}", _SUM
-        case ast.BinOp(left=left, op=ast.Add(), right=right):
-            return f"{_at_least(left, _SUM)} + {_at_least(right, _SUM)}", _SUM
-        case ast.BinOp(left=left, op=ast.Sub(), right=right):
-            return f"{_at_least(left, _SUM)} - {_at_least(right, _PRODUCT)}", _SUM
-        case ast.BinOp(left=left, op=ast.Mult(), right=right):
-            times = r" \cdot " if isinstance(right, ast.Constant) else r"\,"
-            return f"{_at_least(left, _PRODUCT)}{times}{_at_least(right, _PRODUCT)}", _PRODUCT
-        case ast.BinOp(left=left, op=ast.Div(), right=right):
-            return rf"\frac{{{_at_least(left, _SUM)}}}{{{_at_least(right, _SUM)}}}", _PRODUCT
-        case ast.BinOp(left=left, op=ast.FloorDiv(), right=right):
-            fraction = rf"\frac{{{_at_least(left, _SUM)}}}{{{_at_least(right, _SUM)}}}"
-            return rf"\left\lfloor {fraction} \right\rfloor", _ATOM
-        case ast.BinOp(left=left, op=ast.Pow(), right=right):
-            return f"{_at_least(left, _ATOM)}^{{{_at_least(right, _SUM)}}}", _POWER
-        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
-            inner = ", ".join(_at_least(argument, _SUM) for argument in arguments)
-            if name == "floor":
-                return rf"\left\lfloor {inner} \right\rfloor", _ATOM
-            function = _FUNCTIONS.get(name, rf"\operatorname{{{escape(name)}}}")
-            return rf"{function}\left({inner}\right)", _ATOM
-    raise ValueError(f"not an arithmetic expression: {ast.dump(node)}")
+@dataclass(frozen=True)
+class _Text:
+    """What an expression prints as, and how strongly that binds."""
+
+    text: str
+    strength: int
+    number: bool = False
+
+    def at_least(self, strength: int) -> str:
+        return self.text if self.strength >= strength else rf"\left({self.text}\right)"
 
 
-def _at_least(node: ast.expr, strength: int) -> str:
-    text, own = _expression(node)
-    return text if own >= strength else rf"\left({text}\right)"
+class _Latex:
+    """An expression as LaTeX."""
+
+    def number(self, value: int | float) -> _Text:
+        return _Text(str(value), _ATOM, True)
+
+    def name(self, name: str) -> _Text:
+        return _Text(rf"\mathrm{{{escape(name)}}}" if "." in name else _symbol(name), _ATOM)
+
+    def negative(self, operand: _Text) -> _Text:
+        return _Text(f"-{operand.at_least(_PRODUCT)}", _SUM)
+
+    def binary(self, operator: str, left: _Text, right: _Text) -> _Text:
+        match operator:
+            case "+":
+                return _Text(f"{left.text} + {right.text}", _SUM)
+            case "-":
+                return _Text(f"{left.text} - {right.at_least(_PRODUCT)}", _SUM)
+            case "*":
+                times = r" \cdot " if right.number else r"\,"
+                text = f"{left.at_least(_PRODUCT)}{times}{right.at_least(_PRODUCT)}"
+                return _Text(text, _PRODUCT)
+            case "**":
+                return _Text(f"{left.at_least(_ATOM)}^{{{right.text}}}", _POWER)
+        fraction = rf"\frac{{{left.text}}}{{{right.text}}}"
+        return _Text(fraction, _PRODUCT) if operator == "/" else _floor(fraction)
+
+    def call(self, name: str, arguments: Sequence[_Text]) -> _Text:
+        inner = ", ".join(argument.text for argument in arguments)
+        if name == "floor":
+            return _floor(inner)
+        function = _FUNCTIONS.get(name, rf"\operatorname{{{escape(name)}}}")
+        return _Text(rf"{function}\left({inner}\right)", _ATOM)
+
+
+def _floor(text: str) -> _Text:
+    return _Text(rf"\left\lfloor {text} \right\rfloor", _ATOM)
 
 
 def _symbol(name: str) -> str:

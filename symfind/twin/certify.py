@@ -17,12 +17,13 @@ from typing import Any, Literal
 from torch import Tensor
 
 from symfind.count.carriers import carried
+from symfind.count.counted import Counted
 from symfind.graph.extents import Relations, size_atoms
 from symfind.report.certificate import Certificate, NullSet, TwinMeasure
 from symfind.trace import Graph
 from symfind.trace.graph import Op
 from symfind.twin.build import Twin, build_twin
-from symfind.twin.formula import Count, count
+from symfind.twin.formula import at_sizes, count
 from symfind.twin.module import TwinFunction
 from symfind.twin.short import Short, short
 from symfind.twin.sizes import Unbuildable
@@ -91,7 +92,7 @@ def certify_on_twins(question: Question, most: int = MOST_PARAMETERS) -> Certifi
 @dataclass(frozen=True)
 class _Measured:
     twin: Twin
-    own: Count
+    own: Counted
     formula: int
     nullity: Nullity
     function: TwinFunction
@@ -211,10 +212,10 @@ class _Certification:
             chosen.append(best[2])
             yield best[2]
 
-    def _measure(self, twin: Twin, counted: Count) -> _Measured | Certificate:
+    def _measure(self, twin: Twin, counted: Counted) -> _Measured | Certificate:
         q = self.question
         own = count(twin.graph, q.output, {})
-        formula = counted.at(own)
+        formula = at_sizes(counted, own)
         if formula is None:
             return Certificate(
                 "undetermined", on="twin", parameters=twin.parameters,

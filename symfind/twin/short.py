@@ -9,11 +9,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from symfind.count.counted import Counted
 from symfind.graph.extents import Relations
 from symfind.trace import Graph
 from symfind.twin.dense import Dense, appended, thinned
 from symfind.twin.depth import KEPT, Run, runs, shortened
-from symfind.twin.formula import Count
 from symfind.twin.relations import relate
 
 _DEEP = 1500  # parameters of a twin, from which repeated layers are taken out
@@ -31,7 +31,7 @@ class Short:
     """
 
     relations: Relations
-    counted: Count
+    counted: Counted
     uneven: str = ""
     kept: int = 0
 
@@ -59,7 +59,7 @@ def layers(relations: Relations) -> Layers:
 def short(
     graph: Graph,
     redundant: int,
-    counting: Callable[[Graph], Count],
+    counting: Callable[[Graph], Counted],
     parameters: Callable[[Relations, int], int],
     most: int,
 ) -> Short:

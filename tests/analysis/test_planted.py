@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import symfind
-from symfind.analysis import derived
+from symfind.session import session
 from symfind.solve.families.family import ScalingFamily
 
 
@@ -29,7 +29,7 @@ def torn(family: ScalingFamily) -> list[ScalingFamily]:
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every scaling is torn in two false ones whose sum is true."""
-    honest = derived.derive
+    honest = session.derive
 
     def derive(*given: Any) -> Any:
         found = honest(*given)
@@ -40,7 +40,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
         ]
         return replace(found, families=families)
 
-    monkeypatch.setattr(derived, "derive", derive)
+    monkeypatch.setattr(session, "derive", derive)
 
 
 def network(width: int) -> nn.Module:

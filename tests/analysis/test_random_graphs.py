@@ -1,6 +1,7 @@
 """Soundness under fire: on random networks nothing is derived that is not measured."""
 
 import os
+from collections import Counter
 
 import torch
 from hypothesis import HealthCheck, assume, event, example, given, note, settings
@@ -13,6 +14,7 @@ from tests.analysis.random_models import Network, Spec, networks
 
 SAMPLES = 48
 LARGEST = 400
+COMPLETE = 0.3  # of the networks, at least: these are small, and many fill what they can reach
 
 
 def measured_nullity(model: Network, points: int = 2) -> int:
@@ -29,7 +31,7 @@ def measured_nullity(model: Network, points: int = 2) -> int:
     return min(found)
 
 
-def check(spec: Spec) -> None:
+def check(spec: Spec, outcomes: Counter[str]) -> None:
     torch.manual_seed(0)
     model = Network(spec)
     count = sum(p.numel() for p in model.parameters())
@@ -43,39 +45,48 @@ def check(spec: Spec) -> None:
     note(f"{report.dimension}\n{[(f.id, f.kind, f.total) for f in report.factors]}")
     assert report.verification.status == "verified", report.verification.failed
     assert report.dimension.redundant <= nullity
-    event("complete" if report.dimension.redundant == nullity else "incomplete")
+    outcome = "complete" if report.dimension.redundant == nullity else "incomplete"
+    outcomes[outcome] += 1
+    event(outcome)
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    derandomize="symfindIND_FUZZ" not in os.environ,
-    suppress_health_check=list(HealthCheck),
-)
-@given(networks())
-# blocks of one tensor that follow a scale along other atoms
-@example(
-    (
-        "floats",
-        (
-            (
-                "sum",
-                (("gain", False), ("flip",), ("group-norm",)),
-                (("act", "square"), ("group-norm",)),
-            ),
-        ),
-        False,
+def test_derived_is_at_most_measured_and_mostly_all_of_it() -> None:
+    outcomes: Counter[str] = Counter()
+
+    @settings(
+        max_examples=60,
+        deadline=None,
+        derandomize="symfindIND_FUZZ" not in os.environ,
+        suppress_health_check=list(HealthCheck),
     )
-)
-# a shift along one piece of a concatenation, taken back by a longer one
-@example((
-    "tokens-positions",
-    (("cat",
-      (("product", (("attention", 1, True, True), ("linear", 3, True)), (("linear", 2, True),)),
-       ("linear", 2, True)),
-      (("norm", "layer"),)),
-     ("product", (("group-norm",),), (("pool", "add"),))),
-    False,
-))  # fmt: skip
-def test_derived_is_at_most_measured(spec: Spec) -> None:
-    check(spec)
+    @given(networks())
+    # blocks of one tensor that follow a scale along other atoms
+    @example(
+        (
+            "floats",
+            (
+                (
+                    "sum",
+                    (("gain", False), ("flip",), ("group-norm",)),
+                    (("act", "square"), ("group-norm",)),
+                ),
+            ),
+            False,
+        )
+    )
+    # a shift along one piece of a concatenation, taken back by a longer one
+    @example((
+        "tokens-positions",
+        (("cat",
+          (("product", (("attention", 1, True, True), ("linear", 3, True)), (("linear", 2, True),)),
+           ("linear", 2, True)),
+          (("norm", "layer"),)),
+         ("product", (("group-norm",),), (("pool", "add"),))),
+        False,
+    ))  # fmt: skip
+    def run(spec: Spec) -> None:
+        check(spec, outcomes)
+
+    run()
+    # not all: what no rule gives stays unexplained, but a share that falls is a rule that was lost
+    assert outcomes["complete"] >= COMPLETE * outcomes.total(), outcomes

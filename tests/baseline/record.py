@@ -14,9 +14,12 @@ from typing import Any, Literal
 import torch
 
 from symfind.analysis.derived import Derived
+from symfind.count.counted import counted
 from symfind.count.rank import directions
-from symfind.load import Inputs, resolve
+from symfind.count.symbols import Symbols, local_names
+from symfind.load import Inputs, module_sizes, resolve
 from symfind.solve.point.evaluate import Point
+from symfind.solve.solver import derive
 from symfind.trace import trace_loaded
 from tests.ground_truth.models import CASES as ROWS
 from tests.rules.test_rules import CASES as RULES
@@ -51,7 +54,10 @@ def observe(entry: Entry) -> dict[str, Any]:
     model, args, kwargs = entry.build()
     loaded = resolve(model, Inputs(args, kwargs, {}))
     graph = trace_loaded(loaded, train=entry.train)
-    found = Derived(graph, loaded, entry.output)
+    names = {**module_sizes(loaded.model), "": loaded.sizes}
+    derivation = derive(graph, entry.output)
+    local = local_names(derivation.lowered.parameters, names)
+    found = Derived(counted(graph, derivation, Symbols(loaded.sizes, local)))
     derivation = found.derivation
     return {
         "name": entry.name,

@@ -9,8 +9,8 @@ from symfind.report import Report
 
 
 def install(report: Report, calls: list[dict[str, Any]] | None = None) -> ModuleType:
-    """Build a module `symfind.analysis` whose `analyze` gives this report."""
-    stub = ModuleType("symfind.analysis")
+    """Build a module `symfind.session` whose `analyze` gives this report."""
+    stub = ModuleType("symfind.session")
 
     def analyze(model: str, **arguments: Any) -> Report:
         from symfind.load import load
@@ -25,5 +25,5 @@ def install(report: Report, calls: list[dict[str, Any]] | None = None) -> Module
         return report
 
     stub.analyze = analyze  # type: ignore[attr-defined]
-    sys.modules["symfind.analysis"] = stub
+    sys.modules["symfind.session"] = stub
     return stub

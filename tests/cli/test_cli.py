@@ -45,10 +45,10 @@ def analysis(monkeypatch):
     calls = []
 
     def install(report: Report) -> list:
-        monkeypatch.setitem(sys.modules, "symfind.analysis", stub.install(report, calls))
+        monkeypatch.setitem(sys.modules, "symfind.session", stub.install(report, calls))
         return calls
 
-    monkeypatch.setitem(sys.modules, "symfind.analysis", None)
+    monkeypatch.setitem(sys.modules, "symfind.session", None)
     install(examples.complete())
     install.calls = calls
     return install
@@ -216,7 +216,7 @@ def test_debug_shows_the_traceback(analysis, tmp_path):
 
 
 def test_faults_of_our_own_say_so(analysis, net, monkeypatch):
-    monkeypatch.setattr(sys.modules["symfind.analysis"], "analyze", 0)  # not of a user's making
+    monkeypatch.setattr(sys.modules["symfind.session"], "analyze", 0)  # not of a user's making
     result = call("analyze", net)
     assert result.exit_code == 2 and "internal error: TypeError: " in result.stderr
     assert "Traceback" not in result.stderr
@@ -230,7 +230,7 @@ def test_warnings_are_lines_on_stderr_unless_quiet(analysis, net, monkeypatch):
         exec(compile(code, grammar.__file__, "exec"), {})
         return examples.complete()
 
-    monkeypatch.setattr(sys.modules["symfind.analysis"], "analyze", warn)
+    monkeypatch.setattr(sys.modules["symfind.session"], "analyze", warn)
     assert call("analyze", net).stderr == "warning: mind the gap\n"
     assert call("analyze", net, "--quiet").stderr == ""
 

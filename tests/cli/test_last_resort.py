@@ -5,9 +5,10 @@ import torch
 from torch import nn
 
 import symfind
-from symfind.analysis import certification, pipeline, verification
+from symfind.analysis import certification, verification
 from symfind.cli.guard import message
 from symfind.ops import registry
+from symfind.session import session
 
 
 def model() -> nn.Module:
@@ -50,14 +51,7 @@ def test_a_rule_that_falls_makes_its_operation_rigid(monkeypatch):
 
 
 def test_a_derivation_that_falls_claims_nothing(monkeypatch):
-    derived = pipeline.Derived
-
-    def once(graph, loaded, output, derivation=None):
-        if derivation is None:
-            raise LookupError("the value of t is not known")
-        return derived(graph, loaded, output, derivation)
-
-    monkeypatch.setattr(pipeline, "Derived", once)
+    monkeypatch.setattr(session, "derive", failing(LookupError("the value of t is not known")))
     with pytest.warns(UserWarning, match="nothing is claimed"):
         report = symfind.analyze(model(), torch.randn(4, 3))
     assert report.dimension.redundant == 0 and report.certificate.nullity == 4

@@ -5,11 +5,11 @@ import torch
 from torch import nn
 
 import symfind
-from symfind.analysis import analyze
 from symfind.discrete import discrete_part
 from symfind.load import load
 from symfind.report import Report
 from symfind.report.model import Discrete
+from symfind.session import analyze
 from symfind.solve.solver import derive
 from symfind.trace import trace
 from symfind.verify import Function

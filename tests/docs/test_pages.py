@@ -4,13 +4,24 @@ import re
 
 import pytest
 
-from docs.regenerate import PAGES, PICTURES, ROOT, drawn, renewed, same
+from docs.regenerate import PAGES, PICTURES, ROOT, blocks, drawn, made, same
+
+BLOCKS = [
+    pytest.param(kind, what, text, id=f"{page}: {what}")
+    for page in PAGES
+    for kind, what, text in blocks((ROOT / page).read_text())
+]
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_shown_output_is_up_to_date(page: str) -> None:
-    text = (ROOT / page).read_text()
-    assert same(text, renewed(text)), f"{page}: run python -m docs.regenerate"
+@pytest.mark.parametrize(("kind", "what", "text"), BLOCKS)
+def test_shown_output_is_up_to_date(kind: str, what: str, text: str) -> None:
+    assert same(text, made(kind, what)), "run python -m docs.regenerate"
+
+
+def test_every_directive_is_a_block() -> None:
+    for page in PAGES:
+        text = (ROOT / page).read_text()
+        assert len(re.findall("<!-- (?:run|show):", text)) == len(list(blocks(text))), page
 
 
 @pytest.mark.parametrize("picture", PICTURES)

@@ -11,6 +11,7 @@ from torch import nn
 from symfind.exact.interpret import interpret
 from symfind.exact.subject import Subject
 from symfind.exact.trial import Cell, Trial
+from symfind.load import as_inputs
 from symfind.residues.bound import Bound, miss
 from symfind.residues.field import Field
 from symfind.residues.tape import Tape
@@ -73,7 +74,7 @@ def test_of_a_quotient() -> None:
 def test_ranks_drop_no_more_often_than_bounded() -> None:
     """Modulo a small prime it does happen: 65537 is small enough to see with a large degree."""
     model = Monomial(3, 2, 2, 1)
-    subject = Subject.of(model, torch.ones(6, 2), (), {}, False, 0)
+    subject = Subject(model, as_inputs(torch.ones(6, 2)), trace(model, (torch.ones(6, 2),), {}))
     rng, field = random.Random(0), Field(65537)
     cell, ranks, bounds = Cell(subject, 0), [], []
     for _ in range(40):

@@ -9,12 +9,14 @@ from torch import Tensor
 
 import symfind
 from symfind.analysis.derived import Derived
+from symfind.count.counted import counted
 from symfind.count.rank import directions
+from symfind.count.symbols import Symbols
 from symfind.errors import SymfindError
 from symfind.load import Inputs
-from symfind.load.loaded import Loaded
 from symfind.solve.families.family import Family
 from symfind.solve.point.evaluate import Point
+from symfind.solve.solver import derive
 from symfind.trace import trace
 from tests.fuzz.network import ROWS, Network
 from tests.fuzz.truth import Measured, Theta, Truth
@@ -102,7 +104,7 @@ def _alone(verdict: Verdict, truth: Truth, points: list[Measured]) -> None:
     """The rules: every direction, and every family followed for a while."""
     inputs = _example(truth.model)
     graph = trace(truth.model, inputs.args, {})
-    derived = Derived(graph, Loaded(truth.model, inputs, "fuzz", "fuzz"), "raw")
+    derived = Derived(counted(graph, derive(graph), Symbols({})))
     verdict.derived = derived.redundant
     verdict.rigid = tuple(op.target for op, _ in derived.derivation.lowered.gaps)
     verdict.status = "complete" if verdict.derived == verdict.nullity else "short"

@@ -14,7 +14,6 @@ import rich.style  # noqa: F401
 import torch
 from click.testing import CliRunner, Result
 
-import symfind.analysis
 import symfind.conserve
 import symfind.discovery
 import symfind.exact  # noqa: F401  (what importing does to the process is not of a case)

@@ -88,7 +88,7 @@ CASES = [
     Case("scatter-max", "scatter_reduce.two", reduced("amax", -torch.inf, True)),
     Case("scatter-max-own", "scatter_reduce.two", sequences(
          lambda z: z[:, :3].scatter_reduce(1, named(z), z, "amax")),
-         gap="equal shifts of rows that are compared"),
+         gap="equal shifts of rows that are compared", counts=(4, 8)),
     Case("scatter-product", "scatter_reduce.two", reduced("prod", 1.0, True),
          rigid=("aten.scatter_reduce.two",)),
     Case("scatter-rows", "scatter.src", sequences(
@@ -101,7 +101,7 @@ CASES = [
          lambda z: z - z.logsumexp(-1).unsqueeze(-1))),
     Case("logsumexp-of-another", "sub.Tensor logsumexp", pair(
          lambda u, v: (u - v.logsumexp(-1, keepdim=True)).tanh()),
-        gap="equal shifts of two wires, where one is reduced by a soft maximum"),
+        gap="equal shifts of two wires, where one is reduced by a soft maximum", counts=(1, 4)),
     *(
         Case(f"slope-{name}", f"{name}_backward", slope(act))
         for name, act in {

@@ -271,7 +271,8 @@ CASES = [
     Case("add-scalar", "add.Tensor", between(lambda z: (z + 1).relu())),
     Case("rsub", "rsub.Scalar", between(lambda z: (1 - z).relu())),
     Case("sub", "sub.Tensor", pair(lambda u, v: u.relu() - v.sin(), 3)),
-    Case("div", "div.Tensor", pair(lambda u, v: u / v, 2), gap="a multiple of the divisor"),
+    Case("div", "div.Tensor", pair(lambda u, v: u / v, 2),
+         gap="a multiple of the divisor", counts=(4, 6)),
     Case("mul-scalar", "mul.Tensor", between(lambda z: (2 * z).relu())),
     Case("addcmul", "addcmul", of(lambda m, x: m.r(torch.addcmul(m.b, m.w(x), m.g).relu()),
          (12, 3), w=lambda: linear(3, 3), b=lambda: weight(3), g=lambda: weight(3),
@@ -357,7 +358,7 @@ CASES = [
     Case("grid-sample", "grid_sampler", of(
          lambda m, x, g: m.r(F.grid_sample(m.w(x), g.tanh(), align_corners=True)),
          (2, 2, 4, 4), (2, 3, 3, 2), w=lambda: nn.Conv2d(2, 2, 1), r=lambda: nn.Conv2d(2, 2, 1)),
-         gap="a grid that never leaves the image"),
+         gap="a grid that never leaves the image", counts=(4, 6)),
     Case("pad", "pad", images(lambda z: F.pad(z, (1, 1, 0, 1)).relu())),
     Case("pad-linear", "pad", images(lambda z: F.pad(z, (1, 1, 0, 1)))),
     Case("pad-one", "pad", images(lambda z: F.pad(z, (1, 1), value=1.0).relu())),

@@ -10,6 +10,7 @@ from torch import nn
 
 import symfind
 from symfind.analysis import certification
+from symfind.load.operators import prepare_torchvision
 from symfind.report import Report
 from symfind.twin import Question, build_twin, certify_on_twins
 from symfind.twin import certify as certifying
@@ -101,8 +102,8 @@ def asked() -> Question:
 
 
 def test_a_formula_that_is_one_too_high_is_not_complete(asked, few, monkeypatch) -> None:
-    right = certifying.Count.at
-    monkeypatch.setattr(certifying.Count, "at", lambda self, twin: right(self, twin) + 1)
+    right = certifying.at_sizes
+    monkeypatch.setattr(certifying, "at_sizes", lambda model, twin: right(model, twin) + 1)
     found = certify_on_twins(asked)
     assert found.status == "undetermined" and found.unexplained == -1
 
@@ -258,10 +259,14 @@ def test_without_storage() -> None:
     assert found.status == "complete", found
 
 
-@pytest.mark.slow
-def test_resnet18() -> None:
-    report = symfind.analyze("torchvision:resnet18", verify=False)
-    assert report.certificate.status == "complete", report.certificate
+def test_a_residual_network_at_its_own_widths() -> None:
+    """ResNet-18 but for three blocks that repeat others: one stage has two, the others one."""
+    prepare_torchvision()
+    from torchvision.models.resnet import BasicBlock, ResNet
+
+    model = ResNet(BasicBlock, [2, 1, 1, 1])
+    found = symfind.analyze(model, torch.randn(1, 3, 64, 64), verify=False).certificate
+    assert (found.status, found.on) == ("complete", "twin"), found
 
 
 def test_one_seed_one_certificate(asked) -> None:

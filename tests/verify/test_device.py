@@ -7,8 +7,7 @@ import torch
 from torch import nn
 
 import symfind
-from symfind.analysis.permuting import permutations
-from symfind.conserve import conserved
+from symfind.session import conserved, permutations
 from symfind.solve.families.family import ScalingFamily
 from tests.ground_truth.models import CASES
 from tests.second_device import second_device

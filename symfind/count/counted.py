@@ -1,0 +1,70 @@
+"""What is derived of a graph, counted: of a model, or of one of its twins."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from symfind.count.null_directions import known_directions
+from symfind.count.symbols import Symbols
+from symfind.count.tally import Tally, tally
+from symfind.solve.point.family import Family
+from symfind.solve.solver import Derivation
+from symfind.trace import Graph
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A derivation with what each family adds, at the sizes of the graph and as a formula.
+
+    Attributes:
+        derivation: the families.
+        tallies: what each of them adds to those before it.
+        symbols: of the formulas.
+        shapes: of all parameters, by name.
+        unfelt: parameters that no output depends on.
+    """
+
+    derivation: Derivation
+    tallies: list[Tally]
+    symbols: Symbols
+    shapes: Mapping[str, tuple[int, ...]]
+    unfelt: tuple[str, ...]
+
+    @property
+    def families(self) -> list[Family]:
+        """All of them, counted or not."""
+        return [t.family for t in self.tallies]
+
+    @property
+    def parameters(self) -> int:
+        """Scalars, shared ones counted once."""
+        return sum(math.prod(shape) for shape in self.shapes.values())
+
+    @property
+    def unread(self) -> dict[str, int]:
+        """Scalars of every parameter that no output depends on."""
+        return {name: math.prod(self.shapes[name]) for name in self.unfelt}
+
+    def known(self) -> Callable[[Mapping[str, Tensor]], Tensor]:
+        """What gives all derived directions at a point."""
+        return known_directions(self.families, self.shapes, self.unfelt)
+
+    @property
+    def redundant(self) -> int:
+        """All directions, at the sizes of the graph."""
+        return sum(t.orbit for t in self.tallies) + sum(self.unread.values())
+
+    @property
+    def inert(self) -> int:
+        """Those of parameters that reach no output."""
+        inert = sum(t.orbit for t in self.tallies if t.family.kind == "inert")
+        return inert + sum(self.unread.values())
+
+
+def counted(graph: Graph, derivation: Derivation, symbols: Symbols) -> Counted:
+    """Count what was derived from a graph, with these names of sizes."""
+    shapes = {name: tuple(op.shape or ()) for name, op in graph.parameters.items()}
+    tallies = tally(derivation.families, derivation.parameters, shapes, symbols)
+    return Counted(derivation, tallies, symbols, shapes, tuple(graph.unread))

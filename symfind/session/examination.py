@@ -1,0 +1,146 @@
+"""One report: what is checked on the model, as far as time and the keyboard let it be."""
+
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from symfind import __version__
+from symfind.analysis.certification import certify_derived
+from symfind.analysis.derived import Derived
+from symfind.analysis.points import Values
+from symfind.analysis.subject import Subject
+from symfind.analysis.verification import (
+    INTERRUPTED,
+    TIME_UP,
+    unverified,
+    verify_derived,
+)
+from symfind.count.counted import Counted
+from symfind.discrete import discrete_part
+from symfind.errors import SymfindError
+from symfind.load.inputs import describe
+from symfind.report.certificate import Certificate
+from symfind.report.model import Dimension, Discrete, ModelInfo, Report, Versions
+from symfind.session.stages import Checked, Clock
+from symfind.verify import Function
+from symfind.verify.budget import OutOfTime, limited
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a report should hold; see `Session.report`."""
+
+    verify: bool
+    certify: str
+    places: Mapping[str, Values]
+    budget: float | None
+
+
+class Examination:
+    """Verification, discrete part and certificate of what was derived.
+
+    Args:
+        subject: the model.
+        counts: what was derived of it.
+        wanted: what to look at.
+        clock: told how long each part takes.
+        before: what an earlier examination has checked, for good.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        counts: Counted,
+        wanted: Wanted,
+        clock: Clock,
+        before: Checked | None,
+    ) -> None:
+        self.subject, self.wanted, self.clock = subject, wanted, clock
+        self.before = before if wanted.verify else None
+        self.found = self.before.found if self.before else Derived(counts)
+        self.lasting = self.before  # what holds whatever else is asked for
+        self.verified = unverified(self.found, "not begun")
+        self.discrete: tuple[Discrete, ...] | None = None
+        self.certificate: Certificate | None = None
+        self.stopped = ""
+
+    def report(self) -> Report:
+        """All of it."""
+        try:
+            with limited(self.wanted.budget):
+                self._check()
+        except KeyboardInterrupt:
+            self.stopped = INTERRUPTED
+        except OutOfTime:
+            self.stopped = TIME_UP
+        self.stopped = self.stopped or self.verified.stopped
+        if self.certificate is None and self.wanted.certify == "never":
+            self.certificate = self._certified()
+        return self._written()
+
+    def _check(self) -> None:
+        with self.clock.part("verify"):
+            if self.before is None:
+                self._verify()
+            else:
+                self.verified, self.discrete = self.before.verified, self.before.discrete
+        if not self.verified.stopped:
+            with self.clock.part("certify"):
+                self.certificate = self._certified()
+
+    def _verify(self) -> None:
+        """Verification and what is discrete; kept for other reports once it is proven."""
+        self.verified = verify_derived(self.found, self.subject, self.wanted.verify)
+        if self.verified.stopped:
+            return
+        self.subject.tell("permutations, signs and reflections")
+        proven, function = self.verified.proven, self.verified.function
+        self.discrete = self._discrete((function or self.subject.function()) if proven else None)
+        if self.verified.proven:
+            self.lasting = Checked(self.found, self.verified, self.discrete)
+
+    def _discrete(self, function: Function | None) -> tuple[Discrete, ...]:
+        found, seed = self.found, self.subject.seed
+        try:
+            return discrete_part(found.derivation, found.shapes, function, seed)
+        except SymfindError:
+            raise
+        except Exception as error:  # what is continuous stands without
+            warnings.warn(
+                f"permutations and signs are left out ({type(error).__name__}: {error}): this is "
+                "a fault of symfind", stacklevel=2,
+            )  # fmt: skip
+            return ()
+
+    def _certified(self) -> Certificate:
+        places = {} if self.wanted.certify == "never" else self.wanted.places
+        return certify_derived(self.found, self.subject, self.wanted.certify, places)
+
+    def _written(self) -> Report:
+        loaded, found = self.subject.loaded, self.found
+        algebra, symmetry, inert = found.orbit()
+        dimension = Dimension.of(
+            found.parameters, algebra, symmetry, inert, found.formula(), found.sizes()
+        )
+        return Report(
+            model=ModelInfo(
+                loaded.name,
+                loaded.spec,
+                describe(loaded.inputs, loaded.model),
+                self.subject.mode,
+                {name: math.prod(shape) for name, shape in found.shapes.items()},
+            ),
+            output=self.subject.output,
+            dimension=dimension,
+            factors=found.standing(),
+            approximate=self.verified.approximate,
+            discrete=self._discrete(None) if self.discrete is None else self.discrete,
+            unsupported=found.gaps(),
+            certificate=self.certificate or Certificate("undetermined", reason=self.stopped),
+            verification=self.verified.verification,
+            timing=self.clock.timing(),
+            versions=Versions(__version__, str(torch.__version__)),
+        )

@@ -1,0 +1,313 @@
+"""The staged object behind every entry point: each part is computed once, when first asked for."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, Literal
+
+from torch import nn
+
+from symfind.alone import alone
+from symfind.analysis.derived import Derived
+from symfind.analysis.points import asked_points
+from symfind.analysis.subject import Subject, probe
+from symfind.analysis.verification import VERIFIED_PARAMETERS
+from symfind.conserve.model import Conserved
+from symfind.conserve.pipeline import laws_of
+from symfind.count.counted import Counted, counted
+from symfind.count.symbols import Symbols, local_names
+from symfind.discovery.explore import MOST_FIELDS
+from symfind.discovery.pipeline import discoverable, discovered
+from symfind.discovery.result import Discovery
+from symfind.discrete.part import spec_of, verified_spec
+from symfind.discrete.spec import PermutationSpec
+from symfind.errors import TraceError
+from symfind.exact.nullity import MOST_PARAMETERS, ExactNullity, check_size, measured_exactly
+from symfind.exact.rank import flint
+from symfind.exact.subject import Subject as Exactly
+from symfind.load import Loaded, module_sizes, resolve
+from symfind.report.model import Report
+from symfind.session.examination import Examination, Wanted
+from symfind.session.stages import Checked, Clock, guarded, uncollected
+from symfind.solve.solver import Derivation, derive, nothing
+from symfind.trace import Graph, trace_loaded
+from symfind.verify.threads import fitting_threads
+
+Tell = Callable[[str], None] | None
+Output = Literal["raw", "softmax"]
+
+
+@alone()
+def open(
+    model: nn.Module | str,
+    example_inputs: Any = None,
+    output: Output = "raw",
+    device: str = "cpu",
+    seed: int = 0,
+    *,
+    train: bool = False,
+    inputs: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
+    weights: str | None = None,
+    progress: Tell = None,
+) -> "Session":
+    """Load a model, and hold it for any number of questions.
+
+    Nothing but loading is done here: tracing, derivation, verification and certificate follow when
+    an answer needs them, each once. The model is never changed.
+
+    Args:
+        model: a module, or a spec as on the command line.
+        example_inputs: tensor, tuple or dict; optional where the spec provides them.
+        output: "raw", or "softmax": outputs that differ by what softmax ignores are the same.
+        device: where to verify and certify.
+        seed: of all random numbers.
+        train: batch statistics as in training; dropout stays off.
+        inputs: input specs that replace the example inputs, as `--input`.
+        settings: keyword arguments for a factory, class or config, as `--set`.
+        weights: a checkpoint whose names and shapes are checked against the model.
+        progress: called with a line on what is being done.
+
+    Raises:
+        LoadError: the spec cannot be loaded.
+        InputError: there are no example inputs, or they do not fit.
+    """
+    clock, tell = Clock(), progress or (lambda text: None)
+    tell("loading the model")
+    with clock.part("load"):
+        loaded = resolve(
+            model, example_inputs, inputs=inputs, settings=settings, weights=weights, seed=seed
+        )
+    return Session(loaded, output, train, device, seed, settings or {}, tell, clock)
+
+
+class Session:
+    """A model with what is known of its symmetries so far. Made by `symfind.open`.
+
+    Attributes:
+        loaded: the model with its inputs.
+        output: "raw" or "softmax".
+        train: whether batch statistics are those of training.
+        device: where it is evaluated.
+        seed: of all random numbers.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        output: Output,
+        train: bool,
+        device: str,
+        seed: int,
+        settings: Mapping[str, Any],
+        tell: Callable[[str], None],
+        clock: Clock,
+    ) -> None:
+        """Hold a loaded model."""
+        self.loaded, self.output, self.train = loaded, output, train
+        self.device, self.seed = device, seed
+        self._settings, self._tell, self._clock = settings, tell, clock
+        self._checked: Checked | None = None
+        self._answers: dict[tuple[Any, ...], Any] = {}
+
+    # stages -------------------------------------------------------------------------------------
+    @cached_property
+    @alone()
+    def graph(self) -> Graph:
+        """The traced graph.
+
+        Raises:
+            TraceError: the model cannot be traced; the message names the line.
+            InputError: the inputs do not fit.
+        """
+        self._tell("tracing")
+        with self._clock.part("trace"):
+            return trace_loaded(self.loaded, train=self.train)
+
+    @cached_property
+    @alone()
+    def derivation(self) -> Derivation:
+        """All families of symmetries, not yet counted."""
+        graph = self.graph
+        self._tell("deriving symmetries")
+        with self._clock.part("solve"), fitting_threads(0), uncollected():
+            return guarded(self.subject, lambda: derive(graph, self.output), nothing)
+
+    @cached_property
+    @alone()
+    def counted(self) -> Counted:
+        """The families, counted at the model's sizes and as formulas."""
+        derivation, before = self.derivation, self._clock.spent.get("solve", 0.0)
+        names = {**module_sizes(self.loaded.model), "": self.loaded.sizes}
+        symbols = Symbols(self.loaded.sizes, local_names(derivation.lowered.parameters, names))
+        with self._clock.part("solve"), fitting_threads(0), uncollected():
+            found = guarded(
+                self.subject,
+                lambda: counted(self.graph, derivation, symbols),
+                lambda why: counted(self.graph, nothing(why), symbols),
+            )
+        self._clock.spent["solve"] += before
+        return found
+
+    @property
+    def subject(self) -> Subject:
+        """The model with its graph, and how its function is evaluated."""
+        return Subject(
+            self.loaded, self.graph, self.output, self.train, self.device, self.seed, self._tell
+        )
+
+    # answers ------------------------------------------------------------------------------------
+    @alone()
+    def report(
+        self,
+        verify: bool = True,
+        certify: Literal["auto", "always", "never"] = "auto",
+        *,
+        points: str | Sequence[str] = "generic",
+        budget: float | None = None,
+        discover: bool = False,
+    ) -> Report:
+        """Which continuous groups act, where, in how many dimensions, and whether that is all.
+
+        Args:
+            verify: check every generator on the model itself.
+            certify: measure the nullity where the model is small enough, always, or never.
+            points: where the nullity is measured besides random parameters: "generic", "init" (the
+                model's own initial values) and "weights", as a sequence or joined by commas.
+            budget: seconds that verification and certificate may take together; what is not known
+                then is said to be undetermined. An interruption from the keyboard does the same.
+            discover: look for all vector fields that explain what no rule does, however long it
+                takes; a few seconds are spent on that in any case.
+
+        Raises:
+            InputError: a point is none, or the model is not finite on its inputs.
+            TraceError: the model cannot be traced; the message names the line.
+        """
+        places = asked_points(points, self.loaded, self._settings, self.seed)
+        subject, counts = replace(self.subject, discover=discover), self.counted
+        wanted = Wanted(verify, certify, places, budget)
+        key = ("report", verify, certify, tuple(places), budget, discover)
+        if key not in self._answers:
+            examination = Examination(subject, counts, wanted, self._clock, self._checked)
+            report = examination.report()
+            self._checked = examination.lasting or self._checked
+            if not examination.stopped:
+                self._answers[key] = report
+            return report
+        return self._answers[key]
+
+    @alone()
+    def laws(self, check: bool = True) -> Conserved:
+        """The quantities that gradient flow conserves, whatever the loss and the data.
+
+        Args:
+            check: measure the nullity, watch every law along a gradient flow, and count the laws a
+                second time by the Lie algebra of the gradients, where the model is small enough.
+
+        Raises:
+            InputError: the model is too large to verify generators on it.
+        """
+        report = self.report(certify="auto" if check else "never")
+        return self._once(("laws", check), lambda: laws_of(report, self.subject, check))
+
+    @alone()
+    def permutations(self, verify: bool = True) -> PermutationSpec:
+        """The permutations of hidden indices that leave the outputs alone.
+
+        Args:
+            verify: apply a random element to the model itself, where it fits in memory.
+        """
+        return self._once(("permutations", verify), lambda: self._permutations(verify))
+
+    @alone()
+    def exact(
+        self, prime: int | None = None, expected: int | None = None, most: int = MOST_PARAMETERS
+    ) -> ExactNullity:
+        """The nullity of a piecewise rational model, by ranks over a prime field.
+
+        Args:
+            prime: the modulus, between 2^16 and 2^31; drawn at random without it.
+            expected: how many independent directions are known to be null; as many end the search.
+            most: parameters above which it is not begun: time grows with their cube.
+
+        Raises:
+            ExactError: an operation is not piecewise rational, there are too many parameters, or
+                python-flint is not installed.
+        """
+        flint()
+        check_size(sum(math.prod(op.shape or ()) for op in self.graph.parameters.values()), most)
+        return self._once(
+            ("exact", prime, expected),
+            lambda: measured_exactly(
+                Exactly(self.loaded.model, self.loaded.inputs, self.graph),
+                self.output,
+                self.seed,
+                prime,
+                expected,
+                self._tell,
+            ),  # fmt: skip
+        )
+
+    @alone()
+    def discover(self, fields: int = MOST_FIELDS) -> Discovery:
+        """The symmetries that a dictionary of local vector fields expresses, without any rule.
+
+        Args:
+            fields: size of the dictionary at most.
+
+        Raises:
+            InputError: the model has too many parameters, or is not finite on its inputs.
+        """
+        return self._once(("discover", fields), lambda: self._discover(fields))
+
+    def __repr__(self) -> str:
+        """What is held, and what is known so far."""
+        count = sum(p.numel() for p in self.loaded.model.parameters())
+        stages = [s for s in ("graph", "derivation", "counted") if s in self.__dict__]
+        known = [str(key[0]) for key in self._answers]
+        done = ", ".join(dict.fromkeys([*stages, *known])) or "nothing yet"
+        return f"<symfind session of {self.loaded.name}: {count:,} parameters; computed: {done}>"
+
+    # ---------------------------------------------------------------------------------------------
+    def _once(self, key: tuple[Any, ...], compute: Callable[[], Any]) -> Any:
+        if key not in self._answers:
+            self._answers[key] = compute()
+        return self._answers[key]
+
+    def _permutations(self, verify: bool) -> PermutationSpec:
+        shapes = {name: tuple(op.shape or ()) for name, op in self.graph.parameters.items()}
+        spec = spec_of(self.derivation, shapes, _aliases(self.loaded.model))
+        small = sum(op.numel() for op in self.loaded.model.parameters()) <= VERIFIED_PARAMETERS
+        if not (verify and small and spec.perms):
+            return spec
+        self._tell("applying a random element to the model")
+        function = self.subject.function()
+        return verified_spec(spec, function, self.seed, lambda theta: probe(function, theta))
+
+    def _discover(self, fields: int) -> Discovery:
+        subject = Subject(self.loaded, _NO_GRAPH, self.output, self.train, "cpu", self.seed,
+                          self._tell)  # fmt: skip
+        function = discoverable(subject)
+        derived: Derived | str
+        try:
+            subject = replace(subject, graph=self.graph)
+            derived = Derived(self.counted)
+        except TraceError as error:
+            derived = str(error)
+        return discovered(subject, function, derived, fields)
+
+
+_NO_GRAPH = Graph([], [], {}, [], [])
+
+
+def _aliases(model: nn.Module) -> dict[str, tuple[str, ...]]:
+    """Other names of shared tensors in a model's state."""
+    names: dict[int, list[str]] = {}
+    tensors = (
+        *model.named_parameters(remove_duplicate=False),
+        *model.named_buffers(remove_duplicate=False),
+    )
+    for name, tensor in tensors:
+        names.setdefault(id(tensor), []).append(name)
+    return {first: tuple(rest) for first, *rest in names.values() if rest}

@@ -1,0 +1,95 @@
+"""What a session keeps: everything that was checked on the model, and how long each part took."""
+
+import gc
+import math
+import os
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+
+from symfind.analysis.derived import Derived
+from symfind.analysis.subject import Subject, probe
+from symfind.analysis.verification import VERIFIED_PARAMETERS, Verified
+from symfind.errors import SymfindError
+from symfind.report.model import Discrete, Timing
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The factors, those that failed set apart, with what was checked of them.
+
+    Attributes:
+        found: the factors.
+        verified: the outcome of verification.
+        discrete: permutations, signs and components.
+    """
+
+    found: Derived
+    verified: Verified
+    discrete: tuple[Discrete, ...]
+
+
+class Clock:
+    """How long each part took, when it was computed."""
+
+    def __init__(self) -> None:
+        """Nothing has been computed."""
+        self.spent: dict[str, float] = {}
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Time a part; of one that is computed again, the last time counts."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.spent[name] = round(time.perf_counter() - start, 3)
+
+    def timing(self) -> Timing:
+        """For a report."""
+        return Timing(**self.spent)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """No collection of cycles, which would walk through all of a traced model again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def guarded(subject: Subject, compute: Callable[[], T], instead: Callable[[str], T]) -> T:
+    """What is computed, or where that fails what stands in its place, told why.
+
+    The last resort: nothing is claimed, and why is said.
+
+    Raises:
+        InputError: the model fails on its inputs, which is why the work within did.
+    """
+    try:
+        return compute()
+    except (SymfindError, MemoryError):
+        raise
+    except Exception as error:
+        sizes = [math.prod(op.shape or ()) for op in subject.graph.parameters.values()]
+        if sum(sizes) <= VERIFIED_PARAMETERS:
+            # indices out of range show up here first; then that is what there is to say
+            function = subject.function()
+            probe(function, function.random_point(torch.Generator().manual_seed(subject.seed)))
+        where = (traceback.extract_tb(error.__traceback__) or [None])[-1]
+        at = f" at {os.path.basename(where.filename)}:{where.lineno}" if where else ""
+        why = f"nothing was derived: {type(error).__name__}: {error}{at}"
+        warnings.warn(f"{why}; this is a fault of symfind, and nothing is claimed", stacklevel=2)
+        return instead(why)
