@@ -212,7 +212,7 @@ class Builder(Construction):
         """
         y.varies |= any(x.varies for x in values)
         y.fixed &= all(x.fixed for x in values)
-        y.reads.extend(self.output(x) for x in values if self.learned(x))
+        y.heeds.extend(self.output(x) for x in values if self.learned(x))
         return y
 
     # data-dependent movement -------------------------------------------------------------
