@@ -295,6 +295,8 @@ class Permutations:
         env = Environment({})
         for c, a in live:
             block = None if value is None else env.take(node, c, value)
+            if block is not None and not block.numel():
+                continue
             if block is None or not bool((block == block.narrow(a, 0, 1)).all()):
                 self._fix(self._start[id(node)][c] + a)
 

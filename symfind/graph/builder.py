@@ -212,7 +212,7 @@ class Builder(Construction):
         """
         y.varies |= any(x.varies for x in values)
         y.fixed &= all(x.fixed for x in values)
-        y.heeds.extend(self.output(x) for x in values if self.learned(x))
+        y.silent.extend(self.output(x) for x in values if self.learned(x))
         return y
 
     # data-dependent movement -------------------------------------------------------------
@@ -220,7 +220,7 @@ class Builder(Construction):
         """Whether any parameter reaches a wire."""
         return x.op is not None and bool(x.op.trainable)
 
-    def gathered(self, x: Node, dims: Sequence[int], places: Sequence[Node]) -> Node:
+    def gathered(self, x: Node, dims: Sequence[int], places: Sequence[Node] = ()) -> Node:
         """Entries picked along some dimensions by the data: linear along all the others."""
         shape = self.op.shape
         rest = [a.size for d, a in enumerate(x.axes) if d not in dims]

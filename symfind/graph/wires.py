@@ -53,7 +53,7 @@ class Node:
     axes: list[Axis]
     op: Any = None
     users: list["Node"] = field(default_factory=list)
-    heeds: list["Node"] = field(default_factory=list)  # what it depends on without a derivative
+    silent: list["Node"] = field(default_factory=list)  # what it depends on without a derivative
     index: int = -1
     result_of: Any = None  # the traced operation whose whole result this is
     # by dimension: coordinate i of the wire is coordinate orders[d][i] of the traced tensor
