@@ -176,8 +176,6 @@ class Permutations:
                 return {d for d in range(rank) if d not in node.even}, set()
             case p.Normalise() | p.Centre() | p.Softmax():
                 return set(), set(node.dims)
-            case p.Order():
-                return {("in", d) for d in node.dims}, set()  # places are what it returns
             case p.Mix() | p.Choice():
                 return set(node.stiff), set()
         return set(), set()
@@ -191,6 +189,8 @@ class Permutations:
         match node:
             case p.Contract():
                 return port is not instance.output and not node.windows
+            case p.Order():
+                return False  # places are what it returns
             case p.Mix():
                 return port is not instance.output and node.drop
             case p.Expand():

@@ -20,11 +20,13 @@ from symfind.solve.solver import derive
 from symfind.trace import trace
 from tests.fuzz.network import ROWS, Network
 from tests.fuzz.truth import Measured, Theta, Truth
+from tests.fuzz.written import Written
 
 SLOW = 30.0  # seconds of processor time
 POINTS = 3  # at which directions must vanish
 FALSE = 1e-8  # change of the outputs along a direction, both at unit norm
 BATCH = 8
+LONGER = 40  # points, before a certificate is called false
 TIMES = (0.3, 1.0)
 
 
@@ -52,9 +54,13 @@ class Verdict:
 
 
 def judge(seed: int, verify: bool) -> Verdict:
-    """Judge one network: the rules alone, or all of an analysis."""
-    verdict = Verdict(seed)
-    model = Network(seed)
+    """Judge one random network: the rules alone, or all of an analysis."""
+    return judge_model(Network(seed), verify)
+
+
+def judge_model(model: Network | Written, verify: bool) -> Verdict:
+    """Judge a network."""
+    verdict = Verdict(model.seed)
     truth = Truth(model)
     if not truth.count:
         verdict.status = "empty"
@@ -81,7 +87,7 @@ def judge(seed: int, verify: bool) -> Verdict:
     return verdict
 
 
-def _example(model: Network) -> Inputs:
+def _example(model: Network | Written) -> Inputs:
     x = model.example(BATCH, torch.Generator().manual_seed(0))
     return Inputs((x,), {}, {} if x.is_floating_point() else {"0": ROWS})
 
@@ -90,12 +96,18 @@ def _analysed(verdict: Verdict, truth: Truth, points: list[Measured]) -> None:
     """The whole of an analysis: what it counts, and what it says of that."""
     report = symfind.analyze(truth.model, _example(truth.model))
     verdict.derived = report.dimension.redundant
-    verdict.rigid = tuple(u.operation for u in report.unsupported)
+    verdict.rigid = tuple(u.op for u in report.unsupported)
     verdict.status = report.certificate.status
     if verdict.derived > verdict.nullity:
         verdict.status = "FALSE"
     elif verdict.status == "complete" and verdict.derived < verdict.nullity:
-        verdict.status = "FALSE COMPLETE"
+        # Units may have been dead at all points so far.
+        for m in truth.measure(LONGER, spread=3.0, times=4):
+            verdict.nullity = min(verdict.nullity, m.nullity if m.clear else truth.count)
+            if verdict.derived == verdict.nullity:
+                break
+        if verdict.derived < verdict.nullity:
+            verdict.status = "FALSE COMPLETE"
     elif verdict.derived == verdict.nullity:
         verdict.status = "complete"
 

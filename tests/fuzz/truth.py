@@ -4,6 +4,7 @@ Dense Jacobians in float64 by reverse mode, at several points with many inputs, 
 largest gap. A point counts where all is finite, and neither vanishes nor explodes.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from tests.fuzz.network import Network
+from tests.fuzz.written import Written
 
 Theta = Mapping[str, Tensor]
 SCALES = (0.7, 1.0, 0.5, 1.4, 0.3, 0.85)
@@ -41,7 +43,7 @@ class Measured:
 class Truth:
     """A network as a function of its parameters, in float64."""
 
-    def __init__(self, model: Network) -> None:
+    def __init__(self, model: Network | Written) -> None:
         self.model = model
         self.names = [name for name, _ in model.named_parameters()]
         self.sizes = {name: w.numel() for name, w in model.named_parameters()}
@@ -56,30 +58,30 @@ class Truth:
         parts = result if isinstance(result, tuple) else (result,)
         return torch.cat([part.flatten(1) for part in parts], 1)
 
-    def inputs(self) -> Tensor:
+    def inputs(self, times: int = 1) -> Tensor:
         """Enough inputs for a full rank, with spread."""
         x = self.model.example(2, self.rng)
         with torch.no_grad():
             width = functional_call(self.model, {}, (x,))
         width = sum(w[0].numel() for w in (width if isinstance(width, tuple) else (width,)))
-        x = self.model.example(max(24, 4 * self.count // width + 8), self.rng)
+        x = self.model.example(times * max(24, 4 * self.count // width + 8), self.rng)
         if not x.is_floating_point():
             return x
         spread = torch.rand(len(x), *[1] * (x.dim() - 1), generator=self.rng) * 2 + 0.2
         return x.double() * spread
 
-    def point(self, scale: float) -> dict[str, Tensor]:
-        """Random parameters, none of them near zero in size."""
+    def point(self, scale: float, spread: float) -> dict[str, Tensor]:
+        """Random parameters, tensors of sizes about a scale, by up to a factor."""
         point = {}
         for name, w in self.model.named_parameters():
-            own = scale * (0.6 + 0.8 * float(torch.rand(1, generator=self.rng)))
+            own = scale * spread ** (2 * float(torch.rand(1, generator=self.rng)) - 1)
             point[name] = own * torch.randn(w.shape, generator=self.rng, dtype=torch.float64)
         return point
 
-    def measure(self) -> Iterator[Measured]:
+    def measure(self, tries: int = 12, spread: float = 1.5, times: int = 1) -> Iterator[Measured]:
         """Points at which all is finite."""
-        for scale in SCALES * 2:
-            theta, x = self.point(scale), self.inputs()
+        for _, scale in zip(range(tries), itertools.cycle(SCALES), strict=False):
+            theta, x = self.point(scale, spread), self.inputs(times)
             jacobian = self.jacobian(theta, x)
             if jacobian is None:
                 continue
