@@ -115,13 +115,18 @@ def baddbmm(b: Builder, bias: Node, x: Node, y: Node, *, beta: float = 1, alpha:
 
 
 @lower("transformers::grouped_mm_fallback", "_grouped_mm")
-def grouped_matmul(b: Builder, x: Node, weight: Node, *_: object) -> Node:
+def grouped_matmul(b: Builder, x: Node, weight: Node, *ends: object) -> Node:
     """Rows sorted by expert, one matrix each: as if all experts had equally many rows.
 
     How many rows there really are is up to the data; what commutes does so for any number.
     """
     if (len(x.axes), len(weight.axes)) != (2, 3):
-        return b.opaque([x, weight], b.op.shape, "groups along another dimension")
+        return b.opaque([x, weight, *ends], b.op.shape, "groups along another dimension")
+    return b.reading(_experts(b, x, weight), *(end for end in ends if isinstance(end, Node)))
+
+
+def _experts(b: Builder, x: Node, weight: Node) -> Node:
+    """Rows in groups, the same number for each expert."""
     (n, k), (e, _k, o) = x.shape, weight.shape
     if n % e:
         # The index of the expert is not to be seen in the rows: one change of basis for all.

@@ -27,7 +27,25 @@ def embedding(b: Builder, weight: Node, index: Node, *_: object) -> Node:
         allowed[read.start : read.stop] = 1.0
         b.confine(rows, allowed)
     batch = list(range(len(index.axes)))
-    return b.contract([rows, weight], [[*batch, "v"], ["v", "d"]], [*batch, "d"])
+    y = b.contract([rows, weight], [[*batch, "v"], ["v", "d"]], [*batch, "d"])
+    return b.reading(y, index)
+
+
+def looked_up(b: Builder, table: Node, dim: int, index: Node) -> Node:
+    """Entries of a wire that no input reaches, picked along one dimension by the data.
+
+    An embedding, spelled as an index into a parameter: a product with one-hot rows.
+    """
+    rows = b.one_hot(index, table.axes[dim])
+    read = _read(index, table.shape[dim], wraps=True)
+    if read is not None and len(read) < table.shape[dim]:
+        allowed = torch.zeros(table.shape[dim])
+        allowed[read.start : read.stop] = 1.0
+        b.confine(rows, allowed)
+    batch = [("pick", i) for i in range(len(index.axes))]
+    own = ["v" if d == dim else d for d in range(len(table.axes))]
+    out = [*own[:dim], *batch, *own[dim + 1 :]]
+    return b.contract([rows, table], [[*batch, "v"], own], out)
 
 
 @sizes("embedding")
@@ -54,11 +72,13 @@ def _in_order(r: Relations, rows: Axis, index: Op) -> None:
         r.same(r.cut(rows, [start, n, rows.size - start - n])[1], long[0])
 
 
-def _read(index: Node, rows: int) -> range | None:
+def _read(index: Node, rows: int, wraps: bool = False) -> range | None:
     """The rows between the least and the largest that an index can be, None for all of them."""
     if index.op is None or index.fixed:
         return None
     low, high = interval(index.op)
+    if wraps and low < 0:
+        return None  # -1 is the last row
     first, last = max(low, 0), min(high, rows - 1)
     return range(int(first), int(last) + 1) if first <= last else None
 
@@ -82,7 +102,8 @@ def embedding_bag(
                          1.0 if mode == 1 else float(sizes[0]))  # fmt: skip
     else:
         counts = b.source("input", [shapes[0][0], weight.shape[0]])
-    return b.contract([counts, weight], [["n", "v"], ["v", "d"]], ["n", "d"]), *rest
+    y = b.contract([counts, weight], [["n", "v"], ["v", "d"]], ["n", "d"])
+    return b.reading(y, indices, offsets), *rest
 
 
 def _bag_sizes(indices: Node, offsets: Node, bags: int) -> list[int] | None:

@@ -102,6 +102,9 @@ def _one(builder: Builder, op: Op, made: dict[int, Any]) -> Any:
         result = rule(builder, *_fill(op.args, made), **_fill(op.kwargs, made))
     except Tangled as tangle:
         return _rigid(builder, op, inputs, shapes, f"index structure: {tangle}")
+    except Exception as error:  # arguments that a rule was not written for (a complex number)
+        why = f"its rule does not take these arguments ({type(error).__name__}: {error})"
+        return _rigid(builder, op, inputs, shapes, why)
     if op.shape is not None and result.shape != tuple(op.shape):
         return _rigid(builder, op, inputs, shapes, "a rule of another shape")
     return result
@@ -153,7 +156,7 @@ def _live(builder: Builder, outputs: list[Output]) -> Lowered:
         if id(node) in live:
             continue
         live.add(id(node))
-        stack.extend(node.inputs)
+        stack.extend((*node.inputs, *node.silent))
         if isinstance(node, Source) and node.offset is not None:
             stack.append(node.offset)
     nodes = [n for n in builder.nodes if id(n) in live]

@@ -10,6 +10,7 @@ from symfind.algebra.axes import Axis, product
 from symfind.graph.builder import Builder
 from symfind.graph.extents import Relations, Rewrite, alike, pointwise, sized
 from symfind.graph.primitives import Expand, Node, Source, View
+from symfind.ops.embedding import looked_up
 from symfind.ops.moved import moved
 from symfind.ops.registry import exact, lower, sizes
 from symfind.residues.tape import Refusal, Tape, Value
@@ -37,6 +38,8 @@ def getitem_sizes(r: Relations, op: Op) -> None:
 @lower("view", "squeeze", "unsqueeze")
 def view(b: Builder, x: Node, *_: object, **__: object) -> Node:
     """The traced output shape says it all; there and back is nothing."""
+    if b.op.target == "aten.view.dtype":
+        return b.opaque([x], b.op.shape)  # the bits as another kind of number
     if isinstance(x, View) and x.inputs[0].shape == tuple(b.op.shape):
         return x.inputs[0]
     return b.view(x, b.op.shape)
@@ -86,8 +89,16 @@ def ones_sizes(r: Relations, op: Op) -> None:
 
 @lower("_to_copy", "nan_to_num")
 def identity(b: Builder, x: Node, *_: object, **__: object) -> Node:
-    """The same value."""
-    return x
+    """The same value, unless it is rounded to another kind of number."""
+    before, after = (kind.dtype for kind in (b.op.args[0], b.op))
+    return x if _kind(after) >= _kind(before) else b.opaque([x], b.op.shape)
+
+
+def _kind(dtype: torch.dtype) -> int:
+    """Truths, integers, floats, complex numbers: each holds what comes before it."""
+    if dtype == torch.bool:
+        return 0
+    return 3 if dtype.is_complex else 2 if dtype.is_floating_point else 1
 
 
 @lower("permute")
@@ -199,7 +210,9 @@ def index_select(b: Builder, x: Node, dim: int, index: Node) -> Node:
     """Entries of one dimension."""
     if isinstance(index, Source) and index.fixed:
         return b.take(x, dim, index)
-    return b.gathered(x, [dim % len(x.axes)])
+    if not x.varies and index.varies and not b.learned(index):
+        return looked_up(b, x, dim % len(x.axes), index)
+    return b.gathered(x, [dim % len(x.axes)], [index])
 
 
 @sizes("index_select")
@@ -219,8 +232,11 @@ def index(b: Builder, x: Node, indices: Sequence[Node | None]) -> Node:
     values = [i.value() if isinstance(i, Source) and i.fixed else None for i in picks]
     contiguous = used == list(range(used[0], used[-1] + 1)) if used else False
     known = [v for v in values if v is not None and v.dtype != torch.bool]
+    table = len(picks) == 1 and not x.varies and picks[0].varies
+    if table and not b.learned(picks[0]):
+        return looked_up(b, x, used[0], picks[0])
     if not contiguous or len(known) < len(values):
-        return b.gathered(x, used)
+        return b.gathered(x, used, picks)
     if len(used) == 1:
         flat = known[0] % x.axes[used[0]].size
         return b.take(x, used[0], b.constant(flat))
@@ -266,7 +282,7 @@ def gather(b: Builder, x: Node, dim: int, index: Node, **_: object) -> Node:
     y: Any = b.mix(x, [dim], [index.shape[dim]], unit=1.0)
     same = repeated(index)
     y.stiff = tuple(d for d in range(len(x.axes)) if d != dim and d not in same)
-    return y
+    return b.reading(y, index)
 
 
 @sizes("gather", "take_along_dim")

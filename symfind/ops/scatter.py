@@ -34,7 +34,8 @@ def index_add(b: Builder, x: Node, dim: int, index: Node, y: Node, *, alpha: flo
     if b.learned(index):
         return b.opaque([x, index, y], b.op.shape, "places that parameters decide")
     dim %= len(x.axes)
-    return b.add(x, b.mix(y, [dim], [x.axes[dim].size]), signs=[1.0, float(alpha)])
+    placed = b.reading(b.mix(y, [dim], [x.axes[dim].size]), index)
+    return b.add(x, placed, signs=[1.0, float(alpha)])
 
 
 @exact("index_add")
@@ -56,7 +57,7 @@ def _placed(b: Builder, x: Node, dim: int, index: Node, y: Node, peak: bool = Fa
     placed: Any = b.mix(y, [dim], [x.axes[dim].size], peak=peak)
     same = repeated(index)
     placed.stiff = tuple(d for d in range(len(shape)) if d != dim and d not in same)
-    return placed
+    return b.reading(placed, index)
 
 
 def _kept(b: Builder, x: Node, dim: int, index: Node) -> Node:
@@ -111,7 +112,7 @@ def index_copy(b: Builder, x: Node, dim: int, index: Node, y: Node) -> Node:
     dim %= len(x.axes)
     mask = [n if d == dim else 1 for d, n in enumerate(x.shape)]
     kept = b.multiply(x, b.source("input", mask))
-    return b.add(kept, b.mix(y, [dim], [x.axes[dim].size]))
+    return b.add(kept, b.reading(b.mix(y, [dim], [x.axes[dim].size]), index))
 
 
 @lower("masked_scatter")
@@ -123,7 +124,7 @@ def masked_scatter(b: Builder, x: Node, mask: Node, y: Node) -> Node:
         return b.opaque([x, mask, y], b.op.shape, "entries in the order of a mask")
     kept = b.multiply(x, b.source("input", [*x.shape[:-1], 1]))
     rows = b.view(y, [math.prod(y.shape[:-1]), width])
-    placed = b.mix(rows, [0], [math.prod(x.shape[:-1])])
+    placed = b.reading(b.mix(rows, [0], [math.prod(x.shape[:-1])]), mask)
     return b.add(kept, b.view(placed, x.shape))
 
 

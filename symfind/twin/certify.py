@@ -186,8 +186,9 @@ class _Certification:
     def _build(self, relations: Relations, variant: int) -> Twin:
         q = self.question
         twin = build_twin(
-            relations.graph, variant, relations=relations, examples=q.examples, bounds=q.bounds
-        )
+            relations.graph, variant, relations=relations, examples=q.examples, bounds=q.bounds,
+            most=self.most,
+        )  # fmt: skip
         return twin
 
     def _candidates(self, relations: Relations) -> Iterator[Twin]:
