@@ -14,8 +14,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import torch
+
 from symfind.algebra.axes import Axis, Tangled, atoms, concatenation, merge, product
 from symfind.trace import Graph, Op
+from symfind.trace.kernels import resolve
 
 Extent = Callable[[Axis], int]  # the size of an axis on a twin
 
@@ -115,6 +118,21 @@ class Relations:
 def pointwise(r: Relations, op: Op) -> None:
     """Entry by entry, under broadcasting."""
     r.broadcast(r.of(op), *(r.of(x) for x in op.operands))
+
+
+def is_pointwise(op: Op) -> bool:
+    """Whether an operation works entry by entry, as far as torch says so."""
+    if op.shape is None or not op.target.startswith("aten."):
+        return False
+    if torch.Tag.pointwise in getattr(resolve(op.target), "tags", ()):
+        return True
+    # one operand, no integers, and its own shape: nothing that has to do with sizes
+    operands = op.operands
+    return (
+        len(operands) == 1
+        and operands[0].shape == op.shape
+        and not any(isinstance(a, (int, list, tuple)) and a is not True for a in op.args[1:])
+    )
 
 
 def alike(r: Relations, op: Op) -> None:

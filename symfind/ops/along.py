@@ -47,7 +47,7 @@ def _moved(b: Builder, x: Node, dims: Sequence[int], shifts: Any) -> Node:
 
 
 exact("cumsum", "flip", "roll")(moved)
-sizes("cumsum", "cumprod", "cummax", "cummin", "logcumsumexp", "flip", "roll")(alike)
+sizes("cumsum", "cumprod", "cummax", "cummin", "flip", "roll")(alike)
 
 
 @sizes("diff")
@@ -79,3 +79,13 @@ def cumprod(b: Builder, x: Node, dim: int, **_: object) -> Node:
     for i in range(1, len(parts)):
         parts[i] = b.multiply(parts[i - 1], parts[i])
     return b.join(parts, dim)
+
+
+@lower("logcumsumexp")
+def logcumsumexp(b: Builder, x: Node, dim: int) -> Node:
+    """Soft maxima of the first entries: equal shifts pass, scalings do not."""
+    running = b.mix(x, [dim], [x.shape[dim]], unit=1.0, peak=True)
+    return b.entrywise(running, level=True)
+
+
+sizes("logcumsumexp")(alike)

@@ -263,6 +263,7 @@ CASES = [
          lambda m, x: m.r(x * F.one_hot(m.g(x).argmax(-1), 3) + m.g(x).softmax(-1)), (40, 3),
          g=lambda: linear(3, 3), r=lambda: linear(3, 3))),
     Case("logsumexp", "logsumexp", sequences(lambda z: z.logsumexp(1))),
+    Case("logcumsumexp", "logcumsumexp", sequences(lambda z: z.logcumsumexp(1))),
     Case("prod", "prod", sequences(lambda z: z.prod(1))),
     Case("cumsum", "cumsum", sequences(lambda z: z.relu().cumsum(1))),
     Case("diff", "diff", sequences(lambda z: z.relu().diff(dim=1))),

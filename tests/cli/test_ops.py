@@ -1,0 +1,41 @@
+"""The command that says which operations of a model have a rule."""
+
+from click.testing import CliRunner
+
+from symfind.cli import main
+from tests.command import model_file
+
+NET = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(3, 4), nn.Linear(4, 4)
+
+    def forward(self, x):
+        return torch.linalg.matrix_exp(self.b(torch.tanh(self.a(x))))
+
+model = Net()
+example_inputs = torch.ones(4, 3)
+"""
+net = model_file(NET)
+
+
+def rows(output: str) -> dict[str, list[str]]:
+    return {line.split()[0]: line.split()[1:4] for line in output.splitlines() if line.strip()}
+
+
+def test_each_reading_of_each_operation(net) -> None:
+    result = CliRunner().invoke(main, ["ops", str(net), "--quiet"])
+    found = rows(result.stdout)
+    assert result.exit_code == 0, result.output
+    assert found["linear.default"] == ["yes", "yes", "yes"]
+    assert found["tanh.default"][:3] == ["yes", "yes", "-"]
+    assert found["linalg_matrix_exp.default"][0] == "-"
+    assert "3 of 4 operations have a rule" in result.stdout
+
+
+def test_strict_fails_where_one_has_none(net) -> None:
+    assert CliRunner().invoke(main, ["ops", str(net), "--quiet", "--strict"]).exit_code == 1
