@@ -191,14 +191,18 @@ def as_inputs(example: Any) -> Inputs:
     for key, leaf in leaves(inputs):
         if isinstance(leaf, Tensor):
             _check_plain(key, leaf)
-    if any(isinstance(leaf, Tensor) and leaf.is_inference() for _, leaf in leaves(inputs)):
-        return map_leaves(inputs, lambda _, leaf: _ordinary(leaf))
-    return inputs
+    return map_leaves(inputs, lambda _, leaf: _ordinary(leaf))
 
 
 def _ordinary(leaf: Any) -> Any:
-    """A copy that autograd may keep, of what was made under `torch.inference_mode`."""
-    return leaf.clone() if isinstance(leaf, Tensor) and leaf.is_inference() else leaf
+    """Values where there are none (meta), and what autograd may keep of inference tensors."""
+    if not isinstance(leaf, Tensor):
+        return leaf
+    if leaf.is_meta:
+        rng = torch.Generator().manual_seed(0)
+        values = torch.randn(leaf.shape, generator=rng, dtype=torch.float64, device="cpu")
+        return values.to(leaf.dtype)
+    return leaf.clone() if leaf.is_inference() else leaf
 
 
 def _check_plain(key: str, leaf: Tensor) -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ def load(
         LoadError: The spec, the settings or the weights do not lead to a model.
         InputError: The inputs are malformed, absent, or do not fit the model's ``forward``.
     """
-    with isolated_randomness(seed):
+    with isolated_randomness(seed), _own_device():
         generator = torch.Generator().manual_seed(seed)
         given = parse_inputs(inputs, generator) if inputs else None
         parsed = parse_settings(settings or {})
@@ -75,9 +75,26 @@ def initialised(spec: str, settings: Mapping[str, Any], seed: int) -> nn.Module:
     Raises:
         LoadError: the spec or the settings do not lead to a model.
     """
-    with isolated_randomness(seed), with_values(), contextlib.redirect_stdout(sys.stderr):
+    with (
+        isolated_randomness(seed),
+        _own_device(),
+        with_values(),
+        contextlib.redirect_stdout(sys.stderr),
+    ):
         model, _, _ = _resolve(spec, parse_settings(settings))
     return with_pairs(bare(model))
+
+
+@contextlib.contextmanager
+def _own_device() -> Iterator[None]:
+    """Where tensors are made, and whether gradients are, is not for a file to say afterwards."""
+    device, gradients = torch.get_default_device(), torch.is_grad_enabled()
+    try:
+        yield
+    finally:
+        if torch.get_default_device() != device:
+            torch.set_default_device(None if device.type == "cpu" else device)
+        torch.set_grad_enabled(gradients)
 
 
 def _resolve(spec: str, settings: Mapping[str, Any]) -> tuple[nn.Module, Any, str]:
