@@ -44,7 +44,7 @@ class Look:
         shown += [f"the others by {rest:,} more kinds of fields"] if rest else []
         return (
             f"Discovered, without a rule: {self.dimension:,} of the unexplained {unexplained:,}, "
-            f"with these fields: {'; '.join(shown)}. They are checked, and not in the totals."
+            f"with these fields: {'; '.join(shown)}. Checked by derivatives, not in the totals."
             f"{more}"
         )
 

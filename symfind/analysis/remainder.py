@@ -99,7 +99,7 @@ class Remainder:
             return self._described(one, given)
         linear = self._linear(one.tensors, known)
         linear = linear if linear is None else min(linear, one.vectors.shape[1])
-        words = "structural (at every point); discovered as a vector field: a rule is missing"
+        words = f"{self._where}; discovered as a vector field: a rule is missing"
         return self._described(one, _Kind("structural", words, linear))
 
     def _described(self, one: Carried, kind: _Kind) -> NullSet:
@@ -114,33 +114,47 @@ class Remainder:
         if whole:
             return _Kind("filling", (
                 "filling: the functions that the model reaches fill an affine space of dimension "
-                f"{self.measured.rank:,}; there are more parameters than dimensions, and no group "
-                "is missing"
+                f"{self.measured.rank:,} (tangent spaces at two points agree); there "
+                "are more parameters than dimensions, and it takes no group to make them null"
             ))  # fmt: skip
         rank = self._rank(one.tensors)
         if len(one.tensors) < len(self.sizes) and self._filled(one.tensors, rank):
             return _Kind("filling", (
                 "filling: with all others held, what these tensors reach fills an affine space of "
-                f"dimension {rank:,}; there are more parameters than dimensions, and no group is "
-                "missing"
+                f"dimension {rank:,} (tangent spaces at two points agree); there are "
+                "more parameters than dimensions, and it takes no group to make them null"
             ))  # fmt: skip
-        points = self.measured.points
-        if len(points) > 1 and points.count(self.measured.nullity or 0) == 1:
+        if self._scattered:
             return _Kind("point", (
-                "seen at one random point only: units that are dead or always on there, or more"
+                f"null at the best of {len(self.measured.points)} random points, which disagree: "
+                "units may be dead or always on at all of them"
             ))  # fmt: skip
         linear = self._linear(one.tensors, known)
         linear = linear if linear is None else min(linear, one.vectors.shape[1])
         if linear:
             return _Kind("structural", (
-                f"structural (at every point); a linear action on these tensors explains "
-                f"{linear:,}: a rule is missing"
+                f"{self._where}; a linear action on these tensors explains {linear:,}: a rule is "
+                "missing"
             ), linear)  # fmt: skip
         looked = "no linear action on these tensors explains it: " if linear == 0 else ""
         return _Kind("structural", (
-            f"structural (at every point); {looked}an inner part has more parameters than "
+            f"{self._where}; {looked}an inner part has more parameters than "
             "functions (it fills, or is defective), or a rule is missing"
         ), linear)  # fmt: skip
+
+    @property
+    def _scattered(self) -> bool:
+        """Whether points disagree, and nothing can be said of all of them."""
+        points = self.measured.points
+        return len(set(points)) > 1
+
+    @property
+    def _where(self) -> str:
+        """At which points these were seen to be null."""
+        number = len(self.measured.points)
+        if self._scattered:
+            return f"null at the best of {number} random points, which disagree"
+        return f"structural (as many are null at each of {number} random points)"
 
     def _of_inputs(self, vectors: Tensor, known: Tensor) -> _Kind | None:
         """What is null only for inputs like those given."""
@@ -151,8 +165,8 @@ class Remainder:
                 seen = vectors.shape[1] - left
                 which = "it" if left == 0 else f"{seen:,} of it"
                 return _Kind("inputs", (
-                    f"null for inputs like those given only: {what} would show {which}; analyse "
-                    "with such inputs (--input)"
+                    f"null for inputs like those given: {what} showed {which}; "
+                    "analyse with such inputs (--input)"
                 ))  # fmt: skip
         return None
 

@@ -26,7 +26,8 @@ from symfind.points.moves import (
 from symfind.points.run import Run
 from symfind.trace import Graph, Op
 
-_SPREAD = 0.3  # of the standard deviation: how far from the middle a unit switches
+_FEW, _FEWER = 0.2, 0.1  # quantile, relative to the median, at which a unit switches, or two times
+_MARGIN = 0.15  # of the range of a unit, that lies beyond
 _FAR = 2.0  # kinks that are further apart than this are out of reach of a wire of unit spread
 _REACH = 0.65  # of the distance of two kinks: the deviation of a wire that crosses both
 _VANISHING, _EXPLODING = 0.1, 5.0  # of a wire
@@ -110,8 +111,18 @@ def _straddle(run: Run, op: Op, rng: torch.Generator) -> None:
 
 
 def _middle(flat: Tensor, places: tuple[float, ...], rng: torch.Generator) -> Tensor:
-    noise = torch.randn(len(flat), generator=rng, dtype=torch.float64)
-    return (max(places) + min(places)) / 2 + _SPREAD * flat.std(1) * noise
+    """The mean that a channel is to have, so that some quantile of it lies between the kinks.
+
+    Not at an end of it, where half of the values are one.
+    """
+    sided = _FEW if len(places) == 1 else _FEWER
+    drawn = torch.rand(len(flat), generator=rng, dtype=torch.float64)
+    order = flat.sort(1).values
+    index = ((0.5 + sided * (2 * drawn - 1)) * (flat.shape[1] - 1)).long()
+    level = order.gather(1, index[:, None])[:, 0]
+    low, high = order[:, 0], order[:, -1]
+    level = level.clamp(min=low + _MARGIN * (high - low), max=high - _MARGIN * (high - low))
+    return (max(places) + min(places)) / 2 + flat.mean(1) - level
 
 
 def _without_bias(run: Run, wire: Op, places: tuple[float, ...], rng: torch.Generator) -> None:

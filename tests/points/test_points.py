@@ -1,0 +1,92 @@
+"""At points that are drawn, units live: a measurement there is that of the architecture."""
+
+import pytest
+import torch
+from torch import nn
+
+import symfind
+
+
+def deep() -> tuple[nn.Module, torch.Tensor, int]:
+    sizes = (2, *[6] * 6, 3)
+    layers = [
+        m for a, b in zip(sizes, sizes[1:], strict=False) for m in (nn.Linear(a, b), nn.ReLU())
+    ]
+    return nn.Sequential(*layers[:-1]), torch.randn(8, 2), 36
+
+
+def depthwise() -> tuple[nn.Module, torch.Tensor, int]:
+    n = 10
+    first, last = nn.Conv1d(2, n, 1), nn.Conv1d(n, 2, 1)
+    middle = nn.Conv1d(n, n, 1, groups=n)
+    return nn.Sequential(first, nn.ReLU(), middle, nn.ReLU(), last), torch.randn(1, 2, 5), 2 * n
+
+
+class Multiplied(nn.Module):
+    """A weight that is used times a constant does little at the size of its fan-in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Parameter(torch.randn(4, 3)), nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(torch.tanh(nn.functional.linear(x, self.first * 0.003)))
+
+
+def multiplied() -> tuple[nn.Module, torch.Tensor, int]:
+    return Multiplied(), torch.randn(4, 3), 0
+
+
+class Pooled(nn.Module):
+    """What a sum over a set hands on is positive and large."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.each = nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 5), nn.ReLU())
+        self.all = nn.Sequential(nn.Linear(5, 5), nn.ReLU(), nn.Linear(5, 2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.all(self.each(x).sum(1))
+
+
+def pooled() -> tuple[nn.Module, torch.Tensor, int]:
+    return Pooled(), torch.randn(4, 20, 3), 15
+
+
+@pytest.mark.parametrize("make", [deep, depthwise, multiplied, pooled])
+def test_few_points_are_enough(make) -> None:
+    torch.manual_seed(0)
+    model, inputs, redundant = make()
+    certificate = symfind.analyze(model, inputs).certificate
+    assert certificate.status == "complete" and certificate.nullity == redundant
+    assert len(certificate.points) <= 2
+
+
+class Explosive(nn.Module):
+    """An exponential of what a scale of its own multiplies."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net, self.scale = nn.Linear(3, 3), nn.Parameter(torch.zeros(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.exp(2 * self.net(x) * torch.exp(4 * self.scale))
+
+
+def test_weights_at_which_a_model_overflows_are_not_drawn() -> None:
+    torch.manual_seed(0)
+    report = symfind.analyze(Explosive(), torch.randn(4, 3))
+    assert report.verification.status == "verified"
+    assert report.certificate.nullity == 3
+
+
+def test_what_cannot_be_run_by_itself_is_left_as_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    from symfind.points import run
+
+    def refuse(*given: object) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(run, "run", refuse)
+    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    report = symfind.analyze(model, torch.randn(16, 3))
+    assert report.certificate.status == "complete" and report.certificate.nullity == 4
