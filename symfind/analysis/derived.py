@@ -9,7 +9,7 @@ from torch import Tensor
 from symfind.count.null_directions import known_directions
 from symfind.count.symbols import Symbols, local_names
 from symfind.count.tally import tally, whole
-from symfind.describe.factors import Group, factor, gather, spell
+from symfind.describe.factors import Group, factor, gather, written
 from symfind.load import Loaded, module_sizes
 from symfind.report.model import Factor, GeneratorText, Unsupported
 from symfind.solve.point.family import Family
@@ -104,7 +104,7 @@ class Derived:
 
     def formula(self) -> str:
         """The redundant dimension in the model's own sizes."""
-        return spell(self._total())
+        return written(self._total())
 
     def sizes(self) -> dict[str, int]:
         """The sizes that the formula names, in order."""
