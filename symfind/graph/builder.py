@@ -30,7 +30,6 @@ class Builder(Construction):
     def constant(self, value: Any) -> Node:
         """A constant that the rule itself makes."""
         node = self.source("constant", tuple(value.shape))
-        assert isinstance(node, p.Source)
         node.compute = lambda: value
         return node
 
@@ -41,8 +40,7 @@ class Builder(Construction):
     def inverse_root(self, var: Node, eps: float) -> Node:
         """1 / sqrt(var + eps) of a constant."""
         node = self.source("constant", var.shape)
-        assert isinstance(node, p.Source) and isinstance(var, p.Source)
-        read: Callable[[], Any] = var.value
+        read: Callable[[], Any] = var.value if isinstance(var, p.Source) else lambda: None
 
         def compute() -> Any:
             value = read()
@@ -69,15 +67,14 @@ class Builder(Construction):
                 node.followers.append(wire)
         return self._put(wire)
 
-    def one_hot(self, index: Node, rows: Axis) -> Node:
+    def one_hot(self, index: Node, rows: Axis) -> p.Source:
         """Rows of the identity, chosen by the input."""
         node = p.Source((), [*index.axes, Axis(rows.root.size)], role="input", key="one-hot")
         merge(node.axes[-1], rows)
         return self._put(node)
 
-    def confine(self, node: Node, allowed: Any) -> None:
+    def confine(self, node: p.Source, allowed: Any) -> None:
         """Note which coordinates of the last dimension of some data are always zero."""
-        assert isinstance(node, p.Source)
         node.compute = lambda: allowed.expand(node.shape)
 
     def about(self, x: Node, point: float, run: Callable[[Node], Node]) -> Node:
@@ -328,7 +325,6 @@ class Builder(Construction):
     def masking(self, value: Any) -> Node:
         """A constant with zeros: like data, but where it is zero is known."""
         node = self.source("input", tuple(value.shape))
-        assert isinstance(node, p.Source)
         node.compute = lambda: value
         return node
 

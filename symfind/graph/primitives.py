@@ -230,6 +230,18 @@ class Pointwise(Node):
     decades: float | None = None
     apply: Any = None  # the function itself, where a rule and no traced operation made it
 
+    @property
+    def rate(self) -> float:
+        """Of an exponential or a logarithm: shift for scale, or scale for shift.
+
+        Raises:
+            TypeError: where it is neither.
+        """
+        rate = self.growth or self.decades
+        if rate is None:
+            raise TypeError(f"{self.op} is no exponential and no logarithm")
+        return rate
+
     def evaluate(self, values: Sequence[Tensor], sizes: Sizes | None) -> Tensor | None:
         """The function, where it is known."""
         if self.slope is not None and not math.isnan(self.slope):
