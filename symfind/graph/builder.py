@@ -37,10 +37,10 @@ class Builder(Construction):
         """A constant of no dimension."""
         return self.constant(torch.tensor(float(value), dtype=torch.float64))
 
-    def inverse_root(self, var: Node, eps: float) -> Node:
+    def inverse_root(self, var: p.Source, eps: float) -> Node:
         """1 / sqrt(var + eps) of a constant."""
         node = self.source("constant", var.shape)
-        read: Callable[[], Any] = var.value if isinstance(var, p.Source) else lambda: None
+        read: Callable[[], Any] = var.value
 
         def compute() -> Any:
             value = read()

@@ -29,8 +29,8 @@ def test_a_path_that_is_not_followed_to_its_end_is_a_gap() -> None:
 def test_a_constant_too_large_to_be_looked_through_is_noted() -> None:
     limits = Limits()
     b = Construction()
-    large, small, data = (b.source(role, [n]) for role, n in
-                          (("constant", LARGEST + 1), ("constant", 3), ("input", LARGEST + 1)))  # fmt: skip
+    large, data = (b.source(role, [LARGEST + 1]) for role in ("constant", "input"))
+    small = b.source("constant", [3])
     zeros = Zeros(limits)
     for node in (small, data):
         zeros.of(node)
