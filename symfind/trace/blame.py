@@ -2,24 +2,13 @@
 
 import linecache
 import os
-import sysconfig
 import traceback
 
-import torch
 from torch import nn
 
 from symfind.errors import TraceError
-
-_TORCH = os.path.dirname(torch.__file__) + os.sep
-_OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_STANDARD = sysconfig.get_paths()["stdlib"]
-
-
-def is_user_file(path: str) -> bool:
-    """Whether ``path`` is neither torch, nor this package, nor generated code."""
-    return not path.startswith((_TORCH, _OWN, "<")) and (
-        "site-packages" in path or not path.startswith(_STANDARD)
-    )
+from symfind.trace.recorder import DataDependent
+from symfind.trace.user import is_user_file
 
 
 def describe(path: str, line: int, function: str, text: str = "") -> str:
@@ -44,6 +33,23 @@ def location(trace: str) -> str:
     return best
 
 
+_VALUES = {
+    "branch": (
+        "the path that forward takes depends on the values of tensors",
+        "Make it the same for all inputs, for example with torch.where, fix the choice in "
+        "the constructor, or analyse a submodule that does without it",
+    ),
+    "number": (
+        "a number is read out of a tensor",
+        "Leave it a tensor, so that the output depends on it",
+    ),
+    "count": (
+        "how many entries there are depends on the values of tensors",
+        "Keep all entries, and multiply those that are not wanted by zero",
+    ),
+}
+
+
 def blame(model: nn.Module, error: BaseException) -> TraceError:
     """A TraceError for ``error``, raised while ``model`` was traced."""
     if isinstance(error, TraceError):
@@ -52,19 +58,22 @@ def blame(model: nn.Module, error: BaseException) -> TraceError:
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
     reason = lines[0].rstrip(".") if lines else type(error).__name__
     name = type(model).__name__
-    if _depends_on_data(error):
-        return TraceError(
-            f"cannot trace {name}: the path that forward takes depends on the values of tensors"
-            + (f", at {culprit!r}" if culprit else f" ({reason})")
-            + ". Make it the same for all inputs, for example with torch.where, fix the choice in "
-            "the constructor, or analyse a submodule that does without it"
-        )
+    kind = error.kind if isinstance(error, DataDependent) else "branch"
+    if isinstance(error, DataDependent) or _depends_on_data(error):
+        return data_dependent(model, kind, culprit)
     at = f" at {culprit!r}" if culprit else ""
     return TraceError(
         f"cannot trace {name}: {reason}{at}. Check that the example inputs have the shapes and "
         "dtypes that forward expects; if they do, write this line with torch operations, or "
         "analyse the submodules around it"
     )
+
+
+def data_dependent(model: nn.Module, kind: str, where: str) -> TraceError:
+    """A TraceError for what depends on values: ``kind`` is branch, number or count."""
+    reason, remedy = _VALUES[kind]
+    at = f", at {where!r}" if where else ""
+    return TraceError(f"cannot trace {type(model).__name__}: {reason}{at}. {remedy}")
 
 
 def _depends_on_data(error: BaseException) -> bool:

@@ -5,23 +5,24 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
-from torch._subclasses.fake_tensor import FakeTensor
 
 from symfind.errors import TraceError
-from symfind.trace.blame import location
-from symfind.trace.export import Exported, Source
+from symfind.trace.blame import describe, location
+from symfind.trace.exported import Exported, Shaped, Source
 from symfind.trace.graph import Graph, Op, walk
-from symfind.trace.recover import recover_buffers
 from symfind.trace.simplify import simplify
 
 
-def build(model: nn.Module, exported: Exported) -> Graph:
-    """The graph of ``exported``, with the parameters and buffers of ``model`` at its leaves."""
-    return _Builder(model).build(exported)
+def build(model: nn.Module, exported: Exported, recovered: dict[str, Tensor]) -> Graph:
+    """The graph of ``exported``, with the parameters and buffers of ``model`` at its leaves.
+
+    ``recovered`` has values of buffers that lie on meta.
+    """
+    return _Builder(model, recovered).build(exported)
 
 
 class _Builder:
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, recovered: dict[str, Tensor]) -> None:
         self.model = model
         self.ops: list[Op] = []
         self.names: set[str] = set()
@@ -34,11 +35,11 @@ class _Builder:
             **dict(model.named_parameters(remove_duplicate=False)),
         }
         self.leaves: dict[str, Op] = {}
-        self.recovered = recover_buffers(model)
+        self.recovered = recovered
         self.known: dict[Any, Op] = {}
 
     def build(self, exported: Exported) -> Graph:
-        results = self.block(exported.module, [self.leaf(s) for s in exported.sources])
+        results = self.block(exported.graph, [self.leaf(s) for s in exported.sources])
         outputs = []
         for name, index in zip(exported.outputs, exported.results, strict=True):
             source = results[index]
@@ -55,7 +56,9 @@ class _Builder:
                     )
                 )
             )
-        return self.finish(outputs)
+        graph = self.finish(outputs)
+        graph.notes = exported.notes
+        return graph
 
     def leaf(self, source: Source) -> Op | None:
         if source.kind == "skip":
@@ -90,10 +93,9 @@ class _Builder:
             value = operator.attrgetter(source.name)(self.model)
         except AttributeError:
             value = source.data
-        # a fake tensor has a device and a shape, and no values
-        return value if isinstance(value, Tensor) and not isinstance(value, FakeTensor) else None
+        return value if isinstance(value, Tensor) and not _fake(value) else None
 
-    def block(self, module: fx.GraphModule, leaves: list[Any]) -> list[Any]:
+    def block(self, graph: fx.Graph, leaves: list[Any]) -> list[Any]:
         """Convert one graph; higher-order operators call this again for what they wrap."""
         env: dict[fx.Node, Any] = {}
         waiting = iter(leaves)
@@ -101,13 +103,13 @@ class _Builder:
         def read(node: fx.Node) -> Any:
             return env[node]
 
-        for node in module.graph.nodes:
+        for node in graph.nodes:
             if node.op == "placeholder":
                 env[node] = leaf = next(waiting)
                 if isinstance(leaf, Op) and leaf.shape is None and not leaf.outputs:
                     leaf.shape, leaf.dtype = _meta(node.meta.get("val"))
             elif node.op == "get_attr":
-                env[node] = self.attribute(module, node)
+                env[node] = self.attribute(graph.owning_module, node)
             elif node.op == "output":
                 return list(fx.node.map_arg(node.args[0], read))
             elif node.op == "call_function":
@@ -118,7 +120,7 @@ class _Builder:
                 raise TraceError(f"unexpected {node.op} {node.target} in the exported graph")
         return []
 
-    def attribute(self, module: fx.GraphModule, node: fx.Node) -> Any:
+    def attribute(self, module: Any, node: fx.Node) -> Any:
         value = operator.attrgetter(str(node.target))(module)
         if not isinstance(value, Tensor):
             return value
@@ -126,7 +128,7 @@ class _Builder:
             name=self.unique(str(node.target)),
             target="constant",
             key=str(node.target),
-            data=None if isinstance(value, FakeTensor) else value,
+            data=None if _fake(value) else value,
             shape=tuple(value.shape),
             dtype=value.dtype,
         )
@@ -138,7 +140,7 @@ class _Builder:
             return args[0][args[1]]
         wrapped = [i for i, a in enumerate(args) if isinstance(a, fx.GraphModule)]
         if wrapped and str(target).startswith(("wrap_", "hop_", "invoke_")):
-            return self.block(args[wrapped[0]], list(args[wrapped[0] + 1 :]))
+            return self.block(args[wrapped[0]].graph, list(args[wrapped[0] + 1 :]))
         if (
             not any(walk((args, kwargs)))
             and not isinstance(target, torch._ops.OpOverload)
@@ -146,8 +148,7 @@ class _Builder:
         ):
             return target(*args, **kwargs)  # arithmetic on sizes
         value = node.meta.get("val")
-        self.check_sizes(value, node)
-        several = isinstance(value, (tuple, list))
+        several = value if isinstance(value, (tuple, list)) and type(value) is not Shaped else ()
         shape, dtype = (None, None) if several else _meta(value)
         op = Op(
             name=node.name,
@@ -156,8 +157,8 @@ class _Builder:
             kwargs=kwargs,
             shape=shape,
             dtype=dtype,
-            outputs=[_meta(v) for v in value] if isinstance(value, (tuple, list)) else [],
-            where=location(node.meta.get("stack_trace") or ""),
+            outputs=[_meta(v) for v in several],
+            where=_where(node),
             module=_module(node),
         )
         result = simplify(op, target)
@@ -171,18 +172,6 @@ class _Builder:
         if key is not None:
             self.known[key] = op
         return self.add(op)
-
-    def check_sizes(self, value: Any, node: fx.Node) -> None:
-        """Make sure that all sizes are numbers."""
-        for tensor in value if isinstance(value, (tuple, list)) else [value]:
-            if isinstance(tensor, Tensor) and any(_unknown(n) for n in tensor.shape):
-                where = location(node.meta.get("stack_trace") or "")
-                raise TraceError(
-                    f"cannot trace {type(self.model).__name__}: how many entries there are depends "
-                    "on the values of tensors"
-                    + (f", at {where!r}" if where else "")
-                    + ". Keep all entries, and multiply those that are not wanted by zero"
-                )
 
     def unique(self, name: str) -> str:
         candidate, count = name, 1
@@ -248,11 +237,21 @@ def _key(tree: Any) -> Any:
     return None
 
 
-def _unknown(size: Any) -> bool:
-    return isinstance(size, torch.SymInt) and size.node.maybe_as_int() is None
+def _fake(value: Tensor) -> bool:
+    """Whether this is a tensor of the exporter, which has a device and a shape, and no values."""
+    return type(value).__name__ == "FakeTensor"
+
+
+def _where(node: fx.Node) -> str:
+    if "where" in node.meta:
+        place = node.meta["where"]
+        return describe(*place) if place else ""
+    return location(node.meta.get("stack_trace") or "")
 
 
 def _meta(value: Any) -> tuple[tuple[int, ...] | None, torch.dtype | None]:
+    if type(value) is Shaped:
+        return value
     if isinstance(value, Tensor):
         return tuple(int(n) for n in value.shape), value.dtype
     return None, None
@@ -282,6 +281,8 @@ def _spelling(target: Any) -> str:
 
 
 def _module(node: fx.Node) -> str:
+    if "module" in node.meta:
+        return str(node.meta["module"])
     stack = node.meta.get("nn_module_stack") or {}
     path = next((entry[0] for entry in reversed(stack.values())), "")
     for lead in ("L__self___", "L['self'].", "model"):

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -12,57 +11,23 @@ from torch.export.graph_signature import InputKind, OutputKind
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
 from symfind.errors import TraceError
-from symfind.load.experts import dense_experts
-from symfind.load.recomputation import without_recomputation
-from symfind.trace.blame import blame, location
-from symfind.trace.guard import convert_tensors, plain_config, quiet, set_mode, unchanged, unguarded
+from symfind.trace.blame import data_dependent, location
+from symfind.trace.exported import Exported, Source
+from symfind.trace.guard import convert_tensors
 from symfind.trace.wrapper import Wrapper, to_device
 
-
-@dataclass(frozen=True)
-class Source:
-    """What a placeholder of an exported graph stands for: ``kind`` is input, tensor or skip."""
-
-    kind: str
-    name: str
-    data: Tensor | None = None
+Attempt = Callable[[Wrapper, FakeTensorMode | None], Exported]
 
 
-@dataclass(frozen=True)
-class Exported:
-    """A functional graph, the meaning of its placeholders, and which results are outputs."""
-
-    module: fx.GraphModule
-    sources: list[Source]
-    results: list[int]
-    outputs: list[str]
-
-
-def export(model: nn.Module, args: tuple, kwargs: dict[str, Any], train: bool) -> Exported:
-    """Trace ``model``; raises TraceError that names the user's line where nothing works."""
-    first: Exception | None = None
-    attempts: list[tuple[Callable[..., Exported], str | None]] = [(_direct, None)]
+def attempts(model: nn.Module) -> list[tuple[Attempt, str | None]]:
+    """Ways to export, each with the kind of attention that transformers shall use for it."""
+    ways: list[tuple[Attempt, str | None]] = [(_direct, None)]
     if any(hasattr(getattr(m, "config", None), "_attn_implementation") for m in model.modules()):
-        attempts.append((_direct, "eager"))
-    attempts += [(_proxied, None), (_valued, None), (_differentiated, None), (_symbolic, None)]
-    for attempt, attention in attempts:
-        with (
-            unchanged(model), dense_experts(model), without_recomputation(), unguarded(), quiet(),
-            torch.enable_grad(),
-        ):  # fmt: skip
-            torch.backends.mha.set_fastpath_enabled(False)
-            set_mode(model, train)
-            plain_config(model, attention)
-            try:
-                wrapper, mode = _prepare(model, args, kwargs)
-                return attempt(wrapper, mode)
-            except Exception as error:  # whatever the exporter trips over, another way may work
-                first = first or error
-    assert first is not None
-    raise blame(model, first) from first
+        ways.append((_direct, "eager"))
+    return [*ways, (_proxied, None), (_valued, None), (_differentiated, None), (_symbolic, None)]
 
 
-def _prepare(
+def prepare(
     model: nn.Module, args: tuple, kwargs: dict[str, Any]
 ) -> tuple[Wrapper, FakeTensorMode | None]:
     """Wrap ``model``; one without storage gets fake tensors that pretend to be on the cpu."""
@@ -174,23 +139,27 @@ def _functional(program: Any, wrapper: Wrapper, names: list[str] | None) -> Expo
     results = [
         i for i, spec in enumerate(signature.output_specs) if spec.kind is OutputKind.USER_OUTPUT
     ]
-    return Exported(program.graph_module, sources, results, list(wrapper.record.outputs))
+    return Exported(program.graph, sources, results, list(wrapper.record.outputs))
 
 
 def _check(program: Any, wrapper: Wrapper) -> None:
-    """Make sure that no number is read out of a tensor: what depends on it would be lost.
+    """Make sure that no number is read out of a tensor, and that all sizes are numbers.
 
     Raises:
-        TraceError: there is one.
+        TraceError: there is one, and what depends on it would be lost; or one is not.
     """
     for node in program.graph.nodes:
+        where = location(node.meta.get("stack_trace") or "")
         if node.target in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.item.default):
-            where = location(node.meta.get("stack_trace") or "")
-            raise TraceError(
-                f"cannot trace {type(wrapper.model).__name__}: a number is read out of a tensor"
-                + (f", at {where!r}" if where else "")
-                + ". Leave it a tensor, so that the output depends on it"
-            )
+            raise data_dependent(wrapper.model, "number", where)
+        value = node.meta.get("val")
+        for tensor in value if isinstance(value, (tuple, list)) else [value]:
+            if isinstance(tensor, Tensor) and any(_unknown(n) for n in tensor.shape):
+                raise data_dependent(wrapper.model, "count", where)
+
+
+def _unknown(size: Any) -> bool:
+    return isinstance(size, torch.SymInt) and size.node.maybe_as_int() is None
 
 
 def _check_constants(module: nn.Module, wrapper: Wrapper) -> None:

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import networkx as nx
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 @dataclass(eq=False, slots=True)
@@ -37,6 +39,11 @@ class Op:
     data: Tensor | None = None
     _known: bool = False
     _value: Any = None
+
+    @property
+    def base(self) -> str:
+        """The operator's name alone: "linear" of "aten.linear.default"."""
+        return self.target.removeprefix("aten.").partition(".")[0]
 
     @property
     def operands(self) -> list["Op"]:
@@ -100,7 +107,7 @@ class Graph:
     ``ops`` are in topological order, without those that no output needs. ``parameters`` holds
     every trainable parameter under its first name, shared ones once; those that no output
     depends on are in ``unread`` as well and not in ``ops``. Each of ``outputs`` is an operation
-    with target ``"output"`` and args ``(op,)``.
+    with target ``"output"`` and args ``(op,)``. ``notes`` say what was taken for granted.
     """
 
     ops: list[Op]
@@ -108,10 +115,13 @@ class Graph:
     parameters: dict[str, Op]
     outputs: list[Op]
     unread: list[str]
+    notes: tuple[str, ...] = ()
 
     @cached_property
-    def network(self) -> nx.MultiDiGraph:
+    def network(self) -> "nx.MultiDiGraph":
         """Operations as nodes (attribute ``op``), wires as edges (``shape``, ``position``)."""
+        import networkx as nx  # slow to import, and rarely asked for
+
         network: nx.MultiDiGraph = nx.MultiDiGraph()
         for op in self.ops:
             network.add_node(op.name, op=op)

@@ -26,7 +26,6 @@ _RENAME = {
     "aten.split.sizes": "aten.split_with_sizes.default",
     "aten.unsafe_split_with_sizes.default": "aten.split_with_sizes.default",
     "aten.split_with_sizes_copy.default": "aten.split_with_sizes.default",
-    "aten.unsafe_chunk.default": "aten.chunk.default",
     "aten.unbind_copy.int": "aten.unbind.int",
     "aten.__and__.Tensor": "aten.bitwise_and.Tensor",
     "aten.__or__.Tensor": "aten.bitwise_or.Tensor",
@@ -45,6 +44,8 @@ _RENAME = {
     "aten.unsqueeze_copy.default": "aten.unsqueeze.default",
     "aten.squeeze_copy.dim": "aten.squeeze.dim",
 }  # fmt: skip
+
+_RENAMED = {f"{name.rpartition('.')[0]}." for name in _RENAME}
 
 _DROPPED = {"device", "layout", "pin_memory", "memory_format", "non_blocking", "copy"}
 
@@ -80,6 +81,11 @@ def simplify(op: Op, target: Any) -> Any:
         return _full(op, _FULL[name])
     rewrite = _REWRITES.get(name) if base.startswith("aten.") else None
     return rewrite(op) if rewrite else op
+
+
+def spelled(name: str) -> bool:
+    """Whether ``name``, of an ATen operator without its overload, has a canonical spelling."""
+    return name in _REWRITES or f"aten.{name}" in _IDENTITY or f"aten.{name}." in _RENAMED
 
 
 def _arguments(schema: Any, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
@@ -161,6 +167,14 @@ def _copy(op: Op) -> Any:
 def _same_or(op: Op, target: str, source: Op, *args: Any) -> Op:
     """``source`` where it has the shape of ``op`` already, else ``target`` applied to it."""
     return source if source.shape == op.shape else _set(op, target, source, *args)
+
+
+def _chunk(op: Op) -> Op:
+    """In pieces of one size (the last may be smaller), and not in a number of pieces."""
+    source, _, dim = op.args
+    dim %= len(source.shape)
+    shape, _ = op.outputs[0]
+    return _set(op, "aten.split.Tensor", source, shape[dim] if shape else 1, dim)
 
 
 def _view(op: Op) -> Op:
@@ -331,6 +345,7 @@ _REWRITES: dict[str, Callable[[Op], Any]] = {
     "slice": _slice,
     "slice_copy": _slice,
     "narrow": _narrow,
+    **dict.fromkeys(("chunk", "unsafe_chunk"), _chunk),
     "narrow_copy": _narrow,
     "select": _select,
     "select_copy": _select,

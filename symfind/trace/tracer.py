@@ -6,8 +6,9 @@ from torch import nn
 
 from symfind.errors import TraceError
 from symfind.trace.build import build
-from symfind.trace.export import export
 from symfind.trace.graph import Graph
+from symfind.trace.recover import recover_buffers
+from symfind.trace.ways import functional
 
 
 def trace(model: nn.Module, args: tuple, kwargs: dict[str, Any], train: bool = False) -> Graph:
@@ -23,10 +24,11 @@ def trace(model: nn.Module, args: tuple, kwargs: dict[str, Any], train: bool = F
             f"{type(model).__name__} has no trainable parameters, so it has no symmetries to find; "
             "pass a module with parameters that have requires_grad=True"
         )
-    exported = export(model, args, kwargs, train)
+    recovered = recover_buffers(model)
+    exported = functional(model, args, kwargs, train, recovered)
     if not exported.results:
         raise TraceError(
             f"{type(model).__name__} returns no floating-point tensors, so its outputs are "
             "constant in its parameters; return scores or logits in the place of integers"
         )
-    return build(model, exported)
+    return build(model, exported, recovered)

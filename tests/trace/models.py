@@ -85,3 +85,8 @@ class Casting(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.layer(x.double().float()).double().sum(-1, keepdim=True, dtype=torch.float32)
         return y * (x > 0).float()
+
+
+def asserts(m: nn.Module, y: Tensor) -> Tensor:
+    assert (y > 0).all() and y.max().item() <= 3, "out of range"
+    return y * 2
