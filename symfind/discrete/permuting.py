@@ -177,7 +177,7 @@ class Permutations:
             case p.Normalise() | p.Centre() | p.Softmax():
                 return set(), set(node.dims)
             case p.Order():
-                return {("in", d) for d in node.dims}, set()  # places are what it returns
+                return {("in", 0, d) for d in node.dims}, set()  # places are what it returns
             case p.Mix() | p.Choice():
                 return set(node.stiff), set()
         return set(), set()
