@@ -8,8 +8,8 @@ and sums over atomic indices, shared by all that use it.
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
 
 class Tangled(Exception):
@@ -24,7 +24,6 @@ class Axis:
 
     __slots__ = ("_parent", "size", "kind", "parts", "serial", "_branches")
     _serials = itertools.count()
-    _merged = 0  # how often any two were declared the same
 
     def __init__(self, size: int, kind: str = "atom", parts: Sequence["Axis"] = ()) -> None:
         """Make a fresh index that equals no other yet."""
@@ -33,7 +32,7 @@ class Axis:
         self.kind = kind
         self.parts: list[Axis] = list(parts)
         self.serial = next(Axis._serials)
-        self._branches: tuple[int, list[Branch]] = (-1, [])  # as of so many merges
+        self._branches: tuple[tuple[int, ...], list[Branch]] | None = None  # of these atoms
 
     @property
     def root(self) -> "Axis":
@@ -54,7 +53,6 @@ class Axis:
 
     def _become(self, other: "Axis") -> None:
         self._parent = other
-        Axis._merged += 1
 
 
 def product(axes: Sequence[Axis]) -> Axis:
@@ -170,9 +168,20 @@ def branches(axis: Axis) -> list[Branch]:
     """All ways to choose one part of every concatenation: (choices, atomic indices left)."""
     axis = axis.root
     # Asked for at every step of a derivation, when no index changes any more.
-    if axis._branches[0] != Axis._merged:
-        axis._branches = (Axis._merged, list(_branches(axis)))
+    leaves = _leaves(axis)
+    if axis._branches is None or axis._branches[0] != leaves:
+        axis._branches = leaves, list(_branches(axis))
     return axis._branches[1]
+
+
+def _leaves(axis: Axis) -> tuple[int, ...]:
+    """The atoms that an axis is made of at present: merging replaces some by others."""
+    if axis.kind == "atom":
+        return (axis.serial,)
+    found: tuple[int, ...] = ()
+    for part in axis.parts:
+        found += _leaves(part.root)
+    return found
 
 
 def _branches(axis: Axis) -> Iterator[Branch]:
@@ -197,7 +206,12 @@ def atoms(axis: Axis) -> Iterator[Axis]:
             yield from atoms(part)
 
 
-Sizes = Mapping[Axis, Any]  # numbers, or symbols where a formula is wanted
+class Sizes(Protocol):
+    """Sizes of atomic indices: numbers, or symbols where a formula is wanted."""
+
+    def get(self, axis: Axis, default: Any, /) -> Any:
+        """The size of an atomic index, the given one where there is no other."""
+        ...
 
 
 def extent(axis: Axis, sizes: Sizes | None = None) -> Any:

@@ -12,7 +12,7 @@ from symfind.count.tally import tally, whole
 from symfind.describe.factors import Group, factor, gather, spell
 from symfind.load import Loaded, module_sizes
 from symfind.report.model import Factor, GeneratorText, Unsupported
-from symfind.solve.families.family import Family
+from symfind.solve.point.family import Family
 from symfind.solve.point.generator import BoundGenerator
 from symfind.solve.solver import derive
 from symfind.trace import Graph
@@ -104,11 +104,23 @@ class Derived:
 
     def formula(self) -> str:
         """The redundant dimension in the model's own sizes."""
+        return spell(self._total())
+
+    def sizes(self) -> dict[str, int]:
+        """The sizes that the formula names, in order."""
+        import sympy
+
+        values = self.symbols.values(sympy.factor_terms(self._total()))
+        return {name: n for name, n in sorted((str(s), n) for s, n in values.items())}
+
+    def _total(self) -> Any:
+        import sympy
+
         total: Any = sum(self.unread.values())
         for k, g in enumerate(self.groups):
             if k not in self.failed:
                 total = total + g.formula(self.symbols, orbit=True)
-        return spell(total)
+        return sympy.sympify(total)
 
     def standing(self) -> tuple[Factor, ...]:
         """The factors that count, those of parameters that nothing reads among them."""
@@ -129,6 +141,10 @@ class Derived:
         gaps = [
             Unsupported(target, tuple(names), "rigid" if why == "no rule" else f"rigid: {why}")
             for (target, why), names in nodes.items()
+        ]
+        gaps += [
+            Unsupported("limit", tuple(names), f"not looked for: {what}")
+            for what, names in self.derivation.limits.found.items()
         ]
         if self.open:
             names = tuple(dict.fromkeys(n for t in self.open for n in t.family.names))

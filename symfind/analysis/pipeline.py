@@ -175,7 +175,7 @@ def _report(
     loaded = subject.loaded
     algebra, symmetry, inert = found.orbit()
     formula = found.formula()
-    sizes = {k: v for k, v in sorted(found.symbols.used.items()) if k in formula}
+    sizes = found.sizes()
     return Report(
         model=ModelInfo(
             loaded.name,

@@ -14,8 +14,8 @@ from torch.autograd import forward_ad
 
 from symfind.algebra.axes import Sizes
 from symfind.count.rank import columns
-from symfind.solve.families.family import Family
 from symfind.solve.point.evaluate import Point
+from symfind.solve.point.family import Family
 
 STEP = 1e-5  # of the central difference that checks a derivative
 DIFFERS = 1e-5  # relative difference above which the derivative is not to be trusted

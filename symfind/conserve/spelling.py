@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from symfind.algebra.axes import Sizes, extent
 from symfind.graph import primitives as p
 from symfind.solve.bonds.matrices import Member
-from symfind.solve.families.family import Family, MatrixFamily, ScalingFamily, ShiftFamily
+from symfind.solve.families.family import MatrixFamily, ScalingFamily, ShiftFamily
+from symfind.solve.point.family import Family
 from symfind.solve.point.values import known_value
 
 LETTERS = "ijklmnpqrs"

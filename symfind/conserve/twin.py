@@ -16,7 +16,8 @@ from symfind.conserve.closed import closed_combinations
 from symfind.conserve.fields import Fields, Theta
 from symfind.conserve.spelling import copies, symmetric_part
 from symfind.graph import primitives as p
-from symfind.solve.families.family import Family, MatrixFamily, ScalingFamily
+from symfind.solve.families.family import MatrixFamily, ScalingFamily
+from symfind.solve.point.family import Family
 
 TWINS = 2
 LEAST = 4  # the smallest size of an index on a twin, so that the kinds have different dimensions

@@ -10,13 +10,8 @@ from torch import Tensor
 from symfind.algebra.axes import Axis, atoms, extent
 from symfind.graph import primitives as p
 from symfind.solve.bonds.matrices import Member
-from symfind.solve.families.family import (
-    Family,
-    MatrixFamily,
-    NullFamily,
-    ScalingFamily,
-    ShiftFamily,
-)
+from symfind.solve.families.family import MatrixFamily, NullFamily, ScalingFamily, ShiftFamily
+from symfind.solve.point.family import Family
 
 ATTEMPTS = 6
 

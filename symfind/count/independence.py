@@ -16,13 +16,8 @@ from dataclasses import dataclass, field
 
 from symfind.algebra.axes import Axis
 from symfind.graph import primitives as p
-from symfind.solve.families.family import (
-    Family,
-    MatrixFamily,
-    ScalingFamily,
-    ShiftFamily,
-    followers,
-)
+from symfind.solve.families.family import MatrixFamily, ScalingFamily, ShiftFamily
+from symfind.solve.point.family import Family, followers
 
 Block = tuple[p.Source, int]  # a wire and the number of one of its cells
 Place = tuple[str, int]  # the same by the name of the tensor

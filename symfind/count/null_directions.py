@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from symfind.count.rank import directions
-from symfind.solve.families.family import Family
 from symfind.solve.point.evaluate import Point
+from symfind.solve.point.family import Family
 
 
 def known_directions(

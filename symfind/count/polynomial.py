@@ -64,7 +64,7 @@ def _monomials(
     for degree in (1, 2):
         for combo in itertools.combinations_with_replacement(axes[:_AXES], degree):
             at = [math.prod(s.get(a, a.size) for a in combo) for s in sizes_of]
-            yield tuple(symbols[a] for a in combo), at
+            yield tuple(symbols.get(a) for a in combo), at
 
 
 def _candidates(
@@ -75,10 +75,10 @@ def _candidates(
     linear: list[Term] = []
     for a in axes[:_AXES]:
         at = [s.get(a, a.size) for s in sizes_of]
-        linear += [((symbols[a] - k,), [v - k for v in at]) for k in (0, 1, 2)]
+        linear += [((symbols.get(a) - k,), [v - k for v in at]) for k in (0, 1, 2)]
     for a, b in itertools.permutations(axes[:_AXES], 2):
         at = [s.get(a, a.size) - s.get(b, b.size) for s in sizes_of]
-        linear += [((symbols[a] - symbols[b] - k,), [v - k for v in at]) for k in (0, 1, 2)]
+        linear += [((symbols.get(a) - symbols.get(b) - k,), [v - k for v in at]) for k in (0, 1, 2)]
     yield from linear
     if not products:
         return

@@ -15,8 +15,8 @@ from scipy.sparse import coo_array, csc_array
 from torch import Tensor
 
 from symfind.count.rank_increment import gain, sparse_gain
-from symfind.solve.families.family import Family
 from symfind.solve.point.evaluate import Point
+from symfind.solve.point.family import Family
 
 SPARSE = 300_000  # entries, from which on matrices are taken as sparse
 NARROW = 12  # a family of at most so many tensors belongs to one layer

@@ -9,7 +9,8 @@ from collections.abc import Hashable, Sequence
 from typing import Any
 
 from symfind.graph import primitives as p
-from symfind.solve.families.family import Family, MatrixFamily, ScalingFamily
+from symfind.solve.families.family import MatrixFamily, ScalingFamily
+from symfind.solve.point.family import Family
 
 ROUNDS = 2
 

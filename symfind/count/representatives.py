@@ -8,7 +8,7 @@ from collections.abc import Hashable, Sequence
 
 from symfind.algebra.axes import Axis, atoms
 from symfind.count.refinement import colours, kind, role
-from symfind.solve.families.family import Family
+from symfind.solve.point.family import Family
 
 KEPT = 2  # members of a repeated group that are counted at the beginning, besides the last
 

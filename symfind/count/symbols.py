@@ -1,12 +1,13 @@
 """Names for sizes: the model's own where a size identifies them, else one made from the size."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from symfind.algebra.axes import Axis, atoms
 from symfind.graph import primitives as p
 
+_PLAIN = "d_"  # of names made from a size
 _DEPTH = ("layer", "depth", "block", "stage")
 
 
@@ -15,59 +16,47 @@ def is_depth(name: str) -> bool:
     return any(word in name.lower() for word in _DEPTH)
 
 
-class Symbols(Mapping[Axis, Any]):
-    """From atomic axes to sympy symbols, made on demand."""
+class Symbols:
+    """From atomic axes to sympy symbols, and back to their values."""
 
     def __init__(self, sizes: Mapping[str, int], local: Mapping[Axis, str] = {}) -> None:
         """Take the model's own size names, and better ones for some axes (`local_names`)."""
         self._local = local
         self._by_size: dict[int, str] = {}
-        for name, n in sizes.items():
-            if not is_depth(name) and n > 1:
-                self._by_size.setdefault(n, name)
         self._depth: dict[int, str] = {}
         for name, n in sizes.items():
-            if is_depth(name) and n > 1:
-                self._depth.setdefault(n, name)
-        self.used: dict[str, int] = {}
+            if n > 1:
+                (self._depth if is_depth(name) else self._by_size).setdefault(n, name)
+        self._values = {name: n for n, name in (*self._by_size.items(), *self._depth.items())}
+        self._values.update((name, axis.root.size) for axis, name in local.items())
 
-    def _symbol(self, name: str, n: int) -> Any:
-        import sympy
-
-        self.used[name] = n
-        return sympy.Symbol(name, integer=True, positive=True)
-
-    def __getitem__(self, axis: Axis) -> Any:
+    def get(self, axis: Axis, default: Any = None) -> Any:
         """The symbol of an atomic axis; an axis of size one is the number."""
         n = axis.root.size
         if n == 1:
             return 1
-        name = self._local.get(axis.root) or self._by_size.get(n, f"d_{n}")
-        return self._symbol(name, n)
-
-    def get(self, axis: Axis, default: Any = None) -> Any:
-        """As indexing: every axis has a symbol."""
-        return self[axis]
+        return _symbol(self._local.get(axis.root) or self._by_size.get(n, f"{_PLAIN}{n}"))
 
     def depth(self, n: int) -> Any:
         """The symbol for a number of layers, or the number."""
         import sympy
 
-        return self._symbol(self._depth[n], n) if n in self._depth else sympy.Integer(n)
+        return _symbol(self._depth[n]) if n in self._depth else sympy.Integer(n)
 
-    def values_by_symbol(self) -> dict[Any, int]:
-        """Sizes by the symbols used so far."""
-        import sympy
+    def value(self, symbol: Any) -> int:
+        """The size that a symbol stands for."""
+        name = str(symbol)
+        return self._values[name] if name in self._values else int(name.removeprefix(_PLAIN))
 
-        return {sympy.Symbol(k, integer=True, positive=True): v for k, v in self.used.items()}
+    def values(self, expression: Any) -> dict[Any, int]:
+        """The sizes that the symbols of an expression stand for."""
+        return {symbol: self.value(symbol) for symbol in expression.free_symbols}
 
-    def __iter__(self) -> Iterator[Any]:
-        """Not enumerable: symbols are made on demand."""
-        return iter(())
 
-    def __len__(self) -> int:
-        """As iteration."""
-        return 0
+def _symbol(name: str) -> Any:
+    import sympy
+
+    return sympy.Symbol(name, integer=True, positive=True)
 
 
 def local_names(

@@ -20,8 +20,9 @@ from symfind.count.polynomial import polynomial
 from symfind.count.rank import Span
 from symfind.count.representatives import representatives
 from symfind.graph import primitives as p
-from symfind.solve.families.family import Family, NullFamily
+from symfind.solve.families.family import NullFamily
 from symfind.solve.point.evaluate import Point
+from symfind.solve.point.family import Family
 
 OWN_PARAMETERS = 3000
 OWN_DIRECTIONS = 2500
@@ -82,7 +83,7 @@ def _resolved(expression: Any, symbols: Any) -> Any:
     import sympy
 
     expression = sympy.sympify(expression)
-    values = symbols.values_by_symbol()
+    values = symbols.values(expression)
     while found := expression.atoms(sympy.Min, sympy.Max):
         # From the inside out: what is replaced within another makes that another.
         f = min(found, key=sympy.count_ops)
@@ -224,5 +225,5 @@ def _identify(
     if algebra is None or orbit is None:
         # Open: nothing of the family is counted, which keeps the count a lower bound.
         return Tally(family, 0, 0, full - full, full - full, known=False)
-    values = symbols.values_by_symbol()
+    values = {**symbols.values(algebra), **symbols.values(orbit)}
     return Tally(family, int(algebra.subs(values)), int(orbit.subs(values)), algebra, orbit)

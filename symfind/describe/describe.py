@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from symfind.solve.families.family import Family, MatrixFamily, ScalingFamily, ShiftFamily
+from symfind.solve.families.family import MatrixFamily, ScalingFamily, ShiftFamily
+from symfind.solve.point.family import Family
 
 _SHOWN = 6  # tensors
 

@@ -11,7 +11,8 @@ from symfind.describe.describe import describe
 from symfind.describe.names import common_module, unique
 from symfind.describe.wording import action
 from symfind.report.model import Factor, GeneratorText, Place
-from symfind.solve.families.family import Family, MatrixFamily, ScalingFamily, ShiftFamily
+from symfind.solve.families.family import MatrixFamily, ScalingFamily, ShiftFamily
+from symfind.solve.point.family import Family
 
 
 @dataclass

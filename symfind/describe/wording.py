@@ -10,13 +10,8 @@ from typing import Any
 from symfind.describe.notation import block
 from symfind.solve.bonds.matrices import Member
 from symfind.solve.bonds.scalings import Follower
-from symfind.solve.families.family import (
-    Family,
-    MatrixFamily,
-    NullFamily,
-    ScalingFamily,
-    ShiftFamily,
-)
+from symfind.solve.families.family import MatrixFamily, NullFamily, ScalingFamily, ShiftFamily
+from symfind.solve.point.family import Family
 
 _SHOWN = 6  # tensors
 _INDICES = "ijkl"

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from symfind.count.rank import columns, rank
-from symfind.solve.families.family import Family
 from symfind.solve.point.evaluate import Point
+from symfind.solve.point.family import Family
 from symfind.verify.decompose import svd
 from symfind.verify.spans import span
 

@@ -15,7 +15,8 @@ from symfind.describe.describe import describe
 from symfind.discrete.permuting import Shuffle, Spot
 from symfind.discrete.signs import SignFlip
 from symfind.graph.primitives import Node
-from symfind.solve.families.family import Family, MatrixFamily, Moves, ScalingFamily
+from symfind.solve.families.family import MatrixFamily, ScalingFamily
+from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
 
 PERMUTING = ("general", "orthogonal", "stabiliser", "affine-stabiliser")

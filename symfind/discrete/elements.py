@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from symfind.discrete.spec import PermutationSpec
-from symfind.solve.families.family import Family
 from symfind.solve.point.evaluate import Point
+from symfind.solve.point.family import Family
 from symfind.verify import Function
 
 TOLERANCE = 1e-9

@@ -24,6 +24,7 @@ from symfind.discrete.fixed import masked, statistics_of
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Instance, Node, Port
 from symfind.ops.lower import Lowered
+from symfind.solve.bonds.classes import Classes
 from symfind.solve.point.values import Environment
 
 LARGEST = 4_000_000  # a constant with more entries is not looked into
@@ -82,7 +83,9 @@ class Permutations:
     lowered: Lowered
     _owner: list[tuple[Node, int, int]] = field(default_factory=list)
     _start: dict[int, list[int]] = field(default_factory=dict)
-    _parent: list[int] = field(default_factory=list)
+    _classes: Classes[None] = field(
+        default_factory=lambda: Classes(0, lambda v: None, lambda own, above: None)
+    )
     _unknowns: list[_Unknown] = field(default_factory=list)
     read: set[tuple[int, int]] = field(default_factory=set)  # wires and blocks that meet something
 
@@ -109,23 +112,20 @@ class Permutations:
             count = Counter(cell.atoms)
             for a, atom in enumerate(cell.atoms):
                 self._owner.append((node, c, a))
-                self._parent.append(len(self._parent))
+                self._classes.add()
                 beside = frozenset(x for x in cell.atoms if count[x] == 1 and x is not atom)
                 self._unknowns.append(_Unknown(beside))
         self._start[id(node)] = starts
 
     # union-find --------------------------------------------------------------------------
     def _find(self, v: int) -> int:
-        while self._parent[v] != v:
-            self._parent[v] = self._parent[self._parent[v]]
-            v = self._parent[v]
-        return v
+        return self._classes.find(v)[0]
 
     def _link(self, v: int, w: int, by: frozenset[Axis] | None = None) -> None:
         a, b = self._find(v), self._find(w)
         one, two = self._unknowns[a], self._unknowns[b]
         if a != b:
-            self._parent[b] = a
+            self._classes.join(a, b, None)
             one.still |= two.still
             one.by &= two.by
         if by is not None:

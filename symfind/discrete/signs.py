@@ -14,7 +14,8 @@ from torch import Tensor
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Instance, Node
 from symfind.solve.bonds.scalings import Scalings, Term
-from symfind.solve.families.family import Moves, ScalingFamily
+from symfind.solve.families.family import ScalingFamily
+from symfind.solve.point.family import Moves
 from symfind.solve.point.values import Environment
 
 

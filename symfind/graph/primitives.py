@@ -3,23 +3,40 @@
 A primitive says how a value depends on its inputs, index by index.
 """
 
+import functools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import add
 from typing import Any
 
-from symfind.algebra.axes import branches
+import torch
+from torch import Tensor
+
+from symfind.algebra.axes import Sizes, branches, extent
+from symfind.graph.einsum import einsum
+from symfind.graph.index_map import IndexMap, Run, Way, along, reshaped
 from symfind.graph.wires import Cell, Instance, Label, Node, Port, Source, begins
 
 __all__ = [
     "Add", "Cell", "Centre", "Choice", "Commute", "Contract", "Entrywise", "Expand", "Instance",
-    "Join", "Label", "Mix", "Moved", "Narrow", "Node", "Normalise", "Order", "Output", "Peak",
-    "Permute", "Pointwise", "Port", "Rigid", "Softmax", "Source", "Take", "View", "begins",
+    "Join", "Label", "Mix", "Moved", "Movement", "Narrow", "Node", "Normalise", "Order", "Output",
+    "Peak", "Permute", "Pointwise", "Port", "Rigid", "Softmax", "Source", "Take", "View", "begins",
 ]  # fmt: skip
 
 
 @dataclass(eq=False)
-class View(Node):
+class Movement(Node):
+    """Entries go elsewhere, as the index map says, and nothing happens to them."""
+
+
+@dataclass(eq=False)
+class View(Movement):
     """The same entries in the same row-major order under another shape."""
+
+    def index_map(self, at: int = 0) -> IndexMap:
+        """Runs of equal volume."""
+        return reshaped(self.inputs[0].shape, self.shape)
 
     def instances(self) -> Iterator[Instance]:
         """Blocks correspond in order, and so do the atoms inside them."""
@@ -28,47 +45,91 @@ class View(Node):
             names = [("atom", k) for k in range(len(self.cells[i].atoms))]
             yield Instance((Port(x, i, tuple(names)),), Port(self, i, tuple(names)))
 
+    def evaluate(self, values: Sequence[Tensor], sizes: Sizes | None) -> Tensor:
+        """Reshape."""
+        return values[0].reshape([extent(a, sizes) for a in self.axes])
+
 
 @dataclass(eq=False)
-class Permute(Node):
+class Permute(Movement):
     """Dimensions in another order; `order[d]` is the input dimension of output dimension d."""
 
     order: tuple[int, ...] = ()
 
-    def labelled(self) -> tuple[list[Sequence[Any]], Sequence[Any]]:
-        """Output dimensions carry the names of the input's."""
-        return [list(range(len(self.order)))], list(self.order)
+    def index_map(self, at: int = 0) -> IndexMap:
+        """All dimensions, each elsewhere."""
+        return tuple(Run((d,), (i,)) for i, d in enumerate(self.order))
+
+    def evaluate(self, values: Sequence[Tensor], sizes: Sizes | None) -> Tensor:
+        """Permute."""
+        return values[0].permute(self.order)
 
 
 @dataclass(eq=False)
-class Expand(Node):
+class Expand(Movement):
     """Repetition along new dimensions, or along dimensions of size one."""
 
+    def evaluate(self, values: Sequence[Tensor], sizes: Sizes | None) -> Tensor:
+        """Expand."""
+        return values[0].expand([extent(a, sizes) for a in self.axes])
+
 
 @dataclass(eq=False)
-class Narrow(Node):
+class Narrow(Movement):
     """A contiguous range of one dimension."""
 
     dim: int = 0
     start: int = 0
 
+    def index_map(self, at: int = 0) -> IndexMap:
+        """A part of one dimension."""
+        return along(len(self.axes), self.dim, Way.PART)
+
+    def begin(self, at: int = 0, sizes: Sizes | None = None) -> int:
+        """Where the range begins.
+
+        Raises:
+            LookupError: where it begins inside a block, at other sizes than the model's.
+        """
+        if sizes is None:
+            return self.start
+        large = self.inputs[0].axes[self.dim]
+        for choice, first in begins(large).items():
+            if first == self.start:
+                return begins(large, sizes)[choice]
+        raise LookupError("a range that begins inside a block")
+
     def instances(self) -> Iterator[Instance]:
         """Blocks are found by where they begin."""
         yield from _windows(self, self, self.inputs[0], self.dim, self.start)
 
+    def evaluate(self, values: Sequence[Tensor], sizes: Sizes | None) -> Tensor:
+        """Narrow."""
+        return values[0].narrow(self.dim, self.begin(0, sizes), extent(self.axes[self.dim], sizes))
+
 
 @dataclass(eq=False)
-class Join(Node):
+class Join(Movement):
     """Concatenation along one dimension."""
 
     dim: int = 0
 
+    def index_map(self, at: int = 0) -> IndexMap:
+        """A piece of one dimension."""
+        return along(len(self.axes), self.dim, Way.PIECE)
+
+    def begin(self, at: int, sizes: Sizes | None = None) -> int:
+        """Where a piece begins."""
+        return sum(extent(x.axes[self.dim], sizes) for x in self.inputs[:at])
+
     def instances(self) -> Iterator[Instance]:
         """Blocks are found by where they begin."""
-        start = 0
-        for x in self.inputs:
-            yield from _windows(self, x, self, self.dim, start)
-            start += x.axes[self.dim].size
+        for at, x in enumerate(self.inputs):
+            yield from _windows(self, x, self, self.dim, self.begin(at))
+
+    def evaluate(self, values: Sequence[Tensor], sizes: Sizes | None) -> Tensor:
+        """Concatenate."""
+        return torch.cat(list(values), self.dim)
 
 
 def _windows(owner: Node, small: Node, large: Node, dim: int, start: int) -> Iterator[Instance]:
@@ -86,18 +147,20 @@ def _windows(owner: Node, small: Node, large: Node, dim: int, start: int) -> Ite
 
 
 @dataclass(eq=False)
-class Take(Node):
+class Take(Movement):
     """Entries of one dimension picked by a constant integer tensor (a table look-up)."""
 
     dim: int = 0
     picks: Any = None  # constant Source of any shape, replacing the dimension
 
-    def labelled(self) -> tuple[list[Sequence[Any]], Sequence[Any]]:
-        """The picked dimension and the new ones are different indices."""
-        rank, new = len(self.inputs[0].axes), len(self.axes) - len(self.inputs[0].axes) + 1
-        source = [("table" if d == self.dim else d) for d in range(rank)]
-        out = source[: self.dim] + [("pick", i) for i in range(new)] + source[self.dim + 1 :]
-        return [source], out
+    def index_map(self, at: int = 0) -> IndexMap:
+        """One dimension becomes those of the picks."""
+        rank = len(self.inputs[0].axes)
+        new = len(self.axes) - rank + 1
+        before = [Run((d,), (d,)) for d in range(self.dim)]
+        picked = Run((self.dim,), tuple(range(self.dim, self.dim + new)), Way.PICKED)
+        after = [Run((d,), (d + new - 1,)) for d in range(self.dim + 1, rank)]
+        return (*before, picked, *after)
 
 
 @dataclass(eq=False)
@@ -105,6 +168,11 @@ class Add(Node):
     """A sum with signs, under broadcasting."""
 
     signs: tuple[float, ...] = ()
+
+    def evaluate(self, values: Sequence[Tensor], sizes: Sizes | None) -> Tensor:
+        """Add."""
+        total = functools.reduce(add, (s * v for s, v in zip(self.signs, values, strict=True)))
+        return total.expand([extent(a, sizes) for a in self.axes])
 
 
 @dataclass(eq=False)
@@ -120,9 +188,30 @@ class Contract(Node):
     windows: tuple[Any, ...] = ()
     seals: bool = True  # False where a window may leave the input (padding): edges differ
 
+    def index_map(self, at: int = 0) -> IndexMap:
+        """Labels that the product keeps; what slides or is summed over is mixed."""
+        mine, place = self.labels[at], {n: i for i, n in enumerate(self.out) if not self.slides(n)}
+        gone = tuple(d for d, n in enumerate(mine) if n not in place)
+        new = tuple(i for i, n in enumerate(self.out) if n not in mine or n not in place)
+        kept = [Run((d,), (place[n],)) for d, n in enumerate(mine) if n in place]
+        return (*kept, Run(gone, new, Way.MIXED))
+
+    def slides(self, label: object) -> bool:
+        """Whether a label belongs to the windows of a convolution."""
+        return bool(self.windows) and isinstance(label, tuple)
+
+    @staticmethod
+    def slid(label: object) -> bool:
+        """Whether a window slides over the index with a label."""
+        return isinstance(label, tuple) and label[0] == "in"
+
     def labelled(self) -> tuple[list[Sequence[Any]], Sequence[Any]]:
         """As given."""
         return list(self.labels), list(self.out)
+
+    def evaluate(self, values: Sequence[Tensor], sizes: Sizes | None) -> Tensor:
+        """Multiply and sum."""
+        return einsum(values, self.labels, self.out)
 
 
 @dataclass(eq=False)
@@ -141,12 +230,23 @@ class Pointwise(Node):
     decades: float | None = None
     apply: Any = None  # the function itself, where a rule and no traced operation made it
 
+    def evaluate(self, values: Sequence[Tensor], sizes: Sizes | None) -> Tensor | None:
+        """The function, where it is known."""
+        if self.slope is not None and not math.isnan(self.slope):
+            return self.slope * values[0]
+        return None if self.apply is None else self.apply(values[0])
+
 
 @dataclass(eq=False)
 class Softmax(Node):
     """exp and division by its sum, over the given dimensions."""
 
     dims: tuple[int, ...] = ()
+
+    @property
+    def blind(self) -> tuple[int, ...]:
+        """A shift of all exponents is divided out."""
+        return self.dims
 
 
 @dataclass(eq=False)
@@ -157,12 +257,22 @@ class Normalise(Node):
     centred: bool = False
     eps: float = 0.0
 
+    @property
+    def blind(self) -> tuple[int, ...]:
+        """The mean is taken off."""
+        return self.dims if self.centred else ()
+
 
 @dataclass(eq=False)
 class Centre(Node):
     """x minus its mean over some dimensions."""
 
     dims: tuple[int, ...] = ()
+
+    @property
+    def blind(self) -> tuple[int, ...]:
+        """The mean is taken off."""
+        return self.dims
 
 
 @dataclass(eq=False)
@@ -178,16 +288,12 @@ class Mix(Node):
     unit: float | None = None  # the sum of each row, where it is the same for all
     stiff: tuple[int, ...] = ()  # output dimensions along which the map is not the same
 
-    def labelled(self) -> tuple[list[Sequence[Any]], Sequence[Any]]:
-        """Mixed dimensions are different indices on the two sides."""
-        rank = len(self.inputs[0].axes)
-        source = [("in", d) if d in self.dims else d for d in range(rank)]
-        out = [
-            ("out", d) if d in self.dims else d
-            for d in range(rank)
-            if not (self.drop and d in self.dims)
-        ]
-        return [source], out
+    def index_map(self, at: int = 0) -> IndexMap:
+        """Mixed dimensions are different indices on the two sides, or have no other."""
+        kept = [d for d in range(len(self.inputs[0].axes)) if not (self.drop and d in self.dims)]
+        gone = [Run((d,), (), Way.MIXED) for d in self.dims if self.drop]
+        ways = {d: Way.MIXED if d in self.dims else Way.SAME for d in kept}
+        return (*(Run((d,), (i,), ways[d]) for i, d in enumerate(kept)), *gone)
 
 
 @dataclass(eq=False)
@@ -201,6 +307,11 @@ class Order(Mix):
 
     Equal shifts along the dimension and equal positive scalings change nothing.
     """
+
+    @property
+    def blind(self) -> tuple[int, ...]:
+        """Order is that of differences."""
+        return self.dims
 
 
 @dataclass(eq=False)
@@ -238,6 +349,11 @@ class Rigid(Node):
     """An operation of which nothing is known but what it reads; `known` if that is no gap."""
 
     known: bool = False
+
+    def index_map(self, at: int = 0) -> IndexMap:
+        """Nothing is known of any index."""
+        mine, own = range(len(self.inputs[at].axes)), range(len(self.axes))
+        return (Run(tuple(mine), tuple(own), Way.MIXED),)
 
     def instances(self) -> Iterator[Instance]:
         """Every block of every participant, apart."""
@@ -279,12 +395,18 @@ class Output(Node):
 
     softened: tuple[int, ...] = ()  # dimensions whose constants are invisible
 
+    @property
+    def blind(self) -> tuple[int, ...]:
+        """What a softmax would not see."""
+        return self.softened
+
 
 @dataclass(eq=False)
 class Moved(Node):
     """A constant seen through weights, which a parameter behind them takes up."""
 
     make: Any = None  # (environment) -> value
+    reads: tuple[str, ...] = ()  # names of the parameters that it depends on
 
     def instances(self) -> Iterator[Instance]:
         """It is part of no sum: parameters are counted from it."""

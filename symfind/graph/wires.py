@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from torch import Tensor
+
 from symfind.algebra.axes import Axis, Sizes, branches, extent
+from symfind.graph.index_map import IndexMap, Way, broadcast
 
 Label = tuple[Any, int]
 
@@ -63,7 +66,7 @@ class Node:
         self.fixed = bool(self.inputs) and all(x.fixed for x in self.inputs)
         self.varies = any(x.varies for x in self.inputs)
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """Sizes of the dimensions."""
         return tuple(a.size for a in self.axes)
@@ -89,19 +92,38 @@ class Node:
         """A port whose atoms are named after the labels of their dimensions."""
         return Port(self, cell, tuple((labels[d], i) for d, i in self.cells[cell].places))
 
+    @property
+    def blind(self) -> tuple[int, ...]:
+        """Dimensions of an operand along all of which constants change nothing of the result."""
+        return ()
+
+    def index_map(self, at: int = 0) -> IndexMap:
+        """How the indices of an operand become those of the result: by default aligned right."""
+        return broadcast(self.inputs[at].shape, self.shape)
+
+    def begin(self, at: int, sizes: Sizes | None = None) -> int:
+        """Where a range begins, of the operand or of the result: along the run that is one."""
+        return 0
+
     def labelled(self) -> tuple[list[Sequence[Any]], Sequence[Any]]:
-        """Labels of the dimensions of every input, and of the output: by default aligned right."""
-        rank = len(self.axes)
+        """Labels of the dimensions of every input, and of the output: the same for one index."""
         inputs: list[Sequence[Any]] = []
-        for x in self.inputs:
-            offset = rank - len(x.axes)
-            inputs.append(
-                [
-                    d + offset if a.size == self.axes[d + offset].size else ("one", d + offset)
-                    for d, a in enumerate(x.axes)
-                ]
-            )
-        return inputs, list(range(rank))
+        for at, x in enumerate(self.inputs):
+            names: list[Any] = [("in", at, d) for d in range(len(x.axes))]
+            for run in self.index_map(at):
+                if run.way is Way.SAME:
+                    names[run.ins[0]] = run.outs[0]
+            inputs.append(names)
+        return inputs, list(range(len(self.axes)))
+
+    def evaluate(self, values: Sequence[Tensor], sizes: Sizes | None) -> Tensor | None:
+        """The value of the wire at given values of its operands, None where it is not known.
+
+        Args:
+            values: of all inputs, in order.
+            sizes: of the atomic indices, where they are not the model's own.
+        """
+        return None
 
     def instances(self) -> Iterator[Instance]:
         """Blocks of this primitive; labels decide which blocks of the inputs meet."""

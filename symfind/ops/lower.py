@@ -18,7 +18,7 @@ from symfind.ops.rotary import Rotation, find_rotations
 from symfind.trace import Graph, Op
 
 
-@dataclass
+@dataclass(frozen=True)
 class Lowered:
     """The primitives that the outputs depend on, in topological order."""
 
@@ -26,6 +26,11 @@ class Lowered:
     parameters: dict[str, list[Source]]
     outputs: list[Output]
     gaps: list[tuple[Op, str]]  # operations treated as rigid for want of a rule
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of all parameters, by name."""
+        return {key: wires[0].shape for key, wires in self.parameters.items()}
 
 
 def load_rules() -> None:

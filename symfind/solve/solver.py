@@ -1,34 +1,36 @@
 """From a traced graph to families of generators and their count."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import IntEnum, auto
 
 from symfind.graph import primitives as p
 from symfind.ops.lower import Lowered, lower
 from symfind.solve.bonds.matrices import Matrices
 from symfind.solve.bonds.scalings import Scaling, Scalings
-from symfind.solve.families.blind import Blind
 from symfind.solve.families.exponentials import anchored, find_anchors
-from symfind.solve.families.family import Family, MatrixFamily, ScalingFamily, ShiftFamily
+from symfind.solve.families.family import MatrixFamily, ScalingFamily, ShiftFamily
 from symfind.solve.families.inert import inert_families
-from symfind.solve.families.reach import Reach
-from symfind.solve.families.readers import Readers
+from symfind.solve.families.kernels import Blind, Reach
+from symfind.solve.families.parallel import parallel_families
 from symfind.solve.families.shifts import shift_families
+from symfind.solve.limits import Limits
+from symfind.solve.point.family import Family
 from symfind.solve.transport.constants import take_up_constants
 from symfind.solve.transport.flows import Flows
-from symfind.solve.transport.parallel import parallel_families
 from symfind.trace import Graph
 
 
-@dataclass
+@dataclass(frozen=True)
 class Derivation:
     """All families of a graph, exact ones first, in the order in which they are counted."""
 
     lowered: Lowered
     families: list[Family]
     approximate: list[Family]
+    limits: Limits
 
     @property
     def parameters(self) -> dict[str, p.Source]:
@@ -59,37 +61,58 @@ def _deep(nodes: int) -> Iterator[None]:
         sys.setrecursionlimit(before)
 
 
+class Credit(IntEnum):
+    """In which order families are counted: what two have in common is credited to the first."""
+
+    INERT = auto()
+    BASIS = auto()
+    SCALE = auto()
+    END = auto()  # of a scaling in exponentials or logarithms
+    SHIFT = auto()
+    PARALLEL = auto()
+    PATH = auto()
+    REACH = auto()
+    BLIND = auto()
+    LEANING = auto()  # on a relation: mostly repeats what readers of that relation may do
+
+
 def _derive(lowered: Lowered) -> Derivation:
-    take_up_constants(lowered)
-    flows = Flows(lowered)
-    shifts = shift_families(lowered, flows)
+    lowered = take_up_constants(lowered)
+    flows, limits = Flows(lowered), Limits()
+    shifts = shift_families(lowered, flows, limits)
     inert = [f for f in shifts if f.kind == "inert"]
     dead = {(f.seed, f.cell) for f in inert if isinstance(f, ShiftFamily) and f.whole}
-    families: list[Family] = [*inert, *inert_families(lowered)]
     matrices = [f for f in _matrices(lowered) if not _within(f, dead)]
-    families += matrices
-    anchors = find_anchors(lowered, flows)
-    scalings = Scalings(lowered, anchors=anchors).scalings()
+    scalings = Scalings(lowered, anchors=find_anchors(lowered, flows, limits)).scalings()
     diagonal = {_diagonal(f) for f in matrices}
-    plain = [s for s in scalings if not s.anchors]
-    families += [_scaling(s) for s in plain if _unplaced(s) not in diagonal]
     ended = [anchored(s, flows) for s in scalings if s.anchors]
-    families += [f for f in ended if f is not None]
-    families += [f for f in shifts if f.kind == "shift"]
-    families += [f for f in shifts if f.kind == "parallel" and not f.loose]
-    families += parallel_families(lowered, flows)
-    families += Readers(lowered, flows).families()
-    families += Reach(lowered, flows).families()
-    families += Blind(lowered, flows, shifts).families()
-    # What leans on a relation mostly repeats what readers of that relation may do: it comes last.
-    families += [f for f in shifts if f.kind == "parallel" and f.loose]
-    known = {_followers(s) for s in scalings}
-    relaxed = [
+    parallel = [f for f in shifts if f.kind == "parallel"]
+    found: dict[Credit, Sequence[Family]] = {
+        Credit.INERT: [*inert, *inert_families(lowered, limits)],
+        Credit.BASIS: matrices,
+        Credit.SCALE: [
+            _scaling(s) for s in scalings if not s.anchors and _unplaced(s) not in diagonal
+        ],
+        Credit.END: [f for f in ended if f is not None],
+        Credit.SHIFT: [f for f in shifts if f.kind == "shift"],
+        Credit.PARALLEL: [f for f in parallel if not f.loose],
+        Credit.PATH: parallel_families(lowered, flows, limits),
+        Credit.REACH: Reach(lowered, flows).families(),
+        Credit.BLIND: Blind(lowered, flows, shifts).families(),
+        Credit.LEANING: [f for f in parallel if f.loose],
+    }
+    families = [f for credit in sorted(found) for f in found[credit] if f.count() > 0]
+    return Derivation(lowered, families, _relaxed(lowered, scalings), limits)
+
+
+def _relaxed(lowered: Lowered, exact: Sequence[Scaling]) -> list[Family]:
+    """Scalings that there are only where every eps is zero."""
+    known = {_followers(s) for s in exact}
+    return [
         _scaling(s, approximate=True)
         for s in Scalings(lowered, relaxed=True).scalings()
         if _followers(s) not in known
     ]
-    return Derivation(lowered, [f for f in families if f.count() > 0], relaxed)
 
 
 def _within(family: MatrixFamily, dead: set[tuple[p.Source, int | None]]) -> bool:

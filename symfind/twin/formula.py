@@ -11,7 +11,7 @@ from symfind.algebra.axes import Axis, atoms, extent
 from symfind.count.null_directions import known_directions
 from symfind.count.symbols import Symbols
 from symfind.count.tally import Tally, tally
-from symfind.solve.families.family import Family
+from symfind.solve.point.family import Family
 from symfind.solve.solver import Derivation, derive
 from symfind.trace import Graph
 from symfind.verify.threads import fitting_threads
@@ -74,7 +74,7 @@ class Count:
         expression = sympy.sympify(t.orbit_formula)
         values = {}
         for symbol in expression.free_symbols:
-            size = self.symbols.used[str(symbol)]
+            size = self.symbols.value(symbol)
             mine = {a for s in t.family.sources for x in s.axes for a in atoms(x)}
             found = {sizes[a] for a in mine if a.size == size and a in sizes}
             if len(found) != 1:

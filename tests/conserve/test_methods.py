@@ -14,7 +14,7 @@ from symfind.conserve.closed import closed_combinations
 from symfind.conserve.fields import Fields
 from symfind.conserve.flow import gradient_flow, random_loss, relative_drift
 from symfind.graph.primitives import Source
-from symfind.solve.families.family import Family, Moves
+from symfind.solve.point.family import Family, Moves
 from symfind.verify import Function
 from tests.conserve.networks import chain
 

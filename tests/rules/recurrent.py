@@ -15,11 +15,11 @@ def layered(run: Any, *shapes: tuple[int, ...], kind: Any = nn.LSTM, width: int 
     return of(run, (T, B, 2), *shapes, n=lambda: kind(2, 3, **how), r=lambda: linear(width, 2))
 
 
-def learned(run: Any, **how: Any) -> Any:
+def learned(run: Any, *, kind: Any = nn.LSTM, **how: Any) -> Any:
     """The initial state is a linear image of another input."""
 
     def build() -> tuple[nn.Module, tuple[Tensor, ...]]:
-        net = Net(run, e=linear(3, 3), n=how.pop("kind", nn.LSTM)(2, 3, **how), r=linear(3, 2))
+        net = Net(run, e=linear(3, 3), n=kind(2, 3, **how), r=linear(3, 2))
         return net, (torch.randn(T, B, 2), torch.randn(B, 3))
 
     return build

@@ -90,6 +90,9 @@ CASES = [
          lambda m, x: m.r(m.w(F.layer_norm(m.e(x), (3,), m.g, m.h, 0.1))).tanh(), (48, 3),
          e=lambda: linear(3, 3), g=lambda: weight(3), h=lambda: weight(3), w=lambda: linear(3, 5),
          r=lambda: linear(5, 4))),
+    Case("wide-bond-pointwise-convolutions", "conv2d", of(
+         lambda m, x: m.r(m.w(x)).tanh(), (6, 2, 3, 3), w=lambda: nn.Conv2d(2, 3, 1),
+         r=lambda: nn.Conv2d(3, 5, 1))),
     Case("value-bias-alone", "matmul layer_norm", of(averaged, (24, 4, 3),
          q=lambda: linear(3, 2), k=lambda: linear(3, 2), v=lambda: linear(3, 3),
          o=lambda: linear(3, 3, False), r=lambda: linear(3, 2))),

@@ -13,10 +13,12 @@ from symfind.algebra.axes import Axis
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Instance, Node, Port
 from symfind.ops.lower import Lowered
+from symfind.solve.bonds.classes import Classes
 
 Gain = tuple[int, int]  # (node index, cell) of a parameter-only wire along one atom
 Potential = tuple[tuple[Gain, int], ...]  # exponents of gains: X = Γ^e X' Γ^-e
 NONE: Potential = ()
+Image = tuple[bool, Potential]  # X = Γ^e X' Γ^-e, or the same of its dual −X'ᵀ
 
 
 def _combine(a: Potential, b: Potential, sign: int = 1) -> Potential:
@@ -26,6 +28,12 @@ def _combine(a: Potential, b: Potential, sign: int = 1) -> Potential:
     for gain, e in b:
         total[gain] += sign * e
     return tuple(sorted((g, e) for g, e in total.items() if e))
+
+
+def _compose(own: Image, above: Image) -> Image:
+    """X_u = Γ^e D_d(X_parent), where X_parent = Γ^f D_g(X_root)."""
+    (d, e), (g, f) = own, above
+    return d ^ g, _combine(e, f, -1 if d else 1)
 
 
 @dataclass
@@ -67,8 +75,7 @@ class Matrices:
                 self._owner.extend((node, c, a) for a in range(len(cell.atoms)))
             self._start.append(starts)
         n = len(self._owner)
-        self._parent = list(range(n))
-        self._weight: list[tuple[bool, Potential]] = [(False, NONE)] * n
+        self._classes: Classes[Image] = Classes(n, lambda v: (False, NONE), _compose)
         self._bonds: list[Bond] = []
         for node, c, a in self._owner:
             atoms = node.cells[c].atoms
@@ -85,22 +92,8 @@ class Matrices:
 
     # union-find --------------------------------------------------------------------------
     def _find(self, v: int) -> tuple[int, bool, Potential]:
-        path = []
-        while self._parent[v] != v:
-            path.append(v)
-            v = self._parent[v]
-        dual, pot = False, NONE
-        for u in reversed(path):
-            d, e = self._weight[u]
-            # X_u = Γ^e D_d(X_parent): compose with what the parent is of the root.
-            pot = _combine(e, pot, -1 if d else 1)
-            dual ^= d
-            self._parent[u] = v
-            self._weight[u] = (dual, pot)
-        if not path:
-            return v, False, NONE
-        d, e = self._weight[path[0]]
-        return v, d, e
+        root, (dual, potential) = self._classes.find(v)
+        return root, dual, potential
 
     def _kill(self, v: int) -> None:
         self._bonds[self._find(v)[0]].rigid = True
@@ -132,8 +125,7 @@ class Matrices:
         e = _combine(e1, eb, -1)
         if db:
             e = tuple((g, -k) for g, k in e)
-        self._parent[b] = a
-        self._weight[b] = (db ^ d1, e)
+        self._classes.join(a, b, (db ^ d1, e))
         one, two = self._bonds[a], self._bonds[b]
         one.rigid |= two.rigid or one.size != two.size
         one.indexed &= two.indexed & indexed

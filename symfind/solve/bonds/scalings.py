@@ -15,6 +15,7 @@ from symfind.algebra.axes import Axis
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Instance, Node, Port
 from symfind.ops.lower import Lowered
+from symfind.solve.bonds.classes import Classes
 
 Pairs = tuple[tuple[int, int], ...]
 Slots = dict[int, int]  # from the slots of a class to the atoms of a member
@@ -60,6 +61,11 @@ class Scaling:
     anchors: list[Anchor] = field(default_factory=list)
 
 
+def _renamed(own: Slots, above: Slots) -> Slots:
+    """From the slots of a root to the atoms of a member, through those of its parent."""
+    return {slot: own[mid] for slot, mid in above.items() if mid in own}
+
+
 class Scalings:
     """All equations between scales of a lowered graph; `relaxed` takes every eps for zero."""
 
@@ -84,8 +90,7 @@ class Scalings:
             for cell in node.cells:
                 slots = dict(enumerate(cell.atoms))
                 self._unknowns.append(Unknown(slots, still=not node.varies))
-        self._parent = list(range(len(self._unknowns)))
-        self._rename: list[Slots] = [{i: i for i in u.slots} for u in self._unknowns]
+        self._classes: Classes[Slots] = Classes(len(self._unknowns), self._unit, _renamed)
         self._equations: list[list[tuple[float, Port]]] = []
         self._solved: dict[int, list[tuple[float, int, Slots]]] = {}
         for node in lowered.nodes:
@@ -97,20 +102,12 @@ class Scalings:
         self._solve()
 
     # classes -----------------------------------------------------------------------------
+    def _unit(self, v: int) -> Slots:
+        return {i: i for i in self._unknowns[v].slots}
+
     def _find(self, v: int) -> tuple[int, Slots]:
         """The class of an unknown, and which of its atoms every slot of the class is."""
-        path = []
-        while self._parent[v] != v:
-            path.append(v)
-            v = self._parent[v]
-        above: Slots | None = None
-        for u in reversed(path):
-            own = self._rename[u]
-            if above is not None:
-                own = {slot: own[mid] for slot, mid in above.items() if mid in own}
-            self._rename[u], self._parent[u] = own, v
-            above = own
-        return v, self._rename[path[0]] if path else {i: i for i in self._unknowns[v].slots}
+        return self._classes.find(v)
 
     def _of(self, port: Port) -> tuple[int, dict[int, Any]]:
         """The class of a port, and the labels of its live slots."""
@@ -149,7 +146,7 @@ class Scalings:
         keep, gone = self._unknowns[a], self._unknowns[b]
         keep.zero |= gone.zero
         keep.still &= gone.still
-        self._parent[b], self._rename[b] = a, shared
+        self._classes.join(a, b, shared)
         for mine, theirs in shared.items():
             if theirs in gone.ties:
                 self._tie(a, mine, gone.ties[theirs])

@@ -17,21 +17,29 @@ from symfind.algebra.axes import Sizes
 from symfind.graph import primitives as p
 from symfind.ops.lower import Lowered
 from symfind.solve.bonds.scalings import Anchor, Scaling
-from symfind.solve.families.family import Family, Moves, NullFamily, ScalingFamily, carry_out
-from symfind.solve.point.values import Environment
+from symfind.solve.families.family import NullFamily, ScalingFamily, carry_out
+from symfind.solve.limits import Limits
+from symfind.solve.point.family import Family, Moves
+from symfind.solve.point.values import Environment, Noted
 from symfind.solve.transport.absorption import PLAIN, Plan
-from symfind.solve.transport.constants import Asked
 from symfind.solve.transport.flows import Flows
 from symfind.solve.transport.state import State, canonical
 
+MOST_INDICES = 6  # along which a scale may end in an exponential
 
-def find_anchors(lowered: Lowered, flows: Flows) -> dict[int, frozenset[int]]:
+
+def find_anchors(lowered: Lowered, flows: Flows, limits: Limits) -> dict[int, frozenset[int]]:
     """For every exponential or logarithm that may change a scale: the atoms that may index it."""
     found: dict[int, frozenset[int]] = {}
     for node in lowered.nodes:
         if isinstance(node, p.Pointwise) and (node.growth or node.decades):
             if len(node.cells) == 1:
-                for chosen in _subsets(len(node.cells[0].atoms)):
+                n = len(node.cells[0].atoms)
+                if n > MOST_INDICES:
+                    limits.reached(
+                        node, f"scales that end here along more than {MOST_INDICES} indices"
+                    )
+                for chosen in _subsets(n):
                     if _plan(node, chosen, flows) is not None:
                         found[node.index] = chosen
                         break
@@ -39,7 +47,7 @@ def find_anchors(lowered: Lowered, flows: Flows) -> dict[int, frozenset[int]]:
 
 
 def _subsets(n: int) -> Iterator[frozenset[int]]:
-    for k in range(min(n, 6), -1, -1):
+    for k in range(min(n, MOST_INDICES), -1, -1):
         yield from map(frozenset, itertools.combinations(range(n), k))
 
 
@@ -127,11 +135,10 @@ def anchored(scaling: Scaling, flows: Flows) -> Family | None:
         return None
     # The shift may pass weights that are scaled themselves; and what is both scaled and shifted
     # does neither alone.
-    asked = Asked(flows.lowered)
-    env = Environment(asked)
+    env = Noted(flows.lowered.shapes)
     for end in ends:
         end.act(env, scales.logs(env, torch.ones(scales.count(), **env.like)), {})
-    passed = asked.asked | {a.source.key for e in ends for a in e.plan}
+    passed = env.needed | {a.source.key for e in ends for a in e.plan}
     loose = any(m.source.key in passed for m in scaling.members)
     return NullFamily(
         kind="scaling", sources=sources, width=width, build=build, loose=loose, follow=follow,

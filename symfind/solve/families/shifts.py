@@ -11,6 +11,7 @@ from symfind.algebra.axes import Sizes, branches
 from symfind.graph import primitives as p
 from symfind.ops.lower import Lowered
 from symfind.solve.families.family import NullFamily, ShiftFamily
+from symfind.solve.limits import Limits
 from symfind.solve.point.values import Environment
 from symfind.solve.transport.absorption import LEANING, NEVER, PLAIN
 from symfind.solve.transport.flows import Flows
@@ -19,21 +20,23 @@ from symfind.solve.transport.state import ARBITRARY, CONSTANT, State, canonical
 MOST_FORMS = 64
 
 
-def shift_families(lowered: Lowered, flows: Flows) -> list[ShiftFamily | NullFamily]:
+def shift_families(
+    lowered: Lowered, flows: Flows, limits: Limits
+) -> list[ShiftFamily | NullFamily]:
     """All seeds that die, and all that others take back."""
     result: list[ShiftFamily | NullFamily] = []
     for sources in lowered.parameters.values():
         for source in sources:
-            result.extend(_of(source, flows))
+            result.extend(_of(source, flows, limits))
             rows = _unread_rows(source)
             if rows is not None:
                 result.append(rows)
     return result
 
 
-def _of(source: p.Source, flows: Flows) -> Iterator[ShiftFamily]:
+def _of(source: p.Source, flows: Flows, limits: Limits) -> Iterator[ShiftFamily]:
     done: dict[tuple[int | None, int], list[frozenset[int]]] = {}
-    for cell, free, state in _forms(source):
+    for cell, free, state in _forms(source, limits):
         chosen = frozenset(free)
         for absorb in (NEVER, PLAIN, LEANING):
             if any(
@@ -62,12 +65,13 @@ def _of(source: p.Source, flows: Flows) -> Iterator[ShiftFamily]:
             )
 
 
-def _forms(source: p.Source) -> Iterator[tuple[int | None, list[int], State]]:
+def _forms(source: p.Source, limits: Limits) -> Iterator[tuple[int | None, list[int], State]]:
     """Blocks and the atoms along which a perturbation varies, the largest first."""
     for c, cell in enumerate(source.cells):
         n = len(cell.atoms)
         sets = [s for k in range(n, -1, -1) for s in itertools.combinations(range(n), k)]
         if len(sets) > MOST_FORMS:
+            limits.reached(source, f"shifts along some of {n} indices: not all were tried")
             sets = [s for s in sets if len(s) in (n, n - 1, 0)]
         for free in sets:
             dims = []

@@ -8,22 +8,8 @@ from torch import Tensor
 
 from symfind.algebra.axes import Sizes
 from symfind.graph import primitives as p
-from symfind.solve.families.family import Family, followers
+from symfind.solve.point.family import Family, followers
 from symfind.solve.point.values import Environment
-
-
-class _Changes(dict[str, Tensor]):
-    """Changes of parameters by name, zero (made when asked for) where nothing changes."""
-
-    def __init__(self, theta: Mapping[str, Tensor], changes: Mapping[str, Tensor]) -> None:
-        super().__init__(changes)
-        self._theta = theta
-
-    def __missing__(self, name: str) -> Tensor:
-        return torch.zeros_like(self._theta[name])
-
-    def values(self):  # type: ignore[no-untyped-def]
-        return super().values() or self._theta.values()
 
 
 class _Tangent(Environment):
@@ -31,6 +17,20 @@ class _Tangent(Environment):
 
     def _shifted(self, node: p.Source, value: Tensor, sign: float) -> Tensor:
         return value
+
+
+def _read(node: p.Node) -> set[str]:
+    """Names of the parameters that a wire which no input reaches depends on."""
+    found: set[str] = set()
+    stack = [node]
+    while stack:
+        top = stack.pop()
+        stack.extend(top.inputs)
+        if isinstance(top, p.Moved):
+            found.update(top.reads)
+        elif isinstance(top, p.Source) and top.role == "parameter":
+            found.add(top.key)
+    return found
 
 
 @dataclass(eq=False)
@@ -62,8 +62,12 @@ class Point:
 
     def _drift(self, source: p.Source, plain: Mapping[str, Tensor]) -> Tensor:
         """The change of an offset: it is linear in the one parameter that it depends on."""
-        assert source.offset is not None
-        changes = _Changes(self.theta, plain)
+        if source.offset is None:
+            raise TypeError(f"{source.key} has no offset")
+        changes = {
+            key: plain[key] if key in plain else torch.zeros_like(self.theta[key])
+            for key in _read(source.offset)
+        }
         return _Tangent(changes, self.sizes, self.constants).value(source.offset)
 
     def flow(self, family: Family, c: Tensor, t: float) -> dict[str, Tensor]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from symfind.solve.families.family import Family
 from symfind.solve.point.evaluate import Point
+from symfind.solve.point.family import Family
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,6 @@ from symfind.graph.primitives import Node
 from symfind.trace.graph import Op, replace
 from symfind.trace.kernels import run
 
-_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
 
 class Environment:
     """A point in parameter space: tensors by name, sizes of the atomic indices, values on demand.
@@ -37,6 +35,10 @@ class Environment:
         first = next(iter(theta.values()), torch.zeros((), dtype=torch.float64))
         self.like: dict[str, Any] = {"dtype": first.dtype, "device": first.device}
 
+    def given(self, key: str) -> Tensor:
+        """The value of a parameter."""
+        return self.theta[key]
+
     def shape(self, node: Node) -> tuple[int, ...]:
         """The shape of a wire here."""
         return tuple(extent(a, self.sizes) for a in node.axes)
@@ -55,34 +57,16 @@ class Environment:
         if isinstance(node, p.Moved):
             return node.make(self)
         values = [self.value(x) for x in node.inputs]
-        match node:
-            case p.Permute():
-                return values[0].permute(node.order)
-            case p.View():
-                return values[0].reshape(self.shape(node))
-            case p.Expand():
-                return values[0].expand(self.shape(node))
-            case p.Narrow():
-                return values[0].narrow(node.dim, self.start(node), self.shape(node)[node.dim])
-            case p.Join():
-                return torch.cat(values, node.dim)
-            case p.Add():
-                total = sum(s * v for s, v in zip(node.signs, values, strict=True))
-                assert isinstance(total, Tensor)
-                return total.expand(self.shape(node))
-            case p.Contract():
-                return einsum(values, node.labels, node.out)
-            case p.Pointwise() if node.slope is not None and node.slope == node.slope:
-                return node.slope * values[0]
-            case p.Pointwise() if node.apply is not None:
-                return node.apply(values[0])
+        value = node.evaluate(values, self.sizes)
+        if value is not None:
+            return value
         if self.sizes is None:
             raise LookupError(f"no value for {node.op}")
         return self._generic(node)
 
     def _source(self, node: p.Source) -> Tensor:
         if node.role == "parameter":
-            return self._shifted(node, self.arranged(node, self.theta[node.key]), -1.0)
+            return self._shifted(node, self.arranged(node, self.given(node.key)), -1.0)
         if node.make is not None:
             return node.make(self)
         if node.zero and node.compute is None:
@@ -109,7 +93,7 @@ class Environment:
     def _op(self, op: Op) -> Any:
         if id(op) not in self._ops:
             if op.target == "parameter" and op.trainable:
-                value: Any = self.theta[op.key]
+                value: Any = self.given(op.key)
             elif not op.trainable:
                 value = self.constants.get(op.key) if op.key else None
                 value = op.value() if value is None else value
@@ -126,16 +110,6 @@ class Environment:
         generator = torch.Generator().manual_seed(node.index)
         value = torch.rand(self.shape(node), generator=generator, dtype=torch.float64)
         return (value + 0.5).to(**self.like)
-
-    def start(self, node: p.Narrow) -> int:
-        """Where a range begins, at these sizes."""
-        if self.sizes is None:
-            return node.start
-        large = node.inputs[0].axes[node.dim]
-        for choice, begin in p.begins(large, None).items():
-            if begin == node.start:
-                return p.begins(large, self.sizes)[choice]
-        raise LookupError("a range that begins inside a block")
 
     # coordinates -------------------------------------------------------------------------
     def arranged(self, node: Node, tensor: Tensor) -> Tensor:
@@ -185,25 +159,24 @@ class Environment:
         return torch.as_tensor(flat, device=self.like["device"])
 
 
+class Noted(Environment):
+    """Ones for all parameters, and a note of those that were needed."""
+
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Take the shapes by name."""
+        super().__init__({})
+        self.shapes = shapes
+        self.needed: set[str] = set()
+
+    def given(self, key: str) -> Tensor:
+        """Ones, and a note."""
+        self.needed.add(key)
+        return torch.ones(self.shapes[key], **self.like)
+
+
 def known_value(node: Node) -> Tensor | None:
     """The value of a wire that only constants reach, None where it is not known."""
     try:
         return Environment({}).value(node)
     except LookupError:
         return None
-
-
-def einsum(values: list[Tensor], labels: Any, out: Any) -> Tensor:
-    """Contraction with arbitrary hashable labels; labels missing everywhere give size one."""
-    names: dict[Any, str] = {}
-
-    def spell(name: Any) -> str:
-        return names.setdefault(name, _LETTERS[len(names)])
-
-    terms = ["".join(spell(n) for n in own) for own in labels]
-    present = [n for n in out if n in names]
-    result = torch.einsum(",".join(terms) + "->" + "".join(names[n] for n in present), *values)
-    for at, name in enumerate(out):
-        if name not in names:
-            result = result.unsqueeze(at)
-    return result

@@ -1,1 +1,1 @@
-"""What a wire can reach, and what is seen of it downstream."""
+"""What a wire can reach."""

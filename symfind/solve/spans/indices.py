@@ -1,21 +1,22 @@
 """The indices of a wire one by one: the atoms of its dimensions, across reshapes and products.
 
-A *spot* is one index: (dimension, place within it). A dimension that is a concatenation is one spot
-as a whole. Indices of one value are none.
+An *index* is (dimension, place within it). A dimension that is a concatenation is one index as a
+whole. Indices of one value are none.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from symfind.algebra.axes import Axis, branches
 from symfind.graph import primitives as p
+from symfind.graph.index_map import Way
 from symfind.graph.primitives import Node
-from symfind.solve.transport.state import groups
 
-Spot = tuple[int, int]
+Index = tuple[int, int]
 
 
-def spots(node: Node) -> dict[Spot, Axis]:
+def indices(node: Node) -> dict[Index, Axis]:
     """The indices of a wire in row-major order."""
     return {(d, i): a for d, axis in enumerate(node.axes) for i, a in enumerate(parts(axis))}
 
@@ -30,27 +31,49 @@ def parts(axis: Axis) -> Sequence[Axis]:
 
 def labelled(node: Node, labels: Sequence[Any]) -> dict[Any, Axis]:
     """The indices of a wire under the names of their dimensions."""
-    return {(labels[d], i): a for (d, i), a in spots(node).items()}
+    return {(labels[d], i): a for (d, i), a in indices(node).items()}
 
 
-def named(labels: Sequence[Any]) -> Callable[[Spot], Any]:
-    """The label of a spot."""
-    return lambda spot: (labels[spot[0]], spot[1])
+def named(labels: Sequence[Any]) -> Callable[[Index], Any]:
+    """The label of an index."""
+    return lambda index: (labels[index[0]], index[1])
 
 
-def paired(x: Node, y: Node) -> tuple[dict[Spot, Spot], list[tuple[list[Spot], list[Spot]]]]:
-    """Under a reshape: which index becomes which, and runs of which no more than that is known."""
-    mine, theirs = spots(x), spots(y)
-    same: dict[Spot, Spot] = {}
-    joint = []
-    for ins, outs in groups(x.axes, y.axes):
-        one = [s for s in mine if s[0] in ins]
-        two = [s for s in theirs if s[0] in outs]
-        if [mine[s].root for s in one] == [theirs[s].root for s in two]:
+@dataclass(frozen=True)
+class Joint:
+    """Indices of an operand of which is only known which indices of the result they become."""
+
+    ins: tuple[Index, ...]
+    outs: tuple[Index, ...]
+    way: Way
+
+
+@dataclass(frozen=True)
+class Passage:
+    """An index map, index by index: those that become one of the result, and all others."""
+
+    same: dict[Index, Index]
+    joint: tuple[Joint, ...]
+
+    def of(self, way: Way) -> list[Joint]:
+        """The runs of one way."""
+        return [joint for joint in self.joint if joint.way is way]
+
+
+def passage(user: Node, at: int = 0) -> Passage:
+    """How the indices of one operand become those of the result."""
+    mine, theirs = indices(user.inputs[at]), indices(user)
+    same: dict[Index, Index] = {}
+    joint: list[Joint] = []
+    for run in user.index_map(at):
+        one = tuple(s for s in mine if s[0] in run.ins)
+        two = tuple(s for s in theirs if s[0] in run.outs)
+        plain = run.way in (Way.SAME, Way.RESHAPED)
+        if plain and [mine[s].root for s in one] == [theirs[s].root for s in two]:
             same.update(zip(one, two, strict=True))
         else:
-            joint.append((one, two))
-    return same, joint
+            joint.append(Joint(one, two, run.way))
+    return Passage(same, tuple(joint))
 
 
 class Still:
@@ -58,47 +81,23 @@ class Still:
 
     def __init__(self) -> None:
         """Nothing is computed until asked."""
-        self._known: dict[int, frozenset[Spot]] = {}
+        self._known: dict[int, frozenset[Index]] = {}
 
-    def along(self, node: Node) -> frozenset[Spot]:
-        """These indices."""
+    def along(self, node: Node) -> frozenset[Index]:
+        """These indices: of all that the operands have, those along which none of them moves."""
         if node.index not in self._known:
-            self._known[node.index] = frozenset(self._along(node)) & set(spots(node))
+            self._known[node.index] = frozenset(self._along(node))
         return self._known[node.index]
 
-    def _along(self, node: Node) -> set[Spot]:
-        match node:
-            case p.Expand():
-                (x,) = node.inputs
-                offset = len(node.axes) - len(x.axes)
-                old = {(d + offset, i): (d, i) for d, i in spots(x)}
-                below = self.along(x)
-                return {s for s in spots(node) if s not in old or old[s] in below}
-            case p.Permute():
-                below = self.along(node.inputs[0])
-                return {(node.order.index(d), i) for d, i in below}
-            case p.View():
-                same, _ = paired(node.inputs[0], node)
-                return {same[s] for s in self.along(node.inputs[0]) if s in same}
-            case p.Pointwise():
-                return set(self.along(node.inputs[0]))
-            case p.Narrow():
-                return {s for s in self.along(node.inputs[0]) if s[0] != node.dim}
-            case p.Contract() if not node.windows:
-                moving = [self._moving(x, names) for x, names in
-                          zip(node.inputs, node.labels, strict=True)]  # fmt: skip
-                own = named(node.out)
-                return {s for s in spots(node) if not any(own(s) in part for part in moving)}
-            case p.Add():
-                offsets = [len(node.axes) - len(x.axes) for x in node.inputs]
-                labels = [range(k, k + len(x.axes)) for k, x in
-                          zip(offsets, node.inputs, strict=True)]  # fmt: skip
-                moving = [self._moving(x, own) for x, own in
-                          zip(node.inputs, labels, strict=True)]  # fmt: skip
-                return {s for s in spots(node) if not any(s in part for part in moving)}
-        return set()
-
-    def _moving(self, x: Node, labels: Sequence[Any]) -> Mapping[Any, Axis]:
-        still = self.along(x)
-        name = named(labels)
-        return {name(s): a for s, a in spots(x).items() if s not in still}
+    def _along(self, node: Node) -> set[Index]:
+        entrywise = isinstance(node, p.Movement | p.Pointwise | p.Add | p.Contract)
+        if not entrywise or (isinstance(node, p.Contract) and node.windows):
+            return set()
+        moving: set[Index] = set()
+        for at, x in enumerate(node.inputs):
+            way, still = passage(node, at), self.along(x)
+            moving |= {two for one, two in way.same.items() if one not in still}
+            # A product's other indices are those of its other factors.
+            if not isinstance(node, p.Contract):
+                moving |= {s for j in way.joint if j.way is not Way.COPIED for s in j.outs}
+        return set(indices(node)) - moving

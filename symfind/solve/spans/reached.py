@@ -5,7 +5,7 @@ what goes through the origin. A span is only ever too large, so that its relatio
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,12 +13,12 @@ from torch import Tensor
 
 from symfind.algebra.axes import Sizes, extent, least, positive
 from symfind.graph import primitives as p
+from symfind.graph.index_map import Way
 from symfind.graph.primitives import Node
-from symfind.solve.bonds.linear import Linear, complement, linears, orthonormal
 from symfind.solve.point.values import Environment
-from symfind.solve.spans.indices import Still, spots
-from symfind.solve.spans.relations import Relations
-from symfind.solve.transport.state import groups
+from symfind.solve.spans.indices import Still, indices
+from symfind.solve.spans.linear import Linear, complement, linears, orthonormal
+from symfind.solve.spans.relations import Relation, Relations
 
 Vector = Callable[[Environment], Tensor]
 
@@ -71,6 +71,17 @@ class Spans:
             self._known[key] = span
         return self._known[key]
 
+    def missed(self, node: Node, dim: int) -> Iterator[Relation]:
+        """Relations of all that a wire can be, unless one in closed form says as much.
+
+        Those of the affine span come first, then those of the smallest linear span that holds it.
+        """
+        span = self.reached(node, dim)
+        if span is not None and not span.plain:
+            yield _normal(span, node, dim)
+            if span.offset is not None:
+                yield _normal(through_origin(span), node, dim)
+
     def _related(self, node: Node, dim: int) -> Reached | None:
         """What satisfies a relation κ·w = c: the complement of κ, from the point κᵀ (κ κᵀ)⁻¹ c."""
         found = [r for r in self.relations.of(node) if r.dims == (dim,)]
@@ -107,48 +118,38 @@ class Spans:
                 return self._product(node, dim)
             case p.Add():
                 return self._sum(node, dim)
-            case p.Permute():
-                return self.reached(node.inputs[0], node.order[dim])
-            case p.View():
-                for ins, outs in groups(node.inputs[0].axes, node.axes):
-                    if outs == [dim] and len(ins) == 1:
-                        return self.reached(node.inputs[0], ins[0])
-            case p.Expand():
-                return self._wide(node, node.inputs[0], dim)
-            case p.Narrow() if node.dim != dim:
-                return self.reached(node.inputs[0], dim)
-            case p.Take():
-                new = len(node.axes) - len(node.inputs[0].axes) + 1
-                if not node.dim <= dim < node.dim + new:
-                    below = dim if dim < node.dim else dim - new + 1
-                    return self.reached(node.inputs[0], below)
             case p.Join() if node.dim != dim:
-                return _together(node, dim, [self.reached(x, dim) for x in node.inputs])
+                return self._union(node, dim)
             case p.Choice() if dim not in node.stiff:
-                return _together(node, dim, [self._wide(node, x, dim) for x in node.inputs])
+                return self._union(node, dim)
+            case p.Movement():
+                return self._carried(node, 0, dim)
             case p.Pointwise() if node.slope is not None:
                 return self._stretched(node, dim, node.slope)
             case p.Normalise() if dim in node.dims and (not node.centred or node.dims == (dim,)):
                 return self._normed(node, dim)
-            case p.Mix() if not isinstance(node, p.Peak | p.Order):
-                left = [d for d in range(len(node.inputs[0].axes))
-                        if not (node.drop and d in node.dims)]  # fmt: skip
-                if left[dim] not in node.dims and dim not in node.stiff:
-                    span = self.reached(node.inputs[0], left[dim])
-                    return span if span is None or node.unit == 1.0 else through_origin(span)
+            case p.Mix() if not isinstance(node, p.Peak | p.Order) and dim not in node.stiff:
+                span = self._carried(node, 0, dim)
+                return span if span is None or node.unit == 1.0 else through_origin(span)
         return None
 
-    def _wide(self, node: Node, x: Node, dim: int) -> Reached | None:
-        """The span of an operand that is broadcast, where it is not so along the dimension."""
-        below = dim - len(node.axes) + len(x.axes)
-        if below < 0 or x.axes[below].size != node.axes[dim].size:
-            return None
-        return self.reached(x, below)
+    def _carried(self, node: Node, at: int, dim: int) -> Reached | None:
+        """The span of an operand along the one of its dimensions that becomes a given one."""
+        for run in node.index_map(at):
+            if run.outs == (dim,) and run.way is Way.SAME:
+                return self.reached(node.inputs[at], run.ins[0])
+        return None
+
+    def _union(self, node: Node, dim: int) -> Reached | None:
+        """The span of what is one or another of the operands."""
+        spans = [self._carried(node, at, dim) for at in range(len(node.inputs))]
+        known = [through_origin(s) for s in spans if s is not None]
+        return _united(node, dim, known) if len(known) == len(spans) else None
 
     def _table(self, node: Node, dim: int) -> Reached:
         """The rows of a wire that no input reaches: as many as its other indices have values."""
         still = self.still.along(node)
-        rows = [a for s, a in spots(node).items() if s[0] != dim and s not in still]
+        rows = [a for s, a in indices(node).items() if s[0] != dim and s not in still]
         axis = node.axes[dim]
 
         def rank(sizes: Sizes | None) -> int:
@@ -202,12 +203,12 @@ class Spans:
 
     def _sum(self, node: p.Add, dim: int) -> Reached | None:
         spans = []
-        for x, sign in zip(node.inputs, node.signs, strict=True):
+        for at, (x, sign) in enumerate(zip(node.inputs, node.signs, strict=True)):
             wide = [d + len(node.axes) - len(x.axes) for d, a in enumerate(x.axes) if a.size > 1]
             if not x.varies and wide == [dim]:
                 spans.append(_point(x, sign))
                 continue
-            below = self._wide(node, x, dim)
+            below = self._carried(node, at, dim)
             if below is None:
                 return None
             spans.append(_stretch(below, sign))
@@ -246,6 +247,24 @@ class Spans:
         return Reached(lambda sizes: least(extent(axis, sizes) - 1, rank(sizes)), centred)
 
 
+def _normal(span: Reached, node: Node, dim: int) -> Relation:
+    """What is orthogonal to a span, as relations."""
+    axis, offset = node.axes[dim], span.offset
+
+    def count(sizes: Sizes | None) -> int:
+        return positive(extent(axis, sizes) - span.rank(sizes))
+
+    def vector(env: Environment) -> Tensor:
+        return complement(span.basis(env), count(env.sizes)).T
+
+    def constant(env: Environment) -> Tensor:
+        if offset is None:
+            return torch.zeros(count(env.sizes), **env.like)
+        return vector(env) @ offset(env)
+
+    return Relation((dim,), vector, constant, count, zero=offset is None, piecewise=True)
+
+
 def _point(x: Node, sign: float) -> Reached:
     def offset(env: Environment) -> Tensor:
         return sign * env.value(x).reshape(-1)
@@ -280,8 +299,3 @@ def _united(node: Node, dim: int, spans: Sequence[Reached]) -> Reached:
         lambda sizes: least(extent(axis, sizes), sum(s.rank(sizes) for s in spans)),
         lambda env: torch.cat([s.basis(env) for s in spans], 1),
     )
-
-
-def _together(node: Node, dim: int, spans: Sequence[Reached | None]) -> Reached | None:
-    known = [through_origin(s) for s in spans if s is not None]
-    return _united(node, dim, known) if len(known) == len(spans) else None

@@ -6,19 +6,20 @@ Every reader of such a wire may add s κᵀ. (Reach relations.)
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from symfind.algebra.axes import Sizes, extent
 from symfind.graph import primitives as p
+from symfind.graph.index_map import Way
 from symfind.graph.primitives import Node
 from symfind.graph.uniform import is_uniform, number
 from symfind.ops.lower import Lowered
 from symfind.solve.point.values import Environment
-from symfind.solve.transport.state import groups
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Relation:
     zero: bool = False  # c = 0
     unit: bool = False  # κ = 1 and c = 1
     copies: bool = False  # κ compares entries that are equal
+    piecewise: bool = False  # how many there are depends on which of several sizes is the smallest
 
 
 class Relations:
@@ -57,6 +59,24 @@ class Relations:
             stack.pop()
         return self._known[node.index]
 
+    def averaged(self, user: p.Contract, at: int, flat: Container[Any]) -> bool:
+        """Whether a factor is averaged with weights that sum to one.
+
+        Args:
+            user: the product.
+            at: which factor.
+            flat: labels along which it is constant.
+        """
+        if len(user.inputs) != 2 or user.windows:
+            return False
+        other, names = user.inputs[1 - at], user.labels[1 - at]
+        pairs = zip(names, other.axes, strict=True)
+        summed = [n for n, axis in pairs if n not in user.out and axis.size > 1]
+        if not summed or any(n not in flat or n not in user.labels[at] for n in summed):
+            return False
+        dims = tuple(d for d, n in enumerate(names) if n in summed)
+        return any(r.dims == dims and r.unit for r in self.of(other))
+
     def _derive(self, node: Node) -> list[Relation]:
         match node:
             case p.Normalise() if node.centred:
@@ -71,37 +91,15 @@ class Relations:
                 return [_ones(node, node.dims, 1.0)]
             case p.Source() if node.key == "one-hot" and node.role == "input":
                 return [_ones(node, (len(node.axes) - 1,), 1.0)]
-            case p.Permute():
-                return [
-                    _moved(r, {d: i for i, d in enumerate(node.order)})
-                    for r in self._known[node.inputs[0].index]
-                ]
-            case p.View():
-                found = self._known[node.inputs[0].index]
-                return [r for old in found for r in _viewed(old, node)]
             case p.Expand():
-                offset = len(node.axes) - len(node.inputs[0].axes)
-                found = self._known[node.inputs[0].index]
                 copied = [_copied(node, d) for d in _repeated(node)] if node.varies else []
-                return [*(_moved(r, {d: d + offset for d in r.dims}) for r in found), *copied]
-            case p.Take():
-                shift = len(node.axes) - len(node.inputs[0].axes)
-                rank = range(len(node.inputs[0].axes))
-                moves = {d: d if d < node.dim else d + shift for d in rank}
-                found = self._known[node.inputs[0].index]
-                return [_moved(r, moves) for r in found if node.dim not in r.dims]
-            case p.Narrow():
-                found = self._known[node.inputs[0].index]
-                return [r for r in found if node.dim not in r.dims]
-            case p.Mix() if node.unit == 1.0 and not isinstance(node, p.Peak | p.Order):
-                found = self._known[node.inputs[0].index]
-                rank = range(len(node.inputs[0].axes))
-                left = [d for d in rank if not (node.drop and d in node.dims)]
-                moves = {d: i for i, d in enumerate(left)}
-                mixed = {*node.dims, *node.stiff}
-                return [_moved(r, moves) for r in found if not mixed & set(r.dims)]
+                return [*self._carried(node), *copied]
             case p.Join():
                 return self._joined(node)
+            case p.Movement():
+                return self._carried(node)
+            case p.Mix() if node.unit == 1.0 and not isinstance(node, p.Peak | p.Order):
+                return [r for r in self._carried(node) if not set(node.stiff) & set(r.dims)]
             case p.Contract():
                 return [*self._gained(node), *self._multiplied(node)]
             case p.Add():
@@ -112,6 +110,10 @@ class Relations:
             case p.Pointwise():
                 return [r for r in self._known[node.inputs[0].index] if r.copies]
         return []
+
+    def _carried(self, node: Node) -> list[Relation]:
+        """Relations of the operand, at the same entries wherever they are."""
+        return [new for old in self._known[node.inputs[0].index] for new in _moved_along(old, node)]
 
     def _joined(self, node: p.Join) -> list[Relation]:
         """What all pieces satisfy, the same for each; entries that are a number are known."""
@@ -179,15 +181,10 @@ class Relations:
 
 
 def _carriers(node: Node) -> list[Node]:
-    if isinstance(node, p.Permute | p.View | p.Pointwise | p.Add | p.Expand):
-        return list(node.inputs)
-    if isinstance(node, p.Narrow | p.Take | p.Join | p.Normalise):
-        return list(node.inputs)
-    if isinstance(node, p.Mix) and not isinstance(node, p.Peak | p.Order):
-        return list(node.inputs)
     if isinstance(node, p.Contract):
         return [x for _, x in [*_wires(node), *_factors(node)]]
-    return []
+    passive = isinstance(node, p.Movement | p.Pointwise | p.Add | p.Normalise | p.Mix)
+    return list(node.inputs) if passive and not isinstance(node, p.Peak | p.Order) else []
 
 
 def _wires(node: p.Contract) -> list[tuple[int, Node]]:
@@ -252,9 +249,8 @@ def _filled(node: p.Join, at: int) -> Relation:
 
 def _repeated(node: p.Expand) -> list[int]:
     """Dimensions along which a wire is copied."""
-    offset = len(node.axes) - len(node.inputs[0].axes)
-    old = [1] * offset + list(node.inputs[0].shape)
-    return [d for d, n in enumerate(node.shape) if n != old[d]]
+    copied = [d for run in node.index_map() if run.way is Way.COPIED for d in run.outs]
+    return [d for d in copied if node.axes[d].size != 1]
 
 
 def _copied(node: Node, dim: int) -> Relation:
@@ -274,21 +270,19 @@ def _copied(node: Node, dim: int) -> Relation:
     return Relation((dim,), vector, constant, count, zero=True, copies=True)
 
 
-def _viewed(relation: Relation, node: p.View) -> list[Relation]:
-    """A relation under a reshape: moved, or one for each value of what is flattened with it."""
-    x = node.inputs[0]
-    for ins, outs in groups(x.axes, node.axes):
-        if not any(d in ins for d in relation.dims):
+def _moved_along(relation: Relation, node: Node) -> list[Relation]:
+    """A relation of the operand of a movement: moved, or one for each value of what it joins."""
+    moves: dict[int, int] = {}
+    for run in node.index_map():
+        inside = [d for d in run.ins if d in relation.dims]
+        if not inside:
             continue
-        if len(ins) == len(outs) == 1 and len(relation.dims) > 1:
-            continue
-        if not all(d in ins for d in relation.dims) or len(outs) != 1:
+        if run.way is Way.SAME:
+            moves[run.ins[0]] = run.outs[0]
+        elif run.way is Way.RESHAPED and len(run.outs) == 1 and len(inside) == len(relation.dims):
+            return [_flattened(relation, node.inputs[0], list(run.ins), run.outs[0])]
+        else:
             return []
-        if len(ins) == 1:
-            return [_moved(relation, {ins[0]: outs[0]})]
-        return [_flattened(relation, x, ins, outs[0])]
-    runs = groups(x.axes, node.axes)
-    moves = {a[0]: b[0] for a, b in runs if len(a) == len(b) == 1}
     return [_moved(relation, moves)] if all(d in moves for d in relation.dims) else []
 
 

@@ -9,29 +9,15 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from symfind.graph import primitives as p
+from symfind.graph.einsum import einsum
 from symfind.graph.primitives import Node
 from symfind.ops.lower import Lowered
-from symfind.solve.point.values import Environment, einsum, known_value
+from symfind.solve.point.values import Environment, known_value
 from symfind.solve.spans.relations import Relations
-from symfind.solve.transport.state import (
-    ARBITRARY,
-    CONSTANT,
-    State,
-    before_broadcast,
-    before_narrow,
-    canonical,
-    join_piece,
-    through_view,
-)
-from symfind.solve.transport.steps import (
-    Step,
-    against,
-    drop_rank,
-    negative,
-    piece,
-    reshape,
-    unnarrow,
-)
+from symfind.solve.transport import state as states
+from symfind.solve.transport import steps
+from symfind.solve.transport.state import ARBITRARY, CONSTANT, State, canonical
+from symfind.solve.transport.steps import Step, against, negative
 
 Absorb = int
 NEVER, PLAIN, LEANING = 0, 1, 2
@@ -84,13 +70,13 @@ class Absorption:
                     continue
                 if len(z.users) != 1 or node.inputs.count(z) != 1:
                     continue
-                below = before_broadcast(node, z, state)
+                below = states.back(node, i, state)
                 if below is None:
                     continue
-                plan = self.undo(z, canonical(z, below), absorb)
+                plan = self.undo(z, below, absorb)
                 if plan is not None:
                     sign = node.signs[i]
-                    lower = drop_rank(node, z)
+                    lower = steps.back(node, i)
 
                     def step(
                         env: Environment, t: Tensor, s: float = sign, lower: Step = lower
@@ -114,30 +100,22 @@ class Absorption:
         x = node.inputs[0]
         alone = len(x.users) == 1
         match node:
-            case p.View() if alone:
-                plan = self.undo(x, through_view(node, state, x), absorb)
-                step = reshape(node, x)
-            case p.Permute() if alone:
-                inverse = tuple(node.order.index(d) for d in range(len(node.order)))
-                plan = self.undo(x, tuple(state[d] for d in inverse), absorb)
-
-                def step(env: Environment, t: Tensor) -> Tensor:
-                    return t.permute(inverse)
-            case p.Expand() if alone:
-                below = before_broadcast(node, x, state)
-                plan = None if below is None else self.undo(x, canonical(x, below), absorb)
-                step = drop_rank(node, x)
-            case p.Narrow() if alone or _disjoint(x):
-                plan = self.undo(x, before_narrow(node, state), absorb)
-                step = unnarrow(node)
+            case p.Join():
+                return self._undo_join(node, state, absorb)
             case p.Pointwise() if node.slope is not None and node.slope == node.slope and alone:
                 slope = node.slope
                 plan = self.undo(x, state, absorb)
 
-                def step(env: Environment, t: Tensor) -> Tensor:
+                def divided(env: Environment, t: Tensor) -> Tensor:
                     return t / slope
-            case p.Join():
-                return self._undo_join(node, state, absorb)
+
+                step: Step = divided
+            case p.Movement():
+                if not alone and not (isinstance(node, p.Narrow) and _disjoint(x)):
+                    return None
+                below = states.back(node, 0, state)
+                plan = None if below is None else self.undo(x, below, absorb)
+                step = steps.back(node, 0)
             case _:
                 return None
         return None if plan is None else tuple(a.after(step) for a in plan)
@@ -145,7 +123,7 @@ class Absorption:
     def _undo_join(self, node: p.Join, state: State, absorb: Absorb) -> Plan | None:
         total: list[Action] = []
         for i, part in enumerate(node.inputs):
-            below = join_piece(node, i, state)
+            below = states.back(node, i, state)  # nothing, where a block lies elsewhere
             if below is None:
                 continue
             if len(part.users) != 1:
@@ -153,7 +131,7 @@ class Absorption:
             plan = self.undo(part, below, absorb)
             if plan is None:
                 return None
-            step = piece(node, i)
+            step = steps.back(node, i)
             total.extend(a.after(step) for a in plan)
         return tuple(total)
 

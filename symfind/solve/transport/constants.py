@@ -9,7 +9,8 @@ than zero need no rule of their own.
 """
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from torch import Tensor
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
 from symfind.ops.lower import Lowered
-from symfind.solve.point.values import Environment, known_value
+from symfind.solve.point.values import Environment, Noted, known_value
 from symfind.solve.transport.absorption import PLAIN, Action, Plan
 from symfind.solve.transport.flows import Flows
 from symfind.solve.transport.state import ARBITRARY, CONSTANT, State, canonical
@@ -25,10 +26,22 @@ from symfind.solve.transport.state import ARBITRARY, CONSTANT, State, canonical
 LARGEST = 1e4  # what is larger is a mask, or stands for infinity
 
 
-def take_up_constants(lowered: Lowered) -> None:
-    """Move every constant that can be moved from the sum where it is added to parameters."""
+def take_up_constants(lowered: Lowered) -> Lowered:
+    """Move every constant that can be moved from the sum where it is added to parameters.
+
+    What is known of a graph does not outlive a change of it: a sweep over all sums is made with
+    fresh answers, until one changes nothing.
+    """
+    nodes, before = list(lowered.nodes), -1
+    while len(nodes) != before:
+        before = len(nodes)
+        _sweep(replace(lowered, nodes=nodes), nodes)
+    return replace(lowered, nodes=nodes)
+
+
+def _sweep(lowered: Lowered, nodes: list[Node]) -> None:
     flows = Flows(lowered)
-    for node in list(lowered.nodes):
+    for node in list(nodes):
         if isinstance(node, p.Add) and any(not x.fixed for x in node.inputs):
             while (at := _movable(node, lowered, flows)) is not None:
                 node = _without(node, at, lowered)
@@ -64,34 +77,15 @@ def _moderate(c: Node) -> bool:
     return value is not None and not value.is_complex() and bool((value.abs() <= LARGEST).all())
 
 
-class Asked(Mapping):
-    """Parameters of the right shapes, and which of them were asked for."""
-
-    def __init__(self, lowered: Lowered) -> None:
-        self.shapes = {key: wires[0].shape for key, wires in lowered.parameters.items()}
-        self.asked: set[str] = set()
-
-    def __getitem__(self, key: str) -> Tensor:
-        self.asked.add(key)
-        return torch.ones(self.shapes[key], dtype=torch.float64)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return len(self.shapes)
-
-
 def _move(node: p.Add, at: int, plan: Plan, lowered: Lowered) -> bool:
     """Let the parameters of a plan take up a constant; False where that is not understood."""
     c, sign = node.inputs[at], node.signs[at]
-    asked = Asked(lowered)
-    env = Environment(asked)
+    env = Noted(lowered.shapes)
     for action in plan:
         action(env, sign * _aligned(env.value(c), node))
-    weights = [w for key in asked.asked for w in lowered.parameters[key]]
+    weights = [w for key in env.needed for w in lowered.parameters[key]]
     busy = any(a.source.followers or (weights and a.source.offset is not None) for a in plan)
-    if busy or len(asked.asked) > 1 or any(w.offset is not None for w in weights):
+    if busy or len(env.needed) > 1 or any(w.offset is not None for w in weights):
         return False
     for action in plan:
         source = action.source
@@ -99,7 +93,9 @@ def _move(node: p.Add, at: int, plan: Plan, lowered: Lowered) -> bool:
         make = _taken(action, c, sign, node, None if weights else source.origin)
         moved: Node
         if weights:
-            source.offset = moved = p.Moved((), list(source.axes), op=node.op, make=make)
+            source.offset = moved = p.Moved(
+                (), list(source.axes), op=node.op, make=make, reads=tuple(env.needed)
+            )
             for w in weights:
                 w.followers.append(source)
         else:

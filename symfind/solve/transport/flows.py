@@ -14,6 +14,8 @@ from symfind.graph.primitives import Node
 from symfind.ops.lower import Lowered
 from symfind.solve.point.values import Environment
 from symfind.solve.spans.relations import Relations
+from symfind.solve.transport import state as states
+from symfind.solve.transport import steps
 from symfind.solve.transport.absorption import (
     LEANING,
     PLAIN,
@@ -21,36 +23,9 @@ from symfind.solve.transport.absorption import (
     Absorption,
     Action,
     Plan,
-    size_of,
 )
-from symfind.solve.transport.state import (
-    ARBITRARY,
-    CONSTANT,
-    State,
-    before_broadcast,
-    block,
-    blocks,
-    canonical,
-    through_broadcast,
-    through_join,
-    through_narrow,
-    through_view,
-)
-from symfind.solve.transport.steps import (
-    Step,
-    drop_rank,
-    embed,
-    level,
-    minus,
-    multiply,
-    narrow,
-    negative,
-    pad_rank,
-    pass_average,
-    reshape,
-    slides,
-    take,
-)
+from symfind.solve.transport.state import ARBITRARY, CONSTANT, State, block, blocks, canonical
+from symfind.solve.transport.steps import Step, level, minus, multiply, negative, pass_average
 
 
 class Flows:
@@ -106,32 +81,22 @@ class Flows:
     def _through(
         self, user: Node, at: int, state: State, explicit: bool, absorb: Absorb
     ) -> Plan | None:
-        x = user.inputs[at]
         everywhere = tuple(ARBITRARY for _ in user.axes)
 
         def go(new: State, step: Step | None) -> Plan | None:
             return self._onward(user, new, explicit, absorb, step)
 
+        if user.blind and all(state[d] == CONSTANT for d in user.blind):
+            return ()
+
         match user:
-            case p.View():
-                return go(through_view(x, state, user), reshape(x, user))
-            case p.Permute():
-                order = user.order
-                return go(tuple(state[d] for d in order), lambda env, t: t.permute(order))
-            case p.Expand():
-                return go(through_broadcast(user, x, state), pad_rank(user, x))
-            case p.Narrow():
-                inside = through_narrow(user, state)
-                return () if inside is None else go(inside, narrow(user))
             case p.Join():
-                alone = go(through_join(user, at, state), embed(user, at))
+                alone = go(_forth(user, at, state), steps.forth(user, at))
                 return self._together(user, at, state, explicit, absorb) if alone is None else alone
-            case p.Take():
-                dim = state[user.dim]
-                new = CONSTANT if dim == CONSTANT else ARBITRARY
-                picks = len(user.axes) - len(x.axes) + 1
-                joined = (*state[: user.dim], *([new] * picks), *state[user.dim + 1 :])
-                return go(joined, take(user) if new == CONSTANT else None)
+            case p.Movement():
+                new = states.forth(user, at, state)
+                step = None if states.scattered(user, at, state) else steps.forth(user, at)
+                return () if new is None else go(new, step)
             case p.Add():
                 return self._add(user, at, state, explicit, absorb)
             case p.Contract():
@@ -142,26 +107,20 @@ class Flows:
                 return go(state, (lambda env, t: slope * t) if known else None)
             case p.Pointwise():
                 return go(blocks(user, state), None)
-            case p.Softmax() | p.Order() | p.Normalise() | p.Centre():
-                blind = getattr(user, "centred", True)
-                if blind and all(state[d] == CONSTANT for d in user.dims):
-                    return ()
-                if isinstance(user, p.Centre):
-                    spread = [ARBITRARY if d in user.dims else s for d, s in enumerate(state)]
-                    return go(tuple(spread), None)
-                return go(everywhere, None)
+            case p.Centre():
+                spread = [ARBITRARY if d in user.dims else s for d, s in enumerate(state)]
+                return go(tuple(spread), None)
             case p.Entrywise() | p.Choice() if user.level:
                 together = self._together(user, at, state, explicit, absorb)
                 if together is not None or isinstance(user, p.Entrywise):
                     return together
-                aligned = through_broadcast(user, x, state)
+                aligned = _forth(user, at, state)
                 mixed = [ARBITRARY if d in user.stiff else s for d, s in enumerate(aligned)]
                 return go(tuple(mixed), None)
-            case p.Mix():
+            case p.Mix() if not isinstance(user, p.Order):
                 return self._mix(user, state, explicit, absorb)
             case p.Output():
-                dims = user.softened
-                return () if dims and all(state[d] == CONSTANT for d in dims) else None
+                return None
         return go(everywhere, None)
 
     def _together(
@@ -173,13 +132,13 @@ class Flows:
         if isinstance(user, p.Join) and state[user.dim] != CONSTANT:
             return None
         # a piece is shorter than the whole, but not repeated along it
-        shared = canonical(user, state if joined else through_broadcast(user, x, state))
+        shared = canonical(user, state if joined else _forth(user, at, state))
         if not absorb or not explicit or user.inputs.count(x) != 1:
             return None
-        raised = level(user) if isinstance(user, p.Join) else pad_rank(user, x)
+        raised = level(user) if isinstance(user, p.Join) else steps.forth(user, at)
         plan: list[Action] = []
-        for z in user.inputs:
-            below = shared if joined else before_broadcast(user, z, shared)
+        for i, z in enumerate(user.inputs):
+            below = shared if joined else states.back(user, i, shared)
             if z is x:
                 continue
             if below is None or len(z.users) != 1 or user.inputs.count(z) != 1:
@@ -187,7 +146,7 @@ class Flows:
             others = self.absorption.undo(z, canonical(z, below), absorb)
             if others is None:
                 return None
-            lowered = drop_rank(user, z)
+            lowered = steps.back(user, i)
             plan.extend(a.after(minus).after(lowered).after(raised) for a in others)
         onward = self._onward(user, shared, explicit, absorb, raised)
         return None if onward is None else (*plan, *onward)
@@ -214,10 +173,9 @@ class Flows:
     def _add(
         self, user: p.Add, at: int, state: State, explicit: bool, absorb: Absorb
     ) -> Plan | None:
-        x = user.inputs[at]
-        new = canonical(user, through_broadcast(user, x, state))
+        new = _forth(user, at, state)
         sign = user.signs[at]
-        raise_rank = pad_rank(user, x)
+        raise_rank = steps.forth(user, at)
 
         def step(env: Environment, t: Tensor) -> Tensor:
             return sign * raise_rank(env, t)
@@ -233,8 +191,11 @@ class Flows:
     ) -> Plan | None:
         mine = dict(zip(user.labels[at], state, strict=True))
         others = [(i, x) for i, x in enumerate(user.inputs) if i != at]
-        average = self.averaged(user, at, mine)
-        windows = dict(zip(user.windows, [n for n in user.labels[at] if slides(n)], strict=False))
+        still = {n for n, s in mine.items() if s == CONSTANT}
+        average = self.relations.averaged(user, at, still)
+        windows = dict(
+            zip(user.windows, [n for n in user.labels[at] if user.slid(n)], strict=False)
+        )
         seen = {n for i, _ in others for n in user.labels[i] if n not in user.windows}
         new = []
         for name, axis in zip(user.out, user.axes, strict=True):
@@ -252,7 +213,7 @@ class Flows:
             else:
                 new.append(ARBITRARY)
         step: Step | None = None
-        slid = [d for n, d in mine.items() if slides(n)]
+        slid = [d for n, d in mine.items() if user.slid(n)]
         if average:
             step = pass_average(user, at)
         elif all(not x.varies for _, x in others) and all(d == CONSTANT for d in slid):
@@ -264,36 +225,13 @@ class Flows:
                 return tuple(action.after(step) for action in taken)
         return self._onward(user, tuple(new), explicit, absorb, step)
 
-    def averaged(self, user: p.Contract, at: int, mine: dict) -> bool:
-        """Whether the perturbation is averaged with weights that sum to one."""
-        if len(user.inputs) != 2 or user.windows:
-            return False
-        other = user.inputs[1 - at]
-        summed = [n for n in user.labels[1 - at] if n not in user.out and size_of(user, n) > 1]
-        if not summed or any(mine.get(n) != CONSTANT for n in summed):
-            return False
-        dims = tuple(d for d, n in enumerate(user.labels[1 - at]) if n in summed)
-        return any(r.dims == dims and r.unit for r in self.relations.of(other)) and all(
-            n in user.labels[at] for n in summed
-        )
-
     def unread(self, node: Node, state: State) -> bool:
         """Whether a perturbation only ever meets operations that drop its entries."""
         for user in node.users:
-            at = user.inputs.index(node)
-            if isinstance(user, p.Narrow):
-                inside = through_narrow(user, state)
-                if inside is None:
-                    continue
-            elif isinstance(user, p.View):
-                inside = through_view(node, state, user)
-            elif isinstance(user, p.Permute):
-                inside = tuple(state[d] for d in user.order)
-            elif isinstance(user, p.Join):
-                inside = through_join(user, at, state)
-            else:
+            if not isinstance(user, p.Narrow | p.View | p.Permute | p.Join):
                 return False
-            if not self.unread(user, canonical(user, inside)):
+            inside = states.forth(user, user.inputs.index(node), state)
+            if inside is not None and not self.unread(user, inside):
                 return False
         return True
 
@@ -313,6 +251,14 @@ class Flows:
     def undo(self, node: Node, state: State) -> Plan | None:
         """Actions that subtract a perturbation of the given state from a parameter-only wire."""
         return self.absorption.undo(node, state)
+
+
+def _forth(user: Node, at: int, state: State) -> State:
+    """A state of an operand, in a result that has all of it."""
+    new = states.forth(user, at, state)
+    if new is None:
+        raise AssertionError("only a range leaves out what it is taken from")
+    return new
 
 
 def _is_out(name: object) -> bool:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from symfind.algebra.axes import Axis, branches
-from symfind.graph import primitives as p
-from symfind.graph.primitives import Node
+from symfind.graph.index_map import Way
+from symfind.graph.wires import Node, begins
 
 CONSTANT = "constant"
 ARBITRARY = "arbitrary"
@@ -99,117 +99,76 @@ def _nth(axes: Sequence[Axis], place: int) -> list[Any]:
     return result[::-1]
 
 
-def groups(ins: Sequence[Axis], outs: Sequence[Axis]) -> list[tuple[list[int], list[int]]]:
-    """Minimal runs of dimension numbers with equal products on both sides of a reshape."""
-    a = [d for d, x in enumerate(ins) if x.size != 1]
-    b = [d for d, x in enumerate(outs) if x.size != 1]
-    found = []
-    i = j = 0
-    while i < len(a):
-        one, two = [a[i]], [b[j]]
-        m, n = ins[a[i]].size, outs[b[j]].size
-        i, j = i + 1, j + 1
-        while m != n:
-            if m < n:
-                one.append(a[i])
-                m *= ins[a[i]].size
-                i += 1
-            else:
-                two.append(b[j])
-                n *= outs[b[j]].size
-                j += 1
-        found.append((one, two))
-    return found
-
-
-def through_view(x: Node, state: State, y: Node) -> State:
-    """A state under a reshape from x to y."""
-    result: list[Dim] = [CONSTANT] * len(y.axes)
-    for ins, outs in groups(x.axes, y.axes):
-        dims = regroup([x.axes[d] for d in ins], [state[d] for d in ins], [y.axes[d] for d in outs])
-        for d, s in zip(outs, dims, strict=True):
+def forth(user: Node, at: int, state: State) -> State | None:
+    """A state of an operand, in the result; None where the result has nothing of it."""
+    x = user.inputs[at]
+    result: list[Dim] = [CONSTANT] * len(user.axes)
+    for run in user.index_map(at):
+        dims = [state[d] for d in run.ins]
+        ins, outs = [x.axes[d] for d in run.ins], [user.axes[d] for d in run.outs]
+        match run.way:
+            case Way.RESHAPED:
+                dims = regroup(ins, dims, outs)
+            case Way.COPIED:
+                dims = [CONSTANT]
+            case Way.PART:
+                dims = _within(ins[0], outs[0], user.begin(at), dims[0])
+            case Way.PIECE:
+                dims = _into(ins[0], outs[0], user.begin(at), dims[0])
+            case Way.PICKED | Way.MIXED:
+                constant = run.way is Way.PICKED and dims[0] == CONSTANT
+                dims = [CONSTANT if constant else ARBITRARY] * len(outs)
+        if not dims and run.outs:
+            return None
+        for d, s in zip(run.outs, dims, strict=False):
             result[d] = s
-    return tuple(result)
+    return canonical(user, result)
 
 
-def through_narrow(node: p.Narrow, state: State) -> State | None:
-    """A state under a range of one dimension; None where the block is outside."""
-    dim = state[node.dim]
-    if isinstance(dim, tuple):
-        large = p.begins(node.inputs[0].axes[node.dim])
-        inside = {o: c for c, o in p.begins(node.axes[node.dim]).items()}
-        offset = large[dim[0]] - node.start
-        if offset not in inside:
+def back(user: Node, at: int, state: State) -> State | None:
+    """The state of an operand that a state of the result asks for; None where none would do."""
+    x = user.inputs[at]
+    result: list[Dim] = [CONSTANT] * len(x.axes)
+    for run in user.index_map(at):
+        dims = [state[d] for d in run.outs]
+        ins, outs = [x.axes[d] for d in run.ins], [user.axes[d] for d in run.outs]
+        match run.way:
+            case Way.RESHAPED:
+                dims = regroup(outs, dims, ins)
+            case Way.COPIED if dims == [CONSTANT]:
+                dims = [CONSTANT] * len(ins)
+            case Way.PART:
+                dims = _into(outs[0], ins[0], user.begin(at), dims[0])
+            case Way.PIECE:
+                dims = _within(outs[0], ins[0], user.begin(at), dims[0])
+            case Way.PICKED | Way.MIXED | Way.COPIED:
+                return None
+        if not dims and run.ins:
             return None
-        dim = (inside[offset], dim[1])
-    return canonical(node, [dim if d == node.dim else s for d, s in enumerate(state)])
+        for d, s in zip(run.ins, dims, strict=True):
+            result[d] = s
+    return canonical(x, result)
 
 
-def through_join(node: p.Join, at: int, state: State) -> State:
-    """A state of one piece, seen in the concatenation."""
-    start = sum(x.axes[node.dim].size for x in node.inputs[:at])
-    piece = node.inputs[at].axes[node.dim]
-    spread = _spread(piece, state[node.dim])
+def scattered(user: Node, at: int, state: State) -> bool:
+    """Whether what varies is picked entry by entry."""
+    picked = [r for r in user.index_map(at) if r.way is Way.PICKED]
+    return any(state[d] != CONSTANT for run in picked for d in run.ins)
+
+
+def _within(large: Axis, small: Axis, start: int, dim: Dim) -> list[Dim]:
+    """The state of a range of a dimension; nothing where a block lies outside of it."""
+    if isinstance(dim, tuple):
+        inside = {o: c for c, o in begins(small).items()}
+        offset = begins(large)[dim[0]] - start
+        return [(inside[offset], dim[1])] if offset in inside else []
+    return [dim]
+
+
+def _into(small: Axis, large: Axis, start: int, dim: Dim) -> list[Dim]:
+    """The state of a dimension of which a range varies."""
+    spread = _spread(small, dim)
     if spread is None:
-        dim: Dim = ARBITRARY
-    else:
-        offset = p.begins(piece)[spread[0]] + start
-        whole = {o: c for c, o in p.begins(node.axes[node.dim]).items()}
-        dim = (whole[offset], spread[1])
-    return tuple(dim if d == node.dim else s for d, s in enumerate(state))
-
-
-def join_piece(node: p.Join, at: int, state: State) -> State | None:
-    """What a state of a concatenation asks of one piece; None where that is nothing."""
-    dim = state[node.dim]
-    if isinstance(dim, tuple):
-        start = sum(x.axes[node.dim].size for x in node.inputs[:at])
-        inside = {o + start: c for c, o in p.begins(node.inputs[at].axes[node.dim]).items()}
-        offset = p.begins(node.axes[node.dim])[dim[0]]
-        if offset not in inside:
-            return None
-        dim = (inside[offset], dim[1])
-    piece = [dim if d == node.dim else s for d, s in enumerate(state)]
-    return canonical(node.inputs[at], piece)
-
-
-def through_broadcast(user: Node, x: Node, state: State) -> State:
-    """The state of an operand, seen in the result that it is broadcast to."""
-    offset = len(user.axes) - len(x.axes)
-    result = [CONSTANT] * offset
-    for d, s in enumerate(state):
-        wide = user.axes[d + offset].size != x.axes[d].size
-        result.append(CONSTANT if wide else s)
-    return tuple(result)
-
-
-def before_broadcast(user: Node, x: Node, state: State) -> State | None:
-    """The state of an operand that is broadcast: it must be constant where the operand is."""
-    offset = len(user.axes) - len(x.axes)
-    result = []
-    for d, s in enumerate(state):
-        inside = d >= offset and x.axes[d - offset].size == user.axes[d].size
-        if inside:
-            result.append(s)
-        elif s != CONSTANT:
-            return None
-        elif d >= offset:
-            result.append(CONSTANT)
-    return tuple(result)
-
-
-def before_narrow(node: p.Narrow, state: State) -> State:
-    """The state of the whole of which a range is perturbed."""
-    dim = state[node.dim]
-    large = {o: c for c, o in p.begins(node.inputs[0].axes[node.dim]).items()}
-    small = p.begins(node.axes[node.dim])
-    if isinstance(dim, tuple):
-        new: object = (large[small[dim[0]] + node.start], dim[1])
-    elif len(small) == 1:
-        ((choice, offset),) = small.items()
-        atoms = len(branches(node.axes[node.dim])[0][1])
-        which = frozenset(range(atoms)) if dim == ARBITRARY else frozenset()
-        new = (large[offset + node.start], which)
-    else:
-        new = ARBITRARY
-    return canonical(node.inputs[0], [new if d == node.dim else s for d, s in enumerate(state)])
+        return [ARBITRARY]
+    whole = {o: c for c, o in begins(large).items()}
+    return [(whole[begins(small)[spread[0]] + start], spread[1])]

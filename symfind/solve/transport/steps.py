@@ -4,132 +4,95 @@ A perturbation is a tensor with one dimension per dimension of its wire, of size
 constant.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from symfind.graph import primitives as p
+from symfind.graph.einsum import einsum
+from symfind.graph.index_map import Way
 from symfind.graph.primitives import Node
-from symfind.solve.point.values import Environment, einsum
+from symfind.solve.point.values import Environment
 from symfind.solve.spans.relations import Relation
-from symfind.solve.transport.state import groups
 
 Step = Callable[[Environment, Tensor], Tensor]
+_BACK = {
+    Way.SAME: Way.SAME, Way.RESHAPED: Way.RESHAPED, Way.PART: Way.PIECE, Way.PIECE: Way.PART,
+    Way.COPIED: Way.MIXED, Way.PICKED: Way.MIXED, Way.MIXED: Way.MIXED,
+}  # fmt: skip
 
 
-def pad_rank(user: Node, x: Node) -> Step:
-    """An operand of lower rank, in the rank of the result."""
-    offset = len(user.axes) - len(x.axes)
-    return lambda env, t: t.reshape([1] * offset + list(t.shape))
+def forth(user: Node, at: int) -> Step:
+    """A perturbation of an operand, in the result: along what is mixed it is constant."""
+    x = user.inputs[at]  # a sum may lose operands later
+    runs = [(r.ins, r.outs, r.way) for r in user.index_map(at)]
+    return lambda env, t: _carried(env, t, x, user, runs, user.begin(at, env.sizes))
 
 
-def drop_rank(user: Node, x: Node) -> Step:
-    """The part of a perturbation that an operand of lower rank can carry."""
-    offset = len(user.axes) - len(x.axes)
-    ones = [d for d, a in enumerate(x.axes) if a.size == 1]
+def back(user: Node, at: int) -> Step:
+    """What an operand must be perturbed by for a perturbation of the result."""
+    x = user.inputs[at]
+    runs = [(r.outs, r.ins, _BACK[r.way]) for r in user.index_map(at)]
+    return lambda env, t: _carried(env, t, user, x, runs, user.begin(at, env.sizes))
 
-    def step(env: Environment, t: Tensor) -> Tensor:
-        for d in range(offset):
+
+def _carried(
+    env: Environment, t: Tensor, one: Node, two: Node, runs: Sequence[tuple], start: int
+) -> Tensor:
+    """A perturbation of one wire as one of another, run by run."""
+    sizes = env.shape(two)
+    lengths: list[int] = []
+    for ins, outs, way in runs:
+        t, made = _along(env, t, one, ins, [sizes[d] for d in outs], way, start)
+        lengths.extend(made)
+    used, order = ([d for run in runs for d in run[side]] for side in (0, 1))
+    t = t.permute(*used, *(d for d in range(t.dim()) if d not in used))
+    order += [d for d in range(len(sizes)) if d not in order]
+    t = t.reshape(lengths + [1] * (len(sizes) - len(lengths)))
+    return t.permute([order.index(d) for d in range(len(sizes))])
+
+
+def _along(
+    env: Environment,
+    t: Tensor,
+    one: Node,
+    ins: Sequence[int],
+    full: list[int],
+    way: Way,
+    start: int,
+) -> tuple[Tensor, list[int]]:
+    """One run made ready to be reshaped, and the lengths that it is given."""
+    constant = all(t.shape[d] == 1 for d in ins)
+    if way is Way.SAME:
+        return t, [t.shape[ins[0]]]
+    if way is Way.RESHAPED and not constant:
+        whole = env.shape(one)
+        return t.expand([whole[d] if d in ins else -1 for d in range(t.dim())]), full
+    if way is Way.PART and (not constant or one.axes[ins[0]].size == 1):
+        return t.narrow(ins[0], start, full[0]), full
+    if way is Way.PIECE:
+        return _embedded(t, ins[0], env.shape(one)[ins[0]], start, full[0]), full
+    if way is Way.MIXED or way is Way.PICKED or way is Way.COPIED:
+        for d in ins:
             t = t.narrow(d, 0, 1)
-        t = t.reshape(t.shape[offset:])
-        for d in ones:
-            t = t.narrow(d, 0, 1)
-        return t
-
-    return step
+    return t, [1] * len(full)
 
 
-def reshape(x: Node, y: Node) -> Step:
-    """A reshape of the runs of dimensions along which the perturbation varies."""
-    runs = groups(x.axes, y.axes)
+def _embedded(t: Tensor, dim: int, n: int, start: int, whole: int) -> Tensor:
+    """A range of one dimension, zero elsewhere."""
+    t = t.expand([n if d == dim else -1 for d in range(t.dim())])
+    shape = list(t.shape)
 
-    def step(env: Environment, t: Tensor) -> Tensor:
-        full, new = list(t.shape), [1] * len(y.axes)
-        sizes_in, sizes_out = env.shape(x), env.shape(y)
-        for ins, outs in runs:
-            if all(t.shape[d] == 1 for d in ins):
-                continue
-            for d in ins:
-                full[d] = sizes_in[d]
-            for d in outs:
-                new[d] = sizes_out[d]
-        return t.expand(full).reshape(new)
+    def zeros(length: int) -> Tensor:
+        return t.new_zeros([length if d == dim else s for d, s in enumerate(shape)])
 
-    return step
-
-
-def narrow(user: p.Narrow) -> Step:
-    """The range that is read."""
-
-    def step(env: Environment, t: Tensor) -> Tensor:
-        if t.shape[user.dim] == 1 and user.inputs[0].axes[user.dim].size != 1:
-            return t
-        return t.narrow(user.dim, env.start(user), env.shape(user)[user.dim])
-
-    return step
-
-
-def unnarrow(node: p.Narrow) -> Step:
-    """Zero outside the range."""
-
-    def step(env: Environment, t: Tensor) -> Tensor:
-        n = env.shape(node)[node.dim]
-        whole = env.shape(node.inputs[0])[node.dim]
-        if t.shape[node.dim] != n:
-            t = t.expand([n if d == node.dim else -1 for d in range(t.dim())])
-        start = env.start(node)
-        shape = list(t.shape)
-        before = t.new_zeros([start if d == node.dim else s for d, s in enumerate(shape)])
-        rest = whole - start - n
-        after = t.new_zeros([rest if d == node.dim else s for d, s in enumerate(shape)])
-        return torch.cat([before, t, after], node.dim)
-
-    return step
-
-
-def embed(user: p.Join, at: int) -> Step:
-    """One piece of a concatenation, zero elsewhere."""
-
-    def step(env: Environment, t: Tensor) -> Tensor:
-        sizes = [env.shape(x)[user.dim] for x in user.inputs]
-        t = t.expand([sizes[at] if d == user.dim else -1 for d in range(t.dim())])
-        shape = list(t.shape)
-
-        def zeros(n: int) -> Tensor:
-            return t.new_zeros([n if d == user.dim else s for d, s in enumerate(shape)])
-
-        return torch.cat([zeros(sum(sizes[:at])), t, zeros(sum(sizes[at + 1 :]))], user.dim)
-
-    return step
-
-
-def piece(node: p.Join, at: int) -> Step:
-    """What falls to one piece of a concatenation."""
-
-    def step(env: Environment, t: Tensor) -> Tensor:
-        if t.shape[node.dim] == 1 and node.axes[node.dim].size != 1:
-            return t
-        sizes = [env.shape(x)[node.dim] for x in node.inputs]
-        return t.narrow(node.dim, sum(sizes[:at]), sizes[at])
-
-    return step
+    return torch.cat([zeros(start), t, zeros(whole - start - n)], dim)
 
 
 def level(user: p.Join) -> Step:
     """What one piece is constant along, said of all of them."""
     return lambda env, t: t.narrow(user.dim, 0, 1)
-
-
-def take(user: p.Take) -> Step:
-    """A constant along the table is the same constant at every pick."""
-    picks = len(user.axes) - len(user.inputs[0].axes) + 1
-
-    def step(env: Environment, t: Tensor) -> Tensor:
-        t = t.narrow(user.dim, 0, 1)
-        return t.reshape([*t.shape[: user.dim], *([1] * picks), *t.shape[user.dim + 1 :]])
-
-    return step
 
 
 def minus(env: Environment, t: Tensor) -> Tensor:
@@ -150,7 +113,7 @@ def multiply(user: p.Contract, at: int, others: list) -> Step:
         shape = env.shape(user.inputs[at])
         names = user.labels[at]
         full = [
-            n if name not in user.out and not slides(name) else s
+            n if name not in user.out and not user.slid(name) else s
             for s, n, name in zip(t.shape, shape, names, strict=True)
         ]
         t = t.expand(full)
@@ -201,8 +164,3 @@ def against(node: p.Contract, at: int, relation: Relation, summed: list) -> Step
         return einsum([t / c, kappa], [order, summed], names)
 
     return step
-
-
-def slides(name: object) -> bool:
-    """Whether a label is one that a window slides over."""
-    return isinstance(name, tuple) and name[0] == "in"

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from symfind.algebra.axes import Axis, Sizes, extent
+from symfind.graph.einsum import einsum
 from symfind.graph.primitives import Node
-from symfind.solve.point.values import Environment, einsum
-from symfind.solve.spans.indices import Spot, spots
+from symfind.solve.point.values import Environment
+from symfind.solve.spans.indices import Index, indices
 
 Count = Callable[[Sizes | None], int]
 
@@ -20,15 +21,15 @@ Count = Callable[[Sizes | None], int]
 class Form:
     """Indices that k runs over, and those along which nothing changes; r runs over the rest."""
 
-    inner: tuple[Spot, ...]
-    flat: frozenset[Spot]
+    inner: tuple[Index, ...]
+    flat: frozenset[Index]
 
-    def of(self, spot: Spot) -> str:
+    def of(self, spot: Index) -> str:
         """Which of the three an index is."""
         return "inner" if spot in self.inner else "flat" if spot in self.flat else "free"
 
 
-def form(inner: Iterable[Spot], flat: Iterable[Spot]) -> Form:
+def form(inner: Iterable[Index], flat: Iterable[Index]) -> Form:
     """Indices in order."""
     return Form(tuple(sorted(inner)), frozenset(flat))
 
@@ -73,21 +74,21 @@ class Factor:
         return value
 
 
-def volume(node: Node, some: Iterable[Spot]) -> Count:
+def volume(node: Node, some: Iterable[Index]) -> Count:
     """How many values some indices have together."""
-    own = spots(node)
+    own = indices(node)
     axes = [own[s] for s in some]
     return lambda sizes: math.prod(extent(a, sizes) for a in axes)
 
 
-def lengths_of(node: Node, some: Iterable[Spot]) -> Callable[[Environment], list[int]]:
+def lengths_of(node: Node, some: Iterable[Index]) -> Callable[[Environment], list[int]]:
     """How many values each of some indices has."""
-    own = spots(node)
+    own = indices(node)
     axes = [own[s] for s in some]
     return lambda env: [extent(a, env.sizes) for a in axes]
 
 
-def ordered(seen: Seen | None, inner: Sequence[Spot]) -> Seen | None:
+def ordered(seen: Seen | None, inner: Sequence[Index]) -> Seen | None:
     """What is seen of indices in order, for indices that come in another."""
     order = sorted(range(len(inner)), key=lambda i: inner[i])
     if seen is None or order == list(range(len(inner))):
@@ -96,9 +97,9 @@ def ordered(seen: Seen | None, inner: Sequence[Spot]) -> Seen | None:
     return replace(seen, rows=lambda env: rows(env).permute(back))
 
 
-def varying(env: Environment, x: Node, inner: Sequence[Spot], along: Sequence[Spot]) -> Tensor:
+def varying(env: Environment, x: Node, inner: Sequence[Index], along: Sequence[Index]) -> Tensor:
     """Rows that see all of the inner indices but what is constant along some of them."""
-    own = spots(x)
+    own = indices(x)
     size = {s: extent(own[s], env.sizes) for s in inner}
     rest = [s for s in inner if s not in along]
     n, m = (math.prod(size[s] for s in some) for some in (along, rest))

@@ -15,10 +15,13 @@ from torch import Tensor
 
 from symfind.algebra.axes import Sizes, extent
 from symfind.graph import primitives as p
+from symfind.graph.einsum import einsum
 from symfind.graph.primitives import Node
 from symfind.ops.lower import Lowered
-from symfind.solve.families.family import Family, Moves, NullFamily, carry_out
-from symfind.solve.point.values import Environment, einsum
+from symfind.solve.families.family import NullFamily, carry_out
+from symfind.solve.limits import Limits
+from symfind.solve.point.family import Family, Moves
+from symfind.solve.point.values import Environment
 from symfind.solve.transport.flows import Flows
 from symfind.solve.transport.state import ARBITRARY, canonical
 
@@ -38,13 +41,13 @@ class Form:
     kernel: tuple[int, ...] = ()
 
 
-def parallel_families(lowered: Lowered, flows: Flows) -> list[Family]:
+def parallel_families(lowered: Lowered, flows: Flows, limits: Limits) -> list[Family]:
     """Every weight whose effect another weight can take back."""
     result: list[Family] = []
     for node in lowered.nodes:
         if isinstance(node, p.Contract) and len(node.inputs) == 2:
             for at in (0, 1):
-                family = _of(node, at, flows)
+                family = _of(node, at, flows, limits)
                 if family is not None:
                     result.append(family)
     return result
@@ -57,7 +60,7 @@ def _writer(node: p.Contract, at: int, flows: Flows) -> Any:
     return flows.undo(weight, canonical(weight, [ARBITRARY] * len(weight.axes)))
 
 
-def _of(node: p.Contract, at: int, flows: Flows) -> Family | None:
+def _of(node: p.Contract, at: int, flows: Flows, limits: Limits) -> Family | None:
     write = _writer(node, at, flows)
     if not write:
         return None
@@ -90,6 +93,7 @@ def _of(node: p.Contract, at: int, flows: Flows) -> Family | None:
                 return None
             form = onward
         wire = user
+    limits.reached(node, f"parallel paths: not followed through more than {DEPTH} maps")
     return None
 
 

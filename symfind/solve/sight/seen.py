@@ -7,7 +7,7 @@ its operand. Rows only ever say too much, so that what is found to be blind is b
 """
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,10 +16,11 @@ from torch import Tensor
 
 from symfind.algebra.axes import Sizes, extent, least
 from symfind.graph import primitives as p
+from symfind.graph.einsum import einsum
+from symfind.graph.index_map import Way
 from symfind.graph.primitives import Node
-from symfind.solve.point.values import Environment, einsum
-from symfind.solve.spans.indices import Spot, Still, labelled, named, paired, spots
-from symfind.solve.spans.rows import (
+from symfind.solve.point.values import Environment
+from symfind.solve.sight.rows import (
     Count,
     Factor,
     Form,
@@ -30,8 +31,8 @@ from symfind.solve.spans.rows import (
     varying,
     volume,
 )
-from symfind.solve.transport.flows import Flows
-from symfind.solve.transport.state import ARBITRARY, CONSTANT
+from symfind.solve.spans.indices import Index, Passage, Still, indices, labelled, named, passage
+from symfind.solve.spans.relations import Relations
 
 ROW = "which row"  # a label
 
@@ -39,9 +40,9 @@ ROW = "which row"  # a label
 class Sight:
     """Answers for one lowered graph, each derived once."""
 
-    def __init__(self, flows: Flows) -> None:
+    def __init__(self, relations: Relations) -> None:
         """Nothing is computed until asked."""
-        self.flows = flows
+        self.relations = relations
         self.still = Still()
         self._known: dict[tuple[int, Form], Seen | None] = {}
         self._constants: dict[Any, Seen] = {}
@@ -80,65 +81,43 @@ class Sight:
         match user:
             case p.Contract() if len(user.inputs) == 2:
                 return self._contract(user, at, shape)
-            case p.View():
-                return self._view(user, x, shape)
-            case p.Permute():
-                return self._moved(user, shape, lambda s: (user.order.index(s[0]), s[1]))
-            case p.Add() | p.Expand() | p.Choice():
-                offset = len(user.axes) - len(x.axes)
-                stiff = {s for s in spots(user) if s[0] in getattr(user, "stiff", ())}
-                return self._moved(user, shape, lambda s: (s[0] + offset, s[1]), stiff, x)
             case p.Pointwise() if user.slope is not None:
                 return self.seen(user, shape)
             case p.Narrow():
                 return self._narrow(user, x, shape)
             case p.Join():
                 return self._join(user, at, shape)
-            case p.Take():
-                return self._take(user, x, shape)
-            case p.Softmax() | p.Order() | p.Centre():
-                return self._blunt(x, shape, user.dims)
-            case p.Normalise() if user.centred:
-                return self._blunt(x, shape, user.dims)
+            case p.Movement() | p.Add() | p.Choice():
+                return self._moved(user, at, shape)
+            case p.Softmax() | p.Order() | p.Centre() | p.Normalise() if user.blind:
+                return self._blunt(x, shape, user.blind)
             case p.Mix():
                 return self._mix(user, x, shape)
         return None
 
-    def _moved(
-        self,
-        user: Node,
-        shape: Form,
-        move: Callable[[Spot], Spot],
-        changed: Collection[Spot] = (),
-        x: Node | None = None,
-    ) -> Seen | None:
-        """Every index is one of the result; along those that are `changed` results differ."""
-        inner = [move(s) for s in shape.inner]
+    def _moved(self, user: Node, at: int, shape: Form) -> Seen | None:
+        """Every index is one of the result, or a run of them is."""
+        way = passage(user, at)
+        changed = {s for s in indices(user) if s[0] in getattr(user, "stiff", ())}
+        inner = [way.same[s] for s in shape.inner if s in way.same]
+        flat = {way.same[s] for s in shape.flat if s in way.same}
         if any(s in changed for s in inner):
             return None
-        flat = {move(s) for s in shape.flat}
-        if x is not None:
-            flat |= set(spots(user)) - {move(s) for s in spots(x)}
-        below = self.seen(user, form(inner, flat - set(changed)))
-        return ordered(below, inner)
-
-    def _take(self, user: p.Take, x: Node, shape: Form) -> Seen | None:
-        new = len(user.axes) - len(x.axes) + 1
-        if any(d == user.dim for d, _ in shape.inner):
-            return None
-        even = all(s in shape.flat for s in spots(x) if s[0] == user.dim)
-        picks = [s for s in spots(user) if user.dim <= s[0] < user.dim + new]
-
-        def move(s: Spot) -> Spot:
-            return s if s[0] < user.dim else (s[0] + new - 1, s[1])
-
-        flat = [move(s) for s in shape.flat if s[0] != user.dim]
-        return self.seen(user, form(map(move, shape.inner), [*flat, *(picks if even else ())]))
+        for run in way.joint:
+            kinds = {shape.of(s) for s in run.ins}
+            if run.way is Way.PICKED and "inner" in kinds:
+                return None
+            if run.way is Way.RESHAPED and "inner" in kinds:
+                return self._reshaped(user, at, shape, way)
+            # copies, and what is picked or reshaped of what is flat
+            if kinds <= {"flat"}:
+                flat |= set(run.outs)
+        return ordered(self.seen(user, form(inner, flat - changed)), inner)
 
     def _narrow(self, user: p.Narrow, x: Node, shape: Form) -> Seen | None:
         dim = user.dim
-        kinds = {shape.of(s) for s in spots(x) if s[0] == dim}
-        here = [s for s in spots(user) if s[0] == dim]
+        kinds = {shape.of(s) for s in indices(x) if s[0] == dim}
+        here = [s for s in indices(user) if s[0] == dim]
         inner = [s for s in shape.inner if s[0] != dim] + (here if "inner" in kinds else [])
         flat = {s for s in shape.flat if s[0] != dim} | set(here if kinds == {"flat"} else ())
         below = self.seen(user, form(inner, flat))
@@ -151,7 +130,7 @@ class Sight:
         whole = volume(user, inner)
 
         def rows(env: Environment) -> Tensor:
-            full, start, n = lengths(env), env.start(user), env.shape(user)[dim]
+            full, start, n = lengths(env), user.begin(0, env.sizes), env.shape(user)[dim]
             full[place - 1] = n
             inside = torch.eye(whole(env.sizes), **env.like) if below is None else below.rows(env)
             inside = inside.reshape(-1, *full)
@@ -165,12 +144,12 @@ class Sight:
 
     def _join(self, user: p.Join, at: int, shape: Form) -> Seen | None:
         dim, x = user.dim, user.inputs[at]
-        kinds = {shape.of(s) for s in spots(x) if s[0] == dim}
+        kinds = {shape.of(s) for s in indices(x) if s[0] == dim}
         rest = [s for s in shape.inner if s[0] != dim]
         flat = {s for s in shape.flat if s[0] != dim}
         if "inner" not in kinds:
             return self.seen(user, form(shape.inner, flat))
-        here = [s for s in spots(user) if s[0] == dim]
+        here = [s for s in indices(user) if s[0] == dim]
         below = self.seen(user, form([*rest, *here], flat))
         if below is None or len(kinds) > 1 or len(here) > 1:
             return None
@@ -187,10 +166,10 @@ class Sight:
 
     def _blunt(self, x: Node, shape: Form, dims: Sequence[int]) -> Seen | None:
         """Where constants along some dimensions are seen by nothing: all that sums to zero."""
-        if any(shape.of(s) == "free" for s in spots(x) if s[0] in dims):
+        if any(shape.of(s) == "free" for s in indices(x) if s[0] in dims):
             return None
         inside = [s for s in shape.inner if s[0] in dims]
-        own = spots(x)
+        own = indices(x)
         key = tuple((own[s].root, s in inside) for s in shape.inner)
         if key not in self._constants:
             others = volume(x, [s for s in shape.inner if s not in inside])
@@ -205,7 +184,7 @@ class Sight:
 
     def _mix(self, user: p.Mix, x: Node, shape: Form) -> Seen | None:
         peak = isinstance(user, p.Peak)
-        mixed = [s for s in spots(x) if s[0] in user.dims]
+        mixed = [s for s in indices(x) if s[0] in user.dims]
         kinds = {shape.of(s) for s in mixed}
         inside = [s for s in shape.inner if s in mixed]
         if peak and ("free" in kinds or user.unit is None) or (inside and not peak):
@@ -221,7 +200,7 @@ class Sight:
             if d not in user.dims and (even or d not in user.stiff)
         }
         if even:
-            flat |= {s for s in spots(user) if not user.drop and s[0] in user.dims}
+            flat |= {s for s in indices(user) if not user.drop and s[0] in user.dims}
         below = self.seen(user, form([(left.index(d), i) for d, i in rest], flat))
         if not inside:
             return below
@@ -242,28 +221,27 @@ class Sight:
 
         return Seen(rank, rows, settled=below is None or below.settled)
 
-    def _view(self, user: p.View, x: Node, shape: Form) -> Seen | None:
-        same, joint = paired(x, user)
-        inner = {same[s] for s in shape.inner if s in same}
-        flat = {same[s] for s in shape.flat if s in same}
-        runs = []
-        for ins, outs in joint:
-            kinds = {shape.of(s) for s in ins}
+    def _reshaped(self, user: Node, at: int, shape: Form, way: Passage) -> Seen | None:
+        """Runs of indices of which some are inner: all of what they become is."""
+        x = user.inputs[at]
+        inner = {way.same[s] for s in shape.inner if s in way.same}
+        flat = {way.same[s] for s in shape.flat if s in way.same}
+        runs: list[Index] = []
+        for run in way.joint:
+            kinds = {shape.of(s) for s in run.ins}
             if "inner" in kinds:
-                inner |= set(outs)
-                runs += ins
-            elif kinds == {"flat"}:
-                flat |= set(outs)
+                inner |= set(run.outs)
+                runs += run.ins
+            elif kinds <= {"flat"}:
+                flat |= set(run.outs)
         below = self.seen(user, form(inner, flat))
         if below is None:
             return None
         # Row-major order is kept, and a run is reshaped to what it was.
-        full = [s for s in spots(x) if s in runs or s in shape.inner]
+        full = [s for s in indices(x) if s in runs or s in shape.inner]
         apart = [s for s in full if shape.of(s) == "free"]
         others, whole, lengths = volume(x, apart), volume(x, shape.inner), lengths_of(x, full)
         rank, outer = below.rank, below.rows
-        if not joint or not runs:
-            return below
 
         def rows(env: Environment) -> Tensor:
             t = outer(env).reshape(-1, *lengths(env))
@@ -275,7 +253,7 @@ class Sight:
     def _contract(self, user: p.Contract, at: int, shape: Form) -> Seen | None:
         x, other = user.inputs[at], user.inputs[1 - at]
         name = named(user.labels[at])
-        mine = {name(s): shape.of(s) for s in spots(x)}
+        mine = {name(s): shape.of(s) for s in indices(x)}
         k = [name(s) for s in shape.inner]
         theirs = labelled(other, user.labels[1 - at])
         still = () if other.varies else self.still.along(other)
@@ -284,8 +262,7 @@ class Sight:
         if user.windows and any(isinstance(n[0], tuple) for n in k):
             return None
         moving = {n[0] for n, kind in mine.items() if kind != "flat"}
-        states = {n: ARBITRARY if n in moving else CONSTANT for n in user.labels[at]}
-        average = self.flows.averaged(user, at, states)
+        average = self.relations.averaged(user, at, set(user.labels[at]) - moving)
         out = labelled(user, user.out)
         if average or not any(n in wide for n in k):
             if any(n not in out for n in k):
@@ -301,7 +278,7 @@ class Sight:
     ) -> Seen | None:
         """A product that leaves k as it is, and makes r vary along the labels `changed`."""
         own, name = named(user.out), named(user.labels[at])
-        where = {own(s): s for s in spots(user)}
+        where = {own(s): s for s in indices(user)}
         slid = not user.seals or any(mine[n] != "flat" for n in mine if isinstance(n[0], tuple))
         flat = [
             s
@@ -318,7 +295,7 @@ class Sight:
     ) -> Seen | None:
         """A product with what no input reaches, which takes part in k."""
         own = named(user.out)
-        where = {own(s): s for s in spots(user)}
+        where = {own(s): s for s in indices(user)}
         wide, axis = factor.wide, factor.axes
         names = [n for n in where if n in k or n in wide]
         flat = [

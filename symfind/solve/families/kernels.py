@@ -1,0 +1,288 @@
+"""What two neighbours of a wire may change without being seen: the kernel of their product.
+
+Where V reads the wire that U writes, the product moves by δV·U + V·δU. Apart from what a change of
+basis does to both, each of the two terms vanishes by itself:
+
+- *reach*: δV·U = 0 where the rows of δV are relations κ·x = c of all that the wire can be (see
+  `solve.spans`). A reader may add s κᵀ; what it then adds is the constant s c, which a bias takes
+  back. Where s may not be anything, it may still be anything on a block of the outputs (the keys of
+  a packed projection), or the same for all of them.
+- *blind*: V·δU = 0 where the columns of δU are seen by nothing downstream (see `solve.sight`): a
+  bond wider than what reads it, a maximum over pieces that all move alike, a gain γ on the way to
+  what is blind to constants. A writer may add k ⊗ r.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from symfind.algebra.axes import Axis, Sizes, branches, extent, positive
+from symfind.graph import primitives as p
+from symfind.graph.einsum import einsum
+from symfind.graph.primitives import Node
+from symfind.ops.lower import Lowered
+from symfind.solve.families.family import NullFamily, ShiftFamily, carry_out
+from symfind.solve.point.family import Family, Moves
+from symfind.solve.point.values import Environment
+from symfind.solve.sight.rows import Form, Seen, form, volume
+from symfind.solve.sight.seen import Sight
+from symfind.solve.spans.indices import Index, indices
+from symfind.solve.spans.linear import complement
+from symfind.solve.spans.reached import Spans
+from symfind.solve.spans.relations import Relation
+from symfind.solve.transport.absorption import PLAIN, Plan
+from symfind.solve.transport.flows import Flows
+from symfind.solve.transport.state import ARBITRARY, CONSTANT, Dim, canonical
+
+KAPPA = "which relation"  # a label
+Spread = dict[Any, Dim]  # by label: along which outputs s varies
+
+
+# reach -----------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Reader:
+    """A contraction of a wire with a weight: `free` labels outputs, `summed` inputs."""
+
+    node: p.Contract
+    at: int  # which factor is the weight
+    free: tuple[Any, ...]
+    summed: tuple[Any, ...]
+
+    @property
+    def weight(self) -> Node:
+        """The weight."""
+        return self.node.inputs[self.at]
+
+    @property
+    def wire(self) -> Node:
+        """What is read."""
+        return self.node.inputs[1 - self.at]
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """Dimensions of the wire that are summed over."""
+        read = self.node.labels[1 - self.at]
+        return tuple(d for d, n in enumerate(read) if n in self.summed)
+
+    def axis(self, label: Any) -> Axis:
+        """The index of the weight with a given label."""
+        return self.weight.axes[self.node.labels[self.at].index(label)]
+
+    def spreads(self) -> Iterator[tuple[bool, Spread]]:
+        """Whole ways in which s may vary, then parts of them: outputs in one block."""
+        yield True, {n: ARBITRARY for n in self.free}
+        # A shared weight may have to be changed by the same amount for all its outputs.
+        yield True, {n: CONSTANT for n in self.free}
+        for n in self.free:
+            options = branches(self.axis(n))
+            for choice, atoms in options if len(options) > 1 else ():
+                block = (choice, frozenset(range(len(atoms))))
+                yield False, {m: block if m == n else ARBITRARY for m in self.free}
+
+
+def _reader(node: p.Contract, at: int) -> Reader | None:
+    weight, x = node.inputs[at], node.inputs[1 - at]
+    if weight.varies or weight.fixed or weight is x:
+        return None
+    names, read = node.labels[at], node.labels[1 - at]
+    free = tuple(n for n in names if n in node.out or n in node.windows)
+    wide = [n for n, a in zip(names, weight.axes, strict=True) if a.size > 1]
+    summed = tuple(n for n in wide if n not in free)
+    if not summed or any(n in read for n in free) or any(n not in read for n in summed):
+        return None
+    return Reader(node, at, free, summed)
+
+
+class Reach:
+    """What the readers of wires that satisfy relations may add, in a lowered graph."""
+
+    def __init__(self, lowered: Lowered, flows: Flows) -> None:
+        """Nothing is computed until asked."""
+        self.lowered = lowered
+        self.flows = flows
+        self.spans = Spans(flows.relations)
+
+    def families(self) -> list[Family]:
+        """Of every reader δV = s κᵀ, for relations in closed form, then for all others."""
+        contractions = [n for n in self.lowered.nodes
+                        if isinstance(n, p.Contract) and len(n.inputs) == 2]  # fmt: skip
+        pairs = [_reader(node, at) for node in contractions for at in (0, 1)]
+        readers = [reader for reader in pairs if reader is not None]
+        return [
+            *(f for reader in readers for f in self._closed(reader)),
+            *(f for reader in readers for f in self._spanned(reader)),
+        ]
+
+    def _closed(self, reader: Reader) -> Iterator[Family]:
+        """Relations that a norm, a softmax, a one-hot row or copies leave."""
+        if not reader.wire.varies:
+            return
+        for relation in self.flows.relations.of(reader.wire):
+            if relation.dims == reader.dims:
+                for whole, spread in reader.spreads():
+                    family = self._of(reader, relation, spread)
+                    if family is not None:
+                        yield family
+                        if whole:
+                            break
+
+    def _spanned(self, reader: Reader) -> Iterator[Family]:
+        """Relations of a wire wider than all that is written into it."""
+        if reader.node.windows or len(reader.dims) != 1 or len(reader.weight.users) != 1:
+            return
+        _, spread = next(reader.spreads())
+        for relation in self.spans.missed(reader.wire, reader.dims[0]):
+            family = self._of(reader, relation, spread)
+            if family is not None:
+                yield family
+                return
+
+    def _of(self, reader: Reader, relation: Relation, spread: Spread) -> Family | None:
+        """The family of one relation, if weights can be changed and constants be taken back."""
+        node = reader.node
+        if not relation.zero and node.windows and not node.seals:
+            return None
+        write = self._write(reader, spread)
+        actions: Plan | None = ()
+        if write is not None and not relation.zero:
+            state = [spread.get(n, CONSTANT) for n in node.out]
+            actions = self.flows.dispose(node, canonical(node, state), True, PLAIN)
+        if write is None or actions is None or relation.count(None) <= 0:
+            return None
+        return _added(reader, relation, spread, write, actions)
+
+    def _write(self, reader: Reader, spread: Spread) -> Plan | None:
+        """How the weight of one reader is changed, and what its other readers then need."""
+        weight = reader.weight
+        names = reader.node.labels[reader.at]
+        state = canonical(weight, [spread.get(n, ARBITRARY) for n in names])
+        if len(weight.users) == 1:
+            constant = CONSTANT in spread.values()
+            return None if constant else self.flows.undo(weight, state)
+        if not isinstance(weight, p.Source) or weight.role != "parameter":
+            return None
+        return self.flows.replace(weight, state, reader.node)
+
+
+def _added(
+    reader: Reader, relation: Relation, spread: Spread, write: Plan, actions: Plan
+) -> Family:
+    node, free = reader.node, reader.free
+    read = node.labels[1 - reader.at]
+    order = [read[d] for d in reader.dims]
+
+    def lengths(sizes: Sizes | None) -> list[int]:
+        return [_length(reader.axis(n), spread[n], sizes) for n in free]
+
+    def width(sizes: Sizes | None) -> int:
+        return relation.count(sizes) * math.prod(lengths(sizes))
+
+    def build(env: Environment, c: Tensor) -> Moves:
+        s = c.reshape(*lengths(env.sizes), relation.count(env.sizes))
+        for d, n in enumerate(free):
+            s = _placed(env, s, d, reader.axis(n), spread[n])
+        kappa = relation.vector(env)
+        delta = einsum([s, kappa], [[*free, KAPPA], [KAPPA, *order]], node.labels[reader.at])
+        moves = carry_out(env, write, -delta)
+        if relation.zero:
+            return moves
+        constant = einsum([s @ relation.constant(env)], [free], node.out)
+        return carry_out(env, actions, constant, moves)
+
+    return NullFamily(
+        kind="reach",
+        sources=tuple(dict.fromkeys(a.source for a in (*write, *actions))),
+        width=width,
+        build=build,
+        loose=True,
+        piecewise=relation.piecewise,
+    )
+
+
+def _length(axis: Axis, dim: Dim, sizes: Sizes | None) -> int:
+    """Number of coefficients along one output index."""
+    if isinstance(dim, tuple):
+        return math.prod(extent(a, sizes) for a in dict(branches(axis))[dim[0]])
+    return extent(axis, sizes) if dim == ARBITRARY else 1
+
+
+def _placed(env: Environment, s: Tensor, d: int, axis: Axis, dim: Dim) -> Tensor:
+    """Coefficients of one block along a dimension, zero for the others."""
+    if not isinstance(dim, tuple):
+        return s
+    shape = [extent(axis, env.sizes) if i == d else n for i, n in enumerate(s.shape)]
+    return torch.zeros(shape, **env.like).index_copy(d, env.places(axis, dim[0]), s)
+
+
+# blind -----------------------------------------------------------------------------------
+class Blind:
+    """What is unseen of the parameters of a lowered graph."""
+
+    def __init__(
+        self, lowered: Lowered, flows: Flows, shifts: Sequence[ShiftFamily | NullFamily] = ()
+    ) -> None:
+        """Take what is known to be free already; nothing is computed until asked."""
+        self.lowered = lowered
+        self.sight = Sight(flows.relations)
+        self._free: dict[p.Source, dict[int | None, int]] = {}
+        for f in shifts:
+            if isinstance(f, ShiftFamily) and f.whole:
+                self._free.setdefault(f.seed, {})[f.cell] = f.count()
+
+    def families(self) -> list[Family]:
+        """For every parameter that is seen only in part: k ⊗ r."""
+        result: list[Family] = []
+        for sources in self.lowered.parameters.values():
+            if len(sources) == 1:
+                for shape, seen in self._partly(sources[0]):
+                    result.append(_unseen(sources[0], shape, seen))
+        return result
+
+    def _partly(self, source: p.Source) -> Iterator[tuple[Form, Seen]]:
+        """Forms of a parameter of which something is unseen: one index, or two together."""
+        wide = list(indices(source))
+        found: set[Index] = set()
+        for inner in itertools.chain(itertools.combinations(wide, 1),
+                                     itertools.combinations(wide, 2)):  # fmt: skip
+            if len(inner) > 1 and (len(wide) < 3 or found & set(inner)):
+                continue
+            shape = form(inner, ())
+            seen = self.sight.seen(source, shape)
+            # What is blind to constants alone is found as a shift.
+            if seen is None or seen.plain or not 0 < seen.rank(None):
+                continue
+            unseen = volume(source, inner)(None) - seen.rank(None)
+            # Where others take back any change of a block, what is unseen of it adds nothing.
+            if unseen > sum(self._free.get(source, {}).values()):
+                found |= set(inner)
+                yield shape, seen
+
+
+def _unseen(source: p.Source, shape: Form, seen: Seen) -> Family:
+    rank, rows = seen.rank, seen.rows
+    whole = volume(source, shape.inner)
+    own = indices(source)
+    rest = [s for s in own if s not in shape.inner]
+    order = [*shape.inner, *rest]
+
+    def width(sizes: Sizes | None) -> int:
+        others = math.prod(extent(own[s], sizes) for s in rest)
+        return positive(whole(sizes) - rank(sizes)) * others
+
+    def build(env: Environment, c: Tensor) -> Moves:
+        n = whole(env.sizes)
+        k = complement(rows(env).reshape(-1, n).T, n - rank(env.sizes))
+        lengths = [extent(own[s], env.sizes) for s in order]
+        delta = (k @ c.reshape(k.shape[1], -1)).reshape(lengths)
+        delta = delta.permute([order.index(s) for s in own])
+        return {source: delta.reshape(env.shape(source))}
+
+    moving = not seen.settled
+    return NullFamily(
+        kind="shift", sources=(source,), width=width, build=build, loose=moving, piecewise=moving
+    )

@@ -1,0 +1,1 @@
+"""What nothing downstream sees of a wire."""

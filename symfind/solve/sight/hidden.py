@@ -1,0 +1,152 @@
+"""Coordinates of wires and entries of parameters that nothing downstream looks at.
+
+Where all that multiplies a wire is zero, and before that where its readers are not looked at. An
+entry of a parameter is hidden where this holds for one of its indices, or where a constant of its
+own shape multiplies it by zero.
+"""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from symfind.graph import primitives as p
+from symfind.graph.index_map import Way
+from symfind.graph.primitives import Node
+from symfind.solve.limits import Limits
+from symfind.solve.spans.zeros import Masks, Zeros, both, constant_value, either, some
+
+
+class Hidden:
+    """Answers for one lowered graph, each derived once."""
+
+    def __init__(self, limits: Limits) -> None:
+        """Nothing is computed until asked."""
+        self.zeros = Zeros(limits)
+        self._unseen: dict[int, Masks] = {}
+
+    def unseen(self, node: Node) -> Masks:
+        """Coordinates at which nothing sees a wire."""
+        if node.index not in self._unseen:
+            parts = [
+                self._through(user, at)
+                for user in dict.fromkeys(node.users)
+                for at, x in enumerate(user.inputs)
+                if x is node
+            ]
+            self._unseen[node.index] = some(both(parts)) if parts else {}
+        return self._unseen[node.index]
+
+    def _through(self, user: Node, at: int) -> Masks:
+        """Coordinates of an operand at which one of its readers does not see it."""
+        match user:
+            case p.Take():
+                return self._taken(user)
+            case p.Contract():
+                return self._multiplied(user, at)
+            case p.Softmax() | p.Normalise() | p.Centre():
+                return {d: m for d, m in self._back(user, at).items() if d not in user.dims}
+            case p.Movement() | p.Add() | p.Entrywise() | p.Pointwise():
+                return self._back(user, at)
+        return {}
+
+    def _back(self, user: Node, at: int) -> Masks:
+        """Coordinates of an operand at which nothing sees a result."""
+        above, found = self.unseen(user), {}
+        for run in user.index_map(at):
+            if len(run.ins) == len(run.outs) == 1 and run.outs[0] in above:
+                (d,), mask = run.ins, above[run.outs[0]]
+                start, n = user.begin(at), user.inputs[at].axes[d].size
+                if run.way is Way.SAME:
+                    found[d] = mask
+                elif run.way is Way.PIECE:
+                    found[d] = mask[start : start + n]
+                elif run.way is Way.PART:
+                    found[d] = torch.zeros(n, dtype=torch.bool)
+                    found[d][start : start + len(mask)] = mask
+        return found
+
+    def _taken(self, user: p.Take) -> Masks:
+        value = user.picks.value() if isinstance(user.picks, p.Source) else None
+        if value is None:
+            return {}
+        unread = torch.ones(user.inputs[0].axes[user.dim].size, dtype=torch.bool)
+        unread[value.reshape(-1)] = False
+        return {user.dim: unread}
+
+    def _multiplied(self, user: p.Contract, at: int) -> Masks:
+        found = self._back(user, at)
+        mine = {n: d for d, n in enumerate(user.labels[at]) if not user.slides(n)}
+        for other, x in enumerate(user.inputs):
+            if other != at:
+                names = user.labels[other]
+                moves = {d: mine[n] for d, n in enumerate(names) if n in mine}
+                masks = {moves[d]: m for d, m in self.zeros.of(x).items() if d in moves}
+                found = either(found, masks)
+        return found
+
+    def entries(self, node: Node) -> Tensor | None:
+        """Entries of a parameter-only wire that nothing sees, None where all may be seen."""
+        found: Tensor | None = None
+        for user in dict.fromkeys(node.users):
+            for at, x in enumerate(user.inputs):
+                if x is node:
+                    here = self._entries(user, at)
+                    if here is None:
+                        return None
+                    found = here if found is None else found & here
+        return found if found is not None and bool(found.any()) else None
+
+    def _entries(self, user: Node, at: int) -> Tensor | None:
+        x = user.inputs[at]
+        parts = [
+            mask.reshape([-1 if i == d else 1 for i in range(len(x.axes))]).expand(x.shape)
+            for d, mask in some(self._through(user, at)).items()
+        ]
+        parts.extend(_masked(user, at))
+        if not user.varies:
+            back = _pull(user, at)
+            above = None if back is None else self.entries(user)
+            if back is not None and above is not None:
+                parts.append(back(above))
+        return torch.stack(parts).any(0) if parts else None
+
+
+def _masked(user: Node, at: int) -> Iterator[Tensor]:
+    """Where a constant of no other indices multiplies an operand by zero, entry by entry."""
+    if not isinstance(user, p.Contract) or any(n not in user.out for n in user.labels[at]):
+        return
+    names = user.labels[at]
+    for other, x in enumerate(user.inputs):
+        value = constant_value(x)
+        wide = [n for n, a in zip(user.labels[other], x.axes, strict=True) if a.size > 1]
+        if other == at or value is None or any(n not in names for n in wide):
+            continue
+        order = [user.labels[other].index(n) for n in names if n in wide]
+        shape = [s if n in wide else 1 for n, s in zip(names, user.inputs[at].shape, strict=True)]
+        squeezed = value.permute([*order, *(d for d in range(value.dim()) if d not in order)])
+        yield (squeezed.reshape(shape) == 0).expand(user.inputs[at].shape)
+
+
+def _pull(user: Node, at: int) -> Callable[[Tensor], Tensor] | None:
+    """From entries of a result that nothing sees to those of the operand."""
+    x = user.inputs[at]
+    match user:
+        case p.View():
+            return lambda t: t.reshape(x.shape)
+        case p.Contract() if user.windows or any(n not in user.out for n in user.labels[at]):
+            return None
+        case p.Permute() | p.Pointwise() | p.Expand() | p.Add() | p.Contract():
+            kept = {r.ins[0]: r.outs[0] for r in user.index_map(at) if r.way is Way.SAME}
+        case _:
+            return None
+
+    def back(t: Tensor) -> Tensor:
+        for i in range(t.dim()):
+            if i not in kept.values():
+                t = t.all(i, keepdim=True)
+        order = [kept[d] for d in sorted(kept)]
+        rest = [i for i in range(t.dim()) if i not in order]
+        return t.permute([*order, *rest]).reshape(x.shape)
+
+    return back
