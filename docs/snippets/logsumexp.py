@@ -1,7 +1,6 @@
 """The rule of logsumexp on trial: absent, wrong, and as it is."""
 
 from symfind.ops import registry
-from symfind.ops.lower import load_rules
 from tests.rules.harness import FALSE, Case, examine, sequences
 
 case = Case("logsumexp", "logsumexp", sequences(lambda z: z.logsumexp(1)))
@@ -20,10 +19,10 @@ def wrong(b, x, dim, keepdim=False):
     return b.reduce(x, dims, keepdim, unit=1.0, peak=True)
 
 
-load_rules()
-rule = registry._rules.pop("aten.logsumexp")
+registry.load_rules()
+rule = registry.lower.rules.pop("aten.logsumexp")
 trial("no rule")
-registry._rules["aten.logsumexp"] = wrong
+registry.lower.rules["aten.logsumexp"] = wrong
 trial("wrong rule")
-registry._rules["aten.logsumexp"] = rule
+registry.lower.rules["aten.logsumexp"] = rule
 trial("the rule")

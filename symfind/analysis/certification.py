@@ -14,7 +14,7 @@ from symfind.analysis.subject import Subject
 from symfind.analysis.twins import certify_by_twins
 from symfind.analysis.unseen import sentence, set_apart
 from symfind.count.null_directions import known_directions
-from symfind.errors import InputError
+from symfind.errors import InputError, SymfindError
 from symfind.report.certificate import Certificate
 from symfind.verify import Function, Nullity, measure_nullity, nullity_at
 from symfind.verify.budget import OutOfTime
@@ -36,6 +36,22 @@ def certify_derived(
     """
     if wanted == "never":
         return Certificate("skipped", reason="not asked for")
+    try:
+        return _certified(found, subject, wanted, points)
+    except Exception as error:  # what was derived stands, whatever happens to its certificate
+        return Certificate("skipped", reason=f"it could not be measured: {_reason(error)}")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, SymfindError):
+        return str(error)
+    first = (str(error).strip().splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
+def _certified(
+    found: Derived, subject: Subject, wanted: str, points: Mapping[str, Values]
+) -> Certificate:
     most = DENSE_PARAMETERS if wanted == "auto" else MOST_PARAMETERS
     if found.parameters > most:
         return certify_by_twins(found, subject)

@@ -8,22 +8,24 @@ from torch import Tensor
 
 from symfind.count.null_directions import known_directions
 from symfind.count.symbols import Symbols, local_names
-from symfind.count.tally import tally, whole
+from symfind.count.tally import tally, tally_beside, whole
 from symfind.describe.factors import Group, factor, gather, spell
 from symfind.load import Loaded, module_sizes
 from symfind.report.model import Factor, GeneratorText, Unsupported
 from symfind.solve.point.family import Family
 from symfind.solve.point.generator import BoundGenerator
-from symfind.solve.solver import derive
+from symfind.solve.solver import Derivation, derive
 from symfind.trace import Graph
 
 
 class Derived:
     """What the symbolic side found, counted and grouped."""
 
-    def __init__(self, graph: Graph, loaded: Loaded, output: str) -> None:
-        """Derive all families, count them, and gather them into factors."""
-        self.derivation = derive(graph, output)
+    def __init__(
+        self, graph: Graph, loaded: Loaded, output: str, derivation: Derivation | None = None
+    ) -> None:
+        """Derive all families (unless they are given), count them, and gather them into factors."""
+        self.derivation = derivation or derive(graph, output)
         names = {**module_sizes(loaded.model), "": loaded.sizes}
         self.symbols = Symbols(loaded.sizes, local_names(self.derivation.lowered.parameters, names))
         self.shapes = {name: tuple(op.shape or ()) for name, op in graph.parameters.items()}
@@ -50,11 +52,12 @@ class Derived:
             for i, t in enumerate(g.tallies)
         ]
 
-    def reject(self, rejected: set[int]) -> None:
+    def reject(self, rejected: set[int], kept: Sequence[Family] = ()) -> None:
         """Give families that failed factors of their own, so that the others stand.
 
         Args:
             rejected: identities of families.
+            kept: what is true within those.
         """
         if not rejected:
             return
@@ -68,9 +71,10 @@ class Derived:
                 failed.add(len(groups))
                 groups.append(Group(bad))
         taken: set[str] = set()
-        self.groups = groups
-        self.factors = [factor(g, self.symbols, taken) for g in groups]
         self.failed = frozenset(failed)
+        self.groups = groups
+        self.groups = groups + gather(tally_beside(self.families, kept, self.shapes, self.symbols))
+        self.factors = [factor(g, self.symbols, taken) for g in self.groups]
 
     @property
     def families(self) -> list[Family]:

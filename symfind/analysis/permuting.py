@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from torch import nn
 
+from symfind.alone import alone
 from symfind.analysis.pipeline import Tell
 from symfind.analysis.subject import Subject, probe
 from symfind.analysis.verification import VERIFIED_PARAMETERS
@@ -15,6 +16,7 @@ from symfind.solve.solver import derive
 from symfind.trace import trace_loaded
 
 
+@alone()
 def permutations(
     model: nn.Module | str,
     example_inputs: Any = None,

@@ -2,7 +2,10 @@
 
 import gc
 import math
+import os
 import time
+import traceback
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -11,6 +14,7 @@ import torch
 from torch import nn
 
 from symfind import __version__
+from symfind.alone import alone
 from symfind.analysis.certification import certify_derived
 from symfind.analysis.derived import Derived
 from symfind.analysis.points import Values, asked_points
@@ -24,10 +28,12 @@ from symfind.analysis.verification import (
     verify_derived,
 )
 from symfind.discrete import discrete_part
+from symfind.errors import SymfindError
 from symfind.load import resolve
 from symfind.load.inputs import describe
 from symfind.report.certificate import Certificate
 from symfind.report.model import Dimension, Discrete, ModelInfo, Report, Timing, Versions
+from symfind.solve.solver import nothing
 from symfind.trace import trace_loaded
 from symfind.verify.budget import OutOfTime, limited
 from symfind.verify.threads import fitting_threads
@@ -35,6 +41,7 @@ from symfind.verify.threads import fitting_threads
 Tell = Callable[[str], None] | None
 
 
+@alone()
 def analyze(
     model: nn.Module | str,
     example_inputs: Any = None,
@@ -131,7 +138,7 @@ def _checked(
     except OutOfTime:
         stopped = TIME_UP
     if discrete is None:
-        discrete = discrete_part(found.derivation, found.shapes, None, subject.seed)
+        discrete = _discrete(subject, found, unverified(found, ""))
     ends.setdefault("verify", time.perf_counter())
     if certificate is None and certify == "never":
         certificate = certify_derived(found, subject, certify, {})
@@ -143,13 +150,24 @@ def _derived(subject: Subject) -> Derived:
     try:
         with fitting_threads(0), _uncollected():  # many small matrices, many small objects
             return Derived(subject.graph, subject.loaded, subject.output)
-    except Exception:
+    except Exception as error:
+        if isinstance(error, SymfindError | MemoryError):
+            raise
         sizes = [math.prod(op.shape or ()) for op in subject.graph.parameters.values()]
         if sum(sizes) <= VERIFIED_PARAMETERS:
             # indices out of range show up here first; then that is what there is to say
             function = subject.function()
             probe(function, function.random_point(torch.Generator().manual_seed(subject.seed)))
-        raise
+        return _nothing(subject, error)
+
+
+def _nothing(subject: Subject, error: Exception) -> Derived:
+    """The last resort: nothing is claimed, and why is said."""
+    where = (traceback.extract_tb(error.__traceback__) or [None])[-1]
+    at = f" at {os.path.basename(where.filename)}:{where.lineno}" if where else ""
+    why = f"nothing was derived: {type(error).__name__}: {error}{at}"
+    warnings.warn(f"{why}; this is a fault of symfind, and nothing is claimed", stacklevel=2)
+    return Derived(subject.graph, subject.loaded, subject.output, nothing(why))
 
 
 @contextmanager
@@ -199,8 +217,17 @@ def _report(
 
 def _discrete(subject: Subject, found: Derived, verified: Verified) -> tuple[Discrete, ...]:
     subject.tell("permutations, signs and reflections")
-    function = subject.function() if verified.proven else None
-    return discrete_part(found.derivation, found.shapes, function, subject.seed)
+    function = (verified.function or subject.function()) if verified.proven else None
+    try:
+        return discrete_part(found.derivation, found.shapes, function, subject.seed)
+    except SymfindError:
+        raise
+    except Exception as error:  # what is continuous stands without
+        warnings.warn(
+            f"permutations and signs are left out ({type(error).__name__}: {error}): this is a "
+            "fault of symfind", stacklevel=2,
+        )  # fmt: skip
+        return ()
 
 
 def _timing(start: float, ends: dict[str, float]) -> Timing:

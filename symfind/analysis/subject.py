@@ -1,17 +1,26 @@
 """What is analysed: the loaded model with its graph, and how its function is evaluated."""
 
+import functools
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 
+from symfind.analysis.draws import Draw, accepted, is_float
 from symfind.errors import InputError, SymfindError
 from symfind.load import Inputs, Loaded
 from symfind.load.inputs import draw, leaves, map_leaves
+from symfind.points import enliven
 from symfind.trace import Graph
 from symfind.trace.blame import place
+from symfind.trace.lookups import leaf_ranges
 from symfind.verify import Function
+from symfind.verify.function import Liven
+
+LIVE = 30_000_000  # parameters of a graph that is run to draw a point
+_DRAWS = ((20_000, 11), (1_000_000, 3), (LIVE, 1))  # of inputs besides, by parameters
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,10 @@ class Subject:
         return "train" if self.train else "eval"
 
     def function(self) -> Function:
-        """The model as a function of its parameters, in float64."""
+        """The model as a function of its parameters, in float64, at points where units live."""
+        return self._function(self.liven if self.live else None)
+
+    def _function(self, liven: Liven | None = None) -> Function:
         return Function(
             self.loaded.model,
             self.loaded.inputs.args,
@@ -52,38 +64,51 @@ class Subject:
             train=self.train,
             output=self.output,
             device=self.device,
+            liven=liven,
         )
 
-    def fresh(self) -> Callable[[torch.Generator], Inputs]:
-        """What draws inputs over their full domain."""
-        bounds = self._bounds()
-        start = Inputs(self.loaded.inputs.args, self.loaded.inputs.kwargs, bounds)
+    @property
+    def live(self) -> bool:
+        """Whether the graph is small enough to be run at every point that is drawn."""
+        return sum(math.prod(op.shape or ()) for op in self.graph.parameters.values()) <= LIVE
 
-        def fresh(rng: torch.Generator) -> Inputs:
-            # Of several sizes, so that units that are rarely active are reached as well.
-            scale = float(0.5 * 6.0 ** torch.rand((), generator=rng, dtype=torch.float64))
-            return map_leaves(
-                draw(start, rng, bounds=bounds, dtype=torch.float64),
-                lambda _, leaf: leaf * scale if _is_float(leaf) else leaf,
-            )
+    def liven(self, theta: Mapping[str, torch.Tensor], rng: torch.Generator) -> dict[str, Any]:
+        """A point at which units live, over the given inputs and others, from a random one."""
+        fresh = self.fresh()
+        size = sum(value.numel() for value in theta.values())
+        draws = next(n for most, n in _DRAWS if size <= most)
+        given = [self.loaded.inputs, *(fresh(rng) for _ in range(draws))]
+        return enliven(self.graph, theta, [self._named(one) for one in given], rng)
 
-        return fresh
+    def _named(self, inputs: Inputs) -> dict[str, torch.Tensor]:
+        """By the names of the graph's inputs."""
+        values = [leaf for _, leaf in leaves(inputs) if isinstance(leaf, torch.Tensor)]
+        return {op.key: v for op, v in zip(self.graph.inputs, values, strict=False)}
 
-    def wider(self) -> dict[str, Callable[[torch.Generator], Inputs]]:
+    def fresh(self) -> Draw:
+        """What draws inputs over their full domain, as far as the model takes them."""
+        return self._accepted
+
+    @functools.cached_property
+    def _accepted(self) -> Draw:
+        ranges = leaf_ranges(self.graph, self.loaded.inputs)
+        return accepted(self.loaded.inputs, ranges, self._function())
+
+    def wider(self) -> dict[str, Draw]:
         """What draws inputs beyond the given ones, by what is different about them.
 
         Not every model can be evaluated on all of them.
         """
-        bounds = {**self.loaded.inputs.bounds, **self._tables()}
-        start = Inputs(self.loaded.inputs.args, self.loaded.inputs.kwargs, bounds)
+        start = self.loaded.inputs
+        ranges = leaf_ranges(self.graph, start, bounded=False)
         first = next((x for _, x in leaves(start) if isinstance(x, torch.Tensor) and x.ndim), None)
         batch = 2 * first.shape[0] + 1 if first is not None else 1
 
         def values(rng: torch.Generator, size: int | None = None) -> Inputs:
             shift, scale = torch.randn(2, generator=rng, dtype=torch.float64).tolist()
             return map_leaves(
-                draw(start, rng, batch=size, bounds=bounds, dtype=torch.float64),
-                lambda _, leaf: 3.0 * scale * leaf + 3.0 * shift if _is_float(leaf) else leaf,
+                draw(start, rng, batch=size, ranges=ranges, dtype=torch.float64),
+                lambda _, leaf: 3.0 * scale * leaf + 3.0 * shift if is_float(leaf) else leaf,
             )
 
         def masks(rng: torch.Generator) -> Inputs:
@@ -93,7 +118,7 @@ class Subject:
             size = first.shape[1] if first is not None and first.ndim > 1 else -1
             return map_leaves(values(rng), lambda _, leaf: _lengthened(leaf, size))
 
-        found: dict[str, Callable[[torch.Generator], Inputs]] = {}
+        found: dict[str, Draw] = {}
         found["values of other size and mean, over whole tables"] = values
         kinds = [x.dtype for _, x in leaves(start) if isinstance(x, torch.Tensor)]
         if torch.bool in kinds:
@@ -102,20 +127,6 @@ class Subject:
         if first is not None and first.ndim > 1:
             found["longer inputs"] = longer
         return found
-
-    def _bounds(self) -> dict[str, int]:
-        """Upper bounds of integer inputs: as given, else from the table they are looked up in."""
-        return {**self._tables(), **self.loaded.inputs.bounds}
-
-    def _tables(self) -> dict[str, int]:
-        """Rows of the tables that integer inputs are looked up in."""
-        rows: dict[str, int] = {}
-        keys = [k for k, leaf in leaves(self.loaded.inputs) if isinstance(leaf, torch.Tensor)]
-        for key, op in zip(keys, self.graph.inputs, strict=False):
-            for user in op.users:
-                if user.target.startswith("aten.embedding") and user.args[1] is op:
-                    rows.setdefault(key, int((user.args[0].shape or (2,))[0]))
-        return rows
 
 
 def _flipped(leaf: Any, rng: torch.Generator) -> Any:
@@ -131,10 +142,6 @@ def _lengthened(leaf: Any, size: int) -> Any:
     # values are all random, so that those that come again are as good as others elsewhere
     more = leaf.flip(0).roll(1, 1)[:, : max(1, size // 2)]
     return torch.cat([leaf, more], 1)
-
-
-def _is_float(leaf: Any) -> bool:
-    return isinstance(leaf, torch.Tensor) and leaf.is_floating_point()
 
 
 def probe(function: Function, theta: Mapping[str, torch.Tensor]) -> None:

@@ -1,14 +1,24 @@
 """Every derived generator is checked on the model itself."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 
+from symfind.algebra.generator import Generator
 from symfind.analysis.derived import Derived
+from symfind.analysis.shorter import Shorter, shorter, split
 from symfind.analysis.subject import Subject, probe
+from symfind.errors import SymfindError
 from symfind.report.model import Factor, Residual, Verification
+from symfind.solve.families.combined import CombinedFamily
+from symfind.solve.point.generator import BoundGenerator
+from symfind.verify import Verification as Outcome
 from symfind.verify import verify
 from symfind.verify.budget import OutOfTime
+from symfind.verify.combination import Combination
+from symfind.verify.function import Function, Point
+from symfind.verify.invariance import points_of
 
 VERIFIED_PARAMETERS = 400_000_000
 INTERRUPTED = "interrupted"
@@ -17,10 +27,15 @@ TIME_UP = "the time limit was reached"
 
 @dataclass(frozen=True)
 class Verified:
-    """The outcome for the report, and the approximate factors with their residuals."""
+    """The outcome for the report, and the approximate factors with their residuals.
+
+    Attributes:
+        function: what was evaluated, where that was not the model on all of its inputs.
+    """
 
     verification: Verification
     approximate: tuple[Factor, ...]
+    function: Function | None = None
 
     @property
     def proven(self) -> bool:
@@ -44,6 +59,12 @@ def verify_derived(found: Derived, subject: Subject, wanted: bool) -> Verified:
         return unverified(found, INTERRUPTED)
     except OutOfTime:
         return unverified(found, TIME_UP)
+    except SymfindError:
+        raise
+    except Exception as error:  # memory, or an operation that cannot be differentiated
+        first = (str(error).strip().splitlines() or [""])[0]
+        reason = f"the model could not be evaluated: {type(error).__name__}: {first}"
+        return unverified(found, reason.removesuffix(": "))
 
 
 def unverified(found: Derived, reason: str) -> Verified:
@@ -56,19 +77,23 @@ def _verified(found: Derived, subject: Subject) -> Verified:
         reason = f"{found.parameters:,} parameters in float64 do not fit in memory"
         return unverified(found, reason)
     subject.tell("verifying generators on the model")
-    function = subject.function()
+    fewer = shorter(subject, found.parameters)
+    function = subject.function() if fewer is None else fewer.function
     rng = torch.Generator().manual_seed(subject.seed)
     theta = function.random_point(rng)
     probe(function, theta)
+    points = points_of(function, rng, theta)
     pairs = found.generators(found.groups, found.factors)
-    result = verify(function, [g for g, _ in pairs], rng=rng, theta=theta)
+    result = _checked([g for g, _ in pairs], subject, fewer, rng, points)
     bound = {id(g.family): g for g, _ in pairs}
     rejected = set(result.failed)
-    found.reject({id(g.family) for g, _ in pairs if g.id in rejected})
+    kept = [_combined(one) for one in result.kept]
+    bound |= {id(g.family): g for g in kept}
+    found.reject({id(g.family) for g, _ in pairs if g.id in rejected}, [g.family for g in kept])
     for k, group in enumerate(found.groups):
         generators = [bound[id(t.family)] for t in group.tallies]
         measured = [result.residuals[g.id] for g in generators]
-        worst = max(measured, key=lambda r: max(r.infinitesimal, r.finite or 0.0))
+        worst = max(measured, key=lambda r: r.worst)
         residual = Residual(worst.infinitesimal, worst.random, worst.finite)
         found.factors[k] = replace(
             found.factors[k], residual=residual, generators=tuple(generators)
@@ -76,7 +101,7 @@ def _verified(found: Derived, subject: Subject) -> Verified:
     near = []
     if found.near:
         loose = found.generators(found.approximate, found.near)
-        broken = verify(function, [g for g, _ in loose], rng=rng, theta=theta)
+        broken = _checked([g for g, _ in loose], subject, fewer, rng, points[:1])
         for k, f in enumerate(found.near):
             generators = [g for g, i in loose if i == k]
             r = broken.residuals[generators[0].id]
@@ -85,7 +110,37 @@ def _verified(found: Derived, subject: Subject) -> Verified:
     lost = tuple(found.factors[k] for k in sorted(found.failed))
     return Verified(
         Verification(
-            "failed" if lost else "verified", subject.device, "float64", result.worst, lost
+            "failed" if lost else "verified", subject.device, "float64", result.worst, lost,
+            points=result.points, inputs=fewer.described if fewer else None,
         ),
         tuple(near),
-    )
+        fewer.function if fewer else None,
+    )  # fmt: skip
+
+
+def _checked(
+    generators: Sequence[Generator],
+    subject: Subject,
+    fewer: Shorter | None,
+    rng: torch.Generator,
+    points: Sequence[Point],
+) -> Outcome:
+    """On fewer positions where these show everything; on all what fails there, or must be."""
+    if fewer is None:
+        return verify(subject.function(), generators, rng=rng, points=points)
+    few, rest = split(generators, fewer, subject.seed)
+    result = verify(fewer.function, few, rng=rng, points=points)
+    rest += [g for g in few if g.id in result.failed]
+    if not rest:
+        return result
+    subject.tell(f"{len(rest)} of {len(generators)} generators on inputs of full length")
+    whole = verify(subject.function(), rest, rng=rng, points=points)
+    residuals = {**result.residuals, **whole.residuals}
+    worst = max(r.worst for r in residuals.values())
+    return replace(whole, residuals=residuals, worst=worst)
+
+
+def _combined(one: Combination) -> BoundGenerator:
+    """The family that a combination of bound generators is."""
+    parts = [(g.family, mix) for g, mix in one.parts if isinstance(g, BoundGenerator)]
+    return BoundGenerator(one.id, CombinedFamily.of(tuple(parts)))

@@ -2,7 +2,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from symfind.cli.options import Duration, debug_option, json_option, model_options, page_option
+from symfind.cli.options import (
+    Duration,
+    debug_option,
+    json_option,
+    model_options,
+    page_option,
+    weights_option,
+)
 from symfind.cli.output import deliver, print_page, write_text
 from symfind.cli.progress import working
 
@@ -12,11 +19,7 @@ if TYPE_CHECKING:
 
 @click.command("analyze")
 @model_options
-@click.option(
-    "--weights",
-    metavar="FILE",
-    help="Analyse this point as well: safetensors, or a torch file without code.",
-)
+@weights_option
 @click.option(
     "--certify",
     type=click.Choice(["auto", "always", "never"]),

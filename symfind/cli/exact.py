@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     metavar="P",
     help="The modulus, a prime between 2^16 and 2^31; drawn at random without it.",
 )
+@click.option(
+    "--most",
+    type=click.IntRange(1),
+    default=12_000,
+    show_default=True,
+    help="Parameters above which it is not begun: time grows with their cube.",
+)
 @json_option
 @click.option("--strict", is_flag=True, help="Exit with 1 unless the derivation is complete.")
 @debug_option
@@ -43,16 +50,22 @@ def exact_command(
     ctx.exit(verdict.status == "contradicted" or (strict and verdict.status != "complete"))
 
 
-def examine(model: str, quiet: bool, prime: int | None, **arguments: Any) -> "Verdict":
+def examine(
+    model: str, quiet: bool, prime: int | None, most: int = 12_000, **arguments: Any
+) -> "Verdict":
     """Derive, measure exactly, and compare."""
     with working(quiet) as tell:
         from symfind.analysis import analyze
         from symfind.exact import exact_nullity
+        from symfind.exact.nullity import check_size
         from symfind.exact.verdict import Verdict
 
         report = analyze(model, verify=False, certify="never", progress=tell, **arguments)
         redundant = report.dimension.redundant
-        exact = exact_nullity(model, prime=prime, expected=redundant, progress=tell, **arguments)
+        check_size(report.dimension.parameters, most)
+        exact = exact_nullity(
+            model, prime=prime, expected=redundant, most=most, progress=tell, **arguments
+        )
         return Verdict(
             report.model.name,
             report.output,

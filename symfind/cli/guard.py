@@ -2,15 +2,20 @@
 
 import os
 import sys
+import sysconfig
 import traceback
+from pathlib import Path
 from typing import Any
 
 import click
 
+from symfind.characters import visible
 from symfind.errors import SymfindError
 
 BAD_USAGE = 2
 INTERRUPTED = 130
+_NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
+_PACKAGE = str(Path(__file__).parent.parent)
 
 
 class GuardedGroup(click.Group):
@@ -25,23 +30,34 @@ class GuardedGroup(click.Group):
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(INTERRUPTED)
-        except SymfindError as error:
-            _trace(error, ctx)
-            click.echo(f"error: {error}", err=True)
-            ctx.exit(BAD_USAGE)
         except BrokenPipeError:
             mute_stdout()
             ctx.exit(0)
-        except Exception as error:
+        except BaseException as error:
             _trace(error, ctx)
-            last = (traceback.extract_tb(error.__traceback__) or [None])[-1]
-            where = f" ({os.path.basename(last.filename)}:{last.lineno})" if last else ""
-            click.echo(
-                f"internal error: {type(error).__name__}: {error}{where}\n"
-                "This is a fault of symfind, not of the model; --debug shows the traceback.",
-                err=True,
-            )
+            click.echo(visible(message(error), lines=True), err=True)
             ctx.exit(BAD_USAGE)
+
+
+def message(error: BaseException) -> str:
+    """What is said of an error: whose fault it is, and where."""
+    if isinstance(error, SymfindError):
+        return f"error: {error}"
+    what = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"error: cannot use {os.fsdecode(error.filename)!r}: {error.strerror or error}"
+    if isinstance(error, MemoryError) or any(words in what for words in _NO_MEMORY):
+        return "error: not enough memory; choose smaller sizes (--set), or --no-verify"
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = _of_user(frames)
+    if theirs is not None:
+        return f"error: code of the model failed: {what}\n  at {theirs}"
+    last = (frames or [None])[-1]
+    where = f" ({os.path.basename(last.filename)}:{last.lineno})" if last else ""
+    return (
+        f"internal error: {what}{where}\n"
+        "This is a fault of symfind, not of the model; --debug shows the traceback."
+    )
 
 
 def mute_stdout() -> None:
@@ -50,6 +66,18 @@ def mute_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError):
         pass
+
+
+def _of_user(frames: traceback.StackSummary) -> str | None:
+    """Where in a user's own file it was raised, also through a library that the file called."""
+    libraries = {sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}
+    for frame in reversed(frames):
+        if frame.filename.startswith(_PACKAGE):
+            return None
+        inside = any(frame.filename.startswith(folder) for folder in libraries)
+        if not inside and os.path.isfile(frame.filename):
+            return f"{frame.filename}:{frame.lineno} in {frame.name}"
+    return None
 
 
 def _trace(error: BaseException, ctx: click.Context) -> None:

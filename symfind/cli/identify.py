@@ -4,6 +4,7 @@ import click
 
 from symfind.cli.options import debug_option
 from symfind.cli.output import print_text
+from symfind.cli.progress import spoken_warnings
 from symfind.errors import AlgebraError
 
 
@@ -28,4 +29,6 @@ def identify_command(file: Path, close: bool) -> None:
         ) from error
     if not isinstance(matrices, np.ndarray):
         raise AlgebraError(f"{file} holds several arrays: save one, [count, n, n]")
-    print_text(f"{identify(matrices, close=close)}\n")
+    with spoken_warnings(quiet=False):
+        found = identify(matrices, close=close)
+    print_text(f"{found}\n")

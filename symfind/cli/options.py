@@ -1,11 +1,13 @@
 """Options that several commands share."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 import click
 
-from symfind.cli.output import check_writable
+from symfind.cli.files import reads, writes
+from symfind.cli.output import STDOUT, check_writable
 
 F = Callable[..., Any]
 
@@ -49,8 +51,16 @@ def _debug(ctx: click.Context, parameter: click.Parameter, value: bool) -> bool:
 
 
 def _writable(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is None or value == STDOUT:
+        return value
+    check_writable(value)
+    writes(ctx, value, parameter.opts[0])
+    return os.path.abspath(value)  # the model may change the folder
+
+
+def _read(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     if value is not None:
-        check_writable(value)
+        reads(ctx, value, parameter.opts[0] if parameter.opts[0].startswith("-") else "the model")
     return value
 
 
@@ -63,7 +73,7 @@ def _page(ctx: click.Context, parameter: click.Parameter, value: str | None) -> 
 
 
 _SOURCE_OPTIONS = (
-    click.argument("model", metavar="MODEL"),
+    click.argument("model", metavar="MODEL", callback=_read),
     click.option(
         "--input",
         "inputs",
@@ -132,6 +142,12 @@ def _file_option(flag: str, callback: F, help: str) -> Callable[[F], F]:
 
 
 json_option = _file_option("--json", _writable, "Write the result as JSON; - for stdout.")
+weights_option = click.option(
+    "--weights",
+    metavar="FILE",
+    callback=_read,
+    help="Analyse this point as well: safetensors, or a torch file without code.",
+)
 page_option = _file_option(
     "--page",
     _page,

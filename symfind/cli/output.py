@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from symfind.characters import visible
 from symfind.cli.guard import mute_stdout
 from symfind.errors import OutputError
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 STDOUT = "-"
+_PREFIX = ".symfind."
 
 
 def check_writable(path: str) -> None:
@@ -28,17 +30,21 @@ def check_writable(path: str) -> None:
     if path == STDOUT:
         return
     target = Path(path)
-    if target.is_dir():
-        raise OutputError(f"cannot write {path}: it is a folder; name a file in it")
-    if _is_special(target):
-        return
-    folder = _resolved(target).parent
+    try:
+        if target.is_dir():
+            raise OutputError(f"cannot write {path}: it is a folder; name a file in it")
+        if _is_special(target):
+            return
+        folder = _resolved(target).parent
+    except (OSError, RuntimeError, ValueError) as error:  # a name too long, links in a circle
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"cannot write {path}: {reason}") from error
     if not folder.is_dir():
         raise OutputError(f"cannot write {path}: there is no folder {folder}; create it first")
     if target.exists() and not os.access(target, os.W_OK):
         raise OutputError(f"cannot write {path}: the file is read-only")
     try:
-        handle, probe = tempfile.mkstemp(dir=folder, prefix=f".{target.name}.")
+        handle, probe = tempfile.mkstemp(dir=folder, prefix=_PREFIX)
         os.close(handle)
         os.unlink(probe)
     except OSError as error:
@@ -53,12 +59,12 @@ def write_text(path: str, text: str) -> None:
     """
     if path == STDOUT:
         # JSON is UTF-8, whatever the terminal speaks
-        print_text(text.encode("utf-8"))
+        print_text(visible(text, lines=True).encode("utf-8"))
         return
     target = Path(path)
     try:
         if _is_special(target):
-            target.write_text(text, encoding="utf-8")
+            target.write_text(text, encoding="utf-8", errors="backslashreplace")
         else:
             _replace(_resolved(target), text)
     except OSError as error:
@@ -81,12 +87,21 @@ def print_text(text: str | bytes) -> None:
     Raises:
         OutputError: Standard output cannot take it (a full disk).
     """
+    if isinstance(text, str):
+        text = visible(text, lines=True)
+    _echo(text)
+
+
+def _echo(text: str | bytes) -> None:
     try:
         click.echo(text, nl=False)
     except BrokenPipeError:
         mute_stdout()
-    except OSError as error:
-        raise OutputError(f"cannot write to standard output: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # full, or closed by the model
+        if isinstance(error, UnicodeEncodeError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"cannot write to standard output: {reason}") from error
 
 
 def print_page(render: "Callable[[Console], None]") -> None:
@@ -113,13 +128,15 @@ def print_page(render: "Callable[[Console], None]") -> None:
     text = page.read()
     if not target.is_terminal:  # columns are filled up with spaces
         text = "".join(f"{line.rstrip()}\n" for line in text.splitlines())
-    print_text(text)
+    _echo(text)  # its own escape sequences are colours
 
 
 def _replace(target: Path, text: str) -> None:
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=_PREFIX)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+        with os.fdopen(
+            handle, "w", encoding="utf-8", errors="backslashreplace", newline="\n"
+        ) as stream:
             stream.write(text)
         os.chmod(temporary, target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
         os.replace(temporary, target)

@@ -8,11 +8,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from symfind.characters import tex_name
 from symfind.conserve.closed import Closed, Draw, closed_combinations
 from symfind.conserve.fields import Fields, Theta, random_directions
 from symfind.conserve.flow import Path, control, relative_drift
 from symfind.conserve.model import Law, Split
-from symfind.conserve.spelling import spell, tex_name
+from symfind.conserve.spelling import spell
 from symfind.conserve.twin import classify
 from symfind.report.model import Factor
 from symfind.verify.rank import spectral_rank

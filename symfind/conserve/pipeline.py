@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from symfind.alone import alone
 from symfind.analysis import analyze
 from symfind.conserve.brackets import generic_point, lie_closure
 from symfind.conserve.fields import Theta
@@ -26,6 +27,7 @@ CALLS = 64  # at most so many draws of the inputs
 DRIFT = 1e-8  # relative change above which a law does not hold
 
 
+@alone()
 def conserved(
     model: nn.Module | str,
     example_inputs: Any = None,

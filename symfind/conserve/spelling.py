@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from symfind.algebra.axes import Sizes, extent
+from symfind.characters import tex_name
 from symfind.graph import primitives as p
 from symfind.solve.bonds.matrices import Member
 from symfind.solve.families.family import MatrixFamily, ScalingFamily, ShiftFamily
@@ -188,8 +189,3 @@ def _signed(terms: Sequence[tuple[bool, str]]) -> str:
 
 def _letters(n: int) -> list[str]:
     return list(LETTERS[:n]) if n <= len(LETTERS) else [f"i{k}" for k in range(n)]
-
-
-def tex_name(name: str) -> str:
-    """A tensor's name in LaTeX."""
-    return r"\mathtt{" + name.replace("_", r"\_") + "}"

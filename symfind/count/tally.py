@@ -26,6 +26,7 @@ from symfind.solve.point.family import Family
 
 OWN_PARAMETERS = 3000
 OWN_DIRECTIONS = 2500
+OWN_ENTRIES = 50_000_000  # of all directions of a model that is larger
 TWINS = 5
 POINTS = 2  # together, where a family adds less at one of them
 MANY_POINTS = 4  # where an algebra has stabilisers, which differ from point to point
@@ -67,6 +68,23 @@ def tally(
     # Where a slice is hidden, what acts on nothing else is counted by the twins, which have it.
     hidden = [_nothing(f) if f.slices else whole(f, symbols) for f in rows]
     return hidden + _through_twins(rest, parameters, symbols)
+
+
+def tally_beside(
+    families: Sequence[Family],
+    more: Sequence[Family],
+    shapes: Mapping[str, tuple[int, ...]],
+    symbols: Any,
+) -> list[Tally]:
+    """Count some families that are known at the model's own sizes only, after others.
+
+    None of them is counted where that would take too much.
+    """
+    every = [*families, *more]
+    entries = sum(f.count() for f in every) * sum(math.prod(s) for s in shapes.values())
+    if not more or entries > OWN_ENTRIES:
+        return []
+    return _own(every, shapes, symbols)[len(families) :]
 
 
 def formula(family: Family, symbols: Any) -> Any:

@@ -7,9 +7,11 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from symfind.characters import tex_name as _tex
 from symfind.describe.notation import block
 from symfind.solve.bonds.matrices import Member
 from symfind.solve.bonds.scalings import Follower
+from symfind.solve.families.combined import CombinedFamily
 from symfind.solve.families.family import MatrixFamily, NullFamily, ScalingFamily, ShiftFamily
 from symfind.solve.point.family import Family
 
@@ -21,12 +23,25 @@ def action(family: Family) -> tuple[str, str]:
     """How a family acts, in text and in LaTeX."""
     if isinstance(family, MatrixFamily):
         return _multiplied(family)
+    if isinstance(family, CombinedFamily):
+        return _together(family)
     names = _short(family.names)
     if isinstance(family, ScalingFamily):
         return _rescaled(family, names)
     if family.kind == "scaling" and isinstance(family, NullFamily):
         return _anchored(family, names)
     return _added(family, names)
+
+
+def _together(family: CombinedFamily) -> tuple[str, str]:
+    """What all members do, with the power of each where it has one coefficient."""
+    texts, formulas = [], []
+    for member, mix in family.parts:
+        text, latex = action(member)
+        power = f"{float(mix):g}" if mix.numel() == 1 else ""
+        texts.append(f"({text}) to the power {power}" if power not in ("", "1") else f"({text})")
+        formulas.append(rf"({latex})^{{{power}}}" if power not in ("", "1") else f"({latex})")
+    return "only together: " + " and ".join(texts), r"\,\circ\,".join(formulas)
 
 
 def _rescaled(family: ScalingFamily, names: dict[str, str]) -> tuple[str, str]:
@@ -195,7 +210,3 @@ def _power(exponent: float) -> str:
 
 def _power_tex(exponent: float) -> str:
     return "s" if exponent == 1 else f"s^{{{exponent:g}}}"
-
-
-def _tex(name: str) -> str:
-    return r"\mathtt{" + name.replace("_", r"\_") + "}"

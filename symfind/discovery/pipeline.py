@@ -7,6 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from symfind.alone import alone
 from symfind.analysis.derived import Derived
 from symfind.analysis.subject import Subject, probe
 from symfind.analysis.verification import verify_derived
@@ -27,6 +28,7 @@ from symfind.verify.threads import fitting_threads
 MOST_PARAMETERS = 2000
 
 
+@alone()
 def discover(
     model: nn.Module | str,
     example_inputs: Any = None,

@@ -3,6 +3,7 @@
 from rich.console import Console
 from rich.text import Text
 
+from symfind.characters import visible
 from symfind.discovery.result import Discovery
 from symfind.report.terminal import fold
 from symfind.report.words import count, plural
@@ -64,7 +65,7 @@ def _each(found: Discovery, console: Console) -> None:
         _print(console, Text(f"{generator.id}  residual {generator.residual:.1e}{exact}"))
         for term in generator.terms:
             entries = ", ".join(f"[{k}] {v}" if k else f"{v}" for k, v in term.coefficients.items())
-            _indented(console, f"{term.tensor} -> {term.text.format('A')}, A: {entries}")
+            _indented(console, f"{term.tensor} -> {term.text.replace('{}', 'A')}, A: {entries}")
     _print(console)
 
 
@@ -145,4 +146,6 @@ def _indented(console: Console, text: str, style: str = "") -> None:
 
 def _print(console: Console, text: Text | None = None) -> None:
     # lines are folded already, and hold brackets that are no markup
+    if text is not None and text.plain != (safe := visible(text.plain, lines=True)):
+        text = Text(safe)  # styles go by places, which have moved
     console.print(text if text is not None else "", soft_wrap=True, markup=False, highlight=False)

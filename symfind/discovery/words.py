@@ -44,7 +44,9 @@ def describe(terms: Sequence[TermLike]) -> str:
             legend.append(f"{letter} = {spell(term)}")
             name = ("", letter)
         sign, symbol = name
-        moves.setdefault(term.tensor, []).append((sign or "+") + " " + term.text.format(symbol))
+        moves.setdefault(term.tensor, []).append(
+            (sign or "+") + " " + term.text.replace("{}", symbol)
+        )
     shown = []
     for tensor, changes in moves.items():
         text = " ".join(changes).removeprefix("+ ")
@@ -107,5 +109,5 @@ def pattern(terms: Sequence[TermLike]) -> str:
     moves: dict[str, list[str]] = {}
     for term in terms:
         letter = "A" if len(term.shape) > 1 else "a"
-        moves.setdefault(term.tensor, []).append(term.text.format(letter))
+        moves.setdefault(term.tensor, []).append(term.text.replace("{}", letter))
     return ", ".join(f"{tensor} -> {' + '.join(parts)}" for tensor, parts in moves.items())

@@ -96,6 +96,7 @@ class Permutations:
         for node in self.lowered.nodes:
             for instance in node.instances():
                 self._read(node, instance)
+            self._level(node)
             for d in masked(node):
                 self._fix_dimension(node, d)
         self.states = statistics_of(self.lowered)
@@ -157,6 +158,15 @@ class Permutations:
                 barred = set() if name[0] in apart else apart
                 self._equal(here, name, barred)
 
+    def _level(self, node: Node) -> None:
+        """What is joined along a dimension is permuted alike, in whatever block of it."""
+        _, apart = self._along(node)
+        for cells in p.alongside(node, apart) if apart else ():
+            ports = [node.port(cell, range(len(node.axes))) for cell in cells]
+            for name in ports[0].labels if len(ports) > 1 else ():
+                if name[0] not in apart:
+                    self._equal(ports, name, apart)
+
     @staticmethod
     def _along(node: Node) -> tuple[set[Any], set[Any]]:
         """Dimensions along which a node treats no two entries alike, and those that it joins."""
@@ -166,6 +176,8 @@ class Permutations:
                 return {d for d in range(rank) if d not in node.even}, set()
             case p.Normalise() | p.Centre() | p.Softmax():
                 return set(), set(node.dims)
+            case p.Order():
+                return {("in", d) for d in node.dims}, set()  # places are what it returns
             case p.Mix() | p.Choice():
                 return set(node.stiff), set()
         return set(), set()
@@ -283,6 +295,8 @@ class Permutations:
         env = Environment({})
         for c, a in live:
             block = None if value is None else env.take(node, c, value)
+            if block is not None and not block.numel():
+                continue
             if block is None or not bool((block == block.narrow(a, 0, 1)).all()):
                 self._fix(self._start[id(node)][c] + a)
 

@@ -32,10 +32,11 @@ class Signs(Scalings):
             case p.Pointwise() if node.parity == 1:
                 self._zero(y)
             case p.Normalise() if x is not None:
-                if node.centred:
-                    self._restrict(x, node.dims)
                 self._equal(x, y)
-            case p.Pointwise() | p.Softmax() | p.Entrywise() | p.Peak() | p.Rigid() | p.Output():
+            case (
+                p.Pointwise() | p.Softmax() | p.Entrywise() | p.Peak() | p.Order() | p.Rigid()
+                | p.Output()
+            ):  # fmt: skip
                 for port in (*instance.inputs, y):
                     self._zero(port)
             case p.Mix() if node.stiff:
@@ -43,6 +44,11 @@ class Signs(Scalings):
                 self._transparent(instance)
             case _:
                 super()._read(node, instance)
+
+    @staticmethod
+    def _joined(node: Node) -> tuple[int, ...]:
+        centred = isinstance(node, p.Centre) or (isinstance(node, p.Normalise) and node.centred)
+        return node.dims if centred else ()  # type: ignore[attr-defined]
 
     def _expand(self, terms: Iterable[Term]) -> list[Term]:
         return [(1.0, v, labels) for c, v, labels in super()._expand(terms) if round(c) % 2]

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 
 from symfind.errors import ExactError
-from symfind.exact.rules import find, reason
-from symfind.exact.rules.movement import moved, moves
-from symfind.exact.tape import Refusal, Tape, Undecided, Value
+from symfind.ops import registry
+from symfind.ops.facts import facts
+from symfind.residues.tape import Refusal, Tape, Undecided, Value
 from symfind.trace.constants import evaluate
 from symfind.trace.graph import Graph, Op, replace, walk
 from symfind.trace.kernels import resolve, run
@@ -81,13 +81,12 @@ def _result(
         if _random(op.target):
             raise Refusal("is random")
         return run(op, args, kwargs, _CPU)
-    rule = find(op.target)
-    if rule is not None:
-        # real numbers only: what torch would convert to, and where it would put the result
-        return rule(tape, *args, **{k: v for k, v in kwargs.items() if k != "dtype"})
-    if moves(op.target):
-        return moved(tape, op, args, kwargs)
-    raise Refusal(reason(op.target))
+    rule = registry.exact.find(op.target)
+    if rule is None:
+        raise Refusal(facts(op).irrational or "has no exact rule")
+    tape.op = op
+    # real numbers only: what torch would convert to, and where it would put the result
+    return rule(tape, *args, **{k: v for k, v in kwargs.items() if k != "dtype"})
 
 
 def _holds_value(result: Any) -> bool:

@@ -33,6 +33,7 @@ the float64 that it rounds to. Where a trained gain follows, any nonzero number 
 rank. A relation between constants that holds only before rounding is lost.
 """
 
+import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -40,11 +41,12 @@ from typing import Any, Literal
 
 from torch import nn
 
+from symfind.alone import alone
 from symfind.errors import ExactError
-from symfind.exact.field import Field
 from symfind.exact.rank import flint
 from symfind.exact.subject import Subject
 from symfind.exact.trial import Cell, Trial
+from symfind.residues.field import Field
 
 _CERTAIN = 1e-9  # an error bound below which no more primes are tried
 _PRIMES = 6  # at most, for one set of pieces
@@ -55,6 +57,11 @@ _FEW_POINTS, _MOST_POINTS = 2, 24  # but no more than this
 _STEADY = 2  # doublings of the inputs that add nothing
 _MAX_GROWTH, _MAX_INPUTS = 64, 256  # times the inputs needed at least, or that many
 _POLES = 20
+
+
+MOST_PARAMETERS = 12_000
+_SECONDS = 0.15  # of the rank of a square matrix of size 1,000, which grows with the power 2.8
+_TRIALS = 3  # ranks of a measurement, about
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,7 @@ class ExactNullity:
         return {**asdict(self), "points": list(self.points)}
 
 
+@alone()
 def exact_nullity(
     model: nn.Module | str,
     example_inputs: Any = None,
@@ -99,6 +107,7 @@ def exact_nullity(
     seed: int = 0,
     prime: int | None = None,
     expected: int | None = None,
+    most: int = MOST_PARAMETERS,
     inputs: Sequence[str] = (),
     settings: Mapping[str, Any] | None = None,
     progress: Callable[[str], None] | None = None,
@@ -115,6 +124,7 @@ def exact_nullity(
             error bound is then about the choice of the prime as well.
         expected: how many independent directions are known to be null. Where there are pieces,
             others are tried while more directions are null; as many as expected end the search.
+        most: parameters above which it is not begun: time grows with their cube.
         inputs: input specs that replace the example inputs, as `--input`.
         settings: keyword arguments for a factory, class or config, as `--set`.
         progress: called with a line per point.
@@ -123,16 +133,33 @@ def exact_nullity(
         The nullity; see the module for what is proven.
 
     Raises:
-        ExactError: the model has an operation that is not piecewise rational, or python-flint is
-            not installed (the extra `exact`).
+        ExactError: the model has an operation that is not piecewise rational, or too many
+            parameters, or python-flint is not installed (the extra `exact`).
         InputError: the inputs do not fit, or the prime is none.
         LoadError: the spec cannot be loaded.
         TraceError: the model cannot be traced.
     """
     flint()
     subject = Subject.of(model, example_inputs, inputs, settings or {}, train, seed)
+    check_size(sum(math.prod(op.shape or ()) for op in subject.graph.parameters.values()), most)
     tell = progress or (lambda line: None)
     return _Search(subject, output == "softmax", seed, prime, expected, tell).run()
+
+
+def check_size(parameters: int, most: int = MOST_PARAMETERS) -> None:
+    """Make sure that an elimination of so many columns ends within minutes.
+
+    Raises:
+        ExactError: it does not; the message says how long it takes.
+    """
+    if parameters <= most:
+        return
+    hours = _TRIALS * _SECONDS * (parameters / 1000) ** 2.8 / 3600
+    memory = 8 * parameters**2 / 2**30
+    raise ExactError(
+        f"{parameters:,} parameters are too many for exact elimination: about {hours:,.1f} h and "
+        f"{memory:,.0f} GiB; choose smaller sizes (--set), or allow as many (--most {parameters})"
+    )
 
 
 class _Search:

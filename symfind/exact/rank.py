@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from symfind.errors import ExactError
-from symfind.exact.field import Field
+from symfind.residues.field import Field
 
 if TYPE_CHECKING:
     from types import ModuleType

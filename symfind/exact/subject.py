@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -9,7 +10,9 @@ from torch import Tensor, nn
 
 from symfind.load import Inputs, draw, resolve
 from symfind.load.inputs import leaves
+from symfind.load.ranges import Range
 from symfind.trace import Graph, trace_loaded
+from symfind.trace.lookups import leaf_ranges
 from symfind.verify.sampling import parameter_sampler
 
 
@@ -50,19 +53,14 @@ class Subject:
     def draw_inputs(self, rng: torch.Generator) -> dict[str, Tensor]:
         """Generic inputs, by name; of several sizes, so that rarely active units are reached."""
         scale = float(0.5 * 6.0 ** torch.rand((), generator=rng, dtype=torch.float64))
-        drawn = draw(self.inputs, rng, bounds=self._bounds(), dtype=torch.float64)
+        drawn = draw(self.inputs, rng, ranges=self._ranges, dtype=torch.float64)
         tensors = [leaf for _, leaf in leaves(drawn) if isinstance(leaf, Tensor)]
         return {
             op.key: leaf * scale if leaf.is_floating_point() else leaf
             for op, leaf in zip(self.graph.inputs, tensors, strict=True)
         }
 
-    def _bounds(self) -> dict[str, int]:
-        """Of integer inputs: those given, else the length of the table they are looked up in."""
-        bounds = dict(self.inputs.bounds)
-        keys = [key for key, leaf in leaves(self.inputs) if isinstance(leaf, Tensor)]
-        for key, op in zip(keys, self.graph.inputs, strict=True):
-            for user in op.users:
-                if user.target.startswith("aten.embedding") and user.args[1] is op:
-                    bounds.setdefault(key, (user.args[0].shape or (2,))[0])
-        return bounds
+    @cached_property
+    def _ranges(self) -> dict[str, Range]:
+        """Of integer inputs: as given, as looked up, or as the examples show."""
+        return leaf_ranges(self.graph, self.inputs)

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from symfind.errors import ExactError
-from symfind.exact.bound import Bound, miss
-from symfind.exact.field import Field
 from symfind.exact.interpret import interpret
 from symfind.exact.rank import NullSpace
 from symfind.exact.subject import Subject
-from symfind.exact.tape import Tape, Undecided, Value
+from symfind.residues.bound import Bound, miss
+from symfind.residues.field import Field
+from symfind.residues.tape import Tape, Undecided, Value
 
 _ATTEMPTS = 20
 _ENTRIES = 4_000_000  # of the tangents of one tensor, at a time

@@ -204,12 +204,23 @@ class Builder(Construction):
             return None
         return self.add(*terms, signs=[x.signs[i] for i in kept])
 
+    def reading(self, y: Node, *values: Node) -> Node:
+        """Note that a wire depends on other values, each of which has to stay as it is.
+
+        Places in a table decide what is looked up, and no derivative tells: all that parameters
+        may do about them is leave them alone.
+        """
+        y.varies |= any(x.varies for x in values)
+        y.fixed &= all(x.fixed for x in values)
+        y.silent.extend(self.output(x) for x in values if self.learned(x))
+        return y
+
     # data-dependent movement -------------------------------------------------------------
     def learned(self, x: Node) -> bool:
         """Whether any parameter reaches a wire."""
         return x.op is not None and bool(x.op.trainable)
 
-    def gathered(self, x: Node, dims: Sequence[int]) -> Node:
+    def gathered(self, x: Node, dims: Sequence[int], places: Sequence[Node] = ()) -> Node:
         """Entries picked along some dimensions by the data: linear along all the others."""
         shape = self.op.shape
         rest = [a.size for d, a in enumerate(x.axes) if d not in dims]
@@ -218,7 +229,7 @@ class Builder(Construction):
         contiguous = list(dims) == list(range(first, first + len(dims)))
         new = len(shape) - len(rest)
         if not contiguous or new < 0 or list(shape[first + new :]) != [a.size for a in tail]:
-            return self.opaque([x], shape, "indexing by data")
+            return self.opaque([x, *places], shape, "indexing by data")
         y = x
         if len(dims) > 1:
             merged = 1
@@ -228,7 +239,7 @@ class Builder(Construction):
         flat = 1
         for n in shape[first : first + new]:
             flat *= n
-        y = self.mix(y, [first], [flat], unit=1.0)
+        y = self.reading(self.mix(y, [first], [flat], unit=1.0), *places)
         return self.view(y, shape)
 
     def choose(self, mask: Node, values: Sequence[Node]) -> Node:

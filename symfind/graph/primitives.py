@@ -16,12 +16,13 @@ from torch import Tensor
 from symfind.algebra.axes import Sizes, branches, extent
 from symfind.graph.einsum import einsum
 from symfind.graph.index_map import IndexMap, Run, Way, along, reshaped
-from symfind.graph.wires import Cell, Instance, Label, Node, Port, Source, begins
+from symfind.graph.wires import Cell, Instance, Label, Node, Port, Source, alongside, begins
 
 __all__ = [
     "Add", "Cell", "Centre", "Choice", "Commute", "Contract", "Entrywise", "Expand", "Instance",
     "Join", "Label", "Mix", "Moved", "Movement", "Narrow", "Node", "Normalise", "Order", "Output",
-    "Peak", "Permute", "Pointwise", "Port", "Rigid", "Softmax", "Source", "Take", "View", "begins",
+    "Peak", "Permute", "Pointwise", "Port", "Rigid", "Softmax", "Source", "Take", "View",
+    "alongside", "begins",
 ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ solver reads nothing else.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -53,6 +53,7 @@ class Node:
     axes: list[Axis]
     op: Any = None
     users: list["Node"] = field(default_factory=list)
+    silent: list["Node"] = field(default_factory=list)  # what it depends on without a derivative
     index: int = -1
     result_of: Any = None  # the traced operation whose whole result this is
     # by dimension: coordinate i of the wire is coordinate orders[d][i] of the traced tensor
@@ -145,6 +146,15 @@ class Node:
                 )
                 ports.append(node.port(node.cell_of[choice], labels))
             yield Instance(tuple(ports[:-1]), ports[-1])
+
+
+def alongside(node: Node, dims: Collection[int]) -> list[list[int]]:
+    """Blocks of a wire, those together that differ along some dimensions only."""
+    found: dict[tuple, list[int]] = {}
+    for i, cell in enumerate(node.cells):
+        rest = tuple(c for d, c in enumerate(cell.choice) if d not in dims)
+        found.setdefault(rest, []).append(i)
+    return list(found.values())
 
 
 @dataclass(eq=False)

@@ -14,6 +14,9 @@ from sympy.polys.rings import PolyElement, ring
 from symfind.errors import InputError
 from symfind.lie.linear import Array
 
+_SAFE = (1e-60, 1e60)  # powers of such numbers are floats
+_APART = 1e-30  # what is smaller than the largest by this is no rounding of zero
+
 Field = tuple[PolyElement, ...]
 
 
@@ -35,6 +38,8 @@ def read_matrices(generators: Any) -> Array:
                 f"generator {number} has shape {list(matrix.shape)}; every generator must be a "
                 "square matrix of the same size"
             )
+    if not matrices[0].size:
+        raise InputError("the generators are matrices without entries; give [count, n, n], n > 0")
     entries = np.array(matrices, dtype=object)
     flat = [_number(x) for x in entries.reshape(-1)]
     if all(isinstance(part, QQ.dtype) for pair in flat for part in pair):
@@ -43,6 +48,7 @@ def read_matrices(generators: Any) -> Array:
         numbers_ = np.array([[float(a), float(b)] for a, b in flat]).reshape(*entries.shape, 2)
         if not np.isfinite(numbers_).all():
             raise InputError("the generators contain infinities or NaN")
+        numbers_ = _scaled(numbers_)
         real, imag = numbers_[..., 0], numbers_[..., 1]
     if not imag.any():
         return real
@@ -99,7 +105,8 @@ def fractions(array: Array) -> Array:
 def _listed(generators: Any) -> list[Any]:
     if hasattr(generators, "detach"):
         generators = generators.detach().cpu().numpy()
-    if isinstance(generators, np.ndarray | Sequence) and not isinstance(generators, str):
+    listed = isinstance(generators, np.ndarray | Sequence) and not isinstance(generators, str)
+    if listed and np.ndim(generators if isinstance(generators, np.ndarray) else [0]):
         return list(generators)
     raise InputError("generators must be a list of square matrices, or an array [k, n, n]")
 
@@ -136,6 +143,29 @@ def _number(value: Any) -> tuple[Any, Any]:
     except (TypeError, ValueError) as error:
         raise InputError(f"a generator contains {value!r}, which is no number") from error
     return number.real, number.imag
+
+
+def _scaled(numbers_: Array) -> Array:
+    """Floats whose squares neither overflow nor vanish.
+
+    All by one power of two, which rounds nothing, where they do.
+
+    Raises:
+        InputError: the generators lie too far apart for one scale.
+    """
+    sizes = np.abs(numbers_).reshape(len(numbers_), -1).max(1)
+    largest = sizes.max(initial=0.0)
+    if not largest:
+        return numbers_
+    least = sizes[sizes > 0].min()
+    if least < _APART * largest:
+        raise InputError(
+            f"the generators differ in size more than rounding explains, from {least:.0e} to "
+            f"{largest:.0e}: give multiples of them that are closer in size"
+        )
+    if _SAFE[0] < largest < _SAFE[1]:
+        return numbers_
+    return np.asarray(np.ldexp(numbers_, -int(np.frexp(largest)[1])))
 
 
 def _objects(values: list[Any], shape: tuple[int, ...]) -> Array:

@@ -1,5 +1,6 @@
 """Which Lie algebra is it: from generators to a name."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from symfind.lie.reductive import reductive_terms, simple_term
 from symfind.lie.result import Identification, Part
 from symfind.lie.semidirect import mixed_term, nilpotent_name
 from symfind.lie.summands import decompose
+
+_MINUTES = 0.025  # for 100 generators
 
 
 def identify(
@@ -63,9 +66,21 @@ def identify(
             return name_algebra(close_polynomials(fields, close))
         return name_algebra(close_matrices(affine, close))
     matrices = read_matrices(generators)
+    announce(len(matrices))
     if matrices.dtype == object:
         return name_algebra(close_matrices(matrices, close))
     return name_algebra(close_floats(matrices, close, tolerance))
+
+
+def announce(count: int) -> None:
+    """Say how long it will take, where that is more than a moment."""
+    minutes = _MINUTES * (count / 100) ** 2.8
+    if minutes > 0.5:
+        warnings.warn(
+            f"{count:,} generators have {count * (count - 1) // 2:,} brackets: this may take "
+            f"{minutes:,.0f} minutes or more",
+            stacklevel=3,
+        )
 
 
 def name_algebra(closed: Closed) -> Identification:

@@ -41,7 +41,9 @@ def build(
     _check_settings(value, where, settings)
     try:
         built = with_operators(lambda: value(**settings))
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # of a user's own making too
         raise LoadError(explain(error, f"{where} failed when it was called", path)) from error
     return _unpack(built, where)
 
@@ -63,12 +65,18 @@ def check_model(model: nn.Module, where: str) -> None:
 
     Raises:
         LoadError: The model has no (trainable) parameters, or lazy ones that have no shape yet, or
-            is compiled to TorchScript.
+            is compiled to TorchScript, or a constructor did not finish.
     """
     if isinstance(model, torch.jit.ScriptModule):
         raise LoadError(
             f"{where} is compiled to TorchScript, which cannot be traced again; hand over the "
             "module that it was made from"
+        )
+    bare_path = _unfinished(model)
+    if bare_path is not None:
+        raise LoadError(
+            f"{where}: the constructor of {bare_path} did not call super().__init__(), so that it "
+            "is no torch module yet; call it first"
         )
     parameters = list(model.named_parameters())
     lazy = [name for name, p in parameters if isinstance(p, UninitializedParameter)]
@@ -79,11 +87,22 @@ def check_model(model: nn.Module, where: str) -> None:
         )
     if not parameters:
         raise LoadError(f"{where}: {type(model).__name__} has no parameters, so no symmetries")
-    if not any(p.requires_grad for _, p in parameters):
+    if not any(p.requires_grad and p.numel() for _, p in parameters):
         raise LoadError(
-            f"{where}: every parameter of {type(model).__name__} is frozen (requires_grad=False); "
-            "unfreeze those whose symmetries are asked for"
+            f"{where}: every parameter of {type(model).__name__} is frozen (requires_grad=False) "
+            "or empty; unfreeze those whose symmetries are asked for"
         )
+
+
+def _unfinished(model: nn.Module, path: str = "") -> str | None:
+    """The first module that torch has not been told of."""
+    children = model.__dict__.get("_modules")
+    if children is None:
+        return (
+            f"{type(model).__name__} ({path.removeprefix('.')})" if path else type(model).__name__
+        )
+    found = (_unfinished(m, f"{path}.{n}") for n, m in children.items() if m is not None)
+    return next((name for name in found if name is not None), None)
 
 
 def unknown_setting(where: str, name: str, known: list[str]) -> LoadError:

@@ -42,7 +42,16 @@ def derive(
         if ".detection." in type(model).__module__:
             return Inputs(([torch.randn(3, 320, 320, generator=generator)],))
         texts = _torchvision(model)
-    return parse_inputs(texts, generator) if texts else None
+    return _shaped(model, parse_inputs(texts, generator)) if texts else None
+
+
+def _shaped(model: nn.Module, inputs: Inputs) -> Inputs:
+    """The same with the shape of the picture in numbers, where the model reads it so."""
+    if "spatial_shapes" in inputs.kwargs:
+        side, _, _ = _patches(getattr(model, "config", None)) or (1, 1, 1)
+        inputs.kwargs["spatial_shapes"] = torch.full((1, 2), side)
+        inputs.bounds.pop("spatial_shapes", None)
+    return inputs
 
 
 def _torchvision(model: nn.Module) -> list[str]:
@@ -88,6 +97,9 @@ def _transformers(model: Any) -> list[str] | None:
         n for n, p in accepted.items() if p.default is p.empty and p.kind is not p.VAR_KEYWORD
     ]
     wanted = [name for name in accepted if name in wanted or name in required]
+    if "spatial_shapes" in accepted:  # pictures of any shape, as rows of patches
+        patches = ("pixel_values", "pixel_attention_mask", "spatial_shapes")
+        wanted = [n for n in accepted if n in wanted or n in patches]
     texts = [_spell_input(model, name, name != main) for name in wanted]
     return None if None in texts or not texts else [text for text in texts if text is not None]
 
@@ -104,6 +116,16 @@ def _spell_input(model: Any, name: str, second: bool) -> str | None:
                 return None
             length = _positions(model, part, name)
             return f"{name}=i64<{vocabulary}>[1,{length}]"
+        case "inputs":
+            return _spell_latent(model, config)
+        case "pixel_values" | "pixel_attention_mask" if _patches(config):
+            side, patch, channels = _patches(config) or (0, 0, 0)
+            if name == "pixel_attention_mask":
+                return f"{name}=bool[1,{side * side}]"
+            return f"{name}=f32[1,{side * side},{channels * patch * patch}]"
+        case "spatial_shapes":
+            side, _, _ = _patches(config) or (0, 0, 0)
+            return f"{name}=i64<{side + 1}>[1,2]" if side else None
         case "pixel_values":
             part = _part(config, ("vision_config", "encoder", "backbone_config"))
             channels = _integer(part, "num_channels", "in_channels", "num_input_channels") or 3
@@ -131,6 +153,30 @@ def _spell_input(model: Any, name: str, second: bool) -> str | None:
             )
             return f"input_features=f32[1,128,{width}]" if width else None
     return None
+
+
+def _patches(config: Any) -> tuple[int, int, int] | None:
+    """Patches along a side, their own side, and channels, where pictures come as patches."""
+    part = _part(config, ("vision_config",))
+    count = _integer(part, "num_patches")
+    patch, channels = _integer(part, "patch_size"), _integer(part, "num_channels")
+    side = math.isqrt(count or 0)
+    return (side, patch, channels) if patch and channels and side * side == count else None
+
+
+def _spell_latent(model: Any, config: Any) -> str | None:
+    """What a reader of any modality takes, by what it puts in front: tokens, pictures, vectors."""
+    found = [m for path, m in model.named_modules() if path.endswith("input_preprocessor")]
+    tables = [m for m in found[0].modules() if isinstance(m, nn.Embedding)] if found else []
+    if tables:
+        length = _integer(config, "max_position_embeddings") or 128
+        return f"inputs=i64<{tables[0].num_embeddings}>[1,{min(length, LONGEST)}]"
+    if found:
+        channels = _integer(config, "num_channels") or 3
+        side = _integer(config, "image_size") or 224
+        return f"inputs=f32[1,{channels},{side},{side}]"
+    width = _integer(config, "d_model")
+    return f"inputs=f32[1,128,{width}]" if width else None
 
 
 def _samples(config: Any) -> int:

@@ -64,7 +64,9 @@ def import_module(name: str) -> ModuleType:
                 found = importlib.util.find_spec(parent) is not None
             except (ImportError, ValueError, AttributeError):
                 found = parent in sys.modules
-            except Exception as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 raise LoadError(explain(error, f"{parent} failed while it was imported")) from error
             if not found:
                 raise LoadError(
@@ -120,7 +122,9 @@ def near(name: str, names: list[str]) -> list[str]:
 def _guarded(execute: Callable[[], ModuleType], what: str, path: Path | None) -> ModuleType:
     try:
         return with_operators(execute)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # of a user's own making too
         raise LoadError(explain(error, f"{what} failed while it was imported", path)) from error
 
 

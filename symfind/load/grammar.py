@@ -1,6 +1,7 @@
 """The grammar of ``--input`` and ``--set``."""
 
 import ast
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,6 +19,7 @@ _INPUT = re.compile(
         \[ (?P<shape> [\d\s,]* ) \]""",
     re.VERBOSE,
 )
+_MOST = 2**33  # numbers of an input
 _WORDS = {"true": True, "false": False, "none": None, "null": None}
 _GRAMMAR = (
     "write DTYPE[SIZE,…], NAME=DTYPE[SIZE,…] or i64<VOCAB>[SIZE,…], as in 'f32[8,3,224,224]' or "
@@ -49,6 +51,8 @@ def parse_input(text: str, generator: torch.Generator) -> tuple[str | None, Tens
     if not all(size.isdigit() and int(size) > 0 for size in sizes):
         raise InputError(f"--input {text!r}: every size must be a positive integer; {_GRAMMAR}")
     shape = [int(size) for size in sizes]
+    if math.prod(shape) > _MOST:
+        raise InputError(f"--input {text!r}: {math.prod(shape):,} numbers fit in no memory")
     integral = not dtype.is_floating_point and not dtype.is_complex and dtype is not torch.bool
     if found["bound"] is None:
         return found["name"], _values(shape, dtype, 2 if integral else None, generator), None

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from symfind.errors import InputError
+from symfind.load.ranges import Range, observed
 
 DTYPES: dict[str, torch.dtype] = {
     "f16": torch.float16,
@@ -102,13 +103,13 @@ def draw(
     generator: torch.Generator,
     batch: int | None = None,
     *,
-    bounds: Mapping[str, int] | None = None,
+    ranges: Mapping[str, Range] | None = None,
     dtype: torch.dtype | None = None,
 ) -> Inputs:
     """Fresh random inputs of the same shapes.
 
-    Floats are standard normal. Integers are uniform over their whole bound; where no bound is known
-    it is one more than the largest value seen. Masks (booleans, and unbounded integers whose name
+    Floats are standard normal. Integers are uniform over their whole range; where none is known, it
+    is what the example shows, column by column. Masks (booleans, and unbounded integers whose name
     says ``mask``) are kept as they are: a random one could hide everything.
 
     Args:
@@ -116,13 +117,13 @@ def draw(
         generator: A CPU generator, the only source of randomness.
         batch: New size of the batch axis: the first axis of every tensor whose first axis is as
             long as that of the first tensor.
-        bounds: Exclusive upper bounds that override ``inputs.bounds``.
+        ranges: Of integers, by the keys of the leaves; they override ``inputs.bounds``.
         dtype: Floating type of the floats (``torch.float64`` for measurements); else as given.
 
     Returns:
-        New inputs on the CPU, with all bounds that were used.
+        New inputs on the CPU.
     """
-    known = {**inputs.bounds, **(bounds or {})}
+    known = {key: Range.below(bound) for key, bound in inputs.bounds.items()} | dict(ranges or {})
     tensors = [leaf for _, leaf in leaves(inputs) if isinstance(leaf, Tensor) and leaf.ndim]
     common = tensors[0].shape[0] if tensors else 0
 
@@ -146,12 +147,9 @@ def draw(
             return leaf[torch.arange(shape[0]) % common] if common else leaf
         if keep:
             return leaf
-        bound = known.get(key) or (int(leaf.max()) + 1 if leaf.numel() and not leaf.is_meta else 1)
-        return torch.randint(max(bound, 1), shape, generator=generator).to(leaf.dtype)
+        return (known.get(key) or observed(leaf)).draw(shape, generator).to(leaf.dtype)
 
-    drawn = map_leaves(inputs, fresh)
-    drawn.bounds.update(known)
-    return drawn
+    return map_leaves(inputs, fresh)
 
 
 def as_inputs(example: Any) -> Inputs:
@@ -167,7 +165,9 @@ def as_inputs(example: Any) -> Inputs:
     if callable(example) and not isinstance(example, Tensor):
         try:
             example = example()
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise InputError(
                 f"the function that gives the example inputs raised {type(error).__name__}: {error}"
             ) from error
@@ -188,7 +188,30 @@ def as_inputs(example: Any) -> Inputs:
             )
     if not any(isinstance(leaf, Tensor) for _, leaf in leaves(inputs)):
         raise InputError("example inputs hold no tensor; give at least one")
+    for key, leaf in leaves(inputs):
+        if isinstance(leaf, Tensor):
+            _check_plain(key, leaf)
+    if any(isinstance(leaf, Tensor) and leaf.is_inference() for _, leaf in leaves(inputs)):
+        return map_leaves(inputs, lambda _, leaf: _ordinary(leaf))
     return inputs
+
+
+def _ordinary(leaf: Any) -> Any:
+    """A copy that autograd may keep, of what was made under `torch.inference_mode`."""
+    return leaf.clone() if isinstance(leaf, Tensor) and leaf.is_inference() else leaf
+
+
+def _check_plain(key: str, leaf: Tensor) -> None:
+    kinds = {
+        "nested": leaf.is_nested,
+        "sparse": leaf.layout is not torch.strided,
+        "quantised": leaf.is_quantized,
+        "empty": not leaf.is_nested and leaf.numel() == 0,
+        "valueless (meta)": leaf.is_meta and not leaf.is_floating_point(),
+    }
+    kind = next((name for name, holds in kinds.items() if holds), None)
+    if kind is not None:
+        raise InputError(f"example input {key!r} is a {kind} tensor; give a dense one with entries")
 
 
 def check_fits(model: nn.Module, inputs: Inputs) -> None:

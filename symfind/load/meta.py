@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakIdKeyDictionary
 
 _HUGE = 2**28  # elements: a gibibyte in float32
+_REAL = 2**31  # parameters of a model that is built with values, if it must
 _FACTORIES = {torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn, torch.full}
 
 
@@ -91,12 +92,33 @@ def build_light(build: Callable[[], nn.Module]) -> nn.Module:
     try:
         with meta_parameters(), _HugeOnMeta():
             model = build()
-    except Exception:
+    except Exception as error:
+        _fails_anyway(build, error)
         return _emptied(build())
     lost = any(buffer.is_meta for buffer in model.buffers())
     if lost and sum(p.numel() for p in model.parameters()) < _HUGE:
         return _emptied(build())
     return model
+
+
+def _fails_anyway(build: Callable[[], nn.Module], error: Exception) -> None:
+    """Raise the error of a constructor that fails without any memory as well, or is too large.
+
+    To call it really would fill the memory first.
+    """
+    try:
+        with torch.device("meta"):
+            model = build()
+    except Exception as second:
+        if type(second) is type(error) and str(second) == str(error):
+            raise error from None
+        return
+    size = sum(p.numel() for p in model.parameters())
+    if size > _REAL:
+        raise MemoryError(
+            f"its constructor looks at the values of {size:,} parameters, which fit in no memory: "
+            "choose smaller sizes"
+        ) from error
 
 
 def _emptied(model: nn.Module) -> nn.Module:

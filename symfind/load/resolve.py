@@ -9,6 +9,7 @@ from symfind.errors import InputError
 from symfind.load.build import bare, check_model
 from symfind.load.inputs import as_inputs, check_fits
 from symfind.load.loaded import Loaded
+from symfind.load.pairs import with_pairs
 from symfind.load.sizes import sizes_of
 from symfind.load.spec import load
 
@@ -51,4 +52,5 @@ def resolve(
         )
     given = as_inputs(example_inputs)
     check_fits(model, given)
+    model = with_pairs(model)
     return Loaded(model, given, name, name, sizes_of(model))

@@ -17,6 +17,7 @@ from symfind.load.grammar import parse_inputs, parse_settings
 from symfind.load.inputs import Inputs, as_inputs, check_fits
 from symfind.load.loaded import Loaded
 from symfind.load.meta import isolated_randomness, with_values
+from symfind.load.pairs import with_pairs
 from symfind.load.sizes import sizes_of
 from symfind.load.timm_zoo import from_timm
 from symfind.load.torchvision_zoo import from_torchvision
@@ -63,6 +64,7 @@ def load(
             check_model(model, spec)
             example_inputs = _choose_inputs(spec, model, given, example, parsed, generator)
     check_fits(model, example_inputs)
+    model = with_pairs(model)
     matched = match_weights(model, read_weights(weights)) if weights is not None else None
     return Loaded(model, example_inputs, name, spec, sizes_of(model, parsed), matched)
 
@@ -75,7 +77,7 @@ def initialised(spec: str, settings: Mapping[str, Any], seed: int) -> nn.Module:
     """
     with isolated_randomness(seed), with_values(), contextlib.redirect_stdout(sys.stderr):
         model, _, _ = _resolve(spec, parse_settings(settings))
-    return bare(model)
+    return with_pairs(bare(model))
 
 
 def _resolve(spec: str, settings: Mapping[str, Any]) -> tuple[nn.Module, Any, str]:

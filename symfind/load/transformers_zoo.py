@@ -11,6 +11,7 @@ from torch import nn
 
 from symfind.errors import LoadError
 from symfind.load.build import unknown_setting
+from symfind.load.completed import complete, warn_assumed
 from symfind.load.files import explain, near
 from symfind.load.meta import build_light
 from symfind.load.operators import prepare_torchvision
@@ -46,11 +47,26 @@ def from_transformers(name: str, settings: Mapping[str, Any]) -> nn.Module:
     _prefer(config, "use_pretrained_backbone", False, settings)
     if "attn_implementation" not in settings:
         config._attn_implementation = "eager"
+    with _offline(), _quiet(transformers.logging):
+        try:
+            return build_light(lambda: kind(config))
+        except Exception as error:
+            model = _completed(kind, config, where)
+            if model is None:
+                raise LoadError(explain(error, f"{where} could not be built")) from error
+            return model
+
+
+def _completed(kind: Any, config: Any, where: str) -> nn.Module | None:
+    """The model with what its config leaves open filled in, where that is what it lacked."""
+    filled = complete(config)
+    if not filled:
+        return None
     try:
-        with _offline(), _quiet(transformers.logging):
-            model = build_light(lambda: kind(config))
-    except Exception as error:
-        raise LoadError(explain(error, f"{where} could not be built")) from error
+        model = build_light(lambda: kind(config))
+    except Exception:  # then the first error says more
+        return None
+    warn_assumed(where, filled)
     return model
 
 

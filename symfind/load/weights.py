@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from symfind.errors import LoadError
+from symfind.load.pairs import part_of
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
@@ -26,7 +27,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
             something other than named tensors.
     """
     file = Path(path)
-    if not file.is_file():
+    if not _is_file(file):
         raise LoadError(f"--weights {path}: no such file")
     if file.suffix == ".safetensors":
         return _read_safetensors(file)
@@ -79,11 +80,14 @@ def match_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, 
     matched, missing = {}, []
     for name, parameter in model.named_parameters():
         found = next((alias for alias in names[id(parameter)] if alias in given), None)
-        if found is None:
+        whole, part = (None if found else part_of(model, name)) or ("", "")
+        if whole in given:
+            found, given[name] = name, getattr(given[whole].to(torch.complex128), part)
+        elif found is None:
             missing.append(name)
             continue
         _check_shape(name, parameter, given[found])
-        matched[name] = given[found]
+        matched[name] = _real(name, given[found], parameter)
     if missing:
         shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if missing[5:] else "")
         raise LoadError(
@@ -93,16 +97,58 @@ def match_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, 
     for name, buffer in model.named_buffers():
         if name in given:
             _check_shape(name, buffer, given[name])
-            matched[name] = given[name]
+            matched[name] = _plain(name, given[name])
     return matched
 
 
+def _real(name: str, value: Tensor, parameter: Tensor) -> Tensor:
+    """The values of a parameter as numbers of its own kind."""
+    value = _plain(name, value)
+    if value.is_complex() and not parameter.is_complex():
+        raise LoadError(
+            f"the weight file has complex numbers for {name}, which is real in the model; is it "
+            "the file of this model?"
+        )
+    return value.double() if not (value.is_floating_point() or value.is_complex()) else value
+
+
+def _plain(name: str, value: Tensor) -> Tensor:
+    """A dense tensor with values.
+
+    Raises:
+        LoadError: it has none.
+    """
+    if value.is_meta:
+        raise LoadError(f"the weight file has {name} without values (meta device); save real ones")
+    try:
+        value = value.detach()
+        value = value.dequantize() if value.is_quantized else value
+        value = value.to_dense() if value.layout is not torch.strided else value
+        if value.element_size() == 1 and value.is_floating_point():
+            value = value.float()  # eighths of a float64: arithmetic on them is not defined
+    except Exception as error:
+        raise LoadError(
+            f"the weight file has {name} as a {value.layout} tensor, which cannot be made dense "
+            f"({_first_line(error)}); save a plain tensor"
+        ) from error
+    return value
+
+
 def _check_shape(name: str, expected: Tensor, given: Tensor) -> None:
+    if given.is_nested:
+        raise LoadError(f"the weight file has {name} as a nested tensor; save a plain one")
     if expected.shape != given.shape:
         raise LoadError(
             f"the weight file has {name} with shape {tuple(given.shape)}, the model wants "
             f"{tuple(expected.shape)}; is it the file of this model, with these settings?"
         )
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no system takes
+        return False
 
 
 def _read_safetensors(file: Path) -> dict[str, Tensor]:

@@ -1,21 +1,45 @@
 """Sums, products and quotients."""
 
+from fractions import Fraction
+from math import isfinite
+from typing import Any
+
 from symfind.graph.builder import Builder
+from symfind.graph.extents import Relations, pointwise
 from symfind.graph.primitives import Expand, Node
 from symfind.graph.uniform import is_uniform
-from symfind.ops.registry import rule
+from symfind.ops.registry import exact, lower, sizes
+from symfind.residues.tape import Refusal, Tape, Value
+from symfind.trace import Op
 
 Number = int | float
+
+
 Operand = Node | Number
 
 
-@rule("add.Tensor", "add.Scalar")
+@lower("add.Tensor", "add.Scalar")
 def add(b: Builder, x: Operand, y: Operand, alpha: Number = 1) -> Node:
     """x + alpha y."""
     return _sum(b, x, y, float(alpha))
 
 
-@rule("sub.Tensor", "sub.Scalar")
+@sizes("add")
+def add_sizes(r: Relations, op: Op) -> None:
+    """A sum; a parameter that is added has one row for each position."""
+    pointwise(r, op)
+    for x in op.operands:
+        if x.target == "parameter":
+            r.tables += r.of(x)[:-1]
+
+
+@exact("add")
+def add_exact(t: Tape, x: Any, y: Any, *, alpha: Any = 1) -> Value:
+    """x + alpha y."""
+    return t.add(t.lift(x), t.scale(t.lift(y), alpha))
+
+
+@lower("sub.Tensor", "sub.Scalar")
 def sub(b: Builder, x: Operand, y: Operand, alpha: Number = 1) -> Node:
     """x - alpha y; minus its own mean it is centred, minus log Σ exp a logarithm of softmax.
 
@@ -35,10 +59,22 @@ def sub(b: Builder, x: Operand, y: Operand, alpha: Number = 1) -> Node:
     return _sum(b, x, y, -float(alpha))
 
 
-@rule("rsub.Scalar")
+@exact("sub")
+def sub_exact(t: Tape, x: Any, y: Any, *, alpha: Any = 1) -> Value:
+    """x - alpha y."""
+    return t.add(t.lift(x), t.scale(t.lift(y), -alpha))
+
+
+@lower("rsub.Scalar")
 def rsub(b: Builder, x: Node, y: Operand, alpha: Number = 1) -> Node:
     """y - alpha x."""
     return _sum(b, y, x, -float(alpha))
+
+
+@exact("rsub")
+def rsub_exact(t: Tape, x: Any, y: Any, alpha: Any = 1) -> Value:
+    """y - alpha x."""
+    return sub_exact(t, y, x, alpha=alpha)
 
 
 def _sum(b: Builder, x: Operand, y: Operand, sign: float) -> Node:
@@ -64,7 +100,7 @@ def _compact(x: Node, other: Node) -> Node:
     return x
 
 
-@rule("mul.Tensor", "mul.Scalar")
+@lower("mul.Tensor", "mul.Scalar")
 def mul(b: Builder, x: Operand, y: Operand) -> Node:
     """Entrywise product."""
     if not isinstance(x, Node):
@@ -81,7 +117,16 @@ def mul(b: Builder, x: Operand, y: Operand) -> Node:
     return b.multiply(x, y)
 
 
-@rule("div.Tensor", "div.Scalar")
+@exact("mul")
+def mul_exact(t: Tape, x: Any, y: Any) -> Value:
+    """Entry by entry."""
+    for a, b in ((x, y), (y, x)):
+        if isinstance(a, Value) and isinstance(b, (int, float)):
+            return t.scale(a, b)
+    return t.multiply(t.lift(x), t.lift(y))
+
+
+@lower("div.Tensor", "div.Scalar")
 def div(b: Builder, x: Operand, y: Operand) -> Node:
     """Entrywise quotient: a product with the reciprocal; exp by its own sum is a softmax."""
     if not isinstance(y, Node):
@@ -97,19 +142,41 @@ def div(b: Builder, x: Operand, y: Operand) -> Node:
     return b.multiply(x, inverse)
 
 
-@rule("addcmul")
+@exact("div")
+def div_exact(t: Tape, x: Any, y: Any, *, rounding_mode: str | None = None) -> Value:
+    """x / y."""
+    if rounding_mode is not None:
+        raise Refusal("rounds a quotient")
+    if isinstance(y, (int, float)) and isfinite(y):
+        return t.scale(t.lift(x), 1 / Fraction(y))
+    return t.multiply(t.lift(x), t.inverse(t.lift(y)))
+
+
+@lower("addcmul")
 def addcmul(b: Builder, x: Node, u: Node, v: Node, value: Number = 1) -> Node:
     """x + value u v."""
     return b.add(x, b.multiply(u, v), signs=[1.0, float(value)])
 
 
-@rule("addcdiv")
+@exact("addcmul")
+def addcmul_exact(t: Tape, x: Any, a: Any, b: Any, *, value: Any = 1) -> Value:
+    """x + value a b."""
+    return add_exact(t, x, mul_exact(t, a, b), alpha=value)
+
+
+@lower("addcdiv")
 def addcdiv(b: Builder, x: Node, u: Node, v: Node, value: Number = 1) -> Node:
     """x + value u / v."""
     return b.add(x, b.multiply(u, b.reciprocal(v)), signs=[1.0, float(value)])
 
 
-@rule("lerp.Tensor", "lerp.Scalar")
+@exact("addcdiv")
+def addcdiv_exact(t: Tape, x: Any, a: Any, b: Any, *, value: Any = 1) -> Value:
+    """x + value a / b."""
+    return add_exact(t, x, div_exact(t, a, b), alpha=value)
+
+
+@lower("lerp.Tensor", "lerp.Scalar")
 def lerp(b: Builder, x: Node, y: Node, weight: Operand) -> Node:
     """x + weight (y - x)."""
     step = b.add(y, x, signs=[1.0, -1.0])
@@ -117,7 +184,7 @@ def lerp(b: Builder, x: Node, y: Node, weight: Operand) -> Node:
     return b.add(x, move)
 
 
-@rule("randn_like", "rand_like", "randint_like")
-def noise(b: Builder, x: Node, *_: object, **__: object) -> Node:
-    """Noise is data: only the shape is that of x."""
-    return b.source("input", b.op.shape)
+@exact("lerp")
+def lerp_exact(t: Tape, x: Any, y: Any, weight: Any) -> Value:
+    """x + weight (y - x)."""
+    return add_exact(t, x, mul_exact(t, sub_exact(t, y, x), t.lift(weight)))

@@ -2,30 +2,36 @@
 
 import torch
 
+from symfind.algebra.axes import Axis
 from symfind.graph.builder import Builder
+from symfind.graph.extents import Relations, alike
 from symfind.graph.primitives import Node
-from symfind.ops.registry import rule
+from symfind.ops.registry import lower, sizes
+from symfind.trace import Op
 
 
-@rule("softmax")
+@lower("softmax")
 def softmax(b: Builder, x: Node, dim: int, *_: object, **__: object) -> Node:
     """Softmax over one dimension."""
     return b.softmax(x, [dim])
 
 
-@rule("_safe_softmax")
+@lower("_safe_softmax")
 def safe_softmax(b: Builder, x: Node, dim: int, *_: object, **__: object) -> Node:
     """The same where no row is fully masked."""
     return b.softmax(x, [dim])
 
 
-@rule("log_softmax")
+@lower("log_softmax")
 def log_softmax(b: Builder, x: Node, dim: int, *_: object, **__: object) -> Node:
     """Blind to the same constants as softmax."""
     return b.pointwise(b.softmax(x, [dim]))
 
 
-@rule("scaled_dot_product_attention")
+sizes("softmax", "log_softmax", "_safe_softmax")(alike)
+
+
+@lower("scaled_dot_product_attention")
 def attention(
     b: Builder,
     q: Node,
@@ -65,3 +71,25 @@ def attention(
 
 def _soft(mask: Node) -> bool:
     return mask.op is not None and mask.op.dtype != torch.bool
+
+
+@sizes("scaled_dot_product_attention")
+def attention_sizes(r: Relations, op: Op) -> None:
+    """softmax(q kᵀ) v; fewer keys than queries where groups share them."""
+    query, key, value, mask = (*op.args, None, None)[:4]
+    q, k, v, out = r.of(query), r.of(key), r.of(value), r.of(op)
+    r.same(q[-1], k[-1])
+    r.same(v[-1], out[-1])
+    r.same(k[-2], v[-2])
+    r.same(q[-2], out[-2])
+    r.broadcast(out[:-2], q[:-2])
+    r.broadcast(k[:-2], v[:-2])
+    for shared, each in zip(k[:-2], q[:-2], strict=False):
+        if shared.size == each.size:
+            r.same(shared, each)
+        elif shared.size > 1:
+            group = Axis(each.size // shared.size)
+            r.flattened(each, [shared, group])
+    r.copies += out[:-2]
+    if isinstance(mask, Op):
+        r.broadcast([*out[:-2], q[-2], k[-2]], r.of(mask))

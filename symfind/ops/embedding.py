@@ -2,13 +2,17 @@
 
 import torch
 
+from symfind.algebra.axes import Axis
 from symfind.graph.builder import Builder
+from symfind.graph.extents import Relations, Rewrite
 from symfind.graph.primitives import Node, Source
 from symfind.ops.interval import interval
-from symfind.ops.registry import rule
+from symfind.ops.moved import moved
+from symfind.ops.registry import exact, lower, sizes
+from symfind.trace import Op
 
 
-@rule("embedding")
+@lower("embedding")
 def embedding(b: Builder, weight: Node, index: Node, *_: object) -> Node:
     """A product with one-hot rows; with constant rows, a selection."""
     read = _read(index, weight.shape[0])
@@ -23,19 +27,63 @@ def embedding(b: Builder, weight: Node, index: Node, *_: object) -> Node:
         allowed[read.start : read.stop] = 1.0
         b.confine(rows, allowed)
     batch = list(range(len(index.axes)))
-    return b.contract([rows, weight], [[*batch, "v"], ["v", "d"]], [*batch, "d"])
+    y = b.contract([rows, weight], [[*batch, "v"], ["v", "d"]], [*batch, "d"])
+    return b.reading(y, index)
 
 
-def _read(index: Node, rows: int) -> range | None:
+def looked_up(b: Builder, table: Node, dim: int, index: Node) -> Node:
+    """Entries of a wire that no input reaches, picked along one dimension by the data.
+
+    An embedding, spelled as an index into a parameter: a product with one-hot rows.
+    """
+    rows = b.one_hot(index, table.axes[dim])
+    read = _read(index, table.shape[dim], wraps=True)
+    if read is not None and len(read) < table.shape[dim]:
+        allowed = torch.zeros(table.shape[dim])
+        allowed[read.start : read.stop] = 1.0
+        b.confine(rows, allowed)
+    batch = [("pick", i) for i in range(len(index.axes))]
+    own = ["v" if d == dim else d for d in range(len(table.axes))]
+    out = [*own[:dim], *batch, *own[dim + 1 :]]
+    return b.contract([rows, table], [[*batch, "v"], own], out)
+
+
+@sizes("embedding")
+def embedding_sizes(r: Relations, op: Op) -> Rewrite:
+    """Rows of a table; that one of them has no gradient is no property of the function."""
+    table, index = op.args[:2]
+    out = r.of(op)
+    for axis, old in zip(out, [*r.of(index), r.of(table)[1]], strict=True):
+        r.same(axis, old)
+    r.tables.append(r.of(table)[0])
+    _in_order(r, r.of(table)[0], index)
+    return Rewrite({2: lambda e: -1})
+
+
+def _in_order(r: Relations, rows: Axis, index: Op) -> None:
+    """Rows that are read one after the other are one index with what counts them."""
+    long = [a for a in r.of(index) if a.size > 1]
+    value = index.value() if len(long) == 1 else None
+    if value is None:
+        return
+    flat = value.reshape(-1).tolist()
+    start, n = flat[0], len(flat)
+    if start >= 0 and start + n <= rows.size and flat == list(range(start, start + n)):
+        r.same(r.cut(rows, [start, n, rows.size - start - n])[1], long[0])
+
+
+def _read(index: Node, rows: int, wraps: bool = False) -> range | None:
     """The rows between the least and the largest that an index can be, None for all of them."""
     if index.op is None or index.fixed:
         return None
     low, high = interval(index.op)
+    if wraps and low < 0:
+        return None  # -1 is the last row
     first, last = max(low, 0), min(high, rows - 1)
     return range(int(first), int(last) + 1) if first <= last else None
 
 
-@rule("embedding_bag")
+@lower("embedding_bag")
 def embedding_bag(
     b: Builder, weight: Node, indices: Node, offsets: Node, scale: bool = False, mode: int = 0,
     sparse: bool = False, weights: Node | None = None, last: bool = False,
@@ -54,7 +102,8 @@ def embedding_bag(
                          1.0 if mode == 1 else float(sizes[0]))  # fmt: skip
     else:
         counts = b.source("input", [shapes[0][0], weight.shape[0]])
-    return b.contract([counts, weight], [["n", "v"], ["v", "d"]], ["n", "d"]), *rest
+    y = b.contract([counts, weight], [["n", "v"], ["v", "d"]], ["n", "d"])
+    return b.reading(y, indices, offsets), *rest
 
 
 def _bag_sizes(indices: Node, offsets: Node, bags: int) -> list[int] | None:
@@ -65,3 +114,15 @@ def _bag_sizes(indices: Node, offsets: Node, bags: int) -> list[int] | None:
     ends = [*value.reshape(-1).tolist(), indices.shape[0]][: bags + 1]
     sizes = [b - a for a, b in zip(ends, ends[1:], strict=False)]
     return sizes if sizes and min(sizes) > 0 else None
+
+
+@sizes("one_hot")
+def one_hot_sizes(r: Relations, op: Op) -> Rewrite:
+    """Rows of the identity."""
+    *lead, last = r.of(op)
+    for axis, old in zip(lead, r.of(op.args[0]), strict=True):
+        r.same(axis, old)
+    return Rewrite({1: lambda e: e(last)})
+
+
+exact("embedding")(moved)

@@ -1,13 +1,10 @@
 """From the traced graph to primitives."""
 
-import importlib
-import pkgutil
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-import symfind.ops as package
 from symfind.algebra.axes import Tangled
 from symfind.graph.builder import Builder
 from symfind.graph.primitives import Node, Output, Source
@@ -33,12 +30,6 @@ class Lowered:
         return {key: wires[0].shape for key, wires in self.parameters.items()}
 
 
-def load_rules() -> None:
-    """Import every module of rules once, so that they register."""
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"symfind.ops.{module.name}")
-
-
 def lower(graph: Graph, output: str = "raw") -> Lowered:
     """Lower a traced graph.
 
@@ -47,7 +38,6 @@ def lower(graph: Graph, output: str = "raw") -> Lowered:
         output: "raw", or "softmax" where constants along the last dimension of an output are
             invisible.
     """
-    load_rules()
     builder = Builder()
     made: dict[int, Any] = {}
     rotations = find_rotations(graph)
@@ -101,7 +91,7 @@ def _one(builder: Builder, op: Op, made: dict[int, Any]) -> Any:
             return tuple(builder.source(role, shape or ()) for shape, _ in op.outputs)
         key = "one-hot" if op.varies and _shares(op) else op.key
         return builder.source(role, op.shape, op, key)
-    rule = registry.find(op.target)
+    rule = registry.lower.find(op.target)
     inputs = [made[id(x)] for x in op.operands]
     shapes = [op.shape] if op.shape is not None else [s for s, _ in op.outputs]
     if rule is None and op.dtype is not None and not _differentiable(op.dtype):
@@ -112,6 +102,9 @@ def _one(builder: Builder, op: Op, made: dict[int, Any]) -> Any:
         result = rule(builder, *_fill(op.args, made), **_fill(op.kwargs, made))
     except Tangled as tangle:
         return _rigid(builder, op, inputs, shapes, f"index structure: {tangle}")
+    except Exception as error:  # arguments that a rule was not written for (a complex number)
+        why = f"its rule does not take these arguments ({type(error).__name__}: {error})"
+        return _rigid(builder, op, inputs, shapes, why)
     if op.shape is not None and result.shape != tuple(op.shape):
         return _rigid(builder, op, inputs, shapes, "a rule of another shape")
     return result
@@ -163,7 +156,7 @@ def _live(builder: Builder, outputs: list[Output]) -> Lowered:
         if id(node) in live:
             continue
         live.add(id(node))
-        stack.extend(node.inputs)
+        stack.extend((*node.inputs, *node.silent))
         if isinstance(node, Source) and node.offset is not None:
             stack.append(node.offset)
     nodes = [n for n in builder.nodes if id(n) in live]

@@ -6,44 +6,151 @@ from typing import Any
 
 import torch
 
+from symfind.algebra.axes import Axis, product
 from symfind.graph.builder import Builder
+from symfind.graph.extents import Relations, Rewrite, alike, pointwise, sized
 from symfind.graph.primitives import Expand, Node, Source, View
-from symfind.ops.registry import rule
+from symfind.ops.embedding import looked_up
+from symfind.ops.moved import moved
+from symfind.ops.registry import exact, lower, sizes
+from symfind.residues.tape import Refusal, Tape, Value
+from symfind.trace import Op
+
+sizes("input", "parameter", "constant")(lambda r, op: None)  # nothing but their sizes is known
 
 
-@rule("view", "squeeze", "unsqueeze")
+@sizes("output")
+def output_sizes(r: Relations, op: Op) -> None:
+    """The wire that is returned."""
+    r.axes[id(op)] = r.axes[id(op.args[0])]
+
+
+@sizes("getitem")
+def getitem_sizes(r: Relations, op: Op) -> None:
+    """One of several results."""
+    source, index = op.args
+    if len(r.axes[id(source)]) == 1 and source.shape is not None:
+        r.axes[id(op)] = r.axes[id(source)]
+    else:
+        r.axes[id(op)] = [r.axes[id(source)][index]]
+
+
+@lower("view", "squeeze", "unsqueeze")
 def view(b: Builder, x: Node, *_: object, **__: object) -> Node:
     """The traced output shape says it all; there and back is nothing."""
+    if b.op.target == "aten.view.dtype":
+        return b.opaque([x], b.op.shape)  # the bits as another kind of number
     if isinstance(x, View) and x.inputs[0].shape == tuple(b.op.shape):
         return x.inputs[0]
     return b.view(x, b.op.shape)
 
 
-@rule("_to_copy", "nan_to_num")
+@sizes("view")
+def view_sizes(r: Relations, op: Op) -> Rewrite | None:
+    """Minimal runs of dimensions with equal products on both sides are one index."""
+    if op.target == "aten.view.dtype":
+        r.pin_all()
+        return None
+    source, out = r.of(op.args[0]), r.of(op)
+    for left, right in runs(source, out):
+        r.same(product(left), product(right))
+    return Rewrite({1: sized(out)})
+
+
+def runs(left: Sequence[Axis], right: Sequence[Axis]) -> list[tuple[list[Axis], list[Axis]]]:
+    """Minimal runs of dimensions with equal products, without dimensions of size one."""
+    a, b = [x for x in left if x.size != 1], [x for x in right if x.size != 1]
+    found: list[tuple[list[Axis], list[Axis]]] = []
+    a.reverse()
+    b.reverse()
+    while a and b:
+        one, two = [a.pop()], [b.pop()]
+        m, n = one[0].size, two[0].size
+        while m != n and (a if m < n else b):
+            if m < n:
+                one.append(a.pop())
+                m *= one[-1].size
+            else:
+                two.append(b.pop())
+                n *= two[-1].size
+        found.append((one, two))
+    return found
+
+
+@sizes("unsqueeze", "squeeze", "atleast_1d", "atleast_2d", "atleast_3d", "view_as_real",
+          "view_as_complex")  # fmt: skip
+def ones_sizes(r: Relations, op: Op) -> None:
+    """Dimensions of size one come and go; the parts of complex numbers are two."""
+    source = [a for a in r.of(op.args[0]) if a.size != 1]
+    out = [a for a in r.of(op) if a.size != 1]
+    for a, b in zip(source, out, strict=False):
+        r.same(a, b)
+
+
+@lower("_to_copy", "nan_to_num")
 def identity(b: Builder, x: Node, *_: object, **__: object) -> Node:
-    """The same value."""
-    return x
+    """The same value, unless it is rounded to another kind of number."""
+    before, after = (kind.dtype for kind in (b.op.args[0], b.op))
+    return x if _kind(after) >= _kind(before) else b.opaque([x], b.op.shape)
 
 
-@rule("permute")
+def _kind(dtype: torch.dtype) -> int:
+    """Truths, integers, floats, complex numbers: each holds what comes before it."""
+    if dtype == torch.bool:
+        return 0
+    return 3 if dtype.is_complex else 2 if dtype.is_floating_point else 1
+
+
+@lower("permute")
 def permute(b: Builder, x: Node, dims: Sequence[int]) -> Node:
     """Dimensions in another order."""
     return b.permute(x, dims)
 
 
-@rule("transpose")
+@sizes("permute")
+def permute_sizes(r: Relations, op: Op) -> None:
+    """Dimensions in another order."""
+    source = r.of(op.args[0])
+    for axis, d in zip(r.of(op), op.args[1], strict=True):
+        r.same(axis, source[d])
+
+
+@lower("transpose")
 def transpose(b: Builder, x: Node, a: int, c: int) -> Node:
     """Two dimensions exchanged."""
     return b.transpose(x, a, c)
 
 
-@rule("expand")
+@sizes("transpose")
+def transpose_sizes(r: Relations, op: Op) -> None:
+    """Two dimensions exchanged."""
+    source = list(r.of(op.args[0]))
+    a, b = op.args[1:3]
+    source[a], source[b] = source[b], source[a]
+    for axis, old in zip(r.of(op), source, strict=True):
+        r.same(axis, old)
+
+
+@lower("expand")
 def expand(b: Builder, x: Node, *_: object, **__: object) -> Node:
     """Repetition along new dimensions."""
     return b.expand(x, b.op.shape)
 
 
-@rule("repeat", "tile")
+@sizes("expand")
+def expand_sizes(r: Relations, op: Op) -> Rewrite:
+    """Repetition along new dimensions and those of size one."""
+    r.broadcast(r.of(op), r.of(op.args[0]))
+    return Rewrite({1: sized(r.of(op))})
+
+
+@lower("broadcast_tensors")
+def broadcast_tensors(b: Builder, xs: Sequence[Node]) -> tuple[Node, ...]:
+    """Each repeated to the shape that all of them have together."""
+    return tuple(b.expand(x, shape) for x, (shape, _) in zip(xs, b.op.outputs, strict=True))
+
+
+@lower("repeat", "tile")
 def repeat(b: Builder, x: Node, repeats: Sequence[int]) -> Node:
     """Copies side by side: the copy number is the outer index."""
     repeats = [1] * (len(x.axes) - len(repeats)) + list(repeats)
@@ -54,7 +161,19 @@ def repeat(b: Builder, x: Node, repeats: Sequence[int]) -> Node:
     return b.view(b.expand(b.view(x, split), full), b.op.shape)
 
 
-@rule("repeat_interleave.self_int")
+@sizes("repeat", "tile")
+def repeat_sizes(r: Relations, op: Op) -> Rewrite:
+    """Copies side by side: the copy number is the outer index."""
+    source, out = r.of(op.args[0]), r.of(op)
+    lead = len(out) - len(source)
+    copies = list(out[:lead])
+    for axis, old in zip(out[lead:], source, strict=True):
+        copies.append(Axis(axis.size // old.size if old.size else 1))
+        r.flattened(axis, [copies[-1], old])
+    return Rewrite({1: sized(copies)}, "aten.repeat.default")
+
+
+@lower("repeat_interleave.self_int")
 def repeat_interleave(
     b: Builder, x: Node, repeats: int, dim: int | None = None, output_size: int | None = None
 ) -> Node:
@@ -68,143 +187,44 @@ def repeat_interleave(
     return b.view(b.expand(b.view(x, split), full), b.op.shape)
 
 
-@rule("slice")
-def slice_(
-    b: Builder, x: Node, dim: int = 0, start: int | None = None, end: int | None = None,
-    step: int = 1,
-) -> Node:  # fmt: skip
-    """A range of one dimension; with a step that divides it, one residue class."""
-    dim %= len(x.axes)
-    n = x.axes[dim].size
-    first, last, step = slice(start, end, step).indices(n)
-    if step == 1:
-        return b.narrow(x, dim, first, max(last - first, 0))
-    if n % step == 0 and first < step and last > n - step + first:
-        shape = list(x.shape)
-        y = b.view(x, [*shape[:dim], n // step, step, *shape[dim + 1 :]])
-        y = b.narrow(y, dim + 1, first, 1)
-        return b.view(y, b.op.shape)
-    picks = b.constant(torch.arange(first, last, step))
-    return b.take(x, dim, picks)
+@sizes("repeat_interleave")
+def repeat_interleave_sizes(r: Relations, op: Op) -> Rewrite | None:
+    """Copies next to each other: the copy number is the inner index."""
+    source, number = op.args[:2]
+    if not isinstance(number, int):
+        r.pin_all()
+        return None
+    dim = op.args[2] if len(op.args) > 2 else None
+    count = Axis(number)
+    axes, out = r.of(source), r.of(op)
+    if dim is None:
+        r.flattened(out[0], [product(axes), count])
+        return Rewrite({1: lambda e: e(count)})
+    for d, (axis, old) in enumerate(zip(out, axes, strict=True)):
+        r.flattened(axis, [old, count] if d == dim % len(axes) else [old])
+    return Rewrite({1: lambda e: e(count)})
 
 
-@rule("select")
-def select(b: Builder, x: Node, dim: int, index: int) -> Node:
-    """One entry of a dimension."""
-    dim %= len(x.axes)
-    return b.view(b.narrow(x, dim, index % x.axes[dim].size, 1), b.op.shape)
-
-
-def _pieces(b: Builder, x: Node, dim: int, sizes: Sequence[int]) -> tuple[Node, ...]:
-    start, result = 0, []
-    for n in sizes:
-        result.append(b.narrow(x, dim, start, n))
-        start += n
-    return tuple(result)
-
-
-@rule("split.Tensor", "split_with_sizes")
-def split(b: Builder, x: Node, sizes: object, dim: int = 0) -> tuple[Node, ...]:
-    """Consecutive ranges of one dimension, sized as traced."""
-    return _pieces(b, x, dim, [shape[dim] for shape, _ in b.op.outputs])
-
-
-@rule("unbind")
-def unbind(b: Builder, x: Node, dim: int = 0) -> tuple[Node, ...]:
-    """Every entry of one dimension."""
-    pieces = _pieces(b, x, dim, [1] * x.axes[dim].size)
-    shape = list(x.shape)
-    del shape[dim % len(x.axes)]
-    return tuple(b.view(piece, shape) for piece in pieces)
-
-
-@rule("cat")
-def cat(b: Builder, xs: Sequence[Node], dim: int = 0) -> Node:
-    """Concatenation."""
-    return b.join(list(xs), dim)
-
-
-@rule("stack")
-def stack(b: Builder, xs: Sequence[Node], dim: int = 0) -> Node:
-    """Concatenation along a new dimension."""
-    dim %= len(xs[0].axes) + 1
-    shape = list(xs[0].shape)
-    return b.join([b.view(x, [*shape[:dim], 1, *shape[dim:]]) for x in xs], dim)
-
-
-@rule("hstack", "vstack", "column_stack")
-def stack_along(b: Builder, xs: Sequence[Node]) -> Node:
-    """Concatenation along the second dimension, or the first."""
-    rank = len(xs[0].axes)
-    if rank < 2:
-        return b.opaque(xs, b.op.shape, "stacked vectors")
-    return b.join(list(xs), 0 if b.op.target.startswith("aten.vstack") else 1)
-
-
-@rule("slice_scatter")
-def slice_scatter(
-    b: Builder, x: Node, y: Node, dim: int = 0, start: int | None = None, end: int | None = None,
-    step: int = 1,
-) -> Node:  # fmt: skip
-    """One range of x replaced by y."""
-    dim %= len(x.axes)
-    n = x.axes[dim].size
-    first, last, step = slice(start, end, step).indices(n)
-    if step != 1:
-        return b.opaque([x, y], b.op.shape, "a scatter with a step")
-    parts = [b.narrow(x, dim, 0, first)] if first else []
-    parts.append(y)
-    if last < n:
-        parts.append(b.narrow(x, dim, last, n - last))
-    return b.join(parts, dim)
-
-
-@rule("select_scatter")
-def select_scatter(b: Builder, x: Node, y: Node, dim: int, index: int) -> Node:
-    """One entry of a dimension replaced by y."""
-    dim %= len(x.axes)
-    index %= x.axes[dim].size
-    shape = [1 if d == dim else n for d, n in enumerate(x.shape)]
-    return slice_scatter(b, x, b.view(y, shape), dim, index, index + 1)
-
-
-@rule("pixel_shuffle")
-def pixel_shuffle(b: Builder, x: Node, r: int) -> Node:
-    """Channels to space."""
-    *batch, c, h, w = x.shape
-    k = len(batch)
-    y = b.view(x, [*batch, c // r**2, r, r, h, w])
-    y = b.permute(y, [*range(k), k, k + 3, k + 1, k + 4, k + 2])
-    return b.view(y, b.op.shape)
-
-
-@rule("pixel_unshuffle")
-def pixel_unshuffle(b: Builder, x: Node, r: int) -> Node:
-    """Space to channels."""
-    *batch, c, h, w = x.shape
-    k = len(batch)
-    y = b.view(x, [*batch, c, h // r, r, w // r, r])
-    y = b.permute(y, [*range(k), k, k + 2, k + 4, k + 1, k + 3])
-    return b.view(y, b.op.shape)
-
-
-@rule("channel_shuffle")
-def channel_shuffle(b: Builder, x: Node, groups: int) -> Node:
-    """The transpose of (group, channel)."""
-    n, c, *rest = x.shape
-    y = b.transpose(b.view(x, [n, groups, c // groups, *rest]), 1, 2)
-    return b.view(y, x.shape)
-
-
-@rule("index_select")
+@lower("index_select")
 def index_select(b: Builder, x: Node, dim: int, index: Node) -> Node:
     """Entries of one dimension."""
     if isinstance(index, Source) and index.fixed:
         return b.take(x, dim, index)
-    return b.gathered(x, [dim % len(x.axes)])
+    if not x.varies and index.varies and not b.learned(index):
+        return looked_up(b, x, dim % len(x.axes), index)
+    return b.gathered(x, [dim % len(x.axes)], [index])
 
 
-@rule("index.Tensor")
+@sizes("index_select")
+def index_select_sizes(r: Relations, op: Op) -> None:
+    """Entries of one dimension."""
+    source, dim, picks = op.args
+    axes = r.of(source)
+    for d, (axis, old) in enumerate(zip(r.of(op), axes, strict=True)):
+        r.same(axis, r.of(picks)[0] if d == dim % len(axes) else old)
+
+
+@lower("index.Tensor")
 def index(b: Builder, x: Node, indices: Sequence[Node | None]) -> Node:
     """Advanced indexing by constants along one dimension, or several neighbours."""
     used = [d for d, i in enumerate(indices) if i is not None]
@@ -212,8 +232,11 @@ def index(b: Builder, x: Node, indices: Sequence[Node | None]) -> Node:
     values = [i.value() if isinstance(i, Source) and i.fixed else None for i in picks]
     contiguous = used == list(range(used[0], used[-1] + 1)) if used else False
     known = [v for v in values if v is not None and v.dtype != torch.bool]
+    table = len(picks) == 1 and not x.varies and picks[0].varies
+    if table and not b.learned(picks[0]):
+        return looked_up(b, x, used[0], picks[0])
     if not contiguous or len(known) < len(values):
-        return b.gathered(x, used)
+        return b.gathered(x, used, picks)
     if len(used) == 1:
         flat = known[0] % x.axes[used[0]].size
         return b.take(x, used[0], b.constant(flat))
@@ -226,7 +249,27 @@ def index(b: Builder, x: Node, indices: Sequence[Node | None]) -> Node:
     return b.take(y, used[0], b.constant(strides))
 
 
-@rule("gather")
+@sizes("index")
+def index_sizes(r: Relations, op: Op) -> None:
+    """Advanced indexing: the broadcast index stands where the first was, or leads."""
+    source, indices = op.args
+    axes, out = r.of(source), r.of(op)
+    used = [d for d, i in enumerate(indices) if i is not None]
+    picks = [i for i in indices if i is not None]
+    if any(not i.dtype.is_signed or i.dtype.is_floating_point for i in picks):
+        r.pin_all()  # boolean masks
+        return
+    rank = max(len(i.shape) for i in picks)
+    together = used == list(range(used[0], used[-1] + 1))
+    lead = used[0] if together else 0
+    rest = [a for d, a in enumerate(axes) if d not in used]
+    for i in picks:
+        r.broadcast(out[lead : lead + rank], r.of(i))
+    for axis, old in zip([*out[:lead], *out[lead + rank :]], rest, strict=True):
+        r.same(axis, old)
+
+
+@lower("gather")
 def gather(b: Builder, x: Node, dim: int, index: Node, **_: object) -> Node:
     """Entries of one dimension picked by the data, per position of the others.
 
@@ -239,7 +282,14 @@ def gather(b: Builder, x: Node, dim: int, index: Node, **_: object) -> Node:
     y: Any = b.mix(x, [dim], [index.shape[dim]], unit=1.0)
     same = repeated(index)
     y.stiff = tuple(d for d in range(len(x.axes)) if d != dim and d not in same)
-    return y
+    return b.reading(y, index)
+
+
+@sizes("gather", "take_along_dim")
+def gather_sizes(r: Relations, op: Op) -> None:
+    """Entries of one dimension, picked for every position of the index."""
+    for axis, old in zip(r.of(op), r.of(op.args[2]), strict=True):
+        r.same(axis, old)
 
 
 def repeated(x: Node) -> list[int]:
@@ -256,14 +306,25 @@ def repeated(x: Node) -> list[int]:
     return []
 
 
-@rule("tril", "triu")
-def triangle(b: Builder, x: Node, diagonal: int = 0) -> Node:
-    """Half of the entries zero: a product with a constant."""
-    half = torch.tril if b.op.target.startswith("aten.tril") else torch.triu
-    return b.multiply(x, b.masking(half(torch.ones(x.shape[-2:], dtype=torch.float64), diagonal)))
-
-
-@rule("diagonal", "diag", "diag_embed")
+@lower("diagonal", "diag", "diag_embed")
 def diagonal(b: Builder, x: Node, *_: object, **__: object) -> Node:
     """Diagonals are not understood yet."""
     return b.opaque([x], b.op.shape, "no rule")
+
+
+exact(
+    "alias", "broadcast_tensors", "diag", "diag_embed", "diagonal", "diagonal_scatter", "expand",
+    "gather", "index", "index_select", "masked_select", "meshgrid", "permute", "repeat",
+    "repeat_interleave", "squeeze", "take_along_dim", "tile", "trace", "transpose", "unsqueeze",
+    "view",
+)(moved)  # fmt: skip
+
+
+@exact("view.dtype")
+def bits_exact(t: Tape, *_: object) -> Value:
+    """Reads bits, not numbers."""
+    raise Refusal("has no exact rule")
+
+
+sizes("nan_to_num", "dropout", "renorm")(alike)
+sizes("_to_copy")(pointwise)

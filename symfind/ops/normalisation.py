@@ -1,10 +1,15 @@
 """Normalisations: centring, division by a norm, then gain and shift as ordinary operations."""
 
 from collections.abc import Sequence
+from typing import Any
 
+from symfind.algebra.axes import Axis, product
 from symfind.graph.builder import Builder
+from symfind.graph.extents import Least, Relations, Rewrite
 from symfind.graph.primitives import Node
-from symfind.ops.registry import rule
+from symfind.ops.registry import exact, lower, sizes
+from symfind.residues.tape import Refusal, Tape, Value
+from symfind.trace import Op
 
 
 def _affine(b: Builder, y: Node, weight: Node | None, bias: Node | None) -> Node:
@@ -17,7 +22,7 @@ def _trailing(x: Node, shape: Sequence[int]) -> list[int]:
     return list(range(len(x.axes) - len(shape), len(x.axes)))
 
 
-@rule("layer_norm")
+@lower("layer_norm")
 def layer_norm(
     b: Builder,
     x: Node,
@@ -31,14 +36,14 @@ def layer_norm(
     return _affine(b, b.normalise(x, _trailing(x, shape), True, eps), weight, bias)
 
 
-@rule("native_layer_norm")
+@lower("native_layer_norm")
 def native_layer_norm(b: Builder, x: Node, *args: object) -> tuple:
     """The same with statistics."""
     y = layer_norm(b, x, *args)  # type: ignore[arg-type]
     return y, b.opaque([x], b.op.outputs[1][0]), b.opaque([x], b.op.outputs[2][0])
 
 
-@rule("rms_norm")
+@lower("rms_norm")
 def rms_norm(
     b: Builder,
     x: Node,
@@ -52,7 +57,23 @@ def rms_norm(
     return (y, b.opaque([x], b.op.outputs[1][0])) if b.op.shape is None else y
 
 
-@rule("group_norm")
+@sizes("layer_norm", "rms_norm", "_fused_rms_norm", "native_layer_norm")
+def layer_norm_sizes(r: Relations, op: Op) -> Rewrite:
+    """Over the trailing dimensions."""
+    x = r.of(op.args[0])
+    tail = x[len(x) - len(op.args[1]) :]
+    r.broadcast(r.axes[id(op)][0], x)
+    for statistic in r.axes[id(op)][1:]:
+        for axis, old in zip(statistic, x, strict=True):
+            if axis.size == old.size:
+                r.same(axis, old)
+    for gain in op.operands[1:]:
+        r.broadcast(tail, r.of(gain))
+    r.least.append(Least(tail[-1], min(4, tail[-1].size)))  # two centred entries are but a sign
+    return Rewrite({1: lambda e: [e(a) for a in tail]})
+
+
+@lower("group_norm")
 def group_norm(
     b: Builder,
     x: Node,
@@ -73,6 +94,20 @@ def group_norm(
     return _affine(b, y, w, s)
 
 
+@sizes("group_norm")
+def group_norm_sizes(r: Relations, op: Op) -> Rewrite:
+    """Channels in groups."""
+    x = r.of(op.args[0])
+    r.broadcast(r.of(op), x)
+    groups, rest = Axis(op.args[1]), Axis(x[1].size // op.args[1])
+    r.same(x[1], product([groups, rest]))
+    r.copies.append(groups)
+    r.least.append(Least(rest, min(4, rest.size)))
+    for vector in op.operands[1:]:
+        r.same(x[1], r.of(vector)[0])
+    return Rewrite({1: lambda e: e(groups)})
+
+
 def _channelwise(b: Builder, x: Node, y: Node, weight: Node | None, bias: Node | None) -> Node:
     tail = [1] * (len(x.axes) - 2)
     w = None if weight is None else b.view(weight, [x.shape[1], *tail])
@@ -80,7 +115,7 @@ def _channelwise(b: Builder, x: Node, y: Node, weight: Node | None, bias: Node |
     return _affine(b, y, w, s)
 
 
-@rule("instance_norm")
+@lower("instance_norm")
 def instance_norm(
     b: Builder,
     x: Node,
@@ -100,7 +135,7 @@ def instance_norm(
     return _channelwise(b, x, y, weight, bias)
 
 
-@rule("batch_norm")
+@lower("batch_norm")
 def batch_norm(
     b: Builder,
     x: Node,
@@ -130,10 +165,49 @@ def batch_norm(
     return b.add(y, b.view(shift, [x.shape[1], *tail]))
 
 
-@rule("_weight_norm")
+@sizes("batch_norm", "instance_norm")
+def batch_norm_sizes(r: Relations, op: Op) -> None:
+    """Channels are the second dimension."""
+    x = r.of(op.args[0])
+    r.broadcast(r.of(op), x)
+    for vector in op.operands[1:]:
+        r.same(x[1], r.of(vector)[0])
+    if op.args[5]:  # statistics of the batch
+        r.least.append(Least(x[0], min(8, x[0].size)))
+
+
+@exact("batch_norm")
+def batch_norm_exact(
+    t: Tape, x: Value, weight: Any, bias: Any, mean: Any, variance: Any, training: bool,
+    momentum: float, eps: float,
+) -> Value:  # fmt: skip
+    """An affine map of every channel, in evaluation mode.
+
+    1 / sqrt(variance + eps) is a constant of the model, and is taken as float64 has it.
+    """
+    if training or mean is None or variance is None:
+        raise Refusal("takes a square root of the variance of the batch, which is not rational")
+    spatial = len(x.shape) - 2
+
+    def column(value: Any) -> Value:
+        return t.linear(lambda b: b.reshape(-1, *[1] * spatial), t.lift(value))
+
+    y = t.add(x, t.scale(column(mean), -1))
+    y = t.multiply(y, column((variance.double() + eps).rsqrt()))
+    y = y if weight is None else t.multiply(y, column(weight))
+    return y if bias is None else t.add(y, column(bias))
+
+
+@lower("_weight_norm")
 def weight_norm(b: Builder, v: Node, g: Node, dim: int = 0) -> Node | tuple:
     """g v / |v|, the norm over all dimensions but one; over all of them where that is -1."""
     dims = [d for d in range(len(v.axes)) if d != dim]
     inverse = b.pointwise(b.square_sum(v, dims, True), degree=-0.5)
     y = b.multiply(b.multiply(v, inverse), g)
     return (y, b.opaque([v], g.shape)) if b.op.shape is None else y
+
+
+@sizes("_weight_norm")
+def weight_norm_sizes(r: Relations, op: Op) -> None:
+    """A direction and lengths."""
+    r.broadcast(r.of(op), r.of(op.args[0]), r.of(op.args[1]))

@@ -10,9 +10,11 @@ from typing import Any
 import torch
 
 from symfind.graph.builder import Builder
+from symfind.graph.extents import Relations
 from symfind.graph.primitives import Node, Source
 from symfind.graph.uniform import is_uniform
-from symfind.ops.registry import rule
+from symfind.ops.registry import lower, sizes
+from symfind.trace import Op
 
 
 def _state(b: Builder, shape: Sequence[int]) -> Node:
@@ -110,7 +112,7 @@ def _gru_gates(b: Builder, gates: Sequence[Node], biases: Sequence[Node]) -> lis
     return [b.add(*(first for first, _ in [*parts, *shifts])), *ends]
 
 
-@rule("lstm.input", "gru.input", "rnn_tanh.input", "rnn_relu.input")
+@lower("lstm.input", "gru.input", "rnn_tanh.input", "rnn_relu.input")
 def recurrent(
     b: Builder, x: Node, hx: Node | Sequence[Node], params: Sequence[Node], has_biases: bool,
     num_layers: int, dropout: float, train: bool, bidirectional: bool, batch_first: bool,
@@ -119,6 +121,35 @@ def recurrent(
     states = [hx] if isinstance(hx, Node) else list(hx)
     y, h = _layers(b, x, states, params, has_biases, num_layers, bidirectional, batch_first)
     return y, h, *(b.opaque([y, h], shape) for shape, _ in b.op.outputs[2:])
+
+
+@sizes("lstm", "gru", "rnn_tanh", "rnn_relu")
+def recurrent_sizes(r: Relations, op: Op) -> None:
+    """Gates are stacked in the rows of the weights: one direction, one batch layout."""
+    target = op.target
+    gates = 4 if "lstm" in target else 3 if "gru" in target else 1
+    x, states, weights, biases, layers, _, _, both, _ = (*op.args, False)[:9]
+    if not target.endswith(".input") or both:
+        r.pin_all()
+        return
+    states = [states] if isinstance(states, Op) else list(states)
+    first, *more = r.axes[id(op)]
+    hidden = first[-1]
+    for a, b in zip(first[:-1], r.of(x)[:-1], strict=True):
+        r.same(a, b)
+    batch = first[1 if first[0].size == r.of(x)[0].size and not op.args[-1] else 0]
+    for state in [*(r.of(s) for s in states), *more]:
+        r.same(state[-1], hidden)
+        r.same(state[-2], batch)
+        r.pin(state[0])
+    per = len(weights) // layers
+    for number, weight in enumerate(weights):
+        axes = r.of(weight)
+        r.concatenated(axes[0], [hidden] * gates)
+        if number % per == 0:
+            r.same(axes[1], r.of(x)[-1] if number == 0 else hidden)
+        elif number % per == 1:
+            r.same(axes[1], hidden)
 
 
 def _apply(b: Builder, x: Node, function: Callable[..., Any]) -> Node:
@@ -139,7 +170,7 @@ def _cell_gates(
     return [*both, *(s for s in biases if s is not None)]
 
 
-@rule("lstm_cell")
+@lower("lstm_cell")
 def lstm_cell(
     b: Builder, x: Node, hx: Sequence[Node], w_i: Node, w_h: Node, *biases: Node | None
 ) -> tuple[Node, Node]:
@@ -153,7 +184,7 @@ def lstm_cell(
     return b.multiply(_apply(b, o, torch.sigmoid), _apply(b, c, torch.tanh)), c
 
 
-@rule("gru_cell")
+@lower("gru_cell")
 def gru_cell(b: Builder, x: Node, h: Node, w_i: Node, w_h: Node, *biases: Node | None) -> Node:
     """One step of a gated unit, written out."""
     one, two, *rest = _cell_gates(b, x, h, w_i, w_h, biases)
@@ -164,7 +195,7 @@ def gru_cell(b: Builder, x: Node, h: Node, w_i: Node, w_h: Node, *biases: Node |
     return b.add(new, b.multiply(z, b.add(h, new, signs=[1.0, -1.0])))
 
 
-@rule("rnn_tanh_cell", "rnn_relu_cell")
+@lower("rnn_tanh_cell", "rnn_relu_cell")
 def rnn_cell(b: Builder, x: Node, h: Node, w_i: Node, w_h: Node, *biases: Node | None) -> Node:
     """One step of a plain unit."""
     total = b.add(*_cell_gates(b, x, h, w_i, w_h, biases))

@@ -1,40 +1,72 @@
-"""Rules by operation: a rule lowers one traced operation to primitives."""
+"""What each operation means, in three readings: one table from operation to rule for each.
 
+`lower` writes an operation in primitives, on a `Builder`; `sizes` says what relates the extents of
+its operands, results and arguments, on `Relations`; `exact` computes it modulo a prime beside the
+real point, on a `Tape`. The rules of one operation stand together in the file of its family.
+"""
+
+import functools
+import importlib
+import pkgutil
 from collections.abc import Callable
 from typing import Any
 
 Rule = Callable[..., Any]
-_rules: dict[str, Rule] = {}
+LEAVES = ("input", "parameter", "constant", "getitem", "output")  # of a trace, and no operators
 
 
-def rule(*targets: str) -> Callable[[Rule], Rule]:
-    """Register a function as the rule of some operations.
+class Reading:
+    """A table of rules, which is also the decorator that enters a function into it.
 
-    `aten.` is implied, unless a name is `space::name`; the overload is optional.
-
-    The function receives the builder, then the operation's own arguments with every wire already
-    lowered to a `Node`, and returns a node, or a tuple of nodes for several outputs.
-
-    Raises:
-        ValueError: where an operation has a rule already.
+    Attributes:
+        rules: by `aten.name` or `aten.name.overload`.
     """
 
-    def register(function: Rule) -> Rule:
-        for target in targets:
-            name = target.replace("::", ".") if "::" in target else f"aten.{target}"
-            if name in _rules:
-                raise ValueError(f"{name} has a rule already")
-            _rules[name] = function
-        return function
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.rules: dict[str, Rule] = {}
 
-    return register
+    def __call__(self, *targets: str) -> Callable[[Rule], Rule]:
+        """Register a function as the rule of some operations.
+
+        `aten.` is implied, unless a name is `space::name`; the overload is optional.
+
+        Raises:
+            ValueError: where an operation has a rule already.
+        """
+
+        def register(function: Rule) -> Rule:
+            for target in map(_full, targets):
+                if target in self.rules:
+                    raise ValueError(f"{target} has a rule for {self.name} already")
+                self.rules[target] = function
+            return function
+
+        return register
+
+    def find(self, target: str) -> Rule | None:
+        """The rule for `aten.add.Tensor`: of this overload, else of the operation."""
+        load_rules()
+        return self.rules.get(target) or self.rules.get(".".join(target.split(".")[:2]))
+
+    def names(self) -> list[str]:
+        """Operations that have a rule."""
+        load_rules()
+        return sorted(self.rules)
 
 
-def find(target: str) -> Rule | None:
-    """The rule for `aten.add.Tensor`: of this overload, else of the operation."""
-    return _rules.get(target) or _rules.get(".".join(target.split(".")[:2]))
+def _full(name: str) -> str:
+    if "::" in name:
+        return name.replace("::", ".")
+    return name if name in LEAVES else f"aten.{name}"
 
 
-def supported() -> list[str]:
-    """Operations that have a rule."""
-    return sorted(_rules)
+lower, sizes, exact = Reading("lowering"), Reading("sizes"), Reading("exact arithmetic")
+
+
+@functools.cache
+def load_rules() -> None:
+    """Import every family of operations once, so that its rules register."""
+    package = importlib.import_module("symfind.ops")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"symfind.ops.{module.name}")

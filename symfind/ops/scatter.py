@@ -3,14 +3,21 @@
 import math
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from symfind.graph.builder import Builder
+from symfind.graph.extents import Relations
 from symfind.graph.primitives import Node
 from symfind.graph.uniform import is_uniform
+from symfind.ops.moved import moved
 from symfind.ops.movement import repeated
-from symfind.ops.registry import rule
+from symfind.ops.registry import exact, lower, sizes
+from symfind.residues.tape import Tape, Value
+from symfind.trace import Op
 
 
-@rule("scatter.value")
+@lower("scatter.value")
 def scatter_value(b: Builder, x: Node, dim: int, index: Node, value: object) -> Node:
     """Some entries replaced by a number: a product with a mask, and a constant."""
     if not b.learned(x):
@@ -21,13 +28,23 @@ def scatter_value(b: Builder, x: Node, dim: int, index: Node, value: object) -> 
     return b.add(kept, b.source("input", x.shape))
 
 
-@rule("index_add")
+@lower("index_add")
 def index_add(b: Builder, x: Node, dim: int, index: Node, y: Node, *, alpha: float = 1) -> Node:
     """Rows of y added to rows of x that the data name: a map along that dimension."""
     if b.learned(index):
         return b.opaque([x, index, y], b.op.shape, "places that parameters decide")
     dim %= len(x.axes)
-    return b.add(x, b.mix(y, [dim], [x.axes[dim].size]), signs=[1.0, float(alpha)])
+    placed = b.reading(b.mix(y, [dim], [x.axes[dim].size]), index)
+    return b.add(x, placed, signs=[1.0, float(alpha)])
+
+
+@exact("index_add")
+def index_add_exact(
+    t: Tape, x: Any, dim: int, index: Tensor, source: Any, *, alpha: Any = 1
+) -> Value:
+    """Rows added to some rows."""
+    source = t.scale(t.lift(source), alpha)
+    return t.linear(lambda a, b: a.index_add(dim, index, b), t.lift(x), source)
 
 
 def _placed(b: Builder, x: Node, dim: int, index: Node, y: Node, peak: bool = False) -> Node | None:
@@ -40,7 +57,7 @@ def _placed(b: Builder, x: Node, dim: int, index: Node, y: Node, peak: bool = Fa
     placed: Any = b.mix(y, [dim], [x.axes[dim].size], peak=peak)
     same = repeated(index)
     placed.stiff = tuple(d for d in range(len(shape)) if d != dim and d not in same)
-    return placed
+    return b.reading(placed, index)
 
 
 def _kept(b: Builder, x: Node, dim: int, index: Node) -> Node:
@@ -50,7 +67,7 @@ def _kept(b: Builder, x: Node, dim: int, index: Node) -> Node:
     return b.multiply(x, b.source("input", mask))
 
 
-@rule("scatter_add", "scatter.src", "scatter_reduce.two")
+@lower("scatter_add", "scatter.src", "scatter_reduce.two")
 def scatter(
     b: Builder, x: Node, dim: int, index: Node, y: Node, reduce: str = "", *,
     include_self: bool = True,
@@ -73,7 +90,21 @@ def scatter(
     return b.add(x if adds else _kept(b, x, dim, index), placed)
 
 
-@rule("index_copy")
+@sizes("scatter", "scatter_add", "scatter_reduce", "index_put", "index_add", "masked_scatter")
+def scatter_sizes(r: Relations, op: Op) -> None:
+    """A tensor with some entries replaced."""
+    r.broadcast(r.of(op), r.of(op.args[0]))
+
+
+@exact("scatter", "scatter.src", "scatter.value")
+def scatter_exact(t: Tape, x: Any, dim: int, index: Tensor, source: Any) -> Value:
+    """Some entries replaced."""
+    if not isinstance(source, (Value, Tensor)):
+        source = torch.full(index.shape, float(source), dtype=torch.float64)
+    return t.linear(lambda a, b: a.scatter(dim, index, b), t.lift(x), t.lift(source))
+
+
+@lower("index_copy")
 def index_copy(b: Builder, x: Node, dim: int, index: Node, y: Node) -> Node:
     """Rows of x replaced by rows of y."""
     if b.learned(index):
@@ -81,10 +112,10 @@ def index_copy(b: Builder, x: Node, dim: int, index: Node, y: Node) -> Node:
     dim %= len(x.axes)
     mask = [n if d == dim else 1 for d, n in enumerate(x.shape)]
     kept = b.multiply(x, b.source("input", mask))
-    return b.add(kept, b.mix(y, [dim], [x.axes[dim].size]))
+    return b.add(kept, b.reading(b.mix(y, [dim], [x.axes[dim].size]), index))
 
 
-@rule("masked_scatter")
+@lower("masked_scatter")
 def masked_scatter(b: Builder, x: Node, mask: Node, y: Node) -> Node:
     """Whole rows of x replaced by rows of y, in order: maps along all dimensions but the last."""
     width = x.axes[-1].size
@@ -93,5 +124,8 @@ def masked_scatter(b: Builder, x: Node, mask: Node, y: Node) -> Node:
         return b.opaque([x, mask, y], b.op.shape, "entries in the order of a mask")
     kept = b.multiply(x, b.source("input", [*x.shape[:-1], 1]))
     rows = b.view(y, [math.prod(y.shape[:-1]), width])
-    placed = b.mix(rows, [0], [math.prod(x.shape[:-1])])
+    placed = b.reading(b.mix(rows, [0], [math.prod(x.shape[:-1])]), mask)
     return b.add(kept, b.view(placed, x.shape))
+
+
+exact("index_copy", "index_put", "scatter_add")(moved)

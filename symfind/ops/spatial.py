@@ -1,78 +1,60 @@
-"""Pooling, padding, interpolation: fixed maps along spatial dimensions."""
+"""Padding, interpolation, sliding blocks: fixed maps along spatial dimensions."""
 
 from collections.abc import Sequence
+from typing import Any
 
+import torch
+
+from symfind.algebra.axes import Axis
 from symfind.graph.builder import Builder
+from symfind.graph.extents import Least, Relations, Rewrite
 from symfind.graph.primitives import Node
-from symfind.ops.registry import rule
+from symfind.ops.moved import moved
+from symfind.ops.pooling import last_dimensions, spatial_rank
+from symfind.ops.registry import exact, lower, sizes
+from symfind.residues.tape import Tape, Value
+from symfind.trace import Op
 
 
-def _last(b: Builder, x: Node, n: int, unit: float | None, peak: bool = False) -> Node:
-    rank = len(x.axes)
-    dims = list(range(rank - n, rank))
-    shape = b.op.shape if b.op.shape is not None else b.op.outputs[0][0]
-    return b.mix(x, dims, [shape[d] for d in dims], unit=unit, peak=peak)
-
-
-def _rank(target: str) -> int:
-    return next(n for n in (1, 2, 3) if f"{n}d" in target)
-
-
-@rule("max_pool1d", "max_pool2d", "max_pool3d")
-def max_pool(b: Builder, x: Node, *_: object, **__: object) -> Node:
-    """Maximum over windows."""
-    return _last(b, x, _rank(b.op.target), 1.0, peak=True)
-
-
-@rule("max_pool2d_with_indices", "max_pool3d_with_indices", "adaptive_max_pool2d",
-      "adaptive_max_pool1d", "adaptive_max_pool3d", "max_pool1d_with_indices")  # fmt: skip
-def max_pool_with_indices(b: Builder, x: Node, *_: object, **__: object) -> tuple[Node, Node]:
-    """Maximum over windows, and where."""
-    y = _last(b, x, _rank(b.op.target), 1.0, peak=True)
-    return y, b.opaque([x], y.shape)
-
-
-@rule("avg_pool1d", "avg_pool2d", "avg_pool3d")
-def avg_pool(
-    b: Builder,
-    x: Node,
-    kernel: object,
-    stride: object = (),
-    padding: int | Sequence[int] = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    divisor: int | None = None,
-) -> Node:
-    """Mean over windows; with zeros padded in, the edges differ."""
-    padded = padding if isinstance(padding, int) else any(padding)
-    even = divisor is None and not (padded and count_include_pad)
-    return _last(b, x, _rank(b.op.target), 1.0 if even else None)
-
-
-@rule("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d")
-def adaptive_avg_pool(b: Builder, x: Node, *_: object) -> Node:
-    """Mean over windows that cover the input."""
-    return _last(b, x, _rank(b.op.target), 1.0)
-
-
-@rule("upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d", "upsample_linear1d",
+@lower("upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d", "upsample_linear1d",
       "upsample_bilinear2d", "upsample_trilinear3d", "upsample_bicubic2d",
       "_upsample_bicubic2d_aa", "_upsample_bilinear2d_aa", "_upsample_nearest_exact1d",
       "_upsample_nearest_exact2d", "_upsample_nearest_exact3d")  # fmt: skip
 def upsample(b: Builder, x: Node, *_: object, **__: object) -> Node:
     """Interpolation weights sum to one."""
-    return _last(b, x, _rank(b.op.target), 1.0)
+    return last_dimensions(b, x, spatial_rank(b.op.target), 1.0)
 
 
-@rule("grid_sampler")
+@sizes("upsample_nearest1d", "upsample_nearest2d", "upsample_bilinear2d", "upsample_bicubic2d",
+          "upsample_linear1d", "_upsample_nearest_exact2d")  # fmt: skip
+def upsample_sizes(r: Relations, op: Op) -> Rewrite | None:
+    """Every entry becomes a fixed number of entries."""
+    x, out = r.of(op.args[0]), r.of(op)
+    rank = len(out) - 2
+    for d, (axis, old) in enumerate(zip(out, x, strict=True)):
+        if axis.size == old.size:
+            r.same(axis, old)
+        elif d < 2 or axis.size % old.size:
+            r.pin(axis, old)
+        else:
+            factor = Axis(axis.size // old.size)
+            r.pin(factor)
+            r.flattened(axis, [old, factor])
+    tail = out[-rank:]
+    if op.args[1] is None:
+        return None  # given by factors
+    return Rewrite({1: lambda e: [e(a) for a in tail]})
+
+
+@lower("grid_sampler")
 def grid_sampler(b: Builder, x: Node, grid: Node, *_: object) -> Node:
     """Linear in the image where the grid does not depend on parameters."""
     if b.learned(grid):
         return b.opaque([x, grid], b.op.shape, "a learned sampling grid")
-    return _last(b, x, len(x.axes) - 2, None)
+    return last_dimensions(b, x, len(x.axes) - 2, None)
 
 
-@rule("pad", "constant_pad_nd", "reflection_pad1d", "reflection_pad2d", "replication_pad2d",
+@lower("pad", "constant_pad_nd", "reflection_pad1d", "reflection_pad2d", "replication_pad2d",
       "replication_pad1d", "reflection_pad3d", "replication_pad3d")  # fmt: skip
 def pad(
     b: Builder,
@@ -88,7 +70,7 @@ def pad(
         value = mode
     if constant:
         return b.about(x, float(value or 0.0), lambda y: _framed(b, y, padding))
-    return _last(b, x, len(padding) // 2, 1.0)
+    return last_dimensions(b, x, len(padding) // 2, 1.0)
 
 
 def _framed(b: Builder, x: Node, padding: Sequence[int]) -> Node:
@@ -108,7 +90,40 @@ def _framed(b: Builder, x: Node, padding: Sequence[int]) -> Node:
     return x
 
 
-@rule("im2col")
+@sizes("constant_pad_nd", "pad", "reflection_pad1d", "reflection_pad2d", "replication_pad1d",
+          "replication_pad2d")  # fmt: skip
+def pad_sizes(r: Relations, op: Op) -> None:
+    """Entries put before and after a dimension: their number stays."""
+    pads = op.args[1]
+    for d, (axis, old) in enumerate(zip(r.of(op), r.of(op.args[0]), strict=True)):
+        place = 2 * (len(r.of(op)) - 1 - d)
+        before, after = pads[place : place + 2] if place < len(pads) else (0, 0)
+        if before >= 0 and after >= 0:
+            ends = [Axis(before), Axis(after)]
+            r.pin(*ends)
+            r.concatenated(axis, [ends[0], old, ends[1]])
+            if (before or after) and "constant" not in op.target:
+                r.least.append(Least(old, min(max(before, after) + 1, old.size)))
+        else:
+            r.pin(axis, old)
+
+
+@exact("pad", "constant_pad_nd")
+def pad_exact(
+    t: Tape, x: Value, sizes: Sequence[int], mode: Any = "constant", value: Any = None
+) -> Value:
+    """Constants, or copies, at the ends."""
+    if not isinstance(mode, str):  # constant_pad_nd(x, sizes, value)
+        mode, value = "constant", mode
+    sizes = list(sizes)
+    padded = t.linear(lambda a: torch.nn.functional.pad(a, sizes, mode), x)
+    if mode != "constant" or not value:
+        return padded
+    filled = torch.nn.functional.pad(torch.zeros(x.shape), sizes, mode, float(value))
+    return t.add(padded, t.lift(filled))
+
+
+@lower("im2col")
 def im2col(
     b: Builder, x: Node, kernel: Sequence[int], dilation: object, padding: Sequence[int], *_: object
 ) -> Node:
@@ -120,10 +135,17 @@ def im2col(
     return b.view(y, [*batch, c * kernel[0] * kernel[1], blocks])
 
 
-@rule("col2im")
+@lower("col2im")
 def col2im(b: Builder, x: Node, size: Sequence[int], kernel: Sequence[int], *_: object) -> Node:
     """Sums of sliding blocks."""
     *batch, c, blocks = x.shape
     k = kernel[0] * kernel[1]
     y = b.view(x, [*batch, c // k, k, blocks])
     return b.mix(y, [-2, -1], list(size))
+
+
+exact(
+    "col2im", "im2col", "reflection_pad1d", "reflection_pad2d", "reflection_pad3d",
+    "replication_pad1d", "replication_pad2d", "replication_pad3d", "upsample_nearest1d",
+    "upsample_nearest2d", "upsample_nearest3d",
+)(moved)  # fmt: skip

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib import resources
 from xml.etree import ElementTree
 
+from symfind.characters import shown
 from symfind.report import words
 from symfind.report.certificate import Certificate
 from symfind.report.dims import by_layer
@@ -88,7 +89,7 @@ def movements(report: Report) -> str:
 
 def standalone(report: Report) -> str:
     """`movements` as a picture of its own, with its colours and a legend of the columns."""
-    svg = _movements(report, legend=True)
+    svg = _movements(shown(report), legend=True)
     if svg is None:
         svg = _svg(0, 0, "no symmetry")
     colours = ElementTree.Element("style")

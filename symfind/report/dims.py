@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from symfind.characters import visible
 from symfind.report import words
 from symfind.report.model import KINDS, Factor, Place, Report
 
@@ -152,7 +153,7 @@ def _text(report: Report, table: Dims) -> str:
     }
     every = [list(columns), *(line for lines in cells.values() for line in lines)]
     widths = [max(len(line[i]) for line in every) for i in range(len(columns))]
-    out = [report.model.name, ""]
+    out = [visible(report.model.name), ""]
     for label, rows in blocks:
         if not rows:
             continue
@@ -194,4 +195,4 @@ def _json(report: Report, table: Dims) -> str:
 
 
 def _cell(value: Any) -> str:
-    return words.count(value) if not isinstance(value, str) else value
+    return words.count(value) if not isinstance(value, str) else visible(value)

@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
+from symfind.characters import shown
 from symfind.report import charts, words
 from symfind.report.model import KINDS, Report
 
@@ -17,6 +18,7 @@ _PARAMETERS = 24  # names of tensors of a group that are listed
 
 def html(report: Report) -> str:
     """Write the page: totals, pictures, groups with generators, certificate, verification."""
+    report = shown(report)
     return _environment().get_template("report.html").render(
         report=report,
         d=report.dimension,

@@ -5,32 +5,19 @@ Formulas are parsed as Python expressions and never evaluated: a report may come
 
 import ast
 
+from symfind.characters import shown, tex
 from symfind.report import words
 from symfind.report.model import Factor, Report
 
 _GREEK = frozenset({"alpha", "beta", "gamma", "delta", "epsilon", "kappa", "lambda", "mu", "rho"})
 _FUNCTIONS = {"min": r"\min", "max": r"\max", "Min": r"\min", "Max": r"\max"}
-_ESCAPES = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "_": r"\_",
-    "^": r"\textasciicircum{}",
-    "~": r"\textasciitilde{}",
-    "$": r"\$",
-    "&": r"\&",
-    "%": r"\%",
-    "#": r"\#",
-    "×": r"$\times$",
-}
-
 # Binding strength of what an expression prints as; parentheses go round anything weaker.
 _SUM, _PRODUCT, _SIGN, _POWER, _ATOM = range(5)
 
 
 def escape(text: str) -> str:
     """Escape plain text for LaTeX."""
-    return "".join(_ESCAPES.get(character, character) for character in text)
+    return tex(text)
 
 
 def formula_latex(formula: str) -> str:
@@ -49,6 +36,7 @@ def latex(report: Report, standalone: bool = True) -> str:
 
     The page needs the packages amsmath, amssymb, booktabs and longtable.
     """
+    report = shown(report)
     body = "\n".join([*_head(report), *_table(report), *_formula(report), *_factors(report)])
     body += "\n" + "\n".join(_findings(report)) + "\n"
     if not standalone:

@@ -1,7 +1,9 @@
 """A page for one report in Markdown, with formulas and generators between `$$` signs."""
 
+import re
 from collections.abc import Sequence
 
+from symfind.characters import shown, visible
 from symfind.report import words
 from symfind.report.latex import formula_latex
 from symfind.report.model import Factor, Report
@@ -17,6 +19,7 @@ def markdown(report: Report, title: str | None = None, picture: str | None = Non
         title: instead of the name of the model.
         picture: path, from the page, of a map of what each group moves.
     """
+    report = shown(report)
     sections = (
         _head(report, title),
         _totals(report),
@@ -40,13 +43,15 @@ def table(headers: tuple[str, ...], rows: Sequence[tuple[str, ...]], align: str)
 
 def code(text: str) -> str:
     """Set text verbatim, whatever characters it holds."""
-    fence = "``" if "`" in text else "`"
-    return f"{fence}{text}{fence}"
+    text = visible(text)
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    edge = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{edge}{text}{edge}{fence}"
 
 
 def plain(text: str) -> str:
     """Escape text that is to appear as it is."""
-    return "".join("\\" + c if c in "\\`*_[]<$" else c for c in text)
+    return "".join("\\" + c if c in "\\`*_[]<$&" else c for c in visible(text))
 
 
 def _head(report: Report, title: str | None) -> list[str]:

@@ -230,7 +230,11 @@ class Unsupported:
 
 @dataclass(frozen=True)
 class Verification:
-    """How the generators fared on the model; `failed` lists the factors that left the totals."""
+    """How the generators fared on the model; `failed` lists the factors that left the totals.
+
+    `points` says at how many random points they were checked, `inputs` on which inputs, where
+    these are shorter than those of the model.
+    """
 
     status: Literal["verified", "failed", "skipped"]
     device: str | None = None
@@ -238,6 +242,8 @@ class Verification:
     worst: float | None = None
     failed: tuple[Factor, ...] = ()
     reason: str = ""
+    points: int | None = field(default=None, metadata=OMIT_NONE)
+    inputs: dict[str, str] | None = field(default=None, metadata=OMIT_NONE)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from symfind.characters import shown
 from symfind.report import words
 from symfind.report.certificate import Certificate
 from symfind.report.model import Factor, Report
@@ -31,6 +32,7 @@ def render(report: Report, console: Console, details: bool = False) -> None:
 
     Colour and characters beyond ASCII follow the console, so a pipe gets plain text.
     """
+    report = shown(report)
     _header(report, console)
     _factors(report, console)
     _totals(report, console, details)

@@ -105,7 +105,8 @@ def verification_sentence(verification: Verification) -> str:
         failed = plural(len(verification.failed), "factor")
         return f"failed: {failed} failed and left the totals{setting}"
     worst = "" if verification.worst is None else f": worst residual {small(verification.worst)}"
-    return f"verified on the model itself{worst}{setting}"
+    given = ", ".join(f"{name} {kind}" for name, kind in (verification.inputs or {}).items())
+    return f"verified on the model itself{given and ' on ' + given}{worst}{setting}"
 
 
 def _measurement(certificate: Certificate) -> str:

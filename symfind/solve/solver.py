@@ -20,7 +20,7 @@ from symfind.solve.limits import Limits
 from symfind.solve.point.family import Family
 from symfind.solve.transport.constants import take_up_constants
 from symfind.solve.transport.flows import Flows
-from symfind.trace import Graph
+from symfind.trace import Graph, Op
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,12 @@ def derive(graph: Graph, output: str = "raw") -> Derivation:
     lowered = lower(graph, output)
     with _deep(len(lowered.nodes)):
         return _derive(lowered)
+
+
+def nothing(why: str) -> Derivation:
+    """No family at all, and a gap that says why: the last resort."""
+    gap = (Op("derivation", "derivation"), why)
+    return Derivation(Lowered([], {}, [], [gap]), [], [], Limits())
 
 
 @contextmanager

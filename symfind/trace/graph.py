@@ -41,6 +41,11 @@ class Op:
     _value: Any = None
 
     @property
+    def base(self) -> str:
+        """The operator's name alone: "linear" of "aten.linear.default"."""
+        return self.target.removeprefix("aten.").partition(".")[0]
+
+    @property
     def operands(self) -> list["Op"]:
         """The operations that this one reads, in order, one entry per use."""
         return [*walk(self.args), *walk(self.kwargs)]

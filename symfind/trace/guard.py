@@ -39,7 +39,8 @@ def unchanged(model: nn.Module) -> Iterator[None]:
                     content
                 )
         for parameter, flag, gradient in flags:
-            parameter.requires_grad_(flag)
+            if parameter.requires_grad != flag:
+                parameter.requires_grad_(flag)
             parameter.grad = gradient
         for config, values in configs.values():
             config.__dict__.clear()

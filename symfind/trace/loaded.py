@@ -14,8 +14,19 @@ def trace_loaded(loaded: Loaded, *, train: bool = False) -> Graph:
         TraceError: the model cannot be traced; the message names the line.
     """
     try:
-        return trace(loaded.model, loaded.inputs.args, loaded.inputs.kwargs, train=train)
+        graph = trace(loaded.model, loaded.inputs.args, loaded.inputs.kwargs, train=train)
     except TraceError as error:
         from symfind.trace.misfit import misfit  # what it needs of torch is slow to import
 
         raise misfit(loaded.model, loaded.inputs) or error from error
+    return _without_empty(graph)
+
+
+def _without_empty(graph: Graph) -> Graph:
+    """Parameters without entries are constants: nothing can change in them."""
+    for name, op in list(graph.parameters.items()):
+        if 0 in (op.shape or ()):
+            op.trainable = False
+            del graph.parameters[name]
+    graph.unread[:] = [name for name in graph.unread if name in graph.parameters]
+    return graph

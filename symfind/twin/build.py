@@ -9,18 +9,21 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from symfind.algebra.axes import Axis
+from symfind.graph.extents import Least, Relations
+from symfind.load.ranges import Range, observed
+from symfind.ops.facts import facts
 from symfind.trace import Graph, Op, replace
 from symfind.trace.kernels import run, widen
-from symfind.twin.constants import shrink
+from symfind.trace.lookups import ranges
+from symfind.twin.constants import kept, shrink
 from symfind.twin.epsilon import visible
-from symfind.twin.relations import Least, Relations, relate
+from symfind.twin.relations import relate
 from symfind.twin.sizes import Sizes, Unbuildable, choose, own
 
 __all__ = ["Twin", "Unbuildable", "build_twin"]
 
 _ROUNDS = 40
 _CPU = torch.device("cpu")
-_LOOKUPS = {"embedding": 1, "index": 1, "index_select": 2, "gather": 2, "take_along_dim": 2}
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,14 @@ class Twin:
         graph: executable by `symfind.trace.execute`; parameters have shapes and no values.
         sizes: the size of every atomic index of the model.
         relations: of the graph that it is a twin of.
-        bounds: exclusive upper bounds of integer inputs, by name.
+        ranges: of integer inputs, by name.
         examples: example inputs by name.
     """
 
     graph: Graph
     sizes: Sizes
     relations: Relations
-    bounds: Mapping[str, int]
+    ranges: Mapping[str, Range]
     examples: Mapping[str, Tensor]
 
     @property
@@ -76,6 +79,7 @@ def build_twin(
     examples: Mapping[str, Tensor] | None = None,
     bounds: Mapping[str, int] | None = None,
     unchanged: bool = False,
+    most: int | None = None,
 ) -> Twin:
     """Rebuild a traced graph with all independent sizes shrunk.
 
@@ -86,6 +90,7 @@ def build_twin(
         examples: example inputs by name; masks take their values from them.
         bounds: exclusive upper bounds of integer inputs, by name.
         unchanged: keep the sizes of the model, and only spell everything anew.
+        most: parameters above which a twin is only counted, and not tried: it may fill any memory.
 
     Raises:
         Unbuildable: where an operation cannot be rewritten; the message names it.
@@ -96,7 +101,7 @@ def build_twin(
     for _ in range(_ROUNDS):
         sizes = own(relations) if unchanged else choose(relations, variant, least)
         try:
-            return _Build(relations, sizes, examples or {}, bounds or {}, unchanged).twin()
+            return _Build(relations, sizes, examples or {}, bounds or {}, unchanged).twin(most)
         except _TooShort as short:
             # A table must have as many rows as are looked up in it.
             least.append(short.least)
@@ -129,12 +134,15 @@ class _Build:
         self.exact = exact
         self.made: dict[int, Op] = {}
 
-    def twin(self) -> Twin:
-        graph, new = self.relations.graph, self.graph()
-        bounds = {op.key: self._bound(op) for op in graph.inputs if _is_index(op)}
-        examples = {op.key: self._example(op, bounds) for op in graph.inputs}
+    def twin(self, most: int | None = None) -> Twin:
+        new = self.graph()
+        counted = Twin(new, self.sizes, self.relations, {}, {})
+        if most is not None and counted.parameters > most:
+            return counted
+        found = ranges(new, self._shrunk(), self.bounds, self._observed())
+        examples = {op.key: self._example(op, found) for op in self.relations.graph.inputs}
         self._try(new, examples)
-        return Twin(new, self.sizes, self.relations, bounds, examples)
+        return Twin(new, self.sizes, self.relations, found, examples)
 
     def graph(self) -> Graph:
         graph = self.relations.graph
@@ -233,8 +241,7 @@ class _Build:
 
     def _check_range(self, op: Op, new: Op) -> None:
         """Rows that are looked up by constants must exist."""
-        name = op.target.removeprefix("aten.").split(".")[0]
-        place = _LOOKUPS.get(name)
+        name, place = op.base, facts(op).index
         if place is None:
             return
         for dim, index in _indices(name, op, new, place):
@@ -248,41 +255,53 @@ class _Build:
                     raise Unbuildable(f"{_at(op)} looks up row {top - 1} of {axis.size}")
                 raise _TooShort(axis, top)
 
-    def _bound(self, op: Op) -> int:
-        """How large the integers of an input may be: the rows of what they are looked up in."""
-        tables = []
-        for user in op.users:
-            name = user.target.removeprefix("aten.").split(".")[0]
-            if name == "embedding" and user.args[1] is op:
-                tables.append(self.sizes(self.relations.of(user.args[0])[0]))
-        given = self.bounds.get(op.key)
-        if not tables:
-            return given or 2
-        # a bound below the number of rows leaves rows unread: as many as there were
-        (rows, *_) = [u.args[0].shape[0] for u in op.users if len(u.args) > 1 and u.args[1] is op]
-        return min(tables) if given is None or given >= rows else min(given, *tables)
+    def _shrunk(self) -> dict[str, Tensor]:
+        """What the example inputs become, as far as that is known."""
+        found = {}
+        for op in self.relations.graph.inputs:
+            given = self.examples.get(op.key)
+            if given is not None and given.device.type != "meta":
+                found[op.key] = shrink(op, self.relations.of(op), self.sizes, given)
+        return found
 
-    def _example(self, op: Op, bounds: Mapping[str, int]) -> Tensor:
+    def _observed(self) -> dict[str, Range]:
+        """The integers that the model's own examples show, at the entries that a twin keeps."""
+        found = {}
+        for op in self.relations.graph.inputs:
+            given = self.examples.get(op.key)
+            if given is None or given.device.type == "meta" or not _integral(op):
+                continue
+            seen, axes = observed(given), self.relations.of(op)
+            ends = [
+                _leading(t.expand(given.shape), axes, self.sizes) for t in (seen.low, seen.high)
+            ]
+            found[op.key] = Range(*ends).packed()
+        return found
+
+    def _example(self, op: Op, found: Mapping[str, Range]) -> Tensor:
         axes = self.relations.of(op)
         shape = [self.sizes(a) for a in axes]
         given = self.examples.get(op.key)
         rng = torch.Generator().manual_seed(len(op.key))
         if op.dtype is not None and op.dtype.is_floating_point:
             return torch.randn(shape, generator=rng, dtype=torch.float64)
-        if op.key in bounds:
-            return torch.randint(bounds[op.key], shape, generator=rng)
+        if op.key in found:
+            return found[op.key].draw(shape, rng)
         if given is None or given.device.type == "meta":
             raise Unbuildable(f"the values of the input {op.key!r} are not known")
         return shrink(op, axes, self.sizes, given)
 
 
-def _is_index(op: Op) -> bool:
+def _leading(data: Tensor, axes: Sequence[Axis], sizes: Sizes) -> Tensor:
+    for dim, axis in enumerate(axes):
+        data = data.index_select(dim, kept(axis, sizes))
+    return data
+
+
+def _integral(op: Op) -> bool:
     kind = op.dtype
-    return (
-        kind is not None
-        and not kind.is_floating_point
-        and not kind.is_complex
-        and (kind is not torch.bool)
+    return kind is not None and not (
+        kind.is_floating_point or kind.is_complex or kind is torch.bool
     )
 
 

@@ -17,13 +17,13 @@ from typing import Any, Literal
 from torch import Tensor
 
 from symfind.count.carriers import carried
+from symfind.graph.extents import Relations, size_atoms
 from symfind.report.certificate import Certificate, NullSet, TwinMeasure
 from symfind.trace import Graph
 from symfind.trace.graph import Op
 from symfind.twin.build import Twin, build_twin
 from symfind.twin.formula import Count, count
 from symfind.twin.module import TwinFunction
-from symfind.twin.relations import Relations, size_atoms
 from symfind.twin.short import Short, short
 from symfind.twin.sizes import Unbuildable
 from symfind.verify import measure_nullity
@@ -186,8 +186,9 @@ class _Certification:
     def _build(self, relations: Relations, variant: int) -> Twin:
         q = self.question
         twin = build_twin(
-            relations.graph, variant, relations=relations, examples=q.examples, bounds=q.bounds
-        )
+            relations.graph, variant, relations=relations, examples=q.examples, bounds=q.bounds,
+            most=self.most,
+        )  # fmt: skip
         return twin
 
     def _candidates(self, relations: Relations) -> Iterator[Twin]:

@@ -11,10 +11,10 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from symfind.algebra.axes import Axis
+from symfind.graph.extents import Relations
 from symfind.trace import Graph, Op
 from symfind.twin.build import resized
 from symfind.twin.depth import KEPT, rebuilt
-from symfind.twin.relations import Relations
 from symfind.twin.sizes import Sizes
 
 _LONGEST = 60  # operations of one layer

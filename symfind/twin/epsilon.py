@@ -7,28 +7,22 @@ network with another one, and a rank that is generic in the parameters belongs t
 an ε that can be seen.
 """
 
+from symfind.ops.facts import facts
 from symfind.trace import Op
 
 VISIBLE = 1e-2
-_PLACES = {"layer_norm": 4, "native_layer_norm": 4, "group_norm": 4, "rms_norm": 3,
-           "_fused_rms_norm": 3}  # fmt: skip
 _ROOTS = ("rsqrt", "sqrt", "pow")
 
 
 def visible(op: Op, args: list) -> list:
     """The arguments of an operation, with an ε that is neither zero nor negligible raised."""
-    name = op.target.removeprefix("aten.").split(".")[0]
-    place = _PLACES.get(name)
-    if place is None and name == "add" and any(_name(u) in _ROOTS for u in op.users):
+    place = facts(op).eps
+    if op.base == "add" and any(user.base in _ROOTS for user in op.users):
         place = 1
-    if place is None and name == "batch_norm" and op.args[5]:
-        place = 7
+    if op.base == "batch_norm" and not op.args[5]:
+        place = None  # beside a variance that is a buffer
     if place is not None and place < len(args):
         value = args[place]
         if isinstance(value, float) and 0 < value < VISIBLE:
             return [*args[:place], VISIBLE, *args[place + 1 :]]
     return args
-
-
-def _name(op: Op) -> str:
-    return op.target.removeprefix("aten.").split(".")[0]

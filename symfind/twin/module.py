@@ -1,6 +1,6 @@
 """A twin as a module, so that all that evaluates and measures models can take it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from symfind.load import Inputs
 from symfind.load.inputs import draw, map_leaves
+from symfind.points import enliven
 from symfind.trace import Graph, execute
 from symfind.twin.build import Twin
-from symfind.twin.liveness import enliven
 from symfind.verify import Function
 
 _DRAWS = 12  # inputs on which units are to switch
@@ -52,7 +52,8 @@ class TwinFunction(Function):
     ) -> None:
         """Take the twin."""
         module = Executable(twin.graph)
-        super().__init__(module, (), dict(twin.examples), train=train, output=output, device=device)
+        super().__init__(module, (), dict(twin.examples), train=train, output=output,
+                         device=device, liven=self._enlivened)  # fmt: skip
         self.twin = twin
         self._draw = fresh(twin)
 
@@ -71,12 +72,8 @@ class TwinFunction(Function):
         drawn: Inputs = self._draw(rng)
         return drawn
 
-    def random_point(self, rng: torch.Generator) -> dict[str, Tensor]:
-        """Draw generic parameters."""
-        theta = {name: value.cpu() for name, value in super().random_point(rng).items()}
-        inputs = [self.fresh(rng).kwargs for _ in range(_DRAWS)]
-        alive = enliven(self.twin.graph, theta, inputs, rng)
-        return {name: value.to(self.device) for name, value in alive.items()}
+    def _enlivened(self, theta: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
+        return enliven(self.twin.graph, theta, [self.fresh(rng).kwargs for _ in range(_DRAWS)], rng)
 
 
 def _tell_of_loops(wanted: bool) -> None:
@@ -85,12 +82,12 @@ def _tell_of_loops(wanted: bool) -> None:
 
 def fresh(twin: Twin) -> Any:
     """What draws inputs of a twin over their full domain."""
-    start = Inputs((), dict(twin.examples), dict(twin.bounds))
+    start = Inputs((), dict(twin.examples))
 
     def one(rng: torch.Generator) -> Inputs:
         # of several sizes, so that units that are rarely active are reached as well
         scale = float(0.5 * 6.0 ** torch.rand((), generator=rng, dtype=torch.float64))
-        drawn = draw(start, rng, bounds=dict(twin.bounds), dtype=torch.float64)
+        drawn = draw(start, rng, ranges=twin.ranges, dtype=torch.float64)
         return map_leaves(
             drawn,
             lambda _, leaf: (

@@ -9,11 +9,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from symfind.graph.extents import Relations
 from symfind.trace import Graph
 from symfind.twin.dense import Dense, appended, thinned
 from symfind.twin.depth import KEPT, Run, runs, shortened
 from symfind.twin.formula import Count
-from symfind.twin.relations import Relations, relate
+from symfind.twin.relations import relate
 
 _DEEP = 1500  # parameters of a twin, from which repeated layers are taken out
 

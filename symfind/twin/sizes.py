@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from symfind.algebra.axes import Axis, extent
 from symfind.errors import SymfindError
-from symfind.twin.relations import Definition, Least, Relations, size_atoms
+from symfind.graph.extents import Definition, Least, Relations, size_atoms
 
 WIDTH, FACTOR, COPIES, FREE = 3, 2, 2, 3  # where sizes start
 _ROWS = 3  # by which the rows of a table and their width stay apart: an affine map of n entries
@@ -75,7 +75,8 @@ class _Choice:
         self.checked: list[Definition] = []
         for d in definitions:
             atomic = d.target.kind == "atom" and d.target.size > 1 and d.target not in self.fixed
-            if atomic and d.target not in self.given and d.target is not d.source:
+            free = atomic and d.target not in self.given and not self._rests_on(d.source, d.target)
+            if free:  # in a circle one size is free, and the last equation is left to be checked
                 self.given[d.target] = d
             self.checked.append(d)
         self.sources = set(size_atoms(d.source for d in definitions)) - set(self.given)
@@ -100,6 +101,18 @@ class _Choice:
             self.kind[a] = (key, a.size)
             start = base + self._extra(key, a.size, a in whole)
             self.level[self.kind[a]] = max(self.level.get(self.kind[a], 0), start)
+
+    def _rests_on(self, axis: Axis, target: Axis) -> bool:
+        """Whether the size of an axis is, in the end, a function of that of a target."""
+        waiting, seen = size_atoms([axis]), set[Axis]()
+        while waiting:
+            atom = waiting.pop()
+            if atom is target:
+                return True
+            if atom in self.given and atom not in seen:
+                waiting += size_atoms([self.given[atom].source])
+            seen.add(atom)
+        return False
 
     def _extra(self, key: str, size: int, whole: bool) -> int:
         """Different from twin to twin, and from one index to another."""
@@ -131,8 +144,6 @@ class _Choice:
                 for a, d in waiting.items()
                 if all(x in self.values for x in size_atoms([d.source]))
             ]
-            if not ready:
-                raise Unbuildable("sizes that depend on each other in a circle")
             for a in ready:
                 d = waiting.pop(a)
                 self.values[a] = d.rule(int(extent(d.source, self.values)))

@@ -7,18 +7,21 @@ from typing import Any, Literal, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
-from torch.func import functional_call
 from torch.utils._pytree import tree_map
 
 from symfind.errors import InputError
 from symfind.load.outputs import results
 from symfind.verify.isolation import isolated
+from symfind.verify.placed import placed
 from symfind.verify.precision import double_precision, widen
 from symfind.verify.sampling import parameter_sampler
 
 Point = Mapping[str, Tensor]
+Liven = Callable[[Mapping[str, Tensor], torch.Generator], dict[str, Tensor]]
 
 _STEP = 1e-3  # of a difference, of the size of the weights
+_SHRINKINGS, _SHRINK = 12, 0.3  # towards the initial values, and by which part
+_LARGEST = 1e6  # output of a function that is to be differentiated
 _STENCIL = ((1, 3 / 4), (2, -3 / 20), (3, 1 / 60))
 
 
@@ -52,6 +55,7 @@ class Function:
         output: "raw", or "softmax": outputs up to what softmax over their last axis ignores.
         device: where to evaluate.
         buffers: values for buffers that are on the meta device, by name.
+        liven: makes of a random point, on the CPU, one at which units live.
 
     Raises:
         InputError: a buffer has no value, or there is no real trainable parameter.
@@ -67,13 +71,14 @@ class Function:
         output: Literal["raw", "softmax"] = "raw",
         device: str | torch.device = "cpu",
         buffers: Mapping[str, Tensor] | None = None,
+        liven: Liven | None = None,
     ) -> None:
-        self._model = model
+        self._model, self._liven = model, liven
         self._train = train
         self._softmax = output == "softmax"
         self.device = torch.device(device)
         self.inputs = self.place(Call(args, dict(kwargs or {})))
-        trainable = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        trainable = {n: p for n, p in model.named_parameters() if p.requires_grad and p.numel()}
         for name, parameter in trainable.items():
             if not parameter.is_floating_point():
                 raise InputError(
@@ -85,6 +90,7 @@ class Function:
         self.count: int = sum(p.numel() for p in trainable.values())
         self._samplers = {n: parameter_sampler(model, n) for n in self.names}
         self._constants = self._frozen() | self._buffers(buffers or {})
+        self._first = _first_names(model)
 
     def place(self, inputs: InputsLike) -> Call:
         """The inputs in float64, where the function is evaluated."""
@@ -96,7 +102,8 @@ class Function:
 
     def _frozen(self) -> dict[str, Tensor]:
         rng = torch.Generator().manual_seed(0)
-        frozen = {n: p.detach() for n, p in self._model.named_parameters() if not p.requires_grad}
+        held = [(n, p) for n, p in self._model.named_parameters() if n not in self.shapes]
+        frozen = {n: p.detach() for n, p in held}
         return {
             name: (parameter_sampler(self._model, name)(rng) if value.is_meta else widen(value))
             .to(self.device)
@@ -116,8 +123,33 @@ class Function:
         return values
 
     def random_point(self, rng: torch.Generator) -> dict[str, Tensor]:
-        """Draw generic parameters: fan-in scaled weights, gains about one, nonzero biases."""
-        return {name: self._samplers[name](rng).to(self.device) for name in self.names}
+        """Draw generic parameters: fan-in scaled weights, gains about one, nonzero biases.
+
+        Where it is known how, such that units live; where the function is not finite there, or
+        too large to be differentiated, nearer to the initial values.
+        """
+        theta = {name: self._samplers[name](rng) for name in self.names}
+        if self._liven is None:
+            return {name: value.to(self.device) for name, value in theta.items()}
+        theta = {n: v.to(self.device) for n, v in self._liven(theta, rng).items()}
+        for _ in range(_SHRINKINGS):
+            if self._moderate(theta):
+                break
+            theta = {n: v + _SHRINK * (self._initial(n) - v) for n, v in theta.items()}
+        return theta
+
+    def _initial(self, name: str) -> Tensor:
+        """The value that a parameter was given; zero where it has none."""
+        value = self._model.get_parameter(name).detach()
+        value = torch.zeros(value.shape) if value.is_meta else value
+        return value.to(self.device, torch.float64)
+
+    def _moderate(self, theta: Point) -> bool:
+        try:
+            value = self(theta)
+        except InputError:
+            return False
+        return not value.numel() or float(value.abs().max()) < _LARGEST
 
     @contextmanager
     def scope(self) -> Iterator[None]:
@@ -130,15 +162,19 @@ class Function:
         # Buffers are cloned here, inside any transform, because a forward pass may write to them.
         constants = {n: v.clone() for n, v in self._constants.items()}
         inputs = Call(*tree_map(lambda v: v.clone() if isinstance(v, Tensor) else v, inputs))
-        values = {**constants, **theta}
-        result = functional_call(self._model, values, inputs.args, inputs.kwargs, tie_weights=True)
+        values = {**constants, **{self._first.get(n, n): v for n, v in theta.items()}}
+        with placed(self._model, values):
+            result = self._model(*inputs.args, **inputs.kwargs)
         parts = [torch.view_as_real(t) if t.is_complex() else t for _, t in results(result)]
         if not parts:
             raise InputError(f"the model returned no floating-point tensor, but {type(result)}")
         if self._softmax:
             parts = [p.log_softmax(-1) if p.ndim else p for p in parts]
         flat = [part.reshape(-1).double() for part in parts]
-        return flat[0] if len(flat) == 1 else torch.cat(flat)
+        value = flat[0] if len(flat) == 1 else torch.cat(flat)
+        if not value.numel():
+            raise InputError("the model returned tensors without entries: give larger inputs")
+        return value
 
     @staticmethod
     def finite(value: Tensor, what: str) -> Tensor:
@@ -311,6 +347,16 @@ class Function:
         sizes = [torch.Size(self.shapes[n]).numel() for n in self.names]
         parts = vector.split(sizes)
         return {n: p.view(self.shapes[n]) for n, p in zip(self.names, parts, strict=True)}
+
+
+def _first_names(model: nn.Module) -> dict[str, str]:
+    """Under which name a tensor goes here that has several, as in modules registered twice."""
+    tensors = (
+        *model.named_parameters(remove_duplicate=False),
+        *model.named_buffers(remove_duplicate=False),
+    )
+    names: dict[int, str] = {}
+    return {name: names.setdefault(id(tensor), name) for name, tensor in tensors}
 
 
 def _reverse_rows(value: Tensor, leaves: list[Tensor], cotangents: Tensor | None) -> Tensor:

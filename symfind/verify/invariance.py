@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -10,17 +10,23 @@ from torch import Tensor
 
 from symfind.algebra.generator import Generator
 from symfind.errors import InputError
+from symfind.verify import budget
+from symfind.verify.combination import Combination, true_combinations
+from symfind.verify.elements import Element, element, random_change
 from symfind.verify.function import Function, InputsLike, Point
 
 _FLOOR = 1e-3  # effects are compared with at least this part of the output's norm
 _DOUBT = 1e-9  # a larger residual of one generator is measured again, from values alone
 _STEP = 1e-6  # of the difference that shows what a random direction does
 _TIME = 0.1  # of the finite flow: a change by about a tenth of what it moves
+_MANY_POINTS = ((20_000, 3), (20_000_000, 2))  # parameters, up to which so many points are used
+_ALONE = 200  # generators that are checked one by one as well,
+_ALONE_SIZE = 2_000_000  # where together they have at most so many parameters to move
 
 
 @dataclass(frozen=True)
 class Residual:
-    """How far a generator is from a symmetry.
+    """How far a generator is from a symmetry, at the worst of the points.
 
     infinitesimal: norm of the output's derivative along it, relative to that along a random
         direction of the same norm on the same tensors. Rounding for a symmetry, else of order 1.
@@ -34,65 +40,37 @@ class Residual:
     random: float
     finite: float | None = None
 
+    @property
+    def worst(self) -> float:
+        """The larger of the two residuals."""
+        return max(self.infinitesimal, self.finite or 0.0)
+
 
 @dataclass(frozen=True)
 class Verification:
-    """Outcome of checking all generators; a generator checked jointly has the joint residual."""
+    """Outcome of checking all generators; a generator checked jointly has the joint residual.
+
+    Attributes:
+        status: "failed" where any did.
+        worst: residual.
+        random: the smallest effect of a random direction.
+        residuals: by id, those of what was kept among them.
+        failed: ids.
+        kept: what is true within the failed ones: combinations that passed all checks.
+        points: at how many points.
+    """
 
     status: Literal["verified", "failed"]
     worst: float
     random: float
     residuals: Mapping[str, Residual]
     failed: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Element:
-    """One random element of a generator's algebra, scaled to move what it moves by its own size."""
-
-    generator: Generator
-    coefficients: Tensor
-    scale: float
-
-    @property
-    def id(self) -> str:
-        return self.generator.id
-
-    def direction(self, theta: Point) -> dict[str, Tensor]:
-        return self.generator.direction(theta, self.coefficients * self.scale)
-
-    def flow(self, theta: Point, t: float) -> dict[str, Tensor]:
-        return self.generator.flow(theta, self.coefficients * self.scale, t)
-
-
-def _norm(tensors: Sequence[Tensor]) -> float:
-    return math.sqrt(sum(float(t.square().sum()) for t in tensors))
-
-
-def _element(function: Function, generator: Generator, theta: Point, rng: torch.Generator
-             ) -> _Element:  # fmt: skip
-    coefficients = generator.coefficients(rng).to(function.device, torch.float64)
-    direction = generator.direction(theta, coefficients)
-    for name, tensor in direction.items():
-        if function.shapes.get(name) != tuple(tensor.shape):
-            raise ValueError(
-                f"generator {generator.id} moves {name} by a tensor of shape "
-                f"{tuple(tensor.shape)}; it is {function.shapes.get(name)}"
-            )
-    size = _norm(list(direction.values()))
-    # Only entries that move count: one head of a packed weight is not to be moved by the size
-    # of all of them.
-    moved = _norm([theta[name][tensor != 0] for name, tensor in direction.items()])
-    return _Element(generator, coefficients, (moved or 1.0) / size if size else 0.0)
-
-
-def _random(shape: tuple[int, ...], norm: float, rng: torch.Generator) -> Tensor:
-    drawn = torch.randn(shape, generator=rng, dtype=torch.float64)
-    return drawn.mul_(norm / max(float(drawn.norm()), 1e-300))
+    kept: tuple[Combination, ...] = ()
+    points: int = 0
 
 
 class _Check:
-    """The two tests of a set of elements, at one point and one batch of inputs."""
+    """The tests of a set of elements, at one point and one batch of inputs."""
 
     def __init__(
         self, function: Function, theta: Point, inputs: InputsLike, rng: torch.Generator
@@ -113,27 +91,17 @@ class _Check:
         """Change of the output under a random change of tensors, by the norm on each."""
         assert self.value is not None
         point = dict(self.theta)
-        for name, norm in norms.items():
-            drawn = _random(tuple(point[name].shape), step * norm, self.rng)
+        for name, size in norms.items():
+            drawn = random_change(tuple(point[name].shape), step * size, self.rng)
             point[name] = drawn.to(point[name].device).add_(point[name])
         return float((self.function(point, self.inputs) - self.value).norm()) / step
 
-    def infinitesimal(self, elements: Sequence[_Element]) -> tuple[float, float]:
+    def infinitesimal(self, elements: Sequence[Element]) -> tuple[float, float]:
         """Residual and random effect of the sum of all elements.
 
         One exact derivative; what it is compared with need not be exact, and is a difference.
         """
-        total: dict[str, Tensor] = {}
-        owned: set[str] = set()
-        for element in elements:
-            for name, tensor in element.direction(self.theta).items():
-                if name in owned:
-                    total[name] += tensor
-                elif name in total:
-                    total[name] = total[name] + tensor
-                    owned.add(name)
-                else:
-                    total[name] = tensor
+        total = _sum(elements, self.theta)
         value, tangent = self.function.linearised(self.theta, total, self.inputs)
         self._keep(value)
         along = float(tangent.norm())
@@ -147,12 +115,20 @@ class _Check:
             )
         return self._ratio(along, shaken)
 
-    def finite(self, elements: Sequence[_Element]) -> tuple[float, float]:
+    def alone(self, one: Element, tolerance: float) -> tuple[float, float] | None:
+        """The same of one element; None where a derivative shows that there is no effect at all."""
+        budget.check()
+        _, tangent = self.function.linearised(self.theta, one.direction(self.theta), self.inputs)
+        if float(tangent.norm()) <= tolerance * _FLOOR * self.size:
+            return None
+        return self.infinitesimal([one])
+
+    def finite(self, elements: Sequence[Element]) -> tuple[float, float]:
         """Residual and random effect of the flows of all elements, one after the other."""
         assert self.value is not None
         moved: dict[str, Tensor] = dict(self.theta)
-        for element in elements:
-            moved.update(element.flow(moved, _TIME))
+        for one in elements:
+            moved.update(one.flow(moved, _TIME))
         try:
             along = float((self.function(moved, self.inputs) - self.value).norm())
             norms = {n: float((moved.pop(n) - v).norm())
@@ -163,21 +139,89 @@ class _Check:
             return math.inf, 0.0
 
 
-_Test = Callable[[Sequence[_Element]], tuple[float, float]]
+def _sum(elements: Sequence[Element], theta: Point) -> dict[str, Tensor]:
+    """Of the fields at a point; what generators hand out is not written to."""
+    total: dict[str, Tensor] = {}
+    owned: set[str] = set()
+    for one in elements:
+        for name, tensor in one.direction(theta).items():
+            if name in owned:
+                total[name] += tensor
+            elif name in total:
+                total[name] = total[name] + tensor
+                owned.add(name)
+            else:
+                total[name] = tensor
+    return total
+
+
+_Test = Callable[[Sequence[Element]], tuple[float, float]]
+_Measured = dict[str, tuple[float, float]]
 
 
 def _culprits(
-    test: _Test, elements: Sequence[_Element], tolerance: float
-) -> tuple[dict[str, tuple[float, float]], list[_Element]]:
-    """Test jointly, and split only what fails: (residual and effect by id, failing elements)."""
+    test: _Test, elements: Sequence[Element], tolerance: float
+) -> tuple[_Measured, set[str]]:
+    """Test jointly, and split only what fails: (residual and effect by id, failing ids)."""
+    if not elements:
+        return {}, set()
     residual, effect = test(elements)
     if residual <= tolerance or len(elements) == 1:
         found = {e.id: (residual, effect) for e in elements}
-        return found, [] if residual <= tolerance else list(elements)
+        return found, set() if residual <= tolerance else {e.id for e in elements}
     half = len(elements) // 2
     left, left_failed = _culprits(test, elements[:half], tolerance)
     right, right_failed = _culprits(test, elements[half:], tolerance)
-    return left | right, left_failed + right_failed
+    return left | right, left_failed | right_failed
+
+
+class _Battery:
+    """All tests at all points: a generator that fails one of them takes part in no further one."""
+
+    def __init__(
+        self, function: Function, inputs: InputsLike, rng: torch.Generator, tolerance: float
+    ) -> None:
+        self.function, self.inputs, self.rng, self.tolerance = function, inputs, rng, tolerance
+        self.residuals: dict[str, Residual] = {}
+        self.failed: set[str] = set()
+
+    def run(self, generators: Sequence[Generator], points: Sequence[Point]) -> None:
+        few = len(generators) <= _ALONE
+        small = few and len(generators) * self.function.count <= _ALONE_SIZE
+        for i, theta in enumerate(points):
+            standing = [g for g in generators if g.id not in self.failed]
+            drawn = (element(self.function, g, theta, self.rng) for g in standing)
+            self._at(theta, [e for e in drawn if e.scale], alone=small and i == 0)
+
+    def _at(self, theta: Point, elements: Sequence[Element], alone: bool) -> None:
+        check = _Check(self.function, theta, self.inputs, self.rng)
+        tangent, failed = _culprits(check.infinitesimal, elements, self.tolerance)
+        for e in elements if alone and len(elements) > 1 else ():
+            own = None if e.id in failed else check.alone(e, self.tolerance)
+            if own is not None:
+                tangent[e.id] = own
+                failed |= {e.id} if own[0] > self.tolerance else set()
+        rest = [e for e in elements if e.id not in failed]
+        finite, bent = _culprits(check.finite, rest, self.tolerance)
+        self.failed |= failed | bent
+        for e in elements:
+            change = finite[e.id][0] if e.id in finite else None
+            self._record(e.id, Residual(*tangent[e.id], change))
+
+    def _record(self, name: str, found: Residual) -> None:
+        before = self.residuals.get(name)
+        if before is None or found.worst >= before.worst or name in self.failed:
+            self.residuals[name] = found
+        if before is not None:  # of the effects that residuals are compared with, the smallest
+            smallest = min(before.random, found.random)
+            self.residuals[name] = replace(self.residuals[name], random=smallest)
+
+
+def points_of(function: Function, rng: torch.Generator, first: Point | None = None) -> list[Point]:
+    """As many random points as checks at the size of the function can afford."""
+    number = next((n for most, n in _MANY_POINTS if function.count <= most), 1)
+    points = [] if first is None else [first]
+    return points + [function.random_point(rng) for _ in range(number - len(points))]
 
 
 def verify(
@@ -187,13 +231,16 @@ def verify(
     *,
     rng: torch.Generator,
     tolerance: float = 1e-9,
-    theta: Point | None = None,
+    points: Sequence[Point] | None = None,
 ) -> Verification:
     """Check every generator at random parameters.
 
-    A random combination of symmetries vanishes under the derivative only if each does, with
-    probability one, so a single derivative checks all; only when it fails is the set halved until
-    the culprits are named. The same with the flows, which are applied one after the other.
+    A random combination of symmetries, of random size each, vanishes under the derivative only if
+    each does, with probability one, so a single derivative checks all; only when it fails is the
+    set halved until the culprits are named. Where that is cheap, each is checked alone as well, so
+    that a small effect does not hide beside large ones. The same with the flows, which are applied
+    one after the other; and all that again at other points. Of those that fail, combinations that
+    are symmetries are kept.
 
     Args:
         function: the function that the generators must leave unchanged.
@@ -201,30 +248,35 @@ def verify(
         inputs: of the function; its own when absent.
         rng: source of the parameters, the elements and the random directions.
         tolerance: on both residuals.
-        theta: the parameters; random generic ones when absent.
+        points: parameters; random generic ones when absent.
 
     Raises:
         InputError: the function is NaN or infinite at these parameters.
         ValueError: a generator moves a parameter that does not exist, or in the wrong shape.
     """
-    point = function.random_point(rng) if theta is None else theta
-    elements = [_element(function, g, point, rng) for g in generators]
-    elements = [e for e in elements if e.scale]
-    residuals = {g.id: Residual(0.0, 0.0, 0.0) for g in generators}
-    if not elements:
-        return Verification("verified", 0.0, 0.0, residuals, ())
-    check = _Check(function, point, function.inputs if inputs is None else inputs, rng)
-    tangent, failed = _culprits(check.infinitesimal, elements, tolerance)
-    rejected = {e.id for e in failed}
-    remaining = [e for e in elements if e.id not in rejected]
-    finite: dict[str, tuple[float, float]] = {}
-    if remaining:
-        finite, finite_failed = _culprits(check.finite, remaining, tolerance)
-        rejected |= {e.id for e in finite_failed}
-    for e in elements:
-        change = finite[e.id][0] if e.id in finite else None
-        residuals[e.id] = Residual(*tangent[e.id], change)
-    worst = max(max(r.infinitesimal, r.finite or 0.0) for r in residuals.values())
-    random = min((r for _, r in tangent.values()), default=0.0)
-    order = tuple(g.id for g in generators if g.id in rejected)
-    return Verification("failed" if order else "verified", worst, random, residuals, order)
+    points = points_of(function, rng) if points is None else points
+    given = function.inputs if inputs is None else inputs
+    battery = _Battery(function, given, rng, tolerance)
+    battery.run(generators, points)
+    failing = [g for g in generators if g.id in battery.failed]
+    kept = _kept(battery, failing, points) if failing else ()
+    residuals = {g.id: Residual(0.0, 0.0, 0.0) for g in generators} | battery.residuals
+    return Verification(
+        status="failed" if failing else "verified",
+        worst=max((r.worst for r in residuals.values()), default=0.0),
+        random=min((r.random for r in battery.residuals.values()), default=0.0),
+        residuals=residuals,
+        failed=tuple(g.id for g in failing),
+        kept=kept,
+        points=len(points),
+    )
+
+
+def _kept(
+    battery: _Battery, failing: Sequence[Generator], points: Sequence[Point]
+) -> tuple[Combination, ...]:
+    """What is true within generators that fail, checked as they were, and at one more point."""
+    more = [*points, battery.function.random_point(battery.rng)]
+    found = true_combinations(battery.function, failing, more, battery.inputs, battery.rng)
+    battery.run(found, more)
+    return tuple(one for one in found if one.id not in battery.failed)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from symfind.errors import InputError
 from symfind.verify import budget
 from symfind.verify.function import Function, Point
 from symfind.verify.nullity import Draw
@@ -45,7 +44,7 @@ class Samples:
             try:
                 self._source.prepare(self.theta)
                 self._blocks.append(self._source.block(self.theta, len(self._blocks)))
-            except (InputError, RuntimeError, ValueError, IndexError, TypeError):
+            except Exception:  # whatever a model raises at inputs that it does not want
                 self._failed = True
                 return None
         return torch.cat(self._blocks)

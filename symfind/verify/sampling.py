@@ -13,8 +13,10 @@ _TRANSPOSED = ("Conv1D", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"
 
 
 def _owner(model: nn.Module, name: str) -> nn.Module:
-    path = name.rpartition(".")[0]
-    return model.get_submodule(path) if path else model
+    owner: Any = model
+    for part in name.split(".")[:-1]:
+        owner = owner._modules[part]  # not as an attribute: a method may hide a module of its name
+    return owner  # type: ignore[no-any-return]
 
 
 def parameter_sampler(model: nn.Module, name: str) -> Callable[[torch.Generator], Tensor]:
@@ -23,8 +25,9 @@ def parameter_sampler(model: nn.Module, name: str) -> Callable[[torch.Generator]
     Matrices are normal with the scale of their fan-in, embeddings of unit scale, gains scattered
     about one, biases about zero: nothing is at the special values of an initialisation.
     """
-    shape = tuple(model.get_parameter(name).shape)
     owner = _owner(model, name)
+    leaf = name.rpartition(".")[2]
+    shape = tuple(owner._parameters[leaf].shape)  # type: ignore[union-attr]
     size = [n for n in shape if n > 1]
     leaf = name.rpartition(".")[2].lower()
     centre, scale = 0.0, 1.0

@@ -8,12 +8,12 @@ import sympy
 import torch
 from torch import nn
 
-from symfind.exact.bound import Bound, miss
-from symfind.exact.field import Field
 from symfind.exact.interpret import interpret
 from symfind.exact.subject import Subject
-from symfind.exact.tape import Tape
 from symfind.exact.trial import Cell, Trial
+from symfind.residues.bound import Bound, miss
+from symfind.residues.field import Field
+from symfind.residues.tape import Tape
 from symfind.trace import trace
 from tests.exact.models import Monomial, Quotient
 

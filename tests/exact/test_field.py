@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symfind.errors import ExactError, InputError
-from symfind.exact.field import LEAST, MOST, PRIMES, Field
 from symfind.exact.rank import NullSpace
+from symfind.residues.field import LEAST, MOST, PRIMES, Field
 
 PRIME = 2**31 - 1
 FIELD = Field(PRIME)

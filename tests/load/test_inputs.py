@@ -4,6 +4,7 @@ from torch import nn
 
 from symfind.errors import InputError
 from symfind.load import Inputs, as_inputs, check_fits, describe, draw
+from symfind.load.ranges import Range
 
 
 class Net(nn.Module):
@@ -75,7 +76,7 @@ def test_unknown_bounds_follow_what_was_seen_and_masks_stay():
     drawn = draw(inputs, generator(), batch=200)
     assert drawn.args[0].unique().tolist() == [0, 1, 2, 3]
     assert drawn.kwargs["attention_mask"].unique(dim=0).tolist() == [[1, 0]]
-    wider = draw(inputs, generator(), batch=200, bounds={"0": 6})
+    wider = draw(inputs, generator(), batch=200, ranges={"0": Range.below(6)})
     assert wider.args[0].max() == 5
 
 

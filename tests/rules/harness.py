@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from symfind.count.rank import directions
 from symfind.ops import registry
-from symfind.ops.lower import load_rules
 from symfind.solve.point.evaluate import Point
 from symfind.solve.solver import Derivation, derive
 from symfind.trace import Graph, trace
@@ -75,8 +74,7 @@ class Outcome:
 
 def applied_rules(graph: Graph) -> set[str]:
     """Registered names of the operations that parameters reach."""
-    load_rules()
-    known = set(registry.supported())
+    known = set(registry.lower.names())
     found = set()
     for op in graph.ops:
         if op.trainable:

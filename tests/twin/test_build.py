@@ -3,11 +3,11 @@
 import pytest
 import torch
 
+from symfind.points.facts import kinks
 from symfind.trace import Graph, Op, execute, trace
 from symfind.twin import Unbuildable, build_twin
 from symfind.twin.dense import appended, thinned
 from symfind.twin.depth import KEPT, runs, shortened
-from symfind.twin.liveness import kinks
 from symfind.twin.module import TwinFunction
 from symfind.twin.relations import relate
 from tests.ground_truth.models import CASES, Case

@@ -61,3 +61,24 @@ class WrongFlow(Bond):
 
     def flow(self, theta: Mapping[str, Tensor], c: Tensor, t: float) -> dict[str, Tensor]:
         return {n: theta[n] + t * d for n, d in self.direction(theta, c).items()}
+
+
+@dataclass(frozen=True)
+class Scales:
+    """One factor on several tensors, each with an exponent: a symmetry or not."""
+
+    id: str
+    exponents: Mapping[str, float]
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        return tuple(self.exponents)
+
+    def coefficients(self, rng: torch.Generator) -> Tensor:
+        return torch.randn(1, generator=rng, dtype=torch.float64)
+
+    def direction(self, theta: Mapping[str, Tensor], c: Tensor) -> dict[str, Tensor]:
+        return {n: e * c * theta[n] for n, e in self.exponents.items()}
+
+    def flow(self, theta: Mapping[str, Tensor], c: Tensor, t: float) -> dict[str, Tensor]:
+        return {n: torch.exp(t * e * c) * theta[n] for n, e in self.exponents.items()}

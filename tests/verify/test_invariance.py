@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from symfind.verify import invariance
 from symfind.verify.function import Function
 from symfind.verify.invariance import verify
 from tests.ground_truth.layers import Attention
@@ -36,7 +37,7 @@ def test_all_right() -> None:
     assert all(r.finite is not None and r.finite < 1e-11 for r in outcome.residuals.values())
 
 
-def test_joint_check_costs_one_derivative_and_three_evaluations(
+def test_joint_check_of_a_point_costs_one_derivative_and_three_evaluations(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     function = deep_linear()
@@ -53,8 +54,10 @@ def test_joint_check_costs_one_derivative_and_three_evaluations(
 
     for name in calls:
         counted(name)
-    verify(function, bonds(), rng=rng())
-    assert calls == {"linearised": 1, "__call__": 3}
+    monkeypatch.setattr(invariance, "_ALONE", 0)
+    points = [function.random_point(rng()) for _ in range(2)]
+    verify(function, bonds(), rng=rng(), points=points)
+    assert calls == {"linearised": 2, "__call__": 6}
 
 
 @pytest.mark.parametrize("wrong", [(0,), (7,), (15,), (2, 3), (0, 8, 15)])

@@ -89,6 +89,8 @@ class Matrices:
                         self._kill(self._start[node.index][c] + a)
             for instance in node.instances():
                 self._read(node, instance)
+            if isinstance(node, p.Centre):
+                self._level(node)
 
     # union-find --------------------------------------------------------------------------
     def _find(self, v: int) -> tuple[int, bool, Potential]:
@@ -228,6 +230,16 @@ class Matrices:
                 bond.skew.add(pot)
             if isinstance(node, p.Centre) or node.centred:  # type: ignore[attr-defined]
                 bond.ones.add(pot)
+
+    def _level(self, node: p.Centre) -> None:
+        """Beside a mean, one change of basis for all values of what it runs over."""
+        for cells in p.alongside(node, node.dims):
+            ports = [node.port(cell, range(len(node.axes))) for cell in cells]
+            along = {name for port in ports for name in port.labels if name[0] in node.dims}
+            for port in ports:
+                for name in set(port.labels) - along:
+                    v, w = (self._var(q, q.labels.index(name)) for q in (ports[0], port))
+                    self._link(v, w, False, NONE, self._shared(ports[0], port, {name, *along}))
 
     def _contract(self, node: p.Contract, instance: Instance) -> None:
         out = instance.output

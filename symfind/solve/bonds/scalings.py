@@ -99,6 +99,7 @@ class Scalings:
                     self._zero(Port(node, k, ()))
             for instance in node.instances():
                 self._read(node, instance)
+            self._level(node, self._joined(node))
         self._solve()
 
     # classes -----------------------------------------------------------------------------
@@ -129,6 +130,23 @@ class Scalings:
         """Make an unknown constant along some dimensions."""
         root, labels = self._of(port)
         self._drop(root, [s for s, name in labels.items() if name[0] in dims])
+
+    @staticmethod
+    def _joined(node: Node) -> tuple[int, ...]:
+        """Dimensions of its operand along which a primitive bears none but equal scales."""
+        return node.dims if isinstance(node, p.Normalise | p.Centre | p.Order) else ()
+
+    def _level(self, node: Node, dims: tuple[int, ...]) -> None:
+        """Make the scale of an operand constant along dimensions, across all their blocks."""
+        if not dims:
+            return
+        (x,) = node.inputs
+        for cells in p.alongside(x, dims):
+            ports = [x.port(cell, range(len(x.axes))) for cell in cells]
+            for port in ports:
+                self._restrict(port, dims)
+            for port in ports[1:]:
+                self._equal(ports[0], port)
 
     def _tie(self, root: int, slot: int, pairs: Pairs) -> None:
         if self._unknowns[root].ties.setdefault(slot, pairs) != pairs:
@@ -170,12 +188,10 @@ class Scalings:
                 kept = self.anchors[node.index]
                 self._drop(root, [s for s, name in labels.items() if where[name] not in kept])
             case p.Normalise():
-                self._restrict(inputs[0], node.dims)
                 if node.eps and not self.relaxed:
                     self._zero(inputs[0])
                 self._zero(out)
             case p.Order():
-                self._restrict(inputs[0], node.dims)
                 self._zero(out)
             case p.Entrywise() if node.degree == 1:
                 self._transparent(instance)
@@ -185,9 +201,6 @@ class Scalings:
             case p.Commute():
                 self._transparent(instance)
                 self._turn(node, out)
-            case p.Centre():
-                self._transparent(instance)
-                self._restrict(out, node.dims)
             case _:
                 self._transparent(instance)
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from symfind.algebra.axes import Axis, Sizes, extent, half
+from symfind.algebra.exponential import exponential
 from symfind.graph import primitives as p
 from symfind.solve.bonds.matrices import Bond, Member, Potential
 from symfind.solve.bonds.scalings import Scaling
@@ -157,9 +158,7 @@ class MatrixFamily(Family):
     def flow(self, env: Environment, c: Tensor, t: float) -> Moves:
         """Every member is multiplied by exp(tX), or by its inverse transpose."""
         x = self.matrix(env, c)
-        return self.transform(
-            env, torch.matrix_exp(t * x), torch.matrix_exp(-t * x.transpose(-1, -2))
-        )
+        return self.transform(env, exponential(t * x), exponential(-t * x.transpose(-1, -2)))
 
     def transform(self, env: Environment, forth: Tensor, back: Tensor) -> Moves:
         """Act with matrices of shape [*indexed, n, n], dual members with `back`."""

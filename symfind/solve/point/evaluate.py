@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from symfind.algebra.axes import Sizes
+from symfind.algebra.integrate import integrate
 from symfind.graph import primitives as p
 from symfind.solve.point.family import Family, followers
 from symfind.solve.point.values import Environment
@@ -73,7 +74,10 @@ class Point:
     def flow(self, family: Family, c: Tensor, t: float) -> dict[str, Tensor]:
         """Parameters after time t."""
         if getattr(family, "loose", False):
-            return self._integrate(family, c, t)
+            return integrate(
+                lambda theta: Point(theta, self.sizes, self.constants).direction(family, c),
+                self.theta, t, getattr(family, "steps", 4),
+            )  # fmt: skip
         env = self.environment()
         values = family.flow(env, c.to(env.like["device"]), t)
         result = {s.key: env.parameter(s, v) for s, v in values.items() if s.offset is None}
@@ -84,22 +88,3 @@ class Point:
         for follower in followers(values):
             result[follower.key] = after.parameter(follower, env.value(follower))
         return result
-
-    def _integrate(self, family: Family, c: Tensor, t: float, steps: int = 4) -> dict[str, Tensor]:
-        """Runge–Kutta of order four: for fields that change along their own flow."""
-        here = dict(self.theta)
-        h = t / steps
-
-        def field_at(offset: dict[str, Tensor], scale: float) -> dict[str, Tensor]:
-            moved = {**here, **{k: here[k] + scale * d for k, d in offset.items()}}
-            return Point(moved, self.sizes, self.constants).direction(family, c)
-
-        touched: set[str] = set()
-        for _ in range(steps):
-            k1 = field_at({}, 0.0)
-            k2 = field_at(k1, h / 2)
-            k3 = field_at(k2, h / 2)
-            k4 = field_at(k3, h)
-            touched |= set(k1)
-            here.update({k: here[k] + h / 6 * (k1[k] + 2 * k2[k] + 2 * k3[k] + k4[k]) for k in k1})
-        return {k: here[k] for k in touched}

@@ -1,0 +1,85 @@
+"""Inputs over their full domain, as far as the model takes them.
+
+A model may check what it is given: an assertion on the largest index, on positive values, on rows
+that are sorted. What it refuses is not drawn: then integers are those of the examples in other
+combinations, and in the end the examples are all there is.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from symfind.errors import InputError
+from symfind.load import Inputs
+from symfind.load.inputs import draw, leaves, map_leaves
+from symfind.load.ranges import Range, resampled
+from symfind.verify import Function
+
+Draw = Callable[[torch.Generator], Inputs]
+_TRIED = 2  # draws that a model must take
+
+
+def accepted(inputs: Inputs, ranges: Mapping[str, Range], function: Function) -> Draw:
+    """The widest of the ways to draw that the model takes."""
+    ways = [_full(inputs, ranges)]
+    if any(_is_integer(leaf) for _, leaf in leaves(inputs)):
+        ways.append(_recombined(inputs))
+    theta = function.random_point(torch.Generator().manual_seed(0))
+    for way in ways:
+        if _takes(function, theta, way):
+            return way
+    return lambda rng: inputs
+
+
+def _takes(function: Function, theta: Mapping[str, Tensor], way: Draw) -> bool:
+    rng = torch.Generator().manual_seed(1)
+    try:
+        for _ in range(_TRIED):
+            function(theta, way(rng))
+    except InputError:
+        return True  # not finite: that is for the measurement to say
+    except Exception:  # whatever a model raises at inputs that it does not want
+        return False
+    return True
+
+
+def _full(inputs: Inputs, ranges: Mapping[str, Range]) -> Draw:
+    def fresh(rng: torch.Generator) -> Inputs:
+        scale = _scale(rng)
+        return map_leaves(
+            draw(inputs, rng, ranges=ranges, dtype=torch.float64),
+            lambda _, leaf: leaf * scale if is_float(leaf) else leaf,
+        )
+
+    return fresh
+
+
+def _recombined(inputs: Inputs) -> Draw:
+    def fresh(rng: torch.Generator) -> Inputs:
+        scale = _scale(rng)
+
+        def change(_: str, leaf: Any) -> Any:
+            if is_float(leaf):
+                return scale * torch.randn(leaf.shape, generator=rng, dtype=torch.float64)
+            return resampled(leaf, list(leaf.shape), rng) if _is_integer(leaf) else leaf
+
+        return map_leaves(inputs, change)
+
+    return fresh
+
+
+def _scale(rng: torch.Generator) -> float:
+    # Of several sizes, so that units that are rarely active are reached as well.
+    return float(0.5 * 6.0 ** torch.rand((), generator=rng, dtype=torch.float64))
+
+
+def is_float(leaf: Any) -> bool:
+    """Whether a leaf of inputs is a tensor of real numbers."""
+    return isinstance(leaf, Tensor) and leaf.is_floating_point()
+
+
+def _is_integer(leaf: Any) -> bool:
+    real = isinstance(leaf, Tensor) and not leaf.is_complex()
+    return real and not leaf.is_floating_point() and leaf.dtype is not torch.bool

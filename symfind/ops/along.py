@@ -1,0 +1,81 @@
+"""Constant maps along one dimension, and running sums."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from symfind.graph.builder import Builder
+from symfind.graph.extents import Relations, alike
+from symfind.graph.primitives import Node
+from symfind.ops.moved import moved
+from symfind.ops.registry import exact, lower, sizes
+from symfind.residues.tape import Tape, Value
+from symfind.trace import Op
+
+
+@lower("cumsum", "flip", "roll", "diff")
+def along(b: Builder, x: Node, *args: Any, **named: Any) -> Node:
+    """Constant maps along one dimension."""
+    name = b.op.target.split(".")[1]
+    if name == "cumsum":
+        dims = [args[0] if args else named["dim"]]
+    elif name == "flip":
+        dims = list(args[0] if args else named["dims"])
+    elif name == "roll":
+        where = args[1] if len(args) > 1 else named.get("dims", ())
+        dims = [where] if isinstance(where, int) else list(where)
+    else:
+        dims = [args[1] if len(args) > 1 else -1]
+    extra = [v for v in (*args, *named.values()) if isinstance(v, Node)]
+    if not dims or extra:
+        return b.opaque([x, *extra], b.op.shape, "a map of all entries together")
+    dims = [d % len(x.axes) for d in dims]
+    if name in ("flip", "roll"):
+        return _moved(b, x, dims, args[0] if name == "roll" else None)
+    return b.mix(x, dims, [b.op.shape[d] for d in dims])
+
+
+def _moved(b: Builder, x: Node, dims: Sequence[int], shifts: Any) -> Node:
+    """A permutation of each dimension: turned round, or shifted in a circle."""
+    steps = [shifts] if isinstance(shifts, int) else shifts
+    for i, d in enumerate(dims):
+        places = torch.arange(x.axes[d].size)
+        places = places.flip(0) if steps is None else places.roll(steps[i])
+        x = b.take(x, d, b.constant(places))
+    return x
+
+
+exact("cumsum", "flip", "roll")(moved)
+sizes("cumsum", "cumprod", "cummax", "cummin", "logcumsumexp", "flip", "roll")(alike)
+
+
+@sizes("diff")
+def diff_sizes(r: Relations, op: Op) -> None:
+    """Differences of neighbours; as many as before where one entry was put in front."""
+    for axis, old in zip(r.of(op), r.of(op.args[0]), strict=True):
+        if axis.size == old.size:
+            r.same(axis, old)
+        else:
+            r.pin(axis, old)
+
+
+@exact("diff")
+def diff_exact(t: Tape, x: Value, n: int = 1, dim: int = -1, *_: None) -> Value:
+    """Differences of neighbours."""
+    for _i in range(n):
+        length = x.shape[dim]
+        late = t.linear(lambda a, m=length: a.narrow(dim, 1, m - 1), x)
+        early = t.linear(lambda a, m=length: a.narrow(dim, 0, m - 1), x)
+        x = t.add(late, t.scale(early, -1))
+    return x
+
+
+@lower("cumprod")
+def cumprod(b: Builder, x: Node, dim: int, **_: object) -> Node:
+    """Products of the first entries, multiplied out."""
+    dim %= len(x.axes)
+    parts = [b.narrow(x, dim, i, 1) for i in range(x.axes[dim].size)]
+    for i in range(1, len(parts)):
+        parts[i] = b.multiply(parts[i - 1], parts[i])
+    return b.join(parts, dim)

@@ -1,0 +1,81 @@
+"""What is true of an operation whatever the model: one row for each, one column for each fact."""
+
+from dataclasses import dataclass
+
+from symfind.trace import Op
+
+_ROOT = "takes a square root, which is not rational"
+_TRANSCENDENTAL = "is not a rational function"
+ARGUMENTS = "arguments"  # kinks that are not the operation's own
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Places are those of positional arguments.
+
+    Attributes:
+        eps: of the small number under a root that keeps a normalisation away from zero.
+        weight: of what every channel is multiplied with.
+        bias: of what is added to every channel.
+        index: of the integers that are looked up in the first argument.
+        kinks: where the slope of a function jumps, `ARGUMENTS` where its arguments say so.
+        irrational: why there is no exact rule.
+    """
+
+    eps: int | None = None
+    weight: int | None = None
+    bias: int | None = None
+    index: int | None = None
+    kinks: tuple[float, ...] | str = ()
+    irrational: str = ""
+
+
+_NOTHING = Facts()
+_AT_ZERO = (0.0,)
+TABLE: dict[str, Facts] = {
+    # normalisations
+    "layer_norm": Facts(eps=4, weight=2, bias=3, irrational=_ROOT),
+    "native_layer_norm": Facts(eps=4, irrational=_ROOT),
+    "group_norm": Facts(eps=4, weight=2, bias=3, irrational=_ROOT),
+    "rms_norm": Facts(eps=3, irrational=_ROOT),
+    "_fused_rms_norm": Facts(eps=3, irrational=_ROOT),
+    "batch_norm": Facts(eps=7, weight=1, bias=2),
+    # weights
+    **dict.fromkeys(
+        ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose2d"), Facts(weight=1, bias=2)
+    ),
+    "addmm": Facts(weight=2, bias=0),
+    # look-ups
+    "embedding": Facts(index=1),
+    "index": Facts(index=1),
+    **dict.fromkeys(("index_select", "gather", "take_along_dim"), Facts(index=2)),
+    # piecewise functions
+    **dict.fromkeys(("relu", "leaky_relu", "prelu", "rrelu"), Facts(kinks=_AT_ZERO)),
+    **dict.fromkeys(
+        ("elu", "celu", "selu"), Facts(kinks=_AT_ZERO, irrational=_TRANSCENDENTAL)
+    ),
+    "relu6": Facts(kinks=(0.0, 6.0)),
+    **dict.fromkeys(("hardswish", "hardsigmoid"), Facts(kinks=(-3.0, 3.0))),
+    **dict.fromkeys(
+        ("hardtanh", "clamp", "clamp_min", "clamp_max", "threshold"), Facts(kinks=ARGUMENTS)
+    ),
+    # no rational functions
+    **dict.fromkeys(
+        ("sqrt", "rsqrt", "native_group_norm", "instance_norm", "linalg_vector_norm",
+         "linalg_norm", "norm", "std", "_weight_norm", "_weight_norm_interface", "cdist",
+         "_cdist_forward", "pairwise_distance", "cosine_similarity", "hypot"),
+        Facts(irrational=_ROOT)),
+    **dict.fromkeys(
+        ("exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "sin", "cos", "tan", "tanh",
+         "asin", "acos", "atan", "atan2", "sinh", "cosh", "asinh", "acosh", "atanh", "sigmoid",
+         "log_sigmoid", "log_sigmoid_forward", "softplus", "gelu", "silu", "mish", "erf", "erfc",
+         "erfinv", "softmax", "log_softmax", "logsumexp", "logaddexp",
+         "scaled_dot_product_attention", "xlogy", "lgamma", "digamma", "sinc", "lstm", "gru",
+         "rnn_tanh", "glu", "softmin", "logcumsumexp", "lstm_cell", "gru_cell"),
+        Facts(irrational=_TRANSCENDENTAL)),
+}  # fmt: skip
+
+
+def facts(op: Op) -> Facts:
+    """The row of an operation, an empty one where nothing is known."""
+    return TABLE.get(op.base, _NOTHING)

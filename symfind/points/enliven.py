@@ -1,0 +1,123 @@
+"""Points at which every unit sees all pieces of its activation, and no scale is lost.
+
+At most random points some units of a narrow network are always off or always on, a clip at six is
+never reached, a weight that a constant multiplies does nothing, an exponential overflows; then more
+is null than the architecture makes so. Any point bounds the generic nullity from above, hence
+points may be chosen: layer by layer over inputs, weights are scaled, and biases moved.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from symfind.points.facts import kinks, name, parametric, switches, weight
+from symfind.points.moves import (
+    centre_by_weight,
+    decorrelate,
+    paths,
+    rescale,
+    shift_of,
+    spread,
+    turn,
+)
+from symfind.points.run import Run
+from symfind.trace import Graph, Op
+
+_SPREAD = 0.3  # of the standard deviation: how far from the middle a unit switches
+_FAR = 2.0  # kinks that are further apart than this are out of reach of a wire of unit spread
+_VANISHING, _EXPLODING = 0.1, 5.0  # of a wire
+_MOST = 60_000_000  # numbers that are kept at once
+_BROKEN = (RuntimeError, NotImplementedError, ValueError, TypeError, KeyError, IndexError,
+           AttributeError, ArithmeticError)  # fmt: skip
+
+
+def enliven(
+    graph: Graph,
+    theta: Mapping[str, Tensor],
+    inputs: Sequence[Mapping[str, Tensor]],
+    rng: torch.Generator,
+) -> dict[str, Tensor]:
+    """Move biases and scale weights until units live.
+
+    Args:
+        graph: what is run.
+        theta: a random point, on the CPU.
+        inputs: several draws, by the names of the graph's inputs.
+        rng: the source of randomness.
+
+    Returns:
+        Another point; where an operation cannot be run by itself, changed up to there.
+    """
+    run = Run(graph, dict(theta), inputs)
+    with torch.no_grad():
+        for op in graph.ops:
+            before = dict(run.theta)
+            try:
+                _visit(run, op, rng)
+            except _BROKEN:
+                return before
+            if run.numbers > _MOST:
+                break
+    return run.theta
+
+
+def _visit(run: Run, op: Op, rng: torch.Generator) -> None:
+    if switches(op):
+        _straddle(run, op, rng)
+    run.visit(op)
+    if weight(op) is None or not op.varies or not _measurable(run, op):
+        return
+    decorrelate(run, op)
+    turn(run, op)
+    if name(op) == "batch_norm" or not _VANISHING < spread(run, op) < _EXPLODING:
+        rescale(run, op, 1.0, [op])
+
+
+def _measurable(run: Run, op: Op) -> bool:
+    value = run.values[id(op)][0]
+    return isinstance(value, Tensor) and value.is_floating_point() and value.numel() > 0
+
+
+def _straddle(run: Run, op: Op, rng: torch.Generator) -> None:
+    """Give every unit of what an operation reads values beyond all of its kinks."""
+    wire, places = op.args[0], kinks(op)
+    if not isinstance(wire, Op) or not _measurable(run, wire):
+        return
+    if max(places) - min(places) > _FAR:
+        for chain in paths(wire):
+            if weight(chain[0]) is not None:
+                rescale(run, wire, (max(places) - min(places)) / 2, chain)
+                break
+    shift = shift_of(run, wire, rng)
+    other = op.args[1] if len(op.args) > 1 and name(op) in ("gt", "ge", "lt", "le") else None
+    if shift is None:
+        _without_bias(run, wire, places, rng)
+        return
+    flat = run.channels(wire, shift.dim)
+    wanted = _middle(flat, places, rng)
+    if parametric(other):
+        level = run.values[id(other)][0]
+        wanted = wanted + (level if level.numel() in (1, len(flat)) else level.mean()).reshape(-1)
+    value = run.theta[shift.leaf.key]
+    move = (wanted - flat.mean(1)) / shift.rate
+    run.change(shift.leaf, value + move.reshape(value.shape), shift.chain)
+
+
+def _middle(flat: Tensor, places: tuple[float, ...], rng: torch.Generator) -> Tensor:
+    noise = torch.randn(len(flat), generator=rng, dtype=torch.float64)
+    return (max(places) + min(places)) / 2 + _SPREAD * flat.std(1) * noise
+
+
+def _without_bias(run: Run, wire: Op, places: tuple[float, ...], rng: torch.Generator) -> None:
+    for chain in paths(wire):
+        dim = len(wire.shape or ()) - 1 if name(chain[0]) == "linear" else 1
+        if weight(chain[0]) is None or len(wire.shape or ()) <= dim:
+            continue
+        flat = run.channels(wire, dim)
+        if float(flat.min()) < min(places) and float(flat.max()) > max(places):
+            lonely = (flat.amin(1) >= min(places)) | (flat.amax(1) <= max(places))
+            if not bool(lonely.any()):
+                return
+        centre_by_weight(run, wire, _middle(flat, places, rng) - flat.mean(1), dim, chain)
+        return

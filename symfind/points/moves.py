@@ -1,0 +1,177 @@
+"""Changes of parameters that shift or scale a wire, found by trial.
+
+Which parameter it takes is read off the graph; that it does what is wanted, and how strongly, is
+looked at: a bias may be multiplied by a constant on its way, and a weight computed from others.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from symfind.points.facts import bias, by_channel, carried, leaves, name, weight
+from symfind.points.run import Run
+from symfind.trace import Op
+
+_LONG = 12  # operations between what adds a bias and what switches
+_TRIES = 12  # of a factor
+_SMALL = 1e-6
+_WIDE = 256  # channels, up to which what they read is decorrelated,
+_EVEN = 1e-2  # down to this part of the largest variance
+
+
+@dataclass(frozen=True)
+class Shift:
+    """A parameter that is added to a wire.
+
+    Attributes:
+        leaf: the parameter.
+        chain: operations from where it is added to the wire, in order.
+        dim: of the wire, along which its entries lie.
+        rate: of the wire's change, relative to the parameter's.
+    """
+
+    leaf: Op
+    chain: list[Op]
+    dim: int
+    rate: float
+
+
+def paths(op: Op) -> list[list[Op]]:
+    """What leads to a wire from the nearest operations that meet parameters, nearest first."""
+    found: list[list[Op]] = []
+    stack = [[op]]
+    while stack:
+        path = stack.pop(0)
+        first = path[0]
+        met = bias(first) is not None or weight(first) is not None
+        if met:
+            found.append(path)
+        if len(path) >= _LONG:
+            continue
+        if carried(first) or name(first) in ("add", "sub", "mul", "div"):
+            before = [x for x in first.operands if x.varies]
+            if not met or name(first) in ("add", "sub"):
+                stack += [[x, *path] for x in before[: 1 if carried(first) else None]]
+    return found
+
+
+def shift_of(run: Run, op: Op, rng: torch.Generator) -> Shift | None:
+    """A parameter that shifts every channel of a wire, where there is one."""
+    for chain in paths(op):
+        added = bias(chain[0])
+        for leaf in leaves(added) if added is not None else []:
+            found = _tried(run, op, leaf, chain, rng)
+            if found is not None:
+                return found
+    return None
+
+
+def _tried(run: Run, op: Op, leaf: Op, chain: list[Op], rng: torch.Generator) -> Shift | None:
+    before, size = run.values[id(op)][0], run.theta[leaf.key].numel()
+    old = run.theta[leaf.key]
+    probe = torch.rand(size, generator=rng, dtype=torch.float64) + 0.5
+    run.change(leaf, old + probe.reshape(old.shape), chain)
+    change = run.values[id(op)][0] - before
+    run.change(leaf, old, chain)
+    for dim, n in enumerate(change.shape):
+        if n != size:
+            continue
+        rates = change.movedim(dim, -1) / probe
+        rate = float(rates.mean())
+        if abs(rate) > _SMALL and float((rates - rate).abs().max()) < _SMALL * abs(rate):
+            return Shift(leaf, chain, dim, rate)
+    return None
+
+
+def centre_by_weight(run: Run, op: Op, wanted: Tensor, dim: int, chain: list[Op]) -> None:
+    """Move the mean of every channel by a change of the weights alone, along the mean input.
+
+    Args:
+        run: the values.
+        op: the wire.
+        wanted: by how much, [channels].
+        dim: of the channels.
+        chain: from the product to the wire.
+    """
+    product = chain[0]
+    met = weight(product)
+    if met is None or met.target != "parameter" or not isinstance(product.args[0], Op):
+        return
+    value, dense = run.theta[met.key], name(product) == "linear"
+    if not dense and not name(product).startswith("conv") or "transpose" in name(product):
+        return
+    mean = run.channels(product.args[0], (len(product.args[0].shape or ()) - 1) if dense else 1)
+    mean = mean.mean(1)
+    if value.shape[0] != len(wanted) or value.shape[1] != len(mean):
+        return
+    along = mean.reshape(1, -1, *[1] * (value.ndim - 2)).expand(1, *value.shape[1:])
+    square = float(along.square().sum())
+    if square > _SMALL:
+        move = wanted.reshape(-1, *[1] * (value.ndim - 1)) * along / square
+        run.change(met, value + move, chain)
+
+
+def rescale(run: Run, op: Op, wanted: float, chain: list[Op]) -> None:
+    """Scale the parameters that a wire is multiplied with until its values spread so far."""
+    met = weight(chain[0])
+    if met is None:
+        return
+    added = bias(chain[0])
+    own = [*leaves(met), *(leaves(added) if added is not None else [])]
+    largest = [x for x in own if run.theta[x.key].numel()]
+    old = {x.key: run.theta[x.key] for x in largest}
+    for _ in range(_TRIES):
+        now = spread(run, op)
+        if not 0.0 < now < float("inf"):
+            now = 1e3 if now else _SMALL
+        if wanted / 1.5 < now < wanted * 1.5:
+            return
+        factor = min(max(wanted / now, 1e-3), 1e3)
+        for x in largest:
+            run.change(x, run.theta[x.key] * factor, chain)
+    if not wanted / 10 < spread(run, op) < wanted * 10:
+        for x in largest:
+            run.change(x, old[x.key], chain)
+
+
+def spread(run: Run, op: Op) -> float:
+    """Root mean square of a wire."""
+    return float(run.flat(op).square().mean().sqrt())
+
+
+def turn(run: Run, op: Op) -> None:
+    """Make a weight negative that multiplies one rectified channel at a time.
+
+    relu(w relu(x) + b) is relu(w x + b) where w > 0 > b: then the first kink is hidden.
+    """
+    met = weight(op)
+    read = next((x for x in op.operands if x.varies), None)
+    if met is None or met.target != "parameter" or read is None or not by_channel(op):
+        return
+    if float(run.flat(read).min()) == 0.0:
+        run.change(met, -run.theta[met.key].abs(), [op])
+
+
+def decorrelate(run: Run, op: Op) -> None:
+    """Read what varies little as well: weights times the root of the inverse covariance.
+
+    The layers of a deep narrow network become functions of fewer and fewer variables, as all that
+    they read is nearly proportional; then units switch together.
+    """
+    met, read = weight(op), op.args[0]
+    dense = name(op) == "linear"
+    if met is None or met.target != "parameter" or not isinstance(read, Op):
+        return
+    value = run.theta[met.key]
+    if not dense and not (name(op).startswith("conv") and "transpose" not in name(op)):
+        return
+    seen = run.channels(read, (len(read.shape or ()) - 1) if dense else 1)
+    if value.shape[1] != len(seen) or not 1 < len(seen) <= _WIDE:
+        return
+    values, vectors = torch.linalg.eigh(torch.cov(seen))
+    floor = _EVEN * float(values[-1])
+    if floor <= 0.0 or float(values[0]) > 10 * floor:
+        return
+    root = vectors @ (values.clamp(min=floor) / values.mean()).rsqrt().diag() @ vectors.T
+    run.change(met, torch.einsum("oc...,cd->od...", value, root), [op])

@@ -1,0 +1,76 @@
+"""A traced graph run operation by operation, whose parameters can be changed on the way."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from symfind.points.facts import leaves
+from symfind.trace import Graph, Op, replace
+from symfind.trace.constants import evaluate
+from symfind.trace.kernels import run, widen
+
+_CPU = torch.device("cpu")
+
+
+class Run:
+    """Values of all wires on several inputs, at parameters that may be changed.
+
+    Args:
+        graph: what is run.
+        theta: parameters by name; changed in place of the mapping, never inside tensors.
+        inputs: values by the names of the graph's inputs, once for every draw.
+    """
+
+    def __init__(
+        self, graph: Graph, theta: dict[str, Tensor], inputs: Sequence[Mapping[str, Tensor]]
+    ) -> None:
+        self.graph, self.theta, self.inputs = graph, theta, inputs
+        self.values: dict[int, list[Any]] = {}
+        self.numbers = 0  # that are kept
+
+    def visit(self, op: Op) -> None:
+        """Evaluate one operation, those that it reads being there."""
+        if op.target == "input":
+            self.values[id(op)] = [widen(x[op.key]) for x in self.inputs]
+        elif op.target == "parameter" and op.trainable:
+            self.values[id(op)] = [self.theta[op.key]] * len(self.inputs)
+        elif op.constant:
+            self.values[id(op)] = [evaluate(op)] * len(self.inputs)
+        elif not op.varies:
+            self.values[id(op)] = [self._once(op, 0)] * len(self.inputs)
+        else:
+            self.values[id(op)] = [self._once(op, i) for i in range(len(self.inputs))]
+            self.numbers += sum(v.numel() for v in self.values[id(op)] if isinstance(v, Tensor))
+
+    def _once(self, op: Op, i: int) -> Any:
+        at = lambda x: self.values[id(x)][i]  # noqa: E731
+        return run(op, replace(op.args, at), replace(op.kwargs, at), _CPU)
+
+    def channels(self, op: Op, dim: int) -> Tensor:
+        """All values of each channel: shape (channels, values)."""
+        return torch.cat([v.movedim(dim, 0).flatten(1) for v in self.values[id(op)]], 1)
+
+    def flat(self, op: Op) -> Tensor:
+        """All values."""
+        return torch.cat([v.reshape(-1) for v in self.values[id(op)]])
+
+    def change(self, leaf: Op, value: Tensor, chain: Sequence[Op]) -> None:
+        """Give a parameter another value, and evaluate again what depends on it in a chain.
+
+        The chain is of operations that vary; what they read of parameters is evaluated first.
+        """
+        self.theta[leaf.key] = value
+        self.visit(leaf)
+        for op in chain:
+            for x in op.operands:
+                self._again(x, leaf)
+            self.visit(op)
+
+    def _again(self, x: Op, leaf: Op) -> None:
+        if x.varies or not x.trainable or x.target == "parameter" or leaf not in leaves(x):
+            return
+        for y in x.operands:
+            self._again(y, leaf)
+        self.visit(x)

@@ -1,0 +1,81 @@
+"""Random elements of the algebras of generators, and random changes of the same size."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from symfind.algebra.generator import Generator
+from symfind.verify.function import Function, Point
+
+_SPREAD = 4.0  # between the smallest and the largest of the magnitudes
+
+
+@dataclass(frozen=True)
+class Element:
+    """One random element of a generator's algebra, of a random size of the order of what it moves.
+
+    The size is random because the coefficient is not, where an algebra has one dimension: scaled
+    to a given size it would be one of two elements, and false ones would cancel in a sum.
+    """
+
+    generator: Generator
+    coefficients: Tensor
+    scale: float
+
+    @property
+    def id(self) -> str:
+        """Of the generator."""
+        return self.generator.id
+
+    def direction(self, theta: Point) -> dict[str, Tensor]:
+        """The vector field at a point."""
+        return self.generator.direction(theta, self.coefficients * self.scale)
+
+    def flow(self, theta: Point, t: float) -> dict[str, Tensor]:
+        """Where it leads in time t."""
+        return self.generator.flow(theta, self.coefficients * self.scale, t)
+
+
+def norm(tensors: Sequence[Tensor]) -> float:
+    """Of all entries of all tensors."""
+    return math.sqrt(sum(float(t.square().sum()) for t in tensors))
+
+
+def unit(direction: Mapping[str, Tensor], theta: Point) -> float:
+    """By what to multiply a direction so that it is as large as what it moves; zero for none.
+
+    Only entries that move count: one head of a packed weight is not to be moved by the size of
+    all of them.
+    """
+    size = norm(list(direction.values()))
+    moved = norm([theta[name][tensor != 0] for name, tensor in direction.items()])
+    return (moved or 1.0) / size if size else 0.0
+
+
+def element(
+    function: Function, generator: Generator, theta: Point, rng: torch.Generator
+) -> Element:
+    """Draw one.
+
+    Raises:
+        ValueError: the generator moves a parameter that does not exist, or in the wrong shape.
+    """
+    coefficients = generator.coefficients(rng).to(function.device, torch.float64)
+    direction = generator.direction(theta, coefficients)
+    for name, tensor in direction.items():
+        if function.shapes.get(name) != tuple(tensor.shape):
+            raise ValueError(
+                f"generator {generator.id} moves {name} by a tensor of shape "
+                f"{tuple(tensor.shape)}; it is {function.shapes.get(name)}"
+            )
+    drawn = float(torch.rand((), generator=rng, dtype=torch.float64))
+    return Element(generator, coefficients, _SPREAD**-drawn * unit(direction, theta))
+
+
+def random_change(shape: tuple[int, ...], size: float, rng: torch.Generator) -> Tensor:
+    """A tensor of a given norm, in a random direction."""
+    drawn = torch.randn(shape, generator=rng, dtype=torch.float64)
+    return drawn.mul_(size / max(float(drawn.norm()), 1e-300))

@@ -1,0 +1,172 @@
+"""What is derived of a random network, held against what is true of it."""
+
+import time
+import warnings
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+import symfind
+from symfind.analysis.derived import Derived
+from symfind.count.rank import directions
+from symfind.errors import SymfindError
+from symfind.load import Inputs
+from symfind.load.loaded import Loaded
+from symfind.solve.families.family import Family
+from symfind.solve.point.evaluate import Point
+from symfind.trace import trace
+from tests.fuzz.network import ROWS, Network
+from tests.fuzz.truth import Measured, Theta, Truth
+
+SLOW = 30.0  # seconds of processor time
+POINTS = 3  # at which directions must vanish
+FALSE = 1e-8  # change of the outputs along a direction, both at unit norm
+BATCH = 8
+TIMES = (0.3, 1.0)
+
+
+@dataclass
+class Verdict:
+    """What came of one seed: `words` are those that must not occur."""
+
+    seed: int
+    status: str = "short"
+    derived: int = -1
+    nullity: int = -1
+    words: str = ""
+    seconds: float = 0.0
+    rigid: tuple[str, ...] = ()
+
+    @property
+    def bad(self) -> bool:
+        """Whether it is unsound, a crash, or too slow."""
+        return self.status.isupper() or self.seconds > SLOW
+
+    def __str__(self) -> str:
+        slow = " SLOW" if self.seconds > SLOW else ""
+        return (f"seed {self.seed}: {self.status}{slow}, {self.derived} of {self.nullity}, "
+                f"{self.seconds:.1f} s {self.words}")  # fmt: skip
+
+
+def judge(seed: int, verify: bool) -> Verdict:
+    """Judge one network: the rules alone, or all of an analysis."""
+    verdict = Verdict(seed)
+    model = Network(seed)
+    truth = Truth(model)
+    if not truth.count:
+        verdict.status = "empty"
+        return verdict
+    points = [m for m, _ in zip(truth.measure(), range(2 * POINTS), strict=False)]
+    if not points:
+        verdict.status = "no point"
+        return verdict
+    clear = [m for m in points if m.clear]
+    if not clear:
+        verdict.status = "no gap"
+        return verdict
+    verdict.nullity = min(m.nullity for m in clear)
+    start = time.process_time()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            (_analysed if verify else _alone)(verdict, truth, points)
+    except SymfindError as error:
+        verdict.status, verdict.words = "REFUSED", f"{type(error).__name__}: {error}"
+    except Exception as error:
+        verdict.status, verdict.words = "CRASH", f"{type(error).__name__}: {error}"[:300]
+    verdict.seconds = time.process_time() - start
+    return verdict
+
+
+def _example(model: Network) -> Inputs:
+    x = model.example(BATCH, torch.Generator().manual_seed(0))
+    return Inputs((x,), {}, {} if x.is_floating_point() else {"0": ROWS})
+
+
+def _analysed(verdict: Verdict, truth: Truth, points: list[Measured]) -> None:
+    """The whole of an analysis: what it counts, and what it says of that."""
+    report = symfind.analyze(truth.model, _example(truth.model))
+    verdict.derived = report.dimension.redundant
+    verdict.rigid = tuple(u.operation for u in report.unsupported)
+    verdict.status = report.certificate.status
+    if verdict.derived > verdict.nullity:
+        verdict.status = "FALSE"
+    elif verdict.status == "complete" and verdict.derived < verdict.nullity:
+        verdict.status = "FALSE COMPLETE"
+    elif verdict.derived == verdict.nullity:
+        verdict.status = "complete"
+
+
+def _alone(verdict: Verdict, truth: Truth, points: list[Measured]) -> None:
+    """The rules: every direction, and every family followed for a while."""
+    inputs = _example(truth.model)
+    graph = trace(truth.model, inputs.args, {})
+    derived = Derived(graph, Loaded(truth.model, inputs, "fuzz", "fuzz"), "raw")
+    verdict.derived = derived.redundant
+    verdict.rigid = tuple(op.target for op, _ in derived.derivation.lowered.gaps)
+    verdict.status = "complete" if verdict.derived == verdict.nullity else "short"
+    if verdict.derived > verdict.nullity:
+        verdict.status, verdict.words = "FALSE", "more than the nullity"
+    for family in derived.derivation.families:
+        words = _false(family, truth, points)
+        if words:
+            verdict.status = "FALSE"
+            verdict.words += f"; {family.kind} of {', '.join(family.names)}: {words}"
+
+
+def _false(family: Family, truth: Truth, points: list[Measured]) -> str:
+    for m in points[:POINTS]:
+        found = directions(Point(m.theta), [family], truth.sizes)
+        if not found.numel() or not bool(torch.isfinite(found).all()):
+            continue
+        found = found / found.norm(dim=0).clamp(min=1e-12)
+        change = (m.jacobian @ found).norm(dim=0) / m.jacobian.norm(dim=0).max().clamp(min=1e-300)
+        if float(change.max()) > FALSE:
+            return f"moves the outputs by {float(change.max()):.1e}"
+    loose = getattr(family, "loose", False)  # its field has to be followed step by step
+    for m in points[: 1 if loose else 2]:
+        for t in TIMES[: 1 if loose else 2]:
+            change = _followed(family, truth, m, t)
+            if change > 1e-6:
+                return f"followed for {t} it moves the outputs by {change:.1e}"
+    return ""
+
+
+def _followed(family: Family, truth: Truth, m: Measured, t: float) -> float:
+    """How far a random element of the group moves the outputs, relative to their size."""
+    rng = torch.Generator().manual_seed(truth.model.seed)
+    c = torch.randn(family.count(), generator=rng, dtype=torch.float64)
+    c = c / max(1.0, float(c.norm()))
+    if getattr(family, "loose", False):
+        coarse, fine = (_moved(truth, m, _integrated(family, m.theta, c, t, n)) for n in (8, 32))
+        return 0.0 if fine < coarse / 16 else fine  # of an integrator of order four
+    return _moved(truth, m, {**m.theta, **Point(m.theta).flow(family, c, t)})
+
+
+def _moved(truth: Truth, m: Measured, theta: Theta) -> float:
+    with torch.no_grad():
+        before, after = truth(m.theta, m.x), truth(theta, m.x)
+    far = max(float(w.abs().max()) for w in theta.values())
+    if not bool(torch.isfinite(after).all()) or not far < 1e4:
+        return 0.0  # too far to compare anything
+    return float((after - before).abs().max() / before.abs().max().clamp(min=1.0))
+
+
+def _integrated(family: Family, theta: Theta, c: Tensor, t: float, steps: int) -> dict[str, Tensor]:
+    here, h = dict(theta), t / steps
+
+    def field(point: Theta) -> dict[str, Tensor]:
+        return Point(point).direction(family, c)
+
+    def along(k: dict[str, Tensor], s: float) -> dict[str, Tensor]:
+        return {n: w + s * k[n] if n in k else w for n, w in here.items()}
+
+    for _ in range(steps):
+        a = field(here)
+        b = field(along(a, h / 2))
+        d = field(along(b, h / 2))
+        e = field(along(d, h))
+        here = {n: w + h / 6 * (a[n] + 2 * b[n] + 2 * d[n] + e[n]) if n in a else w
+                for n, w in here.items()}  # fmt: skip
+    return here

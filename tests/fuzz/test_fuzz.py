@@ -1,0 +1,39 @@
+"""A fixed sample of the random networks; `python -m tests.fuzz` draws them by the thousand."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from tests.fuzz.judge import judge
+from tests.fuzz.network import Network
+
+# 200..230 hold routers and thresholds, of which no derivative tells.
+ALONE = [*range(14), *range(200, 214)]
+WHOLE = [*range(14, 20), *range(214, 220)]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("seed", ALONE)
+def test_rules_alone(seed: int) -> None:
+    verdict = judge(seed, verify=False)
+    assert not verdict.bad, f"{verdict}\n{Network(seed).text()}"
+    assert verdict.derived <= verdict.nullity or verdict.nullity < 0
+
+
+@pytest.mark.parametrize("seed", WHOLE)
+def test_whole_analysis(seed: int) -> None:
+    verdict = judge(seed, verify=True)
+    assert not verdict.bad, f"{verdict}\n{Network(seed).text()}"
+
+
+def test_a_false_direction_is_seen(corrupted: None) -> None:
+    """Scalings whose last member is pushed the wrong way."""
+    assert any(judge(seed, verify=False).status == "FALSE" for seed in range(2, 8))
