@@ -101,6 +101,8 @@ def analyze(
     ends = {"load": time.perf_counter()}
     tell("tracing")
     graph = trace_loaded(loaded, train=train)
+    for note in graph.notes:
+        tell(note)
     ends["trace"] = time.perf_counter()
     subject = Subject(loaded, graph, output, train, device, seed, tell, discover)
     tell("deriving symmetries")
