@@ -15,6 +15,8 @@ from symfind.points.facts import kinks, name, parametric, switches, weight
 from symfind.points.moves import (
     centre_by_weight,
     decorrelate,
+    deviation,
+    even,
     paths,
     rescale,
     shift_of,
@@ -26,6 +28,7 @@ from symfind.trace import Graph, Op
 
 _SPREAD = 0.3  # of the standard deviation: how far from the middle a unit switches
 _FAR = 2.0  # kinks that are further apart than this are out of reach of a wire of unit spread
+_REACH = 0.65  # of the distance of two kinks: the deviation of a wire that crosses both
 _VANISHING, _EXPLODING = 0.1, 5.0  # of a wire
 _MOST = 60_000_000  # numbers that are kept at once
 _BROKEN = (RuntimeError, NotImplementedError, ValueError, TypeError, KeyError, IndexError,
@@ -70,7 +73,9 @@ def _visit(run: Run, op: Op, rng: torch.Generator) -> None:
         return
     decorrelate(run, op)
     turn(run, op)
-    if name(op) == "batch_norm" or not _VANISHING < spread(run, op) < _EXPLODING:
+    if name(op) == "batch_norm":
+        even(run, op)
+    elif not _VANISHING < spread(run, op) < _EXPLODING:
         rescale(run, op, 1.0, [op])
 
 
@@ -87,7 +92,7 @@ def _straddle(run: Run, op: Op, rng: torch.Generator) -> None:
     if max(places) - min(places) > _FAR:
         for chain in paths(wire):
             if weight(chain[0]) is not None:
-                rescale(run, wire, (max(places) - min(places)) / 2, chain)
+                rescale(run, wire, _REACH * (max(places) - min(places)), chain, deviation)
                 break
     shift = shift_of(run, wire, rng)
     other = op.args[1] if len(op.args) > 1 and name(op) in ("gt", "ge", "lt", "le") else None

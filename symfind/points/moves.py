@@ -4,6 +4,7 @@ Which parameter it takes is read off the graph; that it does what is wanted, and
 looked at: a bias may be multiplied by a constant on its way, and a weight computed from others.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -16,8 +17,12 @@ from symfind.trace import Op
 _LONG = 12  # operations between what adds a bias and what switches
 _TRIES = 12  # of a factor
 _SMALL = 1e-6
+_NEAR = 1.2  # of a factor, where a scale is as wanted
 _WIDE = 256  # channels, up to which what they read is decorrelated,
 _EVEN = 1e-2  # down to this part of the largest variance
+
+
+Measure = Callable[[Run, Op], float]
 
 
 @dataclass(frozen=True)
@@ -112,8 +117,11 @@ def centre_by_weight(run: Run, op: Op, wanted: Tensor, dim: int, chain: list[Op]
         run.change(met, value + move, chain)
 
 
-def rescale(run: Run, op: Op, wanted: float, chain: list[Op]) -> None:
+def rescale(
+    run: Run, op: Op, wanted: float, chain: list[Op], measure: Measure | None = None
+) -> None:
     """Scale the parameters that a wire is multiplied with until its values spread so far."""
+    measure = measure or spread
     met = weight(chain[0])
     if met is None:
         return
@@ -122,17 +130,32 @@ def rescale(run: Run, op: Op, wanted: float, chain: list[Op]) -> None:
     largest = [x for x in own if run.theta[x.key].numel()]
     old = {x.key: run.theta[x.key] for x in largest}
     for _ in range(_TRIES):
-        now = spread(run, op)
+        now = measure(run, op)
         if not 0.0 < now < float("inf"):
             now = 1e3 if now else _SMALL
-        if wanted / 1.5 < now < wanted * 1.5:
+        if wanted / _NEAR < now < wanted * _NEAR:
             return
         factor = min(max(wanted / now, 1e-3), 1e3)
         for x in largest:
             run.change(x, run.theta[x.key] * factor, chain)
-    if not wanted / 10 < spread(run, op) < wanted * 10:
+    if not wanted / 10 < measure(run, op) < wanted * 10:
         for x in largest:
             run.change(x, old[x.key], chain)
+
+
+def deviation(run: Run, op: Op) -> float:
+    """Root mean square of a wire without the means of its channels, which lie last but in maps."""
+    rank = len(op.shape or ())
+    values = run.channels(op, rank - 1 if rank < 4 else 1)
+    return float(values.var(1).mean().sqrt())
+
+
+def even(run: Run, op: Op) -> None:
+    """Give every channel unit spread, where each has a gain of its own."""
+    met = weight(op)
+    if met is not None and met.target == "parameter":
+        each = run.channels(op, 1).std(1).clamp(min=_SMALL)
+        run.change(met, run.theta[met.key] / each, [op])
 
 
 def spread(run: Run, op: Op) -> float:

@@ -22,6 +22,7 @@ from symfind.verify.threads import one_thread
 
 Draw = Callable[[torch.Generator], InputsLike]
 
+_ENOUGH = 60_000_000  # entries of Jacobians, beyond which points are not added for their own sake
 _LARGE = 2000  # parameters, from which what it will cost is told first
 
 
@@ -76,6 +77,10 @@ def _unconfirmed(outcomes: list[Outcome], count: int) -> bool:
     return len(set(ranks)) > 1 and (count <= SMALL or ranks.count(max(ranks)) == 1)
 
 
+class _Dishonest(Exception):
+    """The derivatives of the model are not those of its function."""
+
+
 class _Measurement:
     def __init__(
         self,
@@ -91,6 +96,7 @@ class _Measurement:
         self.known = known
         self.outcomes: list[Outcome] = []
         self.rows = Rows(function, draw, rng)
+        self.draw, self.trusted = draw, False
 
     def _done(self) -> bool:
         if not self.outcomes:
@@ -100,9 +106,17 @@ class _Measurement:
         seen = len(self.outcomes)
         if seen < self.points:
             return False
+        if seen >= 2 * self.points and self._costly():
+            return True
         # What is known to be null is likely to be all of it: look longer where it was not seen.
         most = (4 if self.known is None or self.count > SMALL else 8) * self.points
         return seen >= most or not _unconfirmed(self.outcomes, self.count)
+
+    def _costly(self) -> bool:
+        """Whether the smallest nullity was seen twice, in very many rows."""
+        ranks = [o.rank for o in self.outcomes]
+        entries = self.count * sum(o.history[-1][0] for o in self.outcomes)
+        return entries >= _ENOUGH and ranks.count(max(ranks)) > 1
 
     def at(self, theta: Point, best: Outcome | None = None) -> Outcome:
         """Measure at one point; with directions that are not null there, without them."""
@@ -114,6 +128,7 @@ class _Measurement:
             outcome = point.measure(best if settled else None)
             if outcome.leak <= NOISE:
                 return outcome
+            self.trust()
             self.tell("what was derived is not null here: measuring without it")
             self.known = None
 
@@ -124,6 +139,8 @@ class _Measurement:
             self.outcomes.append(outcome)
             self.tell(f"point {len(self.outcomes)}: nullity {self.count - outcome.rank} of "
                       f"{self.count}, {outcome.history[-1][0]} rows")  # fmt: skip
+            if not outcome.explained:
+                self.trust()
 
     def result(self, stopped: str) -> Nullity:
         outcomes, count = self.outcomes, self.count
@@ -137,9 +154,19 @@ class _Measurement:
             reason = _unsettled(chosen)
         return _nullity(chosen, count, tuple(count - o.rank for o in outcomes), reason)
 
-    def unexplained(self) -> bool:
-        """Whether more is null than what is known, so that the derivatives have to be trusted."""
-        return not any(o.explained for o in self.outcomes)
+    def trust(self) -> None:
+        """See once that derivatives are right, where more is null than what is known, or less.
+
+        Raises:
+            _Dishonest: they are not.
+        """
+        if self.trusted:
+            return
+        rng = torch.Generator().manual_seed(self.count)
+        theta, fresh = self.function.random_point(rng), self.draw(rng)
+        if not honest(self.function, theta, fresh, rng):
+            raise _Dishonest
+        self.trusted = True
 
 
 def _unsettled(outcome: Outcome) -> str:
@@ -228,10 +255,8 @@ def measure_nullity(
     try:
         with one_thread():
             measurement.run()
-            if measurement.unexplained():
-                theta, fresh = function.random_point(rng), draw_inputs(rng)
-                if not honest(function, theta, fresh, rng):
-                    return replace(measurement.result(""), status="undetermined", reason=DISHONEST)
+    except _Dishonest:
+        return replace(measurement.result(""), status="undetermined", reason=DISHONEST)
     except KeyboardInterrupt:
         return measurement.result("interrupted")
     except OutOfTime:
@@ -263,7 +288,11 @@ def nullity_at(
     """
     rng = torch.Generator().manual_seed(seed)
     tell = progress or (lambda text: None)
-    with one_thread():
-        outcome = _Measurement(function, draw_inputs, rng, 1, known, tell).at(theta)
+    measurement = _Measurement(function, draw_inputs, rng, 1, known, tell)
+    try:
+        with one_thread():
+            outcome = measurement.at(theta)
+    except _Dishonest:
+        return replace(measurement.result(""), status="undetermined", reason=DISHONEST)
     reason = "" if outcome.settled else _unsettled(outcome)
     return _nullity(outcome, function.count, (function.count - outcome.rank,), reason)

@@ -11,9 +11,12 @@ from torch.utils import _pytree as pytree
 
 from symfind.errors import InputError
 from symfind.verify.function import Call, Function, InputsLike, Point
+from symfind.verify.windows import Windows
 
 _ENTRIES = 20_000_000  # that one block of rows, and each activation's part of it, should stay below
-_ROWS = 1024  # of one block
+_ROWS = 1024  # of one block,
+_SOON = 3  # of the first so many; of twice as many in the next, and so on,
+_MANY_ROWS = 4096  # up to so many
 _ACTIVATIONS = 10  # numbers in the largest activation, per number of the input (a guess)
 _COMBINED = 16  # rows of one input at least, where it has as many,
 _VARIETY = 64  # so that there are about this many inputs among as many rows as parameters
@@ -64,6 +67,7 @@ class Rows:
         self._elements = _size(function.inputs)
         widest = max(function.count, _ACTIVATIONS * self._elements, 1)
         self._budget = max(1, min(_ROWS, _ENTRIES // widest, 2 * function.count))
+        self._most = min(_MANY_ROWS, _ENTRIES // widest)
 
     def prepare(self, theta: Point) -> None:
         """Look at the size of the output."""
@@ -76,10 +80,12 @@ class Rows:
         share = max(_COMBINED, self.function.count // _VARIETY)
         return min(self._outputs, self._budget, share)
 
-    @property
-    def draws(self) -> int:
-        """How many inputs a block is of."""
-        return 1 if self.batched is False else max(1, self._budget // self.width)
+    def draws(self, index: int) -> int:
+        """How many inputs a block is of: more where many blocks came before it."""
+        if self.batched is False:
+            return 1
+        most = max(self._budget, self._most)
+        return max(1, min(self._budget * (1 + index // _SOON), most) // self.width)
 
     def block(self, theta: Point, index: int) -> Tensor:
         """Rows of the inputs number `index` of their sequence, shape (draws * width, parameters).
@@ -109,7 +115,7 @@ class Rows:
     def _inputs(self, index: int) -> _Chunk:
         if index < len(self._pool):
             return self._pool[index]
-        chunk = _chunk([self.function.place(self.draw(self.rng)) for _ in range(self.draws)])
+        chunk = _chunk([self.function.place(self.draw(self.rng)) for _ in range(self.draws(index))])
         size = self._elements * len(chunk.calls)
         if index == len(self._pool) and size <= self._room:
             self._pool.append(chunk)
@@ -201,7 +207,7 @@ class Rows:
 
             return derive(evaluate, flat)
 
-        with function.scope(), warnings.catch_warnings():
+        with function.scope(), Windows(), warnings.catch_warnings():
             # that an operation is batched by a loop is no news
             warnings.filterwarnings("ignore", "There is a performance drop")
             if not chunk.varying:

@@ -71,7 +71,7 @@ def test_what_cannot_be_batched_is_evaluated_separately() -> None:
     function = Function(Branching(), (torch.randn(1, 3),))
     calls = [Call((torch.randn(1, 3, generator=rng(i)),), {}) for i in range(4)]
     rows = check(function, calls)
-    assert rows.batched is False and rows.draws == 1
+    assert rows.batched is False and rows.draws(0) == 1
 
 
 def test_inputs_of_several_shapes() -> None:
