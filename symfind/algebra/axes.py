@@ -252,9 +252,7 @@ def positions(axis: Axis, choice: tuple[int, ...], sizes: Sizes | None = None) -
     """Flat positions of one branch, as an integer array with one dimension per atom."""
     import numpy as np
 
-    result, rest = _positions(axis.root, list(choice), sizes, np)
-    assert not rest
-    return result
+    return _positions(axis.root, list(choice), sizes, np)[0]
 
 
 def _positions(axis: Axis, choice: list[int], sizes: Sizes | None, np: Any) -> Any:

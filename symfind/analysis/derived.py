@@ -8,7 +8,7 @@ from torch import Tensor
 from symfind.count.counted import Counted
 from symfind.count.null_directions import known_directions
 from symfind.count.tally import tally_beside, whole
-from symfind.describe.factors import Group, factor, gather, spell
+from symfind.describe.factors import Group, factor, gather, written
 from symfind.report.model import Factor, GeneratorText, Unsupported
 from symfind.solve.point.family import Family
 from symfind.solve.point.generator import BoundGenerator
@@ -97,7 +97,7 @@ class Derived:
 
     def formula(self) -> str:
         """The redundant dimension in the model's own sizes."""
-        return spell(self._total())
+        return written(self._total())
 
     def sizes(self) -> dict[str, int]:
         """The sizes that the formula names, in order."""

@@ -29,7 +29,7 @@ def axes_of(family: Family) -> list[Axis]:
     return list(dict.fromkeys(a.root for a in found if a.size > 1))
 
 
-def shrink(
+def counting_sizes(
     families: Sequence[Family], parameters: Iterable[p.Source], twin: int, apart: bool
 ) -> dict[Axis, int] | None:
     """Small sizes for all atoms, in the order of their true sizes; different on every twin.

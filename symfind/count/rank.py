@@ -14,7 +14,7 @@ import torch
 from scipy.sparse import coo_array, csc_array
 from torch import Tensor
 
-from symfind.count.rank_increment import gain, sparse_gain
+from symfind.count.rank_increment import increment, sparse_increment
 from symfind.solve.point.evaluate import Point
 from symfind.solve.point.family import Family
 
@@ -36,7 +36,7 @@ def columns(point: Point, family: Family) -> dict[str, Tensor]:
 
 def rank(matrix: Tensor) -> int:
     """Numerical rank, columns taken at unit norm."""
-    return gain(matrix[:, :0], matrix)
+    return increment(matrix[:, :0], matrix)
 
 
 def directions(point: Point, families: Sequence[Family], names: dict[str, int]) -> Tensor:
@@ -143,9 +143,9 @@ class Span:
         widths = [next(iter(p.values())).shape[1] if p else 0 for p in parts]
         first = sum(widths[:-1])
         if sum(rows.values()) * sum(widths) > SPARSE:
-            return sparse_gain(_scattered([self._thin(j) for j in order], rows, widths), first)
+            return sparse_increment(_scattered([self._thin(j) for j in order], rows, widths), first)
         whole = _stack(parts, rows)
-        return gain(whole[:, :first], whole[:, first:])
+        return increment(whole[:, :first], whole[:, first:])
 
     def _thin(self, i: int) -> dict[str, coo_array]:
         """The entries that are not zero of what a family does."""

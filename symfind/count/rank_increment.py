@@ -22,7 +22,7 @@ _SIGNS = 8  # of every row, in a sketch
 _Places = Any  # an array of row or column numbers
 
 
-def gain(before: Tensor, added: Tensor) -> int:
+def increment(before: Tensor, added: Tensor) -> int:
     """How much the columns of one matrix add to the rank of another, both [rows, *]."""
     before, added = _units(before), _units(added)
     if 0 in added.shape:
@@ -30,7 +30,7 @@ def gain(before: Tensor, added: Tensor) -> int:
     return _checked(added.shape[1], lambda exact: _less(before, added, exact))
 
 
-def sparse_gain(whole: csc_array, first: int) -> int:
+def sparse_increment(whole: csc_array, first: int) -> int:
     """How much the columns of a sparse matrix add to the rank of its first ones."""
     norms = np.sqrt(np.asarray(whole.power(2).sum(axis=0)).ravel())
     nonzero = norms > 0

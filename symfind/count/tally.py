@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from symfind.algebra.axes import Axis
-from symfind.count.counting_twins import Drawn, axes_of, delicate, shrink
+from symfind.count.counting_twins import Drawn, axes_of, counting_sizes, delicate
 from symfind.count.independence import independent
 from symfind.count.polynomial import polynomial
 from symfind.count.rank import Span
@@ -197,7 +197,7 @@ def _measured(
     for done, twin in enumerate(range(2, 2 + 2 * TWINS) if wide else range(TWINS)):
         if done > 1:
             wanted = [i for i in wanted if not _plainly(seen[i])]
-        sizes = shrink(families, parameters.values(), twin, wide) if wanted else None
+        sizes = counting_sizes(families, parameters.values(), twin, wide) if wanted else None
         if sizes is None:
             break
         seeds = [10 * twin + k for k in range(MANY_POINTS if wide else POINTS)]

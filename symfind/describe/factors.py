@@ -95,7 +95,7 @@ def factor(group: Group, symbols: Symbols, taken: set[str]) -> Factor:
         sites=total // single,
         dimension=single,
         total=total,
-        formula=spell(group.formula(symbols)),
+        formula=written(group.formula(symbols)),
         parameters=names,
         generator=GeneratorText(*action(first.family)),
         source=about.source,
@@ -151,7 +151,7 @@ def _tail(parts: list[str]) -> str:
     return ".".join(parts[:-1]) if len(parts) > 1 and parts[-1] == "weight" else ".".join(parts)
 
 
-def spell(expression: Any) -> str:
+def written(expression: Any) -> str:
     """A formula as Python would read it."""
     import sympy
 

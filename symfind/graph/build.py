@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -13,6 +13,7 @@ from symfind.graph.primitives import Node
 from symfind.graph.uniform import is_uniform, number
 
 Axes = Sequence[Axis]
+Made = TypeVar("Made", bound=Node)
 
 
 @dataclass
@@ -24,14 +25,14 @@ class Construction:
     rigid: list[tuple[Any, str]] = field(default_factory=list)
     parts: dict[tuple[int, int, int, int], Node] = field(default_factory=dict)
 
-    def _put(self, node: Node) -> Any:
+    def _put(self, node: Made) -> Made:
         node.index = len(self.nodes)
         node.op = self.op if node.op is None else node.op
         self.nodes.append(node)
         return node
 
     # sources -----------------------------------------------------------------------------
-    def source(self, role: str, shape: Sequence[int], op: Any = None, key: str = "") -> Node:
+    def source(self, role: str, shape: Sequence[int], op: Any = None, key: str = "") -> p.Source:
         """A wire that nothing writes."""
         node = p.Source((), [Axis(n) for n in shape], op=op, role=role, key=key)
         if op is None and role == "constant":
@@ -349,7 +350,7 @@ class Construction:
         axes = list(x.axes)
         return self._put(p.Commute((x,), axes, dim=dim, pairs=tuple(pairs), even=tuple(even)))
 
-    def output(self, x: Node, softened: Sequence[int] = ()) -> Node:
+    def output(self, x: Node, softened: Sequence[int] = ()) -> p.Output:
         """A returned wire."""
         return self._put(p.Output((x,), list(x.axes), softened=tuple(softened)))
 

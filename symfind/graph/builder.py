@@ -30,7 +30,6 @@ class Builder(Construction):
     def constant(self, value: Any) -> Node:
         """A constant that the rule itself makes."""
         node = self.source("constant", tuple(value.shape))
-        assert isinstance(node, p.Source)
         node.compute = lambda: value
         return node
 
@@ -38,10 +37,9 @@ class Builder(Construction):
         """A constant of no dimension."""
         return self.constant(torch.tensor(float(value), dtype=torch.float64))
 
-    def inverse_root(self, var: Node, eps: float) -> Node:
+    def inverse_root(self, var: p.Source, eps: float) -> Node:
         """1 / sqrt(var + eps) of a constant."""
         node = self.source("constant", var.shape)
-        assert isinstance(node, p.Source) and isinstance(var, p.Source)
         read: Callable[[], Any] = var.value
 
         def compute() -> Any:
@@ -69,15 +67,14 @@ class Builder(Construction):
                 node.followers.append(wire)
         return self._put(wire)
 
-    def one_hot(self, index: Node, rows: Axis) -> Node:
+    def one_hot(self, index: Node, rows: Axis) -> p.Source:
         """Rows of the identity, chosen by the input."""
         node = p.Source((), [*index.axes, Axis(rows.root.size)], role="input", key="one-hot")
         merge(node.axes[-1], rows)
         return self._put(node)
 
-    def confine(self, node: Node, allowed: Any) -> None:
+    def confine(self, node: p.Source, allowed: Any) -> None:
         """Note which coordinates of the last dimension of some data are always zero."""
-        assert isinstance(node, p.Source)
         node.compute = lambda: allowed.expand(node.shape)
 
     def about(self, x: Node, point: float, run: Callable[[Node], Node]) -> Node:
@@ -339,7 +336,6 @@ class Builder(Construction):
     def masking(self, value: Any) -> Node:
         """A constant with zeros: like data, but where it is zero is known."""
         node = self.source("input", tuple(value.shape))
-        assert isinstance(node, p.Source)
         node.compute = lambda: value
         return node
 

@@ -47,9 +47,7 @@ def lower(graph: Graph, output: str = "raw") -> Lowered:
         builder.op = op
         if op.target == "output":
             softened = (len(op.args[0].shape) - 1,) if output == "softmax" else ()
-            end = builder.output(made[id(op.args[0])], softened)
-            assert isinstance(end, Output)
-            outputs.append(end)
+            outputs.append(builder.output(made[id(op.args[0])], softened))
         elif id(op) in rotations:
             made[id(op)] = _rotate(builder, rotations[id(op)], made)
         elif id(op) not in inside:

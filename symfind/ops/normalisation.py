@@ -6,7 +6,7 @@ from typing import Any
 from symfind.algebra.axes import Axis, product
 from symfind.graph.builder import Builder
 from symfind.graph.extents import Least, Relations, Rewrite
-from symfind.graph.primitives import Node
+from symfind.graph.primitives import Node, Source
 from symfind.ops.registry import exact, lower, sizes
 from symfind.residues.tape import Refusal, Tape, Value
 from symfind.trace import Op
@@ -122,7 +122,7 @@ def instance_norm(
     weight: Node | None,
     bias: Node | None,
     mean: Node | None,
-    var: Node | None,
+    var: Source | None,
     use_input_stats: bool,
     momentum: float,
     eps: float,
@@ -142,7 +142,7 @@ def batch_norm(
     weight: Node | None,
     bias: Node | None,
     mean: Node | None,
-    var: Node | None,
+    var: Source | None,
     training: bool,
     momentum: float,
     eps: float,

@@ -123,7 +123,10 @@ class Session:
         """
         self._tell("tracing")
         with self._clock.part("trace"):
-            return trace_loaded(self.loaded, train=self.train)
+            graph = trace_loaded(self.loaded, train=self.train)
+            for note in graph.notes:
+                self._tell(note)
+            return graph
 
     @cached_property
     @alone()

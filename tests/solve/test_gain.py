@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csc_array
 from torch import Tensor
 
-from symfind.count.rank_increment import gain, sparse_gain
+from symfind.count.rank_increment import increment, sparse_increment
 
 
 def rank(matrix: Tensor) -> int:
@@ -41,8 +41,8 @@ def test_gain_is_a_difference_of_ranks(
     added = torch.cat([before @ mix, free, torch.zeros(rows, 1)], 1)
     whole = torch.cat([before, added], 1)
     expected = rank(whole) - rank(before)
-    assert gain(before, added) == expected
-    assert sparse_gain(csc_array(whole.numpy()), width) == expected
+    assert increment(before, added) == expected
+    assert sparse_increment(csc_array(whole.numpy()), width) == expected
 
 
 @pytest.mark.parametrize("full", [3, 40])
@@ -51,4 +51,4 @@ def test_many_rows_are_pressed_without_loss(full: int) -> None:
     before = blocks(rng, [(900, 40, full), (700, 1, 1), (400, 1, 1)])
     added = torch.cat([before[:, :5], blocks(rng, [(2000, 9, 6)])], 1)
     whole = csc_array(torch.cat([before, added], 1).numpy())
-    assert gain(before, added) == sparse_gain(whole, before.shape[1]) == 6
+    assert increment(before, added) == sparse_increment(whole, before.shape[1]) == 6

@@ -36,7 +36,7 @@ ZOO: dict[str, dict[str, Any]] = {
     "transformers:GPT2LMHeadModel": GPT2,
     "transformers:LlamaForCausalLM": TINY,
     "transformers:BertModel": TINY,
-    "transformers:MixtralForCausalLM": TINY,
+    "transformers:MixtralForCausalLM": {**TINY, "num_key_value_heads": 2},
     "transformers:T5ForConditionalGeneration": T5,
 }  # fmt: skip
 

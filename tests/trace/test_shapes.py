@@ -13,6 +13,11 @@ def x(*sizes: int) -> Tensor:
     return torch.randn(sizes)
 
 
+def numbered(calls: list) -> list[str]:
+    """The operation of every call, and a number: random values make no names."""
+    return [f"{call[0]}-{k}" for k, call in enumerate(calls)]
+
+
 CALLS = [
     (aten.linear.default, (x(2, 3, 4), x(5, 4), x(5)), {}),
     (aten.linear.default, (x(4), x(5, 4)), {}),
@@ -32,7 +37,7 @@ CALLS = [
 ]
 
 
-@pytest.mark.parametrize(("func", "args", "kwargs"), CALLS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("func", "args", "kwargs"), CALLS, ids=numbered(CALLS))
 def test_told_is_what_torch_finds(func, args, kwargs) -> None:
     hollow = [a.to("meta") if isinstance(a, Tensor) else a for a in args]
     told, found = shapes.result(func, tuple(hollow), kwargs), func(*args, **kwargs)
@@ -52,6 +57,6 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("func", "args"), REFUSED, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("func", "args"), REFUSED, ids=numbered(REFUSED))
 def test_what_does_not_fit_is_left_to_torch(func, args) -> None:
     assert shapes.result(func, args, {}) is None

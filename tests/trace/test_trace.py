@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from symfind.errors import TraceError
 from symfind.load.outputs import results
-from symfind.trace import Graph, execute, export, trace
+from symfind.trace import Graph, execute, export, trace, ways
 from symfind.trace.blame import is_user_file
 from tests.trace import models
 
@@ -89,8 +89,14 @@ def test_weight_norm_is_on_the_original_parameters(old: bool) -> None:
     assert shapes == {(4,), (4, 1), (4, 3)}
 
 
-@pytest.mark.parametrize("way", ["direct", "proxied"])
+def fail(*_: Any) -> None:
+    raise RuntimeError("not this way")
+
+
+@pytest.mark.parametrize("way", ["recorded", "direct", "proxied"])
 def test_model_that_mutates(way: str, monkeypatch: Any, capsys: Any) -> None:
+    if way != "recorded":
+        monkeypatch.setattr(ways, "recorded", fail)
     if way == "proxied":
         monkeypatch.setattr(export, "_direct", export._symbolic)
         monkeypatch.setattr(export, "_symbolic", export._proxied)
@@ -110,14 +116,10 @@ def test_model_that_mutates(way: str, monkeypatch: Any, capsys: Any) -> None:
 
 def test_every_way_reaches_the_same_graph(monkeypatch: Any) -> None:
     expected = targets(trace(models.Recurrent(), (torch.randn(2, 5, 3),), {}))
-
-    def fail(*_: Any) -> None:
-        raise RuntimeError("not this way")
-
-    monkeypatch.setattr(export, "_direct", fail)
-    assert sorted(targets(trace(models.Recurrent(), (torch.randn(2, 5, 3),), {}))) == sorted(
-        expected
-    )
+    for module, name in ((ways, "recorded"), (export, "_direct")):
+        monkeypatch.setattr(module, name, fail)
+        found = targets(trace(models.Recurrent(), (torch.randn(2, 5, 3),), {}))
+        assert sorted(found) == sorted(expected)
 
 
 def test_recurrent_and_attention() -> None:

@@ -79,8 +79,7 @@ class _End:
     def act(self, env: Environment, logs: Tensor, moves: Moves) -> Moves:
         """Shift for a scale e^(exponent · logs)."""
         node, exponent = self.anchor.node, self.anchor.exponent
-        rate = node.growth or node.decades
-        assert rate is not None
+        rate = node.rate
         atoms = node.cells[0].atoms
         order = sorted(range(logs.dim()), key=lambda d: self.anchor.places[d])
         lengths = [1] * len(atoms)

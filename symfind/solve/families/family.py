@@ -1,5 +1,6 @@
 """Lie algebras of symbolic size on bonds, scales and sums, and how they move the parameters."""
 
+import functools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -32,14 +33,12 @@ def carry_out(
     return moves
 
 
-def _gains(env: Environment, potential: Potential, nodes: list, atoms: int) -> Tensor | None:
+def _gains(env: Environment, potential: Potential, nodes: list[p.Node]) -> Tensor:
     """Γ^e as a vector along the acted-on atom, with the indices of the gain before it."""
-    result = None
-    for (index, cell), e in potential:
-        node = nodes[index]
-        vector = env.take(node, cell, env.value(node)).pow(e)
-        result = vector if result is None else result * vector
-    return result
+    return functools.reduce(
+        torch.mul,
+        (env.take(nodes[i], cell, env.value(nodes[i])).pow(e) for (i, cell), e in potential),
+    )
 
 
 @dataclass(eq=False, kw_only=True)
@@ -50,7 +49,7 @@ class MatrixFamily(Family):
     axis: Axis
     indexed: tuple[Axis, ...]
     members: list[Member]
-    nodes: list = field(repr=False)
+    nodes: list[p.Node] = field(repr=False)
 
     @property
     def type(self) -> str:
@@ -136,8 +135,7 @@ class MatrixFamily(Family):
         atoms = member.source.cells[member.cell].atoms
         letters = "abcdefghijklmnop"[: len(atoms)]
         if member.potential:
-            gain = _gains(env, member.potential, self.nodes, len(atoms))
-            assert gain is not None
+            gain = _gains(env, member.potential, self.nodes)
             x = x * gain.unsqueeze(-1) / gain.unsqueeze(-2)
         old = letters[member.atom]
         lead = "".join(letters[atoms.index(a)] for a in self.indexed)

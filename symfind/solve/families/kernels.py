@@ -119,7 +119,7 @@ class Reach:
         ]
 
     def _closed(self, reader: Reader) -> Iterator[Family]:
-        """Relations that a norm, a softmax, a one-hot row or copies leave."""
+        """AffineRelations that a norm, a softmax, a one-hot row or copies leave."""
         if not reader.wire.varies:
             return
         for relation in self.flows.relations.of(reader.wire):
@@ -132,7 +132,7 @@ class Reach:
                             break
 
     def _spanned(self, reader: Reader) -> Iterator[Family]:
-        """Relations of a wire wider than all that is written into it."""
+        """AffineRelations of a wire wider than all that is written into it."""
         if reader.node.windows or len(reader.dims) != 1 or len(reader.weight.users) != 1:
             return
         _, spread = next(reader.spreads())

@@ -29,7 +29,7 @@ DEPTH = 6
 
 
 @dataclass(frozen=True)
-class Form:
+class Effect:
     """M·x: `read` labels the dimensions of x, `own` those of M, `out` those of the result."""
 
     x: Node
@@ -65,7 +65,7 @@ def _of(node: p.Contract, at: int, flows: Flows, limits: Limits) -> Family | Non
     if not write:
         return None
     weight = node.inputs[at]
-    form = Form(
+    effect = Effect(
         node.inputs[1 - at],
         node.labels[1 - at],
         node.labels[at],
@@ -80,39 +80,41 @@ def _of(node: p.Contract, at: int, flows: Flows, limits: Limits) -> Family | Non
             return None
         user = wire.users[0]
         if isinstance(user, p.Add):
-            taken = _absorb(user, wire, form, flows)
+            taken = _absorb(user, wire, effect, flows)
             if taken is not None:
                 return _family(weight, write, *taken)
             sign = user.signs[user.inputs.index(wire)]
             if wire.shape != user.shape or user.inputs.count(wire) != 1:
                 return None
-            form = _scaled(form, sign)
+            effect = _scaled(effect, sign)
         else:
-            onward = _through(user, wire, form)
+            onward = _through(user, wire, effect)
             if onward is None:
                 return None
-            form = onward
+            effect = onward
         wire = user
     limits.reached(node, f"parallel paths: not followed through more than {DEPTH} maps")
     return None
 
 
-def _family(weight: Node, write: Any, form: Form, target: Any, embed: Any, sign: float) -> Family:
+def _family(
+    weight: Node, write: Any, effect: Effect, target: Any, embed: Any, sign: float
+) -> Family:
     def width(sizes: Sizes | None) -> int:
         return math.prod(extent(a, sizes) for a in weight.axes)
 
     def build(env: Environment, c: Tensor) -> Moves:
         m = c.reshape(env.shape(weight))
-        back = embed(env, form.make(env, m)) * sign
+        back = embed(env, effect.make(env, m)) * sign
         return carry_out(env, target, back, carry_out(env, write, -m))
 
     sources = tuple(dict.fromkeys(a.source for a in (*write, *target)))
     return NullFamily(kind="parallel", sources=sources, width=width, build=build)
 
 
-def _scaled(form: Form, sign: float) -> Form:
-    make = form.make
-    return replace(form, make=lambda env, m: sign * make(env, m))
+def _scaled(effect: Effect, sign: float) -> Effect:
+    make = effect.make
+    return replace(effect, make=lambda env, m: sign * make(env, m))
 
 
 def _geometry(node: p.Contract) -> tuple[Any, ...]:
@@ -130,60 +132,60 @@ def _tuple(value: Any, rank: int) -> Any:
     return (value,) * rank if isinstance(value, int) else tuple(value)
 
 
-def _through(user: Node, wire: Node, form: Form) -> Form | None:
-    """The form after one more linear map on an index that M writes."""
-    make = form.make
+def _through(user: Node, wire: Node, effect: Effect) -> Effect | None:
+    """The effect after one more linear map on an index that M writes."""
+    make = effect.make
     if isinstance(user, p.Permute):
-        out = tuple(form.out[d] for d in user.order)
-        return replace(form, out=out)
+        out = tuple(effect.out[d] for d in user.order)
+        return replace(effect, out=out)
     if not isinstance(user, p.Contract) or len(user.inputs) != 2 or user.windows:
         return None
     at = user.inputs.index(wire)
     other = user.inputs[1 - at]
     if other.varies or user.inputs[0] is user.inputs[1]:
         return None
-    name = {u: f for u, f in zip(user.labels[at], form.out, strict=True)}
+    name = {u: f for u, f in zip(user.labels[at], effect.out, strict=True)}
     theirs = tuple(name.get(u, ("next", user.index, u)) for u in user.labels[1 - at])
     summed = [n for u, n in name.items() if u not in user.out]
-    touched = [n for n in theirs if n in form.out]
-    if any(n not in form.own for n in (*summed, *touched)):
+    touched = [n for n in theirs if n in effect.out]
+    if any(n not in effect.own for n in (*summed, *touched)):
         return None
     out = tuple(name.get(u, ("next", user.index, u)) for u in user.out)
     # what a gain made is indexed by x, whatever sums over it later
-    own = tuple(n for n in form.own if n not in summed or n in form.read) + tuple(
-        n for n in theirs if n not in form.own
+    own = tuple(n for n in effect.own if n not in summed or n in effect.read) + tuple(
+        n for n in theirs if n not in effect.own
     )
 
     def after(env: Environment, m: Tensor) -> Tensor:
-        return einsum([make(env, m), env.value(other)], [form.own, theirs], own)
+        return einsum([make(env, m), env.value(other)], [effect.own, theirs], own)
 
-    return replace(form, own=own, out=out, make=after)
+    return replace(effect, own=own, out=out, make=after)
 
 
-def _behind(form: Form) -> Form | None:
+def _behind(effect: Effect) -> Effect | None:
     """The same perturbation, read from the wire that x is a linear image of."""
-    x = form.x
-    if not isinstance(x, p.Contract) or len(x.inputs) != 2 or x.windows or form.geometry:
+    x = effect.x
+    if not isinstance(x, p.Contract) or len(x.inputs) != 2 or x.windows or effect.geometry:
         return None
     still = [i for i, v in enumerate(x.inputs) if not v.varies]
     if len(still) != 1:
         return None
     at = still[0]
-    name = {u: f for u, f in zip(x.out, form.read, strict=True)}
+    name = {u: f for u, f in zip(x.out, effect.read, strict=True)}
     read = tuple(name.get(u, ("behind", x.index, u)) for u in x.labels[1 - at])
     theirs = tuple(name.get(u, ("behind", x.index, u)) for u in x.labels[at])
-    if any(n in form.out for n in theirs):
+    if any(n in effect.out for n in theirs):
         return None
-    gone = [n for n in theirs if n in form.own and n not in read]  # a gain sums over nothing
-    own = tuple(n for n in form.own if n not in gone) + tuple(
-        n for n in theirs if n not in form.own
+    gone = [n for n in theirs if n in effect.own and n not in read]  # a gain sums over nothing
+    own = tuple(n for n in effect.own if n not in gone) + tuple(
+        n for n in theirs if n not in effect.own
     )
-    make, weight = form.make, x.inputs[at]
+    make, weight = effect.make, x.inputs[at]
 
     def after(env: Environment, m: Tensor) -> Tensor:
-        return einsum([make(env, m), env.value(weight)], [form.own, theirs], own)
+        return einsum([make(env, m), env.value(weight)], [effect.own, theirs], own)
 
-    return Form(x.inputs[1 - at], read, own, form.out, (), after)
+    return Effect(x.inputs[1 - at], read, own, effect.out, (), after)
 
 
 def _same_wire(a: Node, b: Node) -> bool:
@@ -193,11 +195,11 @@ def _same_wire(a: Node, b: Node) -> bool:
     return views and _same_wire(a.inputs[0], b.inputs[0])
 
 
-def _absorb(user: p.Add, wire: Node, form: Form, flows: Flows) -> Any:
+def _absorb(user: p.Add, wire: Node, effect: Effect, flows: Flows) -> Any:
     """Another operand of the sum that reads the same wire and can take M back."""
     mine = user.inputs.index(wire)
     for z, sign in _operands(user, wire):
-        candidates: Form | None = form
+        candidates: Effect | None = effect
         while candidates is not None:
             for at in (0, 1):
                 if len(z.inputs) == 2 and _same_wire(z.inputs[1 - at], candidates.x):
@@ -228,14 +230,14 @@ def _operands(user: p.Add, wire: Node) -> Iterator[tuple[p.Contract, float]]:
             )
 
 
-def _embedding(form: Form, z: p.Contract, at: int) -> Any:
+def _embedding(effect: Effect, z: p.Contract, at: int) -> Any:
     """How M becomes a change of z's weight, or None where its labels do not fit."""
-    read = dict(zip(form.read, z.labels[1 - at], strict=True))
-    write = dict(zip(form.out, z.out, strict=True))
+    read = dict(zip(effect.read, z.labels[1 - at], strict=True))
+    write = dict(zip(effect.out, z.out, strict=True))
     names = z.labels[at]
     shape = dict(zip(names, z.inputs[at].axes, strict=True))
     moves: dict[Any, Any] = {}
-    for n in form.own:
+    for n in effect.own:
         if n in read and n in write and read[n] != write[n]:
             return None
         if n in read or n in write:
@@ -246,17 +248,17 @@ def _embedding(form: Form, z: p.Contract, at: int) -> Any:
         return None
     if any(a.size > 1 and n not in moves.values() for n, a in shape.items()):
         return None
-    kernel = [n for n in form.own if n not in read and n not in write]
-    if (kernel or z.windows) and not _fits(form, z):
+    kernel = [n for n in effect.own if n not in read and n not in write]
+    if (kernel or z.windows) and not _fits(effect, z):
         return None
     # Every label that ties x to the result without M must do so in z as well.
-    for n in form.read:
-        if n in form.out and n not in form.own and read[n] != write[n] and not z.windows:
+    for n in effect.read:
+        if n in effect.out and n not in effect.own and read[n] != write[n] and not z.windows:
             return None
 
     def embed(env: Environment, m: Tensor) -> Tensor:
         sizes = dict(zip(names, env.shape(z.inputs[at]), strict=True))
-        order = [form.own.index(n) for target in names for n in form.own if moves[n] == target]
+        order = [effect.own.index(n) for target in names for n in effect.own if moves[n] == target]
         m = m.permute(order)
         for d, target in enumerate(names):
             if target not in moves.values():
@@ -270,14 +272,14 @@ def _embedding(form: Form, z: p.Contract, at: int) -> Any:
     return embed
 
 
-def _fits(form: Form, z: p.Contract) -> bool:
+def _fits(effect: Effect, z: p.Contract) -> bool:
     """Whether the smaller kernel sits in the middle of the larger with the same steps."""
-    here, there = form.geometry, _geometry(z)
+    here, there = effect.geometry, _geometry(z)
     if len(here) != 3 or len(there) != 3 or isinstance(here[1], str) or isinstance(there[1], str):
         return False
     rank = len(here[0])
     weight = z.op.args[1].shape[2:]
-    own = form.kernel
+    own = effect.kernel
     for d in range(rank):
         gap = weight[d] - own[d]
         if gap < 0 or gap % 2 or here[0][d] != there[0][d]:

@@ -14,7 +14,7 @@ from symfind.graph.primitives import Node
 from symfind.solve.point.values import Environment
 from symfind.solve.spans.indices import Index, indices
 
-Count = Callable[[Sizes | None], int]
+Width = Callable[[Sizes | None], int]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Seen:
         plain: whether all that is unseen are constants.
     """
 
-    rank: Count
+    rank: Width
     rows: Callable[[Environment], Tensor]
     settled: bool = False
     plain: bool = False
@@ -74,7 +74,7 @@ class Factor:
         return value
 
 
-def volume(node: Node, some: Iterable[Index]) -> Count:
+def volume(node: Node, some: Iterable[Index]) -> Width:
     """How many values some indices have together."""
     own = indices(node)
     axes = [own[s] for s in some]

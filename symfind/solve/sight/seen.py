@@ -21,10 +21,10 @@ from symfind.graph.index_map import Way
 from symfind.graph.primitives import Node
 from symfind.solve.point.values import Environment
 from symfind.solve.sight.rows import (
-    Count,
     Factor,
     Form,
     Seen,
+    Width,
     form,
     lengths_of,
     ordered,
@@ -32,7 +32,7 @@ from symfind.solve.sight.rows import (
     volume,
 )
 from symfind.solve.spans.indices import Index, Passage, Still, indices, labelled, named, passage
-from symfind.solve.spans.relations import Relations
+from symfind.solve.spans.relations import AffineRelations
 
 ROW = "which row"  # a label
 
@@ -40,7 +40,7 @@ ROW = "which row"  # a label
 class Sight:
     """Answers for one lowered graph, each derived once."""
 
-    def __init__(self, relations: Relations) -> None:
+    def __init__(self, relations: AffineRelations) -> None:
         """Nothing is computed until asked."""
         self.relations = relations
         self.still = Still()
@@ -312,7 +312,7 @@ class Sight:
         new = [n for n in names if n not in k]
         tied = [n for n in new if mine.get(n) == "free"]
 
-        def product(some: Sequence[Any]) -> Count:
+        def product(some: Sequence[Any]) -> Width:
             return lambda sizes: math.prod(extent(axis[n], sizes) for n in some)
 
         passed, made = product([n for n in k if n in names]), product([*new, *apart])

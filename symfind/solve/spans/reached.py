@@ -18,7 +18,7 @@ from symfind.graph.primitives import Node
 from symfind.solve.point.values import Environment
 from symfind.solve.spans.indices import Still, indices
 from symfind.solve.spans.linear import Linear, complement, linears, orthonormal
-from symfind.solve.spans.relations import Relation, Relations
+from symfind.solve.spans.relations import AffineRelations, Relation
 
 Vector = Callable[[Environment], Tensor]
 
@@ -55,7 +55,7 @@ def through_origin(span: Reached) -> Reached:
 class Spans:
     """Spans of the wires of a lowered graph, each derived once."""
 
-    def __init__(self, relations: Relations) -> None:
+    def __init__(self, relations: AffineRelations) -> None:
         """Nothing is computed until asked."""
         self.relations = relations
         self.still = Still()
@@ -72,7 +72,7 @@ class Spans:
         return self._known[key]
 
     def missed(self, node: Node, dim: int) -> Iterator[Relation]:
-        """Relations of all that a wire can be, unless one in closed form says as much.
+        """AffineRelations of all that a wire can be, unless one in closed form says as much.
 
         Those of the affine span come first, then those of the smallest linear span that holds it.
         """

@@ -18,7 +18,6 @@ from symfind.graph import primitives as p
 from symfind.graph.index_map import Way
 from symfind.graph.primitives import Node
 from symfind.graph.uniform import is_uniform, number
-from symfind.ops.lower import Lowered
 from symfind.solve.point.values import Environment
 
 
@@ -36,10 +35,10 @@ class Relation:
     piecewise: bool = False  # how many there are depends on which of several sizes is the smallest
 
 
-class Relations:
-    """Relations of every wire, derived once on demand."""
+class AffineRelations:
+    """AffineRelations of every wire, derived once on demand."""
 
-    def __init__(self, lowered: Lowered) -> None:
+    def __init__(self) -> None:
         """Nothing is computed until asked."""
         self._known: dict[int, tuple[Relation, ...]] = {}
 
@@ -112,7 +111,7 @@ class Relations:
         return []
 
     def _carried(self, node: Node) -> list[Relation]:
-        """Relations of the operand, at the same entries wherever they are."""
+        """AffineRelations of the operand, at the same entries wherever they are."""
         return [new for old in self._known[node.inputs[0].index] for new in _moved_along(old, node)]
 
     def _joined(self, node: p.Join) -> list[Relation]:

@@ -13,7 +13,7 @@ from symfind.graph.einsum import einsum
 from symfind.graph.primitives import Node
 from symfind.ops.lower import Lowered
 from symfind.solve.point.values import Environment, known_value
-from symfind.solve.spans.relations import Relations
+from symfind.solve.spans.relations import AffineRelations
 from symfind.solve.transport import state as states
 from symfind.solve.transport import steps
 from symfind.solve.transport.state import ARBITRARY, CONSTANT, State, canonical
@@ -48,7 +48,7 @@ Plan = tuple[Action, ...]
 class Absorption:
     """Answers for one lowered graph."""
 
-    def __init__(self, lowered: Lowered, relations: Relations) -> None:
+    def __init__(self, lowered: Lowered, relations: AffineRelations) -> None:
         """Nothing is computed until asked."""
         self.lowered = lowered
         self.relations = relations

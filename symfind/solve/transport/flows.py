@@ -13,7 +13,7 @@ from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
 from symfind.ops.lower import Lowered
 from symfind.solve.point.values import Environment
-from symfind.solve.spans.relations import Relations
+from symfind.solve.spans.relations import AffineRelations
 from symfind.solve.transport import state as states
 from symfind.solve.transport import steps
 from symfind.solve.transport.absorption import (
@@ -34,7 +34,7 @@ class Flows:
     def __init__(self, lowered: Lowered) -> None:
         """Nothing is computed until asked."""
         self.lowered = lowered
-        self.relations = Relations(lowered)
+        self.relations = AffineRelations()
         self.absorption = Absorption(lowered, self.relations)
         self._plans: dict[tuple[int, State, bool, int], Plan | None] = {}
 

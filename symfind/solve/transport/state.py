@@ -60,7 +60,7 @@ def _spread(axis: Axis, dim: Dim) -> tuple[tuple[int, ...], frozenset[int]] | No
     return choice, frozenset(range(len(atoms))) if dim == ARBITRARY else frozenset()
 
 
-def regroup(ins: Sequence[Axis], states: Sequence[Dim], outs: Sequence[Axis]) -> list[Dim]:
+def reshaped(ins: Sequence[Axis], states: Sequence[Dim], outs: Sequence[Axis]) -> list[Dim]:
     """The state of a run of dimensions under a reshape of that run."""
     if all(s == CONSTANT for s in states):
         return [CONSTANT] * len(outs)
@@ -108,7 +108,7 @@ def forth(user: Node, at: int, state: State) -> State | None:
         ins, outs = [x.axes[d] for d in run.ins], [user.axes[d] for d in run.outs]
         match run.way:
             case Way.RESHAPED:
-                dims = regroup(ins, dims, outs)
+                dims = reshaped(ins, dims, outs)
             case Way.COPIED:
                 dims = [CONSTANT]
             case Way.PART:
@@ -134,7 +134,7 @@ def back(user: Node, at: int, state: State) -> State | None:
         ins, outs = [x.axes[d] for d in run.ins], [user.axes[d] for d in run.outs]
         match run.way:
             case Way.RESHAPED:
-                dims = regroup(outs, dims, ins)
+                dims = reshaped(outs, dims, ins)
             case Way.COPIED if dims == [CONSTANT]:
                 dims = [CONSTANT] * len(ins)
             case Way.PART:

@@ -1,0 +1,97 @@
+"""Merging refines two structures to one, whatever they are, and loses no position."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from symfind.algebra.axes import (
+    Axis,
+    Tangled,
+    atoms,
+    branches,
+    concatenation,
+    extent,
+    merge,
+    positions,
+    product,
+)
+
+SIZES = st.lists(st.integers(2, 4), min_size=1, max_size=5)
+quick = settings(derandomize=True, deadline=None, max_examples=80)
+
+
+@st.composite
+def groupings(draw: st.DrawFn, whole: str) -> tuple[Axis, Axis, list[int]]:
+    """Two axes that group the same sizes differently: products of factors, or sums of parts."""
+    sizes = draw(SIZES)
+
+    def grouped() -> Axis:
+        join, total = (product, math.prod) if whole == "product" else (concatenation, sum)
+        parts, rest = [], list(sizes)
+        while rest:
+            n = draw(st.integers(1, len(rest)))
+            parts.append(Axis(total(rest[:n])))
+            rest = rest[n:]
+        return join(parts)
+
+    return grouped(), grouped(), sizes
+
+
+@quick
+@given(st.sampled_from(["product", "sum"]).flatmap(groupings))
+def test_merged_axes_are_one(pair: tuple[Axis, Axis, list[int]]) -> None:
+    one, two, _ = pair
+    before = branches(one), branches(two)  # what is remembered must not outlive the merge
+    merge(one, two)
+    assert one.root is two.root
+    assert branches(one) == branches(two)
+    assert sum(math.prod(a.size for a in b) for _, b in branches(one)) == one.size
+    assert len(branches(one)) >= max(map(len, before))
+    again = repr(one)
+    merge(two, one)
+    assert repr(one) == again
+
+
+@quick
+@given(st.sampled_from(["product", "sum"]).flatmap(groupings))
+def test_blocks_cover_every_position_once(pair: tuple[Axis, Axis, list[int]]) -> None:
+    one, two, _ = pair
+    merge(one, two)
+    places = [positions(one, choice) for choice, _ in branches(one)]
+    for (_, own), place in zip(branches(one), places, strict=True):
+        assert place.shape == tuple(a.size for a in own)
+    flat = np.concatenate([p.reshape(-1) for p in places])
+    assert sorted(flat.tolist()) == list(range(one.size))
+
+
+@quick
+@given(st.sampled_from(["product", "sum"]).flatmap(groupings), st.integers(2, 5))
+def test_the_extent_follows_the_atoms(pair: tuple[Axis, Axis, list[int]], n: int) -> None:
+    one, two, _ = pair
+    merge(one, two)
+    sizes = {a: n for a in atoms(one)}
+    assert extent(one, sizes) == extent(two, sizes)
+    assert extent(one, {}) == one.size
+
+
+def test_a_product_takes_the_parts_of_a_concatenation() -> None:
+    outer, inner = Axis(5), Axis(3)
+    flat = concatenation([Axis(6), Axis(9)])
+    merge(product([outer, inner]), flat)
+    assert [choice for choice, _ in branches(outer)] == [(0,), (1,)]
+    assert all(b[-1] is inner.root for _, b in branches(flat))
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ([2, 3], [3, 2]),  # the first index would have to be of size one
+        ([4, 6], [6, 4, 1, 2]),
+    ],
+)
+def test_what_has_no_common_refinement_is_tangled(one: list[int], two: list[int]) -> None:
+    with pytest.raises(Tangled):
+        merge(product([Axis(n) for n in one]), product([Axis(n) for n in two]))

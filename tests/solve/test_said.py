@@ -1,0 +1,45 @@
+"""A derivation says where it looked no further, and which sizes its formula names."""
+
+import torch
+from torch import nn
+
+from symfind.analysis.derived import Derived
+from symfind.graph.build import Construction
+from symfind.load import Inputs, resolve
+from symfind.solve.limits import Limits
+from symfind.solve.spans.zeros import LARGEST, Zeros
+from symfind.trace import trace_loaded
+
+
+def derived(model: nn.Module, *shape: int) -> Derived:
+    loaded = resolve(model, Inputs((torch.randn(shape),), {}, {}))
+    return Derived(trace_loaded(loaded), loaded, "raw")
+
+
+def chain(length: int) -> nn.Module:
+    return nn.Sequential(*(nn.Linear(3, 3, bias=False) for _ in range(length)), nn.Tanh())
+
+
+def test_a_path_that_is_not_followed_to_its_end_is_a_gap() -> None:
+    assert not derived(chain(3), 8, 3).gaps()
+    (gap,) = derived(chain(12), 8, 3).gaps()
+    assert gap.op == "limit" and "parallel paths" in gap.effect and gap.nodes
+
+
+def test_a_constant_too_large_to_be_looked_through_is_noted() -> None:
+    limits = Limits()
+    b = Construction()
+    large, data = (b.source(role, [LARGEST + 1]) for role in ("constant", "input"))
+    small = b.source("constant", [3])
+    zeros = Zeros(limits)
+    for node in (small, data):
+        zeros.of(node)
+    assert not limits.found
+    zeros.of(large)
+    (places,) = limits.found.values()
+    assert places == [f"wire {large.index}"]
+
+
+def test_sizes_are_those_of_the_formula() -> None:
+    found = derived(nn.Sequential(nn.Linear(3, 32), nn.ReLU(), nn.Linear(32, 2)), 8, 3)
+    assert found.formula() == "d_32" and found.sizes() == {"d_32": 32}
