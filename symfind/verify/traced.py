@@ -6,6 +6,8 @@ autograd says nothing, or something else, of its derivatives. The graph that was
 same values, operation by operation, each with the derivative that it has.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -46,7 +48,7 @@ def differentiable(plain: Function, seed: int) -> bool:
         return False
 
 
-def agrees(traced: Function, plain: Function, inputs: list[InputsLike], seed: int) -> bool:
+def agrees(traced: Function, plain: Function, inputs: Sequence[InputsLike], seed: int) -> bool:
     """Whether a graph gives what the model does, at random points and on several inputs."""
     rng = torch.Generator().manual_seed(seed)
     for _ in range(_POINTS):
