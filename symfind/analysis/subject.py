@@ -18,8 +18,10 @@ from symfind.trace.blame import place
 from symfind.trace.lookups import leaf_ranges
 from symfind.verify import Function
 from symfind.verify.function import Liven
+from symfind.verify.traced import TracedFunction, agrees, differentiable
 
 LIVE = 30_000_000  # parameters of a graph that is run to draw a point
+DIFFERENTIATED = 20_000  # parameters, up to which it is seen whether derivatives are right
 _DRAWS = ((20_000, 11), (1_000_000, 3), (LIVE, 1))  # of inputs besides, by parameters
 
 
@@ -53,11 +55,36 @@ class Subject:
         return "train" if self.train else "eval"
 
     def function(self) -> Function:
-        """The model as a function of its parameters, in float64, at points where units live."""
-        return self._function(self.liven if self.live else None)
+        """The model as a function of its parameters, in float64, at points where units live.
 
-    def _function(self, liven: Liven | None = None) -> Function:
-        return Function(
+        Evaluated by its graph where the model's own derivatives are not those of its function.
+        """
+        return self._function(self.liven if self.live else None, self._by_graph)
+
+    @functools.cached_property
+    def _by_graph(self) -> bool:
+        """Whether the graph has derivatives that the model lacks, and the same values."""
+        live = self.liven if self.live else None
+        plain, traced = self._function(live), self._function(live, by_graph=True)
+        if plain.count > DIFFERENTIATED or not self.graph.outputs:
+            return False
+        try:
+            if differentiable(plain, self.seed):
+                return False
+            rng, fresh = torch.Generator().manual_seed(self.seed), self.fresh()
+            given = [self.loaded.inputs, fresh(rng), fresh(rng)]
+            return agrees(traced, plain, given, self.seed)
+        except Exception:  # whatever a model raises: that is for those who evaluate it to say
+            return False
+
+    def _function(self, liven: Liven | None = None, by_graph: bool = False) -> Function:
+        made = self._made(TracedFunction if by_graph else Function, liven)
+        if isinstance(made, TracedFunction):
+            made.graph = self.graph
+        return made
+
+    def _made(self, kind: type[Function], liven: Liven | None) -> Function:
+        return kind(
             self.loaded.model,
             self.loaded.inputs.args,
             self.loaded.inputs.kwargs,

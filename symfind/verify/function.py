@@ -163,11 +163,8 @@ class Function:
         constants = {n: v.clone() for n, v in self._constants.items()}
         inputs = Call(*tree_map(lambda v: v.clone() if isinstance(v, Tensor) else v, inputs))
         values = {**constants, **{self._first.get(n, n): v for n, v in theta.items()}}
-        with placed(self._model, values):
-            result = self._model(*inputs.args, **inputs.kwargs)
-        parts = [torch.view_as_real(t) if t.is_complex() else t for _, t in results(result)]
-        if not parts:
-            raise InputError(f"the model returned no floating-point tensor, but {type(result)}")
+        parts = [torch.view_as_real(t) if t.is_complex() else t
+                 for t in self.results(values, inputs)]  # fmt: skip
         if self._softmax:
             parts = [p.log_softmax(-1) if p.ndim else p for p in parts]
         flat = [part.reshape(-1).double() for part in parts]
@@ -175,6 +172,15 @@ class Function:
         if not value.numel():
             raise InputError("the model returned tensors without entries: give larger inputs")
         return value
+
+    def results(self, values: Point, inputs: Call) -> list[Tensor]:
+        """The floating outputs of the model with these parameters and buffers."""
+        with placed(self._model, values):
+            result = self._model(*inputs.args, **inputs.kwargs)
+        found = [tensor for _, tensor in results(result)]
+        if not found:
+            raise InputError(f"the model returned no floating-point tensor, but {type(result)}")
+        return found
 
     @staticmethod
     def finite(value: Tensor, what: str) -> Tensor:

@@ -1,6 +1,5 @@
 """Derivatives that are not those of the function, or are missing."""
 
-import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
@@ -21,10 +20,9 @@ class Through(nn.Module):
         return self.last(self.between(self.first(x)))
 
 
-@pytest.mark.parametrize(
-    "between", [lambda x: x.tanh().detach(), torch.special.bessel_j0], ids=["detach", "bessel"]
-)
-def test_derivatives_that_lie_make_no_null_directions(between) -> None:
+def test_derivatives_that_lie_make_no_null_directions() -> None:
+    """The derivative of a Bessel function is missing, for each of its operations alike."""
+    between = torch.special.bessel_j0
     certificate = symfind.analyze(Through(between), torch.randn(4, 3)).certificate
     assert certificate.status == "undetermined"
     assert "not those of its function" in certificate.reason
