@@ -10,6 +10,7 @@ from symfind.analysis.derived import Derived
 from symfind.analysis.shorter import Shorter, shorter, split
 from symfind.analysis.subject import Subject, probe
 from symfind.errors import SymfindError
+from symfind.load import Inputs
 from symfind.report.model import Factor, Residual, Verification
 from symfind.solve.families.combined import CombinedFamily
 from symfind.solve.point.generator import BoundGenerator
@@ -21,6 +22,7 @@ from symfind.verify.function import Function, Point
 from symfind.verify.invariance import points_of
 
 VERIFIED_PARAMETERS = 400_000_000
+_INPUTS = 3  # draws, besides those given
 INTERRUPTED = "interrupted"
 TIME_UP = "the time limit was reached"
 
@@ -127,7 +129,7 @@ def _checked(
 ) -> Outcome:
     """On fewer positions where these show everything; on all what fails there, or must be."""
     if fewer is None:
-        return verify(subject.function(), generators, rng=rng, points=points)
+        return verify(subject.function(), generators, rng=rng, points=points, more=_more(subject))
     few, rest = split(generators, fewer, subject.seed)
     result = verify(fewer.function, few, rng=rng, points=points)
     rest += [g for g in few if g.id in result.failed]
@@ -138,6 +140,12 @@ def _checked(
     residuals = {**result.residuals, **whole.residuals}
     worst = max(r.worst for r in residuals.values())
     return replace(whole, residuals=residuals, worst=worst)
+
+
+def _more(subject: Subject) -> list[Inputs]:
+    """Inputs besides the given ones, which may be few and on one side of what decides."""
+    fresh, rng = subject.fresh(), torch.Generator().manual_seed(subject.seed)
+    return [fresh(rng) for _ in range(_INPUTS)]
 
 
 def _combined(one: Combination) -> BoundGenerator:
