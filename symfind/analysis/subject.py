@@ -2,7 +2,8 @@
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -171,17 +172,37 @@ def _lengthened(leaf: Any, size: int) -> Any:
     return torch.cat([leaf, more], 1)
 
 
+def probed(function: Function, rng: torch.Generator) -> Mapping[str, torch.Tensor]:
+    """A random point at which the function has been evaluated once.
+
+    Raises:
+        InputError: as `probe`.
+    """
+    with _on_example_inputs():
+        theta = function.random_point(rng)
+        function(theta)
+    return theta
+
+
 def probe(function: Function, theta: Mapping[str, torch.Tensor]) -> None:
     """Evaluate once: what fails here fails because of the inputs, or is not finite.
 
     Raises:
         InputError: the forward pass raises, or is not finite; the message names the line.
     """
-    try:
+    with _on_example_inputs():
         function(theta)
-    except SymfindError:
+
+
+@contextmanager
+def _on_example_inputs() -> Iterator[None]:
+    try:
+        yield
+    except (SymfindError, MemoryError):
         raise
     except Exception as error:
+        if "allocate memory" in str(error):
+            raise
         at = place(error)
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(

@@ -8,7 +8,7 @@ import torch
 from symfind.algebra.generator import Generator
 from symfind.analysis.derived import Derived
 from symfind.analysis.shorter import Shorter, shorter, split
-from symfind.analysis.subject import Subject, probe
+from symfind.analysis.subject import Subject, probed
 from symfind.errors import SymfindError
 from symfind.load import Inputs
 from symfind.report.model import Factor, Residual, Verification
@@ -82,8 +82,7 @@ def _verified(found: Derived, subject: Subject) -> Verified:
     fewer = shorter(subject, found.parameters)
     function = subject.function() if fewer is None else fewer.function
     rng = torch.Generator().manual_seed(subject.seed)
-    theta = function.random_point(rng)
-    probe(function, theta)
+    theta = probed(function, rng)
     points = points_of(function, rng, theta)
     pairs = found.generators(found.groups, found.factors)
     result = _checked([g for g, _ in pairs], subject, fewer, rng, points)

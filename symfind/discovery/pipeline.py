@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 
 from symfind.analysis.derived import Derived
-from symfind.analysis.subject import Subject, probe
+from symfind.analysis.subject import Subject, probed
 from symfind.analysis.verification import verify_derived
 from symfind.discovery.check import Basis, checked
 from symfind.discovery.compare import Comparison, Symbolic, compare, support
@@ -57,7 +57,7 @@ def discovered(
         InputError: the model is not finite on its inputs.
     """
     symbolic = derived if isinstance(derived, str) else _symbolic(subject, derived)
-    probe(function, function.random_point(torch.Generator().manual_seed(subject.seed)))
+    probed(function, torch.Generator().manual_seed(subject.seed))
     with fitting_threads(function.count):
         return _discovery(subject, function, symbolic, fields)
 

@@ -142,7 +142,8 @@ class _Search:
 
     def run(self) -> ExactNullity:
         while not self.settled():
-            self.attempt(Cell(self.subject, self.rng.getrandbits(63)), None)
+            lively = len(self.trials) % 2 == 0
+            self.attempt(Cell(self.subject, self.rng.getrandbits(63), lively), None)
         best = max(self.trials, key=lambda trial: trial.rank)
         error = min(1.0, sum(trial.miss(self.prime or 0) for trial in self.trials))
         if best.rank == best.count:
@@ -187,7 +188,7 @@ class _Search:
             trial = Trial(cell, field, self.rng, self.softmax)
             try:
                 if draws is None:
-                    _saturate(trial)
+                    _saturate(trial, self._growing)
                 else:
                     trial.extend(draws)
             except ZeroDivisionError:
@@ -203,8 +204,14 @@ class _Search:
             "a division by zero"
         )
 
+    def _growing(self, trial: Trial) -> None:
+        self.tell(
+            f"point {len(self.trials) + 1}: nullity at most {trial.count - trial.rank} of "
+            f"{trial.count} after {trial.draws:,} inputs"
+        )
 
-def _saturate(trial: Trial) -> None:
+
+def _saturate(trial: Trial, growing: Callable[[Trial], None]) -> None:
     """Add inputs until the rank has stopped growing."""
     needed = max(1, -(-trial.count // max(trial.height, 1)))
     trial.extend(needed)
@@ -217,3 +224,4 @@ def _saturate(trial: Trial) -> None:
         trial.extend(trial.draws + (trial.draws if trial.fixed else more))
         unchanged = unchanged + 1 if trial.rank == before else 0
         more *= 2
+        growing(trial)

@@ -2,34 +2,55 @@
 
 import math
 import random
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from symfind.errors import ExactError
-from symfind.exact.interpret import interpret
+from symfind.exact.jacobian import ENTRIES, GROUP, Jacobian, Point, Rows
 from symfind.exact.rank import NullSpace
 from symfind.exact.subject import Subject
+from symfind.points import enliven
 from symfind.residues.bound import Bound, miss
 from symfind.residues.field import Field
-from symfind.residues.tape import Tape, Undecided, Value
+from symfind.residues.tape import Undecided
 
 _ATTEMPTS = 20
-_ENTRIES = 4_000_000  # of the tangents of one tensor, at a time
-_GROUP = 64  # parameters, below which small tensors share a group of tangents
+_FEWEST = 128  # inputs at a time, where they fit: a pass over few costs as much
+_LIVELY = 12  # inputs on which units are to switch
+_AWAY = 1e-3  # how far parameters are moved after that
 
-Directions = Iterator[tuple[slice, dict[str, Tensor]]]
+Inputs = dict[str, Tensor]
 
 
 class Cell:
-    """Real parameters and a growing sequence of real inputs, which decide on pieces."""
+    """Real parameters and a growing sequence of real inputs, which decide on pieces.
 
-    def __init__(self, subject: Subject, seed: int) -> None:
+    Args:
+        subject: what is examined.
+        seed: of the random draws.
+        lively: whether units are made to switch within the inputs. Any real point will do, but at
+            most random ones some unit of a narrow network is always off, and more is null there.
+    """
+
+    def __init__(self, subject: Subject, seed: int, lively: bool = False) -> None:
         self.subject = subject
         self.rng = torch.Generator().manual_seed(seed)
         self.theta = subject.draw_parameters(self.rng)
-        self.inputs: list[dict[str, Tensor]] = []
+        if lively:
+            inputs = [self.draw() for _ in range(_LIVELY)]
+            living = enliven(subject.graph, self.theta, inputs, self.rng)
+            # where all units before are off, many inputs give one value: not to be on the boundary
+            self.theta = {name: v + _AWAY * self._like(v) for name, v in living.items()}
+        self.inputs: list[Inputs] = []
+        self.singly = False  # whether inputs cannot be evaluated together
+
+    def _like(self, value: Tensor) -> Tensor:
+        return torch.randn(value.shape, generator=self.rng, dtype=torch.float64)
+
+    def draw(self) -> Inputs:
+        """One more input, which is not kept."""
+        return self.subject.draw_inputs(self.rng)
 
 
 class Trial:
@@ -45,10 +66,11 @@ class Trial:
     def __init__(self, cell: Cell, field: Field, rng: random.Random, softmax: bool) -> None:
         self.cell, self.field, self.softmax = cell, field, softmax
         self.graph = cell.subject.graph
-        self.shapes = {name: tuple(op.shape or ()) for name, op in self.graph.parameters.items()}
-        self.count = sum(math.prod(shape) for shape in self.shapes.values())
+        shapes = {name: tuple(op.shape or ()) for name, op in self.graph.parameters.items()}
+        self.count = sum(math.prod(shape) for shape in shapes.values())
         self.rng = torch.Generator().manual_seed(rng.getrandbits(63))
-        self.theta = {name: field.random(shape, self.rng) for name, shape in self.shapes.items()}
+        residues = {name: field.random(shape, self.rng) for name, shape in shapes.items()}
+        self.point = Point(cell.theta, residues)
         self.null = NullSpace(field, self.count)
         self.draws = self.rows = self.denominators = self.steps = 0
         self.bounds: list[Bound] = []
@@ -75,7 +97,7 @@ class Trial:
         self.steps += 1
         waiting: list[Tensor] = []
         while self.draws < draws and self.rank < self.count:
-            waiting.append(self._draw())
+            waiting.append(self._draw(min(draws - self.draws, self._together())))
             if sum(map(len, waiting)) >= self.null.dimension or self.draws == draws:
                 self.null.add(torch.cat(waiting))
                 waiting = []
@@ -89,113 +111,93 @@ class Trial:
         )
         return min(1.0, self.steps * chance)
 
-    def _draw(self) -> Tensor:
-        known = self.draws < len(self.cell.inputs)
+    def _together(self) -> int:
+        """How many inputs to take at once: enough rows for the columns, as far as they fit."""
+        if self.cell.singly:
+            return 1
+        widest = max((math.prod(op.shape or ()) for op in self.graph.ops), default=1)
+        one = max(widest, self.height) * min(self.null.dimension, GROUP)
+        fitting = ENTRIES // max(one, 1)
+        return max(1, min(fitting, max(_FEWEST, -(-self.null.dimension // max(self.height, 1)))))
+
+    def _draw(self, most: int) -> Tensor:
+        """Rows of at most so many more inputs."""
+        known = self.cell.inputs[self.draws : self.draws + most]
         for _ in range(_ATTEMPTS):
-            if not known:
-                self.cell.inputs.append(self.cell.subject.draw_inputs(self.cell.rng))
-            try:
-                rows = self._rows(self.cell.inputs[self.draws])
-            except Undecided:
-                if known:
-                    break
-                self.cell.inputs.pop()
+            inputs = known or [self.cell.draw() for _ in range(most)]
+            rows, good = self._rows(inputs)
+            if known and not all(good):
+                break
+            kept = [x for x, fine in zip(inputs, good, strict=True) if fine]
+            if not kept:
                 continue
-            self.draws += 1
-            return rows
+            self.draws += len(kept)
+            self.cell.inputs += [] if known else kept
+            return self._mixed(rows).flatten(0, 1)
         raise ExactError(
             "every point drawn lies where two pieces meet, or is not finite: the activation "
             "pattern cannot be decided in floating point"
         )
 
-    def _rows(self, inputs: dict[str, Tensor]) -> Tensor:
-        tape = Tape(self.field)
-        parameters = {
-            name: tape.variable(self.cell.theta[name], residue, True)
-            for name, residue in self.theta.items()
-        }
-        given = {
-            name: tape.variable(x, self.field.random(tuple(x.shape), self.rng), False)
-            if x.is_floating_point()
-            else x
-            for name, x in inputs.items()
-        }
-        outputs = interpret(self.graph, tape, parameters, given)
-        if self.softmax:
-            outputs = [_differences(tape, v) for v in outputs]
-        self.fixed |= tape.fixed
-        self.denominators += tape.denominators
-        self.bounds += [v.bound for v in outputs]
-        rows = self._pushed(tape, parameters, outputs)
-        self.rows += len(rows)
-        if len(rows) <= 2 * self.null.dimension:
+    def _rows(self, inputs: list[Inputs]) -> tuple[Tensor, list[bool]]:
+        """Of those inputs that decide on a piece, shape (inputs, height, dimension); which do."""
+        residues = [
+            {
+                name: self.field.random(tuple(x.shape), self.rng)
+                for name, x in one.items()
+                if x.is_floating_point()
+            }
+            for one in inputs
+        ]
+        if len(inputs) > 1:
+            try:
+                return self._at_once(inputs, residues)
+            except (ExactError, RuntimeError):  # an operation may need the numbers of each input
+                self.cell.singly = True
+        found = [self._single(*one) for one in zip(inputs, residues, strict=True)]
+        rows = [rows for rows in found if rows is not None]
+        return torch.stack(rows) if rows else torch.empty(0), [r is not None for r in found]
+
+    def _single(self, inputs: Inputs, residues: Inputs) -> Tensor | None:
+        jacobian = Jacobian(self.graph, self.field, self.softmax)
+        try:
+            found = jacobian.rows(self.point, inputs, residues, self.null.basis)
+        except Undecided:
+            return None
+        self._note(found, 1)
+        return found.rows
+
+    def _at_once(self, inputs: list[Inputs], residues: list[Inputs]) -> tuple[Tensor, list[bool]]:
+        jacobian = Jacobian(self.graph, self.field, self.softmax, len(inputs))
+        noted: list[Rows] = []
+
+        def one(x: Inputs, residue: Inputs) -> tuple[Tensor, Tensor, Tensor]:
+            noted.append(jacobian.rows(self.point, x, residue, self.null.basis))
+            return noted[0].rows, noted[0].undecided, noted[0].pole
+
+        rows, undecided, pole = torch.vmap(one)(_stacked(inputs), _stacked(residues))
+        good = ~undecided
+        if bool((pole & good).any()):
+            raise ZeroDivisionError
+        self._note(noted[0], int(good.sum()))
+        return rows[good], good.tolist()
+
+    def _note(self, found: Rows, count: int) -> None:
+        self.fixed |= found.fixed
+        self.denominators += found.denominators * count
+        self.bounds += found.bounds
+        self.rows += len(found.rows) * count
+
+    def _mixed(self, rows: Tensor) -> Tensor:
+        """No more rows of an input than twice as many as there are columns to tell apart."""
+        count, height, dimension = rows.shape
+        if height <= 2 * dimension:
             return rows
-        self.mixed = max(self.mixed, len(rows))
-        weights = self.field.random((self.null.dimension, len(rows)), self.rng)
-        limbs = self.field.limbs(weights, len(rows))
+        self.mixed = max(self.mixed, height)
+        weights = self.field.random((count, dimension, height), self.rng)
+        limbs = self.field.limbs(weights, height)
         return limbs.contract(lambda limb: limb @ rows.double())
 
-    def _pushed(self, tape: Tape, parameters: dict[str, Value], outputs: list[Value]) -> Tensor:
-        """The Jacobian times the directions that are still null."""
-        height = sum(math.prod(v.shape) for v in outputs)
-        rows = torch.zeros(height, self.null.dimension, dtype=torch.int64)
-        widest = max((v.real.numel() for s in tape.steps for v in s.results), default=1)
-        most = max(1, _ENTRIES // max(widest, 1))
-        every = self._units(most) if self.null.basis is None else self._null_directions(most)
-        for columns, seeds in every:
-            tangents = tape.push({parameters[name]: seed for name, seed in seeds.items()}, outputs)
-            row = 0
-            for value, tangent in zip(outputs, tangents, strict=True):
-                size = math.prod(value.shape)
-                if tangent is not None:
-                    rows[row : row + size, columns] = tangent.reshape(len(tangent), size).T
-                row += size
-        return rows
 
-    def _units(self, most: int) -> Directions:
-        """Unit vectors in groups of neighbours, which need not be pushed through all layers."""
-        column = 0
-        pending: dict[str, int] = {}
-        for name, shape in self.shapes.items():
-            size = math.prod(shape)
-            if pending and sum(pending.values()) + size > min(most, _GROUP):
-                yield self._identity(column, pending)
-                column, pending = column + sum(pending.values()), {}
-            if size <= most:
-                pending[name] = size
-                continue
-            for low in range(0, size, most):
-                high = min(size, low + most)
-                eye = torch.eye(high - low, dtype=torch.int64)
-                seed = torch.nn.functional.pad(eye, (low, size - high)).reshape(-1, *shape)
-                yield slice(column + low, column + high), {name: seed}
-            column += size
-        if pending:
-            yield self._identity(column, pending)
-
-    def _identity(self, column: int, sizes: dict[str, int]) -> tuple[slice, dict[str, Tensor]]:
-        eye = torch.eye(sum(sizes.values()), dtype=torch.int64).split(list(sizes.values()), 1)
-        seeds = {n: e.reshape(-1, *self.shapes[n]) for n, e in zip(sizes, eye, strict=True)}
-        return slice(column, column + sum(sizes.values())), seeds
-
-    def _null_directions(self, most: int) -> Directions:
-        assert self.null.basis is not None
-        sizes = [math.prod(shape) for shape in self.shapes.values()]
-        for low in range(0, self.null.dimension, most):
-            columns = slice(low, min(low + most, self.null.dimension))
-            parts = self.null.basis[:, columns].T.split(sizes, 1)
-            yield (
-                columns,
-                {
-                    name: part.reshape(-1, *shape)
-                    for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
-                },
-            )
-
-
-def _differences(tape: Tape, value: Value) -> Value:
-    """What softmax does not ignore: each score less the first."""
-    if not value.shape:
-        return value
-    first = tape.linear(lambda a: a[..., :1].expand(a.shape), value)
-    return tape.add(value, tape.scale(first, -1))
+def _stacked(inputs: list[Inputs]) -> Inputs:
+    return {name: torch.stack([one[name] for one in inputs]) for name in inputs[0]}

@@ -82,7 +82,7 @@ def power_exact(t: Tape, x: Any, exponent: Any) -> Value:
     x, count = t.lift(x), int(exponent)
     if count < 0:
         x, count = t.inverse(x), -count
-    result = t.lift(torch.ones_like(x.real))
+    result = t.lift(torch.ones(x.shape))
     while count:
         if count & 1:
             result = t.multiply(result, x)

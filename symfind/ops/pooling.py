@@ -107,7 +107,7 @@ def avg_pool_exact(
     def total(a: Tensor) -> Tensor:
         return pool(a, kernel, stride, padding, ceil_mode, count_include_pad, 1)
 
-    ones = torch.ones_like(x.real)
+    ones = torch.ones(x.shape, dtype=torch.float64)
     counts = total(ones) / pool(
         ones, kernel, stride, padding, ceil_mode, count_include_pad, divisor
     )

@@ -137,7 +137,7 @@ def prod_exact(t: Tape, x: Value, dim: int | None = None, keepdim: bool = False,
     if dim is None:
         x, dim, keepdim = t.linear(lambda a: a.reshape(-1), x), 0, False
     factors = t.linear(lambda a: a.unbind(dim), x)
-    result = t.lift(torch.ones_like(factors[0].real))
+    result = t.lift(torch.ones(factors[0].shape))
     for factor in factors:
         result = t.multiply(result, factor)
     return t.linear(lambda a: a.unsqueeze(dim), result) if keepdim else result

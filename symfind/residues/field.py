@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from symfind.errors import ExactError, InputError
+from symfind.residues.together import whole
 
 MANTISSA = 53  # bits in which float64 holds integers exactly
 WORD = 31  # bits of a prime: products of two residues fit into int64
@@ -77,7 +78,7 @@ class Field:
 
     def inverse(self, residues: Tensor) -> Tensor:
         """Multiplicative inverses; raises ZeroDivisionError where there is a zero."""
-        if bool((residues == 0).any()):
+        if bool((whole(residues) == 0).any()):
             raise ZeroDivisionError
         result, exponent = torch.ones_like(residues), self.prime - 2
         while exponent:  # little Fermat

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from symfind.residues.bound import Bound
 from symfind.residues.field import MANTISSA, Field
+from symfind.residues.together import together, whole
 
 Tangent = Tensor | None
 _CLOSE = 1e-9  # what differs by less, relative to the largest, is not decided by rounded numbers
@@ -57,7 +58,9 @@ class _Step:
 class Tape:
     """What has been computed so far.
 
-    `fixed` tells whether the real point has decided anything.
+    `fixed` tells whether the real point has decided anything. Under `torch.vmap`, where each draw
+    has a point of its own, `undecided` and `pole` tell of which draws the point is of no use;
+    else such a point raises.
     """
 
     def __init__(self, field: Field) -> None:
@@ -66,6 +69,7 @@ class Tape:
         self.denominators = 0
         self.op: Any = None  # the traced operation that is computed
         self.fixed = False
+        self.undecided = self.pole = torch.tensor(False)
 
     # --- leaves
 
@@ -83,7 +87,7 @@ class Tape:
         if real.is_complex():
             raise Refusal("works on complex numbers")
         real = real.double()
-        if not bool(torch.isfinite(real).all()):
+        if not bool(torch.isfinite(whole(real)).all()):
             raise Refusal(_INFINITE)
         mantissa, exponent = torch.frexp(real)
         integers = (mantissa * 2.0**MANTISSA).long()
@@ -100,8 +104,8 @@ class Tape:
 
         Returns a Value where the function returns a tensor, else a tuple of them.
         """
-        single, ones = _listed(function(*(torch.ones_like(v.real) for v in values)))
-        terms = int(max((float(o.max()) for o in ones if o.numel()), default=1.0))
+        single, ones = _listed(function(*(_ones(v) for v in values)))
+        terms = int(max((float(whole(o).max()) for o in ones if o.numel()), default=1.0))
         self.field.check_sum(terms)
         reals = _listed(function(*(v.real for v in values)))[1]
         residues = _listed(function(*(v.residue.double() for v in values)))[1]
@@ -126,8 +130,8 @@ class Tape:
     def bilinear(self, function: Callable[[Tensor, Tensor], Tensor], a: Value, b: Value) -> Value:
         """A function each of whose results is a sum of products of an entry of each operand."""
         field = self.field
-        ones = function(torch.ones_like(a.real), torch.ones_like(b.real))
-        terms = int(ones.max()) if ones.numel() else 1
+        ones = function(_ones(a), _ones(b))
+        terms = int(whole(ones).max()) if ones.numel() else 1
         right = field.limbs(b.residue, terms)
         left = field.limbs(a.residue, terms) if b.active else None
         residue = right.contract(lambda limb: function(a.residue.double(), limb))
@@ -177,7 +181,7 @@ class Tape:
         if factor == 1:
             return value
         if factor == 0:
-            return self.lift(torch.zeros_like(value.real))
+            return self.lift(torch.zeros(value.shape))
         prime, residue = self.field.prime, self.field.fraction(factor)
 
         def push(tangent: Tensor) -> list[Tensor]:
@@ -189,7 +193,9 @@ class Tape:
 
     def inverse(self, value: Value) -> Value:
         """One over every entry; raises ZeroDivisionError at a pole modulo p."""
-        prime, inverse = self.field.prime, self.field.inverse(value.residue)
+        zero = value.residue == 0
+        self._pole(zero.any())
+        prime, inverse = self.field.prime, self.field.inverse(value.residue + zero.long())
         slope = (prime - inverse) * inverse % prime
         bound = value.bound.inverse(max(value.real.numel(), 1))
         self.denominators += sum(divisor.degree for divisor in bound.divisors)
@@ -212,10 +218,10 @@ class Tape:
             Undecided: an entry is as good as zero, and not identically so.
         """
         self.fixed = True
-        real = _finite(value.real)
-        tiny = _CLOSE * float(real.abs().max()) if real.numel() else 0.0
-        if bool(((real.abs() <= tiny) & (value.residue != 0)).any()):
-            raise Undecided
+        real = self._finite(value.real)
+        if real.numel():
+            tiny = _CLOSE * real.abs().max()
+            self._boundary(((real.abs() <= tiny) & (value.residue != 0)).any())
         return real > 0
 
     def ordered(self, value: Value, dims: Sequence[int]) -> None:
@@ -230,12 +236,27 @@ class Tape:
         if not value.real.numel() or not dims:
             return
         size = math.prod(value.shape[d] for d in dims)
-        real = _finite(value.real).permute(last).reshape(-1, size)
+        real = self._finite(value.real).permute(last).reshape(-1, size)
         residue = value.residue.permute(last).reshape(-1, size)
         real, order = real.sort(-1)
-        close = real.diff(dim=-1) <= _CLOSE * float(real.abs().max())
-        if bool((close & (residue.gather(-1, order).diff(dim=-1) != 0)).any()):
+        close = real.diff(dim=-1) <= _CLOSE * real.abs().max()
+        self._boundary((close & (residue.gather(-1, order).diff(dim=-1) != 0)).any())
+
+    def _finite(self, real: Tensor) -> Tensor:
+        self._boundary(~torch.isfinite(real).all())
+        return real
+
+    def _boundary(self, here: Tensor) -> None:
+        if together(here):
+            self.undecided = self.undecided | here
+        elif bool(here):
             raise Undecided
+
+    def _pole(self, here: Tensor) -> None:
+        if together(here):
+            self.pole = self.pole | here
+        elif bool(here):
+            raise ZeroDivisionError
 
     # --- tangents
 
@@ -275,7 +296,5 @@ def _listed(result: Any) -> tuple[bool, list[Tensor]]:
     return False, list(result)
 
 
-def _finite(real: Tensor) -> Tensor:
-    if not bool(torch.isfinite(real).all()):
-        raise Undecided
-    return real
+def _ones(value: Value) -> Tensor:
+    return torch.ones(value.shape, dtype=torch.float64)

@@ -14,7 +14,7 @@ from typing import TypeVar
 import torch
 
 from symfind.analysis.derived import Derived
-from symfind.analysis.subject import Subject, probe
+from symfind.analysis.subject import Subject, probed
 from symfind.analysis.verification import VERIFIED_PARAMETERS, Verified
 from symfind.errors import SymfindError
 from symfind.report.model import Discrete, Timing
@@ -87,7 +87,7 @@ def guarded(subject: Subject, compute: Callable[[], T], instead: Callable[[str],
         if sum(sizes) <= VERIFIED_PARAMETERS:
             # indices out of range show up here first; then that is what there is to say
             function = subject.function()
-            probe(function, function.random_point(torch.Generator().manual_seed(subject.seed)))
+            probed(function, torch.Generator().manual_seed(subject.seed))
         where = (traceback.extract_tb(error.__traceback__) or [None])[-1]
         at = f" at {os.path.basename(where.filename)}:{where.lineno}" if where else ""
         why = f"nothing was derived: {type(error).__name__}: {error}{at}"

@@ -131,7 +131,7 @@ class Function:
         theta = {name: self._samplers[name](rng) for name in self.names}
         if self._liven is None:
             return {name: value.to(self.device) for name, value in theta.items()}
-        theta = {n: v.to(self.device) for n, v in self._liven(theta, rng).items()}
+        theta = {n: v.to(self.device).contiguous() for n, v in self._liven(theta, rng).items()}
         for _ in range(_SHRINKINGS):
             if self._moderate(theta):
                 break
@@ -228,8 +228,8 @@ class Function:
         try:
             value, tangent = self._forward_jvp(theta, direction, call)
         except (NotImplementedError, RuntimeError) as error:
-            if "forward" not in str(error).lower() and not isinstance(error, NotImplementedError):
-                raise
+            if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
+                raise  # anything else may be the fault of a forward derivative alone
             try:
                 value, tangent = self._double_reverse_jvp(theta, direction, call)
             except (NotImplementedError, RuntimeError) as second:

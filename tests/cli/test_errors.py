@@ -107,10 +107,6 @@ FAULTS = {
     "integer-output": (net("return self.a(x).argmax(-1)"), ["no floating-point tensors"]),
     "boolean-output": (net("return self.a(x) > 0"), ["no floating-point tensors"]),
     "no-output": (net("self.a(x)"), ["no floating-point tensors"]),
-    "complex-parameters": (
-        net("return x").replace("nn.Linear(3, 4)", "nn.Linear(3, 4, dtype=torch.complex64)"),
-        ["parameter a.weight is torch.complex64"],
-    ),
 }  # fmt: skip
 
 

@@ -1,11 +1,17 @@
 """Functional dimensions from the literature, exactly; and the floating measurement agrees."""
 
+import random
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 import symfind
-from symfind.load import Inputs
+from symfind.exact.subject import Subject
+from symfind.exact.trial import Cell, Trial
+from symfind.load import Inputs, as_inputs
+from symfind.residues.field import Field
+from symfind.trace import trace
 from symfind.verify import Call, Function, measure_nullity
 from tests.exact.models import (
     Asymmetric,
@@ -195,3 +201,27 @@ def test_without_flint_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(sys.modules, "flint", None)
     with pytest.raises(symfind.ExactError, match=r"symfind\[exact\]"):
         symfind.exact_nullity(nn.Linear(2, 2), batch(2))
+
+
+def test_many_inputs_at_once_have_the_rows_of_each_by_itself() -> None:
+    model, x = convolutional().eval(), batch(2, 6, 6)[:4]
+    subject = Subject(model, as_inputs(x), trace(model, (x,), {}))
+
+    def rows(singly: bool) -> Tensor:
+        cell = Cell(subject, 0)
+        cell.singly = singly
+        trial = Trial(cell, Field(2147483629), random.Random(0), False)
+        found, kept = trial._rows([cell.draw() for _ in range(5)])
+        assert all(kept) and cell.singly == singly
+        return found
+
+    assert torch.equal(rows(False), rows(True))
+
+
+def test_units_switch_at_the_first_point() -> None:
+    """At most random points some unit of it is always off, and more is null."""
+    model = nn.Sequential(
+        nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 4)
+    )
+    exact = symfind.exact_nullity(model, torch.randn(1, 6), expected=32)
+    assert exact.nullity == 32 and set(exact.points) == {32}

@@ -4,16 +4,20 @@ import torch
 from torch import nn
 
 from symfind.analysis.derived import Derived
+from symfind.count.counted import counted
+from symfind.count.symbols import Symbols
 from symfind.graph.build import Construction
 from symfind.load import Inputs, resolve
 from symfind.solve.limits import Limits
+from symfind.solve.solver import derive
 from symfind.solve.spans.zeros import LARGEST, Zeros
 from symfind.trace import trace_loaded
 
 
 def derived(model: nn.Module, *shape: int) -> Derived:
     loaded = resolve(model, Inputs((torch.randn(shape),), {}, {}))
-    return Derived(trace_loaded(loaded), loaded, "raw")
+    graph = trace_loaded(loaded)
+    return Derived(counted(graph, derive(graph), Symbols(loaded.sizes)))
 
 
 def chain(length: int) -> nn.Module:

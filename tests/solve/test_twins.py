@@ -140,7 +140,7 @@ def test_hidden_entries_are_counted_at_the_models_own_size_only() -> None:
 
 def test_minima_within_maxima_are_decided_at_the_models_sizes() -> None:
     symbols = Symbols({"a": 3, "b": 5})
-    a, b = (symbols[Axis(n)] for n in (3, 5))
+    a, b = (symbols.get(Axis(n)) for n in (3, 5))
     inner = sympy.Max(a - b, 0)
     family = NullFamily(
         kind="reach", width=lambda _: sympy.Min(b, sympy.Max(inner, b - a, 1)), build=None
