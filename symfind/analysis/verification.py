@@ -106,6 +106,8 @@ def _verified(found: Derived, subject: Subject) -> Verified:
         for k, f in enumerate(found.near):
             generators = [g for g, i in loose if i == k]
             r = broken.residuals[generators[0].id]
+            if r.infinitesimal >= 1.0:
+                continue  # a random direction changes less: nothing approximate about that
             residual = Residual(r.infinitesimal, r.random, r.finite)
             near.append(replace(f, residual=residual, generators=tuple(generators)))
     lost = tuple(found.factors[k] for k in sorted(found.failed))
