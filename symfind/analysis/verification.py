@@ -19,7 +19,8 @@ from symfind.verify import verify
 from symfind.verify.budget import OutOfTime
 from symfind.verify.combination import Combination
 from symfind.verify.function import Function, Point
-from symfind.verify.invariance import points_of
+from symfind.verify.invariance import Residual as Measured
+from symfind.verify.invariance import measured, points_of
 
 VERIFIED_PARAMETERS = 400_000_000
 _INPUTS = 3  # draws, besides those given
@@ -102,10 +103,10 @@ def _verified(found: Derived, subject: Subject) -> Verified:
     near = []
     if found.near:
         loose = found.generators(found.approximate, found.near)
-        broken = _checked([g for g, _ in loose], subject, fewer, rng, points[:1])
+        broken = _measured([g for g, _ in loose], subject, fewer, rng, points[0])
         for k, f in enumerate(found.near):
             generators = [g for g, i in loose if i == k]
-            r = broken.residuals[generators[0].id]
+            r = broken[generators[0].id]
             if r.infinitesimal >= 1.0:
                 continue  # a random direction changes less: nothing approximate about that
             residual = Residual(r.infinitesimal, r.random, r.finite)
@@ -130,14 +131,15 @@ def _checked(
 ) -> Outcome:
     """On fewer positions where these show everything; on all what fails there, or must be."""
     if fewer is None:
-        return verify(subject.function(), generators, rng=rng, points=points, more=_more(subject))
+        return verify(subject.function(), generators, rng=rng, points=points,
+                      more=_more(subject), tell=subject.tell)  # fmt: skip
     few, rest = split(generators, fewer, subject.seed)
-    result = verify(fewer.function, few, rng=rng, points=points)
+    result = verify(fewer.function, few, rng=rng, points=points, tell=subject.tell)
     rest += [g for g in few if g.id in result.failed]
     if not rest:
         return result
     subject.tell(f"{len(rest)} of {len(generators)} generators on inputs of full length")
-    whole = verify(subject.function(), rest, rng=rng, points=points)
+    whole = verify(subject.function(), rest, rng=rng, points=points, tell=subject.tell)
     residuals = {**result.residuals, **whole.residuals}
     worst = max(r.worst for r in residuals.values())
     return replace(whole, residuals=residuals, worst=worst)
@@ -147,6 +149,22 @@ def _more(subject: Subject) -> list[Inputs]:
     """Inputs besides the given ones, which may be few and on one side of what decides."""
     fresh, rng = subject.fresh(), torch.Generator().manual_seed(subject.seed)
     return [fresh(rng) for _ in range(_INPUTS)]
+
+
+def _measured(
+    generators: Sequence[Generator],
+    subject: Subject,
+    fewer: Shorter | None,
+    rng: torch.Generator,
+    theta: Point,
+) -> dict[str, Measured]:
+    """Of approximate generators: what fails on fewer positions needs no others to be seen to."""
+    if fewer is None:
+        return measured(subject.function(), generators, rng=rng, theta=theta, tell=subject.tell)
+    found = measured(fewer.function, generators, rng=rng, theta=theta, tell=subject.tell)
+    passed = [g for g in generators if found[g.id].finite is not None]
+    _, rest = split(passed, fewer, subject.seed) if passed else ([], [])
+    return found | measured(subject.function(), rest, rng=rng, theta=theta, tell=subject.tell)
 
 
 def _combined(one: Combination) -> BoundGenerator:
