@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from symfind.numerics.decompose import svd
 from symfind.numerics.spans import beyond_span, span
 from symfind.verify import Nullity
 
@@ -34,7 +35,7 @@ def set_apart(measured: Nullity, approximate: Tensor) -> tuple[Nullity, int]:
     if not near.shape[1] or null.shape[1] == known.shape[1]:
         return measured, 0
     # combinations of them that lie within the null space
-    _, values, vh = torch.linalg.svd(near - null @ (null.T @ near), full_matrices=True)
+    _, values, vh = svd(near - null @ (null.T @ near), full=True)
     seen = near @ vh[int((values > _NULL).sum()) :].T
     seen = beyond_span(span(seen), known)
     count = seen.shape[1]

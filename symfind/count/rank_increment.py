@@ -15,7 +15,9 @@ from scipy.sparse import csc_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-DEPENDENT = 1e-8  # singular values below this part of the largest count as zero
+from symfind.numerics.decompose import svd
+from symfind.numerics.tolerances import ABSENT
+
 INDEPENDENT = 1e-5  # columns that keep this part of their length are clearly independent
 _SIGNS = 8  # of every row, in a sketch
 
@@ -99,8 +101,8 @@ def _less(before: Tensor, added: Tensor, exact: bool) -> tuple[Tensor, bool]:
     pressed = _pressed(torch.cat([before, added], 1))
     before, added = pressed[:, :width], pressed[:, width:]
     if exact:
-        u, s, _ = torch.linalg.svd(before, full_matrices=False)
-        q, clear = u[:, s > DEPENDENT * s[0]], True
+        u, s, _ = svd(before)
+        q, clear = u[:, s > ABSENT * s[0]], True
     else:
         q, r = torch.linalg.qr(before)
         clear = width <= len(before) and bool((r.diagonal().abs() > INDEPENDENT).all())
@@ -112,7 +114,7 @@ def _rank(matrix: Tensor) -> int:
     """Numerical rank of columns that were of unit norm."""
     if 0 in matrix.shape:
         return 0
-    return int((torch.linalg.svdvals(_pressed(matrix)) > DEPENDENT).sum())
+    return int((torch.linalg.svdvals(_pressed(matrix)) > ABSENT).sum())
 
 
 def _pressed(matrix: Tensor) -> Tensor:

@@ -18,7 +18,8 @@ from symfind.numerics.decompose import svd
 from symfind.numerics.elimination import Elimination
 from symfind.numerics.mixing import Mixing
 from symfind.numerics.norms import VECTORS, eigenvalue_bounds, gaussian
-from symfind.numerics.rank import NOISE, Spectrum, column_scales, rounding, widest_gap
+from symfind.numerics.rank import Spectrum, column_scales, rounding, widest_gap
+from symfind.numerics.tolerances import NOISE
 
 _SMALL = 200  # columns, up to which all singular values are computed,
 _DENSE = 1500  # or this, where the gap is not clear otherwise

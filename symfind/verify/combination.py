@@ -15,7 +15,8 @@ from torch import Tensor
 from symfind import budget
 from symfind.algebra.generator import Generator
 from symfind.algebra.integrate import integrate
-from symfind.numerics.rank import NOISE, widest_gap
+from symfind.numerics.rank import widest_gap
+from symfind.numerics.tolerances import NOISE
 from symfind.verify.elements import unit
 from symfind.verify.function import Function, InputsLike, Point
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from symfind.budget import OutOfTime
-from symfind.numerics.rank import NOISE
+from symfind.numerics.tolerances import NOISE
 from symfind.verify.function import Function, InputsLike, Point
 from symfind.verify.honesty import DISHONEST, honest
 from symfind.verify.rows import Rows
