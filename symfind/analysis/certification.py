@@ -133,8 +133,8 @@ class _Certification:
         if more:
             words.append(
                 f"At {len(more)} of {len(measured.points)} random points up to "
-                f"{max(more) - (measured.nullity or 0):,} more are null (units that are dead or "
-                "always on there): special to these points, and not counted."
+                f"{max(more) - (measured.nullity or 0):,} more are null, as where units are "
+                "dead or always on: special to these points, and not counted."
             )
         if certificate.status != "incomplete":
             return replace(certificate, words="\n".join(words))

@@ -53,5 +53,5 @@ def sentence(count: int) -> str:
     """What was set apart, in words."""
     return (
         f"{count:,} more {'is' if count == 1 else 'are'} null as far as double precision sees: "
-        "approximate symmetries, broken by an eps, which are not counted."
+        "approximate symmetries, which an eps breaks by less than that, and which are not counted."
     )
