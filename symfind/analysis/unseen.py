@@ -9,8 +9,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from symfind.numerics.spans import beyond_span, span
 from symfind.verify import Nullity
-from symfind.verify.spans import beyond_span, span
 
 _NULL = 1e-7  # of a unit vector, below which nothing of it lies outside of the null space
 
@@ -53,5 +53,5 @@ def sentence(count: int) -> str:
     """What was set apart, in words."""
     return (
         f"{count:,} more {'is' if count == 1 else 'are'} null as far as double precision sees: "
-        "approximate symmetries, broken by an eps, which are not counted."
+        "approximate symmetries, which an eps breaks by less than that, and which are not counted."
     )

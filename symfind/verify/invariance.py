@@ -9,9 +9,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from symfind import budget
 from symfind.algebra.generator import Generator
 from symfind.errors import InputError
-from symfind.verify import budget
 from symfind.verify.combination import Combination, true_combinations
 from symfind.verify.counted import Progress, counted
 from symfind.verify.elements import Element, Total, element, random_change
@@ -21,6 +21,7 @@ _FLOOR = 1e-3  # effects are compared with at least this part of the output's no
 _DOUBT = 1e-9  # a larger residual of one generator is measured again, from values alone
 _STEP = 1e-6  # of the difference that shows what a random direction does
 _TIME = 0.1  # of the finite flow: a change by about a tenth of what it moves
+_FAR = (1.0, 8.0)  # of one that is exact for any time, to cross what decides on the way
 _MANY_POINTS = ((20_000, 3), (20_000_000, 2))  # parameters, up to which so many points are used
 _ALONE = 200  # generators that are checked one by one as well,
 _ALONE_SIZE = 2_000_000  # where together they have at most so many parameters to move
@@ -80,7 +81,8 @@ class _Check:
         self.function, self.theta, self.inputs, self.rng = function, theta, inputs, rng
         self.value: Tensor | None = None
 
-    def _keep(self, value: Tensor) -> Tensor:
+    def keep(self, value: Tensor) -> Tensor:
+        """What changes are held against: the output at the point."""
         if self.value is None:
             self.value = value
             self.size = float(value.norm()) or 1.0
@@ -113,7 +115,7 @@ class _Check:
         of it in silence, and it is measured again from values alone.
         """
         value, tangent = self.function.linearised(self.theta, total, self.inputs)
-        self._keep(value)
+        self.keep(value)
         along = float(tangent.norm())
         norms = {name: float(tensor.norm()) for name, tensor in total.items()}
         del value, tangent
@@ -132,13 +134,16 @@ class _Check:
         return self.infinitesimal([one])
 
     def finite(
-        self, elements: Sequence[Element], tell: Progress = lambda text: None
+        self,
+        elements: Sequence[Element],
+        tell: Progress = lambda text: None,
+        time: float = _TIME,
     ) -> tuple[float, float]:
         """Residual and random effect of the flows of all elements, one after the other."""
         assert self.value is not None
         moved: dict[str, Tensor] = dict(self.theta)
         for one in counted(elements, "flows", tell):
-            moved.update(one.flow(moved, _TIME))
+            moved.update(one.flow(moved, time))
         try:
             along = float((self.function(moved, self.inputs) - self.value).norm())
             norms = {n: float((moved.pop(n) - v).norm())
@@ -147,6 +152,11 @@ class _Check:
             return self._ratio(along, self._shaken(norms, 1.0))
         except InputError:  # the flow leads out of the domain of the function
             return math.inf, 0.0
+
+    def far(self, elements: Sequence[Element], time: float) -> tuple[float, float]:
+        """As `finite`; where so long a way leads out of the domain, nothing can be told."""
+        residual, effect = self.finite(elements, time=time)
+        return (0.0, effect) if math.isinf(residual) else (residual, effect)
 
 
 _Test = Callable[[Sequence[Element]], tuple[float, float]]
@@ -181,10 +191,11 @@ class _Battery:
         inputs: InputsLike,
         rng: torch.Generator,
         tolerance: float,
+        more: Sequence[InputsLike],
         tell: Progress,
     ) -> None:
         self.function, self.inputs, self.rng, self.tolerance = function, inputs, rng, tolerance
-        self.tell = tell
+        self.more, self.tell = more, tell
         self.residuals: dict[str, Residual] = {}
         self.failed: set[str] = set()
 
@@ -200,6 +211,8 @@ class _Battery:
                     elements.append(one)
                     total.add(direction, one.scale)
             self._at(theta, elements, total, alone=small and i == 0)
+            if small:
+                self._far(theta, [e for e in elements if e.id not in self.failed])
 
     def _at(self, theta: Point, elements: Sequence[Element], total: Total, alone: bool) -> None:
         check = _Check(self.function, theta, self.inputs, self.rng)
@@ -218,6 +231,23 @@ class _Battery:
         for e in elements:
             change = finite[e.id][0] if e.id in finite else None
             self._record(e.id, Residual(*tangent[e.id], change))
+
+    def _far(self, theta: Point, elements: Sequence[Element]) -> None:
+        """Follow translations and scalings a long way, on all inputs.
+
+        What decides (a threshold, an order) has derivative zero, and short steps may not cross it.
+        """
+        exact = [e for e in elements if getattr(e.generator, "straight", False)]
+        for inputs in (self.inputs, *self.more) if exact else ():
+            check = _Check(self.function, theta, inputs, self.rng)
+            check.keep(self.function(theta, inputs))
+            for time in _FAR:
+                standing = [e for e in exact if e.id not in self.failed]
+                test = functools.partial(check.far, time=time)
+                found, failed = _culprits(test, standing, self.tolerance)
+                self.failed |= failed
+                for name in failed:
+                    self._record(name, replace(self.residuals[name], finite=found[name][0]))
 
     def _record(self, name: str, found: Residual) -> None:
         before = self.residuals.get(name)
@@ -243,6 +273,7 @@ def verify(
     rng: torch.Generator,
     tolerance: float = 1e-9,
     points: Sequence[Point] | None = None,
+    more: Sequence[InputsLike] = (),
     tell: Progress = lambda text: None,
 ) -> Verification:
     """Check every generator at random parameters.
@@ -251,8 +282,9 @@ def verify(
     each does, with probability one, so a single derivative checks all; only when it fails is the
     set halved until the culprits are named. Where that is cheap, each is checked alone as well, so
     that a small effect does not hide beside large ones. The same with the flows, which are applied
-    one after the other; and all that again at other points. Of those that fail, combinations that
-    are symmetries are kept.
+    one after the other; and all that again at other points. Translations and scalings are followed
+    far as well, on other inputs too, because a threshold is not seen by a derivative. Of those that
+    fail, combinations that are symmetries are kept.
 
     Args:
         function: the function that the generators must leave unchanged.
@@ -261,6 +293,7 @@ def verify(
         rng: source of the parameters, the elements and the random directions.
         tolerance: on both residuals.
         points: parameters; random generic ones when absent.
+        more: other inputs, on which flows that are exact are followed far.
         tell: told how far it is.
 
     Raises:
@@ -269,7 +302,7 @@ def verify(
     """
     points = points_of(function, rng) if points is None else points
     given = function.inputs if inputs is None else inputs
-    battery = _Battery(function, given, rng, tolerance, tell)
+    battery = _Battery(function, given, rng, tolerance, more, tell)
     battery.run(generators, points)
     failing = [g for g in generators if g.id in battery.failed]
     kept = _kept(battery, failing, points) if failing else ()
