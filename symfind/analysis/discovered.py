@@ -44,8 +44,8 @@ class Look:
         shown += [f"the others by {rest:,} more kinds of fields"] if rest else []
         return (
             f"Discovered, without a rule: {self.dimension:,} of the unexplained {unexplained:,}, "
-            f"with these fields: {'; '.join(shown)}. Checked by derivatives, not in the totals."
-            f"{more}"
+            f"with these fields: {'; '.join(shown)}. Checked by derivatives and along flows at "
+            f"fresh points, and not in the totals.{more}"
         )
 
 

@@ -1,19 +1,20 @@
 """What is measured and not derived: which tensors carry it, and what it is."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from symfind.count.carriers import Carried, carried
+from symfind.numerics.spans import beyond_span, span
 from symfind.report.certificate import NullEntry, NullKind, NullSet, NullVector
 from symfind.verify import Function, Nullity
+from symfind.verify.jumps import drawn, jumping
 from symfind.verify.nature import fills, linearly_explained, persisting
 from symfind.verify.nullity import Draw
 from symfind.verify.samples import Samples
-from symfind.verify.spans import beyond_span, span
 
 _POINTS = 4  # at which a vector field must vanish
 _VECTORS = 2  # of a set that are shown
@@ -25,6 +26,12 @@ class _Kind:
     kind: NullKind
     words: str
     linear: int | None = None
+
+
+_PIECEWISE = _Kind("piecewise", (
+    "piecewise constant: derivatives along these are zero, but along finite steps the function "
+    "jumps (a threshold, rounding, an order, the largest entries): no symmetry by themselves"
+))  # fmt: skip
 
 
 class Surroundings(Protocol):
@@ -69,6 +76,7 @@ class Remainder:
         rng = torch.Generator().manual_seed(1)
         others = [function.random_point(rng) for _ in range(_POINTS - 1)]
         fresh = subject.fresh()
+        self._steps = drawn(fresh, function.inputs, subject.seed)
         self._points = [Samples(function, theta, fresh, 1) for theta in (self.theta, *others)]
         self._wider = {
             what: Samples(function, self.theta, draw, subject.seed)
@@ -85,12 +93,25 @@ class Remainder:
             whole = self._filled(self.function.names, self.measured.rank or 0)
             known = torch.cat([known, found], 1)
             for one in self._carried(known, rest):
-                sets.append(self._described(one, self._kind(one, known, whole)))
+                smooth, jumping = self._parted(one)
+                if jumping is not None:
+                    sets.append(self._described(jumping, _PIECEWISE))
+                if smooth is not None:
+                    sets.append(self._described(smooth, self._kind(smooth, known, whole)))
                 known = torch.cat([known, one.vectors], 1)
         return tuple(sets)
 
     def _carried(self, known: Tensor, beyond: Tensor) -> tuple[Carried, ...]:
         return carried(self.sizes, known, beyond) if beyond.shape[1] else ()
+
+    def _parted(self, one: Carried) -> tuple[Carried | None, Carried | None]:
+        """What stays under finite steps as far as can be seen, and what a jump takes away."""
+        jump = torch.tensor(jumping(
+            self.function, self.theta, one.vectors, self._steps, self.subject.seed
+        ))  # fmt: skip
+        parts = (one.vectors[:, ~jump], one.vectors[:, jump])
+        smooth, jumps = (replace(one, vectors=v) if v.shape[1] else None for v in parts)
+        return smooth, jumps
 
     def _named(self, one: Carried, known: Tensor) -> NullSet:
         """What a discovered symmetry explains."""

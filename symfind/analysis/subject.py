@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -147,14 +147,23 @@ class Subject:
             return map_leaves(values(rng), lambda _, leaf: _lengthened(leaf, size))
 
         found: dict[str, Draw] = {}
-        found["values of other size and mean, over whole tables"] = values
         kinds = [x.dtype for _, x in leaves(start) if isinstance(x, torch.Tensor)]
+        found[_differing(kinds)] = values
         if torch.bool in kinds:
             found["other masks"] = masks
         found["a larger batch"] = lambda rng: values(rng, batch)
         if first is not None and first.ndim > 1:
             found["longer inputs"] = longer
         return found
+
+
+def _differing(kinds: Sequence[torch.dtype]) -> str:
+    """What is different about inputs that are drawn wider, by what there is to draw."""
+    real = "values of other size and mean" * any(k.is_floating_point for k in kinds)
+    whole = "integers over whole tables" * any(
+        not k.is_floating_point and k != torch.bool for k in kinds
+    )
+    return ", and ".join(words for words in (real, whole) if words) or "other values"
 
 
 def _flipped(leaf: Any, rng: torch.Generator) -> Any:

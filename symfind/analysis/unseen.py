@@ -9,8 +9,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from symfind.numerics.decompose import svd
+from symfind.numerics.spans import beyond_span, span
 from symfind.verify import Nullity
-from symfind.verify.spans import beyond_span, span
 
 _NULL = 1e-7  # of a unit vector, below which nothing of it lies outside of the null space
 
@@ -34,7 +35,7 @@ def set_apart(measured: Nullity, approximate: Tensor) -> tuple[Nullity, int]:
     if not near.shape[1] or null.shape[1] == known.shape[1]:
         return measured, 0
     # combinations of them that lie within the null space
-    _, values, vh = torch.linalg.svd(near - null @ (null.T @ near), full_matrices=True)
+    _, values, vh = svd(near - null @ (null.T @ near), full=True)
     seen = near @ vh[int((values > _NULL).sum()) :].T
     seen = beyond_span(span(seen), known)
     count = seen.shape[1]
@@ -53,5 +54,5 @@ def sentence(count: int) -> str:
     """What was set apart, in words."""
     return (
         f"{count:,} more {'is' if count == 1 else 'are'} null as far as double precision sees: "
-        "approximate symmetries, broken by an eps, which are not counted."
+        "approximate symmetries, which an eps breaks by less than that, and which are not counted."
     )

@@ -9,18 +9,21 @@ from symfind.algebra.generator import Generator
 from symfind.analysis.derived import Derived
 from symfind.analysis.shorter import Shorter, shorter, split
 from symfind.analysis.subject import Subject, probed
+from symfind.budget import OutOfTime
 from symfind.errors import SymfindError
+from symfind.load import Inputs
 from symfind.report.model import Factor, Residual, Verification
 from symfind.solve.families.combined import CombinedFamily
 from symfind.solve.point.generator import BoundGenerator
 from symfind.verify import Verification as Outcome
 from symfind.verify import verify
-from symfind.verify.budget import OutOfTime
 from symfind.verify.combination import Combination
 from symfind.verify.function import Function, Point
-from symfind.verify.invariance import points_of
+from symfind.verify.invariance import Residual as Measured
+from symfind.verify.invariance import measured, points_of
 
 VERIFIED_PARAMETERS = 400_000_000
+_INPUTS = 3  # draws, besides those given
 INTERRUPTED = "interrupted"
 TIME_UP = "the time limit was reached"
 
@@ -100,10 +103,12 @@ def _verified(found: Derived, subject: Subject) -> Verified:
     near = []
     if found.near:
         loose = found.generators(found.approximate, found.near)
-        broken = _checked([g for g, _ in loose], subject, fewer, rng, points[:1])
+        broken = _measured([g for g, _ in loose], subject, fewer, rng, points[0])
         for k, f in enumerate(found.near):
             generators = [g for g, i in loose if i == k]
-            r = broken.residuals[generators[0].id]
+            r = broken[generators[0].id]
+            if r.infinitesimal >= 1.0:
+                continue  # a random direction changes less: nothing approximate about that
             residual = Residual(r.infinitesimal, r.random, r.finite)
             near.append(replace(f, residual=residual, generators=tuple(generators)))
     lost = tuple(found.factors[k] for k in sorted(found.failed))
@@ -126,17 +131,40 @@ def _checked(
 ) -> Outcome:
     """On fewer positions where these show everything; on all what fails there, or must be."""
     if fewer is None:
-        return verify(subject.function(), generators, rng=rng, points=points)
+        return verify(subject.function(), generators, rng=rng, points=points,
+                      more=_more(subject), tell=subject.tell)  # fmt: skip
     few, rest = split(generators, fewer, subject.seed)
-    result = verify(fewer.function, few, rng=rng, points=points)
+    result = verify(fewer.function, few, rng=rng, points=points, tell=subject.tell)
     rest += [g for g in few if g.id in result.failed]
     if not rest:
         return result
     subject.tell(f"{len(rest)} of {len(generators)} generators on inputs of full length")
-    whole = verify(subject.function(), rest, rng=rng, points=points)
+    whole = verify(subject.function(), rest, rng=rng, points=points, tell=subject.tell)
     residuals = {**result.residuals, **whole.residuals}
     worst = max(r.worst for r in residuals.values())
     return replace(whole, residuals=residuals, worst=worst)
+
+
+def _more(subject: Subject) -> list[Inputs]:
+    """Inputs besides the given ones, which may be few and on one side of what decides."""
+    fresh, rng = subject.fresh(), torch.Generator().manual_seed(subject.seed)
+    return [fresh(rng) for _ in range(_INPUTS)]
+
+
+def _measured(
+    generators: Sequence[Generator],
+    subject: Subject,
+    fewer: Shorter | None,
+    rng: torch.Generator,
+    theta: Point,
+) -> dict[str, Measured]:
+    """Of approximate generators: what fails on fewer positions needs no others to be seen to."""
+    if fewer is None:
+        return measured(subject.function(), generators, rng=rng, theta=theta, tell=subject.tell)
+    found = measured(fewer.function, generators, rng=rng, theta=theta, tell=subject.tell)
+    passed = [g for g in generators if found[g.id].finite is not None]
+    _, rest = split(passed, fewer, subject.seed) if passed else ([], [])
+    return found | measured(subject.function(), rest, rng=rng, theta=theta, tell=subject.tell)
 
 
 def _combined(one: Combination) -> BoundGenerator:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from symfind.conserve.fields import Fields, Theta, curl, random_directions
-from symfind.verify.rank import widest_gap
+from symfind.numerics.decompose import svd
+from symfind.numerics.rank import widest_gap
 
 POINTS = 3
 MARGIN = 6  # directions beyond those that the number of coefficients asks for
@@ -118,7 +119,7 @@ def _kernel(rows: Tensor, test: Tensor, scale: Tensor) -> tuple[Tensor, bool]:
     if count == 0:
         return rows.new_zeros(0, 0), True
     matrix = rows / scale / math.sqrt(len(rows))
-    _, values, vh = torch.linalg.svd(matrix, full_matrices=True)
+    _, values, vh = svd(matrix, full=True)
     values = torch.cat([values, values.new_zeros(count - len(values))])
     # The terms have size one: where all cancel, the largest singular value is rounding noise.
     spectrum = widest_gap(torch.cat([values.new_ones(1).maximum(values[:1]), values]))
@@ -136,5 +137,5 @@ def _beyond(whole: Tensor, part: Tensor) -> Tensor:
     if number <= 0:
         return whole[:, :0]
     rest = whole - part @ (part.T @ whole)
-    u, _, _ = torch.linalg.svd(rest, full_matrices=False)
+    u, _, _ = svd(rest)
     return u[:, :number]

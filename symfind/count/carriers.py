@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from symfind.numerics.decompose import svd
+
 MOST_SETS = 12
 _ZERO = 1e-7  # of a unit vector, below which an entry or a direction is none
 
@@ -55,7 +57,7 @@ def _apart(beyond: Tensor, known: Tensor, fewer: int) -> Tensor:
     """What is left of null vectors once more of them count as known, orthonormal."""
     basis = _orthonormal(known)
     rest = beyond - basis @ (basis.T @ beyond)
-    u = torch.linalg.svd(rest, full_matrices=False).U
+    u = svd(rest)[0]
     return u[:, : beyond.shape[1] - fewer]
 
 
@@ -81,7 +83,7 @@ def _kernel(matrix: Tensor) -> Tensor:
     """Orthonormal columns that a matrix of moderate size takes to zero."""
     if len(matrix) > matrix.shape[1]:
         matrix = torch.linalg.qr(matrix, mode="r").R
-    _, values, vh = torch.linalg.svd(matrix, full_matrices=True)
+    _, values, vh = svd(matrix, full=True)
     return vh[int((values > _ZERO).sum()) :].T
 
 
@@ -97,7 +99,7 @@ def _sparse(vectors: Tensor, unexplained: Tensor) -> Tensor:
         unexplained: the part of each that is not known.
     """
     # Known ones first: they clear their pivots, and what remains is reduced among itself.
-    _, values, vh = torch.linalg.svd(unexplained, full_matrices=True)
+    _, values, vh = svd(unexplained, full=True)
     rank = int((values > _ZERO).sum())
     known, rest = vectors @ vh[rank:].T, vectors @ vh[:rank].T
     reduced = _eliminated(torch.cat([known, rest], 1))[:, known.shape[1] :]

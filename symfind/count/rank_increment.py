@@ -15,7 +15,9 @@ from scipy.sparse import csc_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-DEPENDENT = 1e-8  # singular values below this part of the largest count as zero
+from symfind.numerics.decompose import svd
+from symfind.numerics.tolerances import ABSENT
+
 INDEPENDENT = 1e-5  # columns that keep this part of their length are clearly independent
 _SIGNS = 8  # of every row, in a sketch
 
@@ -99,8 +101,8 @@ def _less(before: Tensor, added: Tensor, exact: bool) -> tuple[Tensor, bool]:
     pressed = _pressed(torch.cat([before, added], 1))
     before, added = pressed[:, :width], pressed[:, width:]
     if exact:
-        u, s, _ = torch.linalg.svd(before, full_matrices=False)
-        q, clear = u[:, s > DEPENDENT * s[0]], True
+        u, s, _ = svd(before)
+        q, clear = u[:, s > ABSENT * s[0]], True
     else:
         q, r = torch.linalg.qr(before)
         clear = width <= len(before) and bool((r.diagonal().abs() > INDEPENDENT).all())
@@ -112,7 +114,27 @@ def _rank(matrix: Tensor) -> int:
     """Numerical rank of columns that were of unit norm."""
     if 0 in matrix.shape:
         return 0
-    return int((torch.linalg.svdvals(_pressed(matrix)) > DEPENDENT).sum())
+    pressed = _pressed(matrix)
+    if len(pressed) < pressed.shape[1]:
+        return int((torch.linalg.svdvals(pressed) > ABSENT).sum())
+    # it has the singular values of its triangular factor, most often all of them large
+    factor = torch.linalg.qr(pressed, mode="r")[1]
+    if _independent(factor):
+        return len(factor)
+    return int((torch.linalg.svdvals(factor) > ABSENT).sum())
+
+
+def _independent(factor: Tensor) -> bool:
+    """Whether the inverse of a triangular matrix shows that no singular value counts as zero.
+
+    The smallest is at least one over the Frobenius norm of the inverse; a decomposition takes
+    several times as long.
+    """
+    if not bool((factor.diagonal().abs() > 2 * ABSENT).all()):
+        return False
+    unit = torch.eye(len(factor), dtype=factor.dtype)
+    inverse = torch.linalg.solve_triangular(factor, unit, upper=True)
+    return float(inverse.norm()) * 2 * ABSENT < 1.0
 
 
 def _pressed(matrix: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from symfind import budget
 from symfind.discovery.equation import Unknowns
 from symfind.discovery.generators import Discovered, combination, moves, terms_of
 from symfind.discovery.monomials import Theta
@@ -15,8 +16,8 @@ from symfind.discovery.samples import Sample, Samples
 from symfind.discovery.search import Found
 from symfind.discovery.words import describe
 from symfind.errors import InputError
-from symfind.verify import budget
-from symfind.verify.spans import span
+from symfind.numerics.spans import span
+from symfind.verify.jumps import Path, drawn, jumps
 
 TOLERANCE = 1e-9  # of both residuals, at points that were not used
 _FRESH = 2  # such points
@@ -49,8 +50,9 @@ def checked(
 
     At fresh points, the derivative of the output along each generator is compared with that along
     a random direction. And the output itself must stay under the flow of a random combination of
-    all generators; where it does not (an operation can claim a derivative of zero that it does not
-    have), each has to show that its own flow leaves the output alone.
+    all generators, and not jump when that is followed further; where it does not (an operation can
+    claim a derivative of zero that it does not have, or have it almost everywhere: a threshold),
+    each has to show that its own flow leaves the output alone.
 
     Of the solutions on a neighbourhood those are looked at that add to the span of the others.
 
@@ -153,13 +155,28 @@ def _staying(found: Sequence[Discovered], samples: Samples, seed: int) -> list[b
     theta = function.random_point(rng)
     inputs = samples.draw(rng)
     value = function(theta, inputs)
+    several = drawn(samples.draw, function.inputs, seed)
 
     def stays(generator: Discovered) -> bool:
-        return _change(generator, theta, lambda point: function(point, inputs), value, rng)
+        stay = _change(generator, theta, lambda point: function(point, inputs), value, rng)
+        return stay and not jumps(function, _followed(generator, theta), several)
 
     if stays(combination(found, rng)):
         return [True] * len(found)
     return [stays(generator) for generator in found]
+
+
+def _followed(generator: Discovered, theta: Theta) -> Path:
+    """Where a flow leads, in unit time by about the size of what moves."""
+    one = torch.ones(1, dtype=torch.float64)
+    time = 1.0 / max(_speed(generator, theta), 1e-300)
+    return lambda t: {**theta, **generator.flow(theta, one, t * time)}
+
+
+def _speed(generator: Discovered, theta: Theta) -> float:
+    """The largest of the changes of tensors, relative to their sizes."""
+    changes = generator.direction(theta, torch.ones(1, dtype=torch.float64))
+    return max(float(d.norm() / theta[n].norm().clamp(min=1e-300)) for n, d in changes.items())
 
 
 def _change(
@@ -171,11 +188,7 @@ def _change(
 ) -> bool:
     """Whether the flow changes the output by nothing, held against a random change as large."""
     one = torch.ones(1, dtype=torch.float64)
-    speed = max(
-        float(change.norm() / theta[name].norm().clamp(min=1e-300))
-        for name, change in generator.direction(theta, one).items()
-    )
-    moved = generator.flow(theta, one, _TIME / max(speed, 1e-300))
+    moved = generator.flow(theta, one, _TIME / max(_speed(generator, theta), 1e-300))
     control = {}
     for name, tensor in moved.items():
         drawn = torch.randn(tensor.shape, generator=rng, dtype=torch.float64)

@@ -13,10 +13,10 @@ from symfind.discovery.dictionary import Dress, Shape, diagonals
 from symfind.discovery.equation import independent, solve
 from symfind.discovery.monomials import Monomial
 from symfind.discovery.samples import Part
-from symfind.verify.decompose import svd
+from symfind.numerics.decompose import svd
+from symfind.numerics.tolerances import ABSENT
 
 _INSIDE = 1e-7  # distance from a span of a vector that is in it
-_DEPENDENT = 1e-8  # relative singular value of a direction that is not there
 _AWAY = 0.05  # of the mean of its entries, by which a vector stays away from zero
 _POINTS = 3  # at which the size of a gain is looked at
 
@@ -92,7 +92,7 @@ def _power(
     seen = [k for k, block in enumerate(blocks) if block.target in both]
     part = torch.cat([span[:, places[k]] for k in seen], 1)
     _, values, basis = svd(part)
-    basis = basis[values > _DEPENDENT * values[:1].clamp(min=1e-300)]
+    basis = basis[values > ABSENT * values[:1].clamp(min=1e-300)]
     eye = torch.eye(blocks[vector].count, dtype=span.dtype)
 
     def inside(entry: int, power: int) -> bool:

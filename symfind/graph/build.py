@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 import torch
 
-from symfind.algebra.axes import Axis, Tangled, concatenation, merge, product
+from symfind.algebra.axes import Axis, concatenation, merge, product
+from symfind.algebra.runs import runs_of_axes
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
 from symfind.graph.uniform import is_uniform, number
@@ -187,7 +188,7 @@ class Construction:
         if shape == x.shape:
             return x
         axes = [Axis(n) for n in shape]
-        for left, right in _groups(x.axes, axes):
+        for left, right in runs_of_axes(x.axes, axes):
             if len(left) == len(right) == 1:
                 merge(left[0], right[0])
             else:
@@ -353,27 +354,3 @@ class Construction:
     def output(self, x: Node, softened: Sequence[int] = ()) -> p.Output:
         """A returned wire."""
         return self._put(p.Output((x,), list(x.axes), softened=tuple(softened)))
-
-
-def _groups(left: Axes, right: Axes) -> list[tuple[list[Axis], list[Axis]]]:
-    """Minimal runs of dimensions with equal products on both sides of a reshape."""
-    a, b = [x for x in left if x.size != 1], [x for x in right if x.size != 1]
-    groups = []
-    i = j = 0
-    while i < len(a) or j < len(b):
-        if i >= len(a) or j >= len(b):
-            raise Tangled("a reshape that does not keep the number of entries")
-        one, two = [a[i]], [b[j]]
-        m, n = a[i].size, b[j].size
-        i, j = i + 1, j + 1
-        while m != n:
-            if m < n:
-                one.append(a[i])
-                m *= a[i].size
-                i += 1
-            else:
-                two.append(b[j])
-                n *= b[j].size
-                j += 1
-        groups.append((one, two))
-    return groups

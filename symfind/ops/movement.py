@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from symfind.algebra.axes import Axis, product
+from symfind.algebra.axes import Axis, Tangled, product
+from symfind.algebra.runs import runs_of_axes
 from symfind.graph.builder import Builder
 from symfind.graph.extents import Relations, Rewrite, alike, pointwise, sized
 from symfind.graph.primitives import Expand, Node, Source, View
@@ -52,29 +53,12 @@ def view_sizes(r: Relations, op: Op) -> Rewrite | None:
         r.pin_all()
         return None
     source, out = r.of(op.args[0]), r.of(op)
-    for left, right in runs(source, out):
-        r.same(product(left), product(right))
+    try:
+        for left, right in runs_of_axes(source, out):
+            r.same(product(left), product(right))
+    except Tangled:  # no entries at all
+        r.pin_all()
     return Rewrite({1: sized(out)})
-
-
-def runs(left: Sequence[Axis], right: Sequence[Axis]) -> list[tuple[list[Axis], list[Axis]]]:
-    """Minimal runs of dimensions with equal products, without dimensions of size one."""
-    a, b = [x for x in left if x.size != 1], [x for x in right if x.size != 1]
-    found: list[tuple[list[Axis], list[Axis]]] = []
-    a.reverse()
-    b.reverse()
-    while a and b:
-        one, two = [a.pop()], [b.pop()]
-        m, n = one[0].size, two[0].size
-        while m != n and (a if m < n else b):
-            if m < n:
-                one.append(a.pop())
-                m *= one[-1].size
-            else:
-                two.append(b.pop())
-                n *= two[-1].size
-        found.append((one, two))
-    return found
 
 
 @sizes("unsqueeze", "squeeze", "atleast_1d", "atleast_2d", "atleast_3d", "view_as_real",
@@ -91,6 +75,8 @@ def ones_sizes(r: Relations, op: Op) -> None:
 def identity(b: Builder, x: Node, *_: object, **__: object) -> Node:
     """The same value, unless it is rounded to another kind of number."""
     before, after = (kind.dtype for kind in (b.op.args[0], b.op))
+    if after == torch.bool and _kind(before):
+        return b.pointwise(x, degree=0.0)
     return x if _kind(after) >= _kind(before) else b.opaque([x], b.op.shape)
 
 

@@ -24,7 +24,7 @@ class NullVector:
     entries: tuple[NullEntry, ...]
 
 
-NullKind = Literal["structural", "filling", "inputs", "point"]
+NullKind = Literal["structural", "filling", "inputs", "point", "piecewise"]
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,10 @@ class NullSet:
     """Null directions that no derived one explains, by the fewest tensors that carry them.
 
     Attributes:
-        kind: `structural` (at every point), `filling` (at every point, because more parameters
-            than functions), `inputs` (only for inputs like those given), `point` (seen at one
-            random point only).
+        kind: `structural` (as many at all points that were measured), `filling` (because there
+            are more parameters than functions), `inputs` (seen by other inputs than those like
+            the given ones), `point` (points disagree), `piecewise` (derivatives are zero, and the
+            function jumps along finite steps: no symmetries).
         dimension: how many.
         tensors: that carry them; no fewer do.
         linear: how many are explained by a linear action on these tensors; None if not looked at.

@@ -283,7 +283,7 @@ class Report:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the certificate says that no continuous symmetry was missed."""
+        """Whether the certificate says that all that was measured to be null is derived."""
         return self.certificate.status == "complete"
 
     def to_dict(self) -> dict[str, Any]:

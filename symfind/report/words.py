@@ -86,7 +86,7 @@ def certificate_sentence(certificate: Certificate) -> str:
         subject += f" ({plural(certificate.parameters, 'parameter')})"
     counts = f"nullity {count(certificate.nullity)}, derived {count(certificate.redundant)}"
     if certificate.status == "complete":
-        text = f"complete: on {subject} {counts}; no continuous symmetry was missed"
+        text = f"complete: on {subject} {counts}; all that is null there is derived"
     elif certificate.status == "incomplete":
         text = f"incomplete: on {subject} {counts}, unexplained {count(certificate.unexplained)}"
     else:

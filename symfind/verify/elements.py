@@ -57,8 +57,10 @@ def unit(direction: Mapping[str, Tensor], theta: Point) -> float:
 
 def element(
     function: Function, generator: Generator, theta: Point, rng: torch.Generator
-) -> Element:
-    """Draw one.
+) -> tuple[Element, dict[str, Tensor]]:
+    """Draw one, and its field at a point, which costs as much to compute as all else here.
+
+    The field is to be multiplied by the element's scale: it is linear in the coefficients.
 
     Raises:
         ValueError: the generator moves a parameter that does not exist, or in the wrong shape.
@@ -72,7 +74,23 @@ def element(
                 f"{tuple(tensor.shape)}; it is {function.shapes.get(name)}"
             )
     drawn = float(torch.rand((), generator=rng, dtype=torch.float64))
-    return Element(generator, coefficients, _SPREAD**-drawn * unit(direction, theta))
+    scale = _SPREAD**-drawn * unit(direction, theta)
+    return Element(generator, coefficients, scale), direction
+
+
+class Total:
+    """A sum of fields; what generators hand out is not written to."""
+
+    def __init__(self) -> None:
+        self.tensors: dict[str, Tensor] = {}
+
+    def add(self, direction: Mapping[str, Tensor], scale: float = 1.0) -> None:
+        """Take in a multiple of a field."""
+        for name, tensor in direction.items():
+            if name in self.tensors:
+                self.tensors[name].add_(tensor, alpha=scale)
+            else:
+                self.tensors[name] = tensor * scale
 
 
 def random_change(shape: tuple[int, ...], size: float, rng: torch.Generator) -> Tensor:

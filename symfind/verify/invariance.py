@@ -1,5 +1,6 @@
 """Check generators on the model itself: infinitesimally, and by the group elements they make."""
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,17 +9,19 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from symfind import budget
 from symfind.algebra.generator import Generator
 from symfind.errors import InputError
-from symfind.verify import budget
 from symfind.verify.combination import Combination, true_combinations
-from symfind.verify.elements import Element, element, random_change
+from symfind.verify.counted import Progress, counted
+from symfind.verify.elements import Element, Total, element, random_change
 from symfind.verify.function import Function, InputsLike, Point
 
 _FLOOR = 1e-3  # effects are compared with at least this part of the output's norm
 _DOUBT = 1e-9  # a larger residual of one generator is measured again, from values alone
 _STEP = 1e-6  # of the difference that shows what a random direction does
 _TIME = 0.1  # of the finite flow: a change by about a tenth of what it moves
+_FAR = (1.0, 8.0)  # of one that is exact for any time, to cross what decides on the way
 _MANY_POINTS = ((20_000, 3), (20_000_000, 2))  # parameters, up to which so many points are used
 _ALONE = 200  # generators that are checked one by one as well,
 _ALONE_SIZE = 2_000_000  # where together they have at most so many parameters to move
@@ -78,7 +81,8 @@ class _Check:
         self.function, self.theta, self.inputs, self.rng = function, theta, inputs, rng
         self.value: Tensor | None = None
 
-    def _keep(self, value: Tensor) -> Tensor:
+    def keep(self, value: Tensor) -> Tensor:
+        """What changes are held against: the output at the point."""
         if self.value is None:
             self.value = value
             self.size = float(value.norm()) or 1.0
@@ -97,22 +101,28 @@ class _Check:
         return float((self.function(point, self.inputs) - self.value).norm()) / step
 
     def infinitesimal(self, elements: Sequence[Element]) -> tuple[float, float]:
-        """Residual and random effect of the sum of all elements.
+        """Residual and random effect of the sum of all elements."""
+        total = Total()
+        for one in elements:
+            total.add(one.direction(self.theta))
+        return self.along(total.tensors, doubted=len(elements) == 1)
+
+    def along(self, total: Mapping[str, Tensor], doubted: bool) -> tuple[float, float]:
+        """Residual and random effect of a direction.
 
         One exact derivative; what it is compared with need not be exact, and is a difference.
+        Where it is doubted, an operation without a forward derivative may have dropped its part
+        of it in silence, and it is measured again from values alone.
         """
-        total = _sum(elements, self.theta)
         value, tangent = self.function.linearised(self.theta, total, self.inputs)
-        self._keep(value)
+        self.keep(value)
         along = float(tangent.norm())
         norms = {name: float(tensor.norm()) for name, tensor in total.items()}
         del value, tangent
         shaken = self._shaken(norms, _STEP)
-        if len(elements) == 1 and self._ratio(along, shaken)[0] > _DOUBT:
-            # An operation without a forward derivative may drop its part of it in silence.
-            along = min(
-                along, float(self.function.difference(self.theta, total, self.inputs).norm())
-            )
+        if doubted and self._ratio(along, shaken)[0] > _DOUBT:
+            again = self.function.difference(self.theta, total, self.inputs)
+            along = min(along, float(again.norm()))
         return self._ratio(along, shaken)
 
     def alone(self, one: Element, tolerance: float) -> tuple[float, float] | None:
@@ -123,12 +133,17 @@ class _Check:
             return None
         return self.infinitesimal([one])
 
-    def finite(self, elements: Sequence[Element]) -> tuple[float, float]:
+    def finite(
+        self,
+        elements: Sequence[Element],
+        tell: Progress = lambda text: None,
+        time: float = _TIME,
+    ) -> tuple[float, float]:
         """Residual and random effect of the flows of all elements, one after the other."""
         assert self.value is not None
         moved: dict[str, Tensor] = dict(self.theta)
-        for one in elements:
-            moved.update(one.flow(moved, _TIME))
+        for one in counted(elements, "flows", tell):
+            moved.update(one.flow(moved, time))
         try:
             along = float((self.function(moved, self.inputs) - self.value).norm())
             norms = {n: float((moved.pop(n) - v).norm())
@@ -138,21 +153,10 @@ class _Check:
         except InputError:  # the flow leads out of the domain of the function
             return math.inf, 0.0
 
-
-def _sum(elements: Sequence[Element], theta: Point) -> dict[str, Tensor]:
-    """Of the fields at a point; what generators hand out is not written to."""
-    total: dict[str, Tensor] = {}
-    owned: set[str] = set()
-    for one in elements:
-        for name, tensor in one.direction(theta).items():
-            if name in owned:
-                total[name] += tensor
-            elif name in total:
-                total[name] = total[name] + tensor
-                owned.add(name)
-            else:
-                total[name] = tensor
-    return total
+    def far(self, elements: Sequence[Element], time: float) -> tuple[float, float]:
+        """As `finite`; where so long a way leads out of the domain, nothing can be told."""
+        residual, effect = self.finite(elements, time=time)
+        return (0.0, effect) if math.isinf(residual) else (residual, effect)
 
 
 _Test = Callable[[Sequence[Element]], tuple[float, float]]
@@ -160,12 +164,15 @@ _Measured = dict[str, tuple[float, float]]
 
 
 def _culprits(
-    test: _Test, elements: Sequence[Element], tolerance: float
+    test: _Test,
+    elements: Sequence[Element],
+    tolerance: float,
+    joint: tuple[float, float] | None = None,
 ) -> tuple[_Measured, set[str]]:
     """Test jointly, and split only what fails: (residual and effect by id, failing ids)."""
     if not elements:
         return {}, set()
-    residual, effect = test(elements)
+    residual, effect = test(elements) if joint is None else joint
     if residual <= tolerance or len(elements) == 1:
         found = {e.id: (residual, effect) for e in elements}
         return found, set() if residual <= tolerance else {e.id for e in elements}
@@ -179,9 +186,16 @@ class _Battery:
     """All tests at all points: a generator that fails one of them takes part in no further one."""
 
     def __init__(
-        self, function: Function, inputs: InputsLike, rng: torch.Generator, tolerance: float
+        self,
+        function: Function,
+        inputs: InputsLike,
+        rng: torch.Generator,
+        tolerance: float,
+        more: Sequence[InputsLike],
+        tell: Progress,
     ) -> None:
         self.function, self.inputs, self.rng, self.tolerance = function, inputs, rng, tolerance
+        self.more, self.tell = more, tell
         self.residuals: dict[str, Residual] = {}
         self.failed: set[str] = set()
 
@@ -190,23 +204,50 @@ class _Battery:
         small = few and len(generators) * self.function.count <= _ALONE_SIZE
         for i, theta in enumerate(points):
             standing = [g for g in generators if g.id not in self.failed]
-            drawn = (element(self.function, g, theta, self.rng) for g in standing)
-            self._at(theta, [e for e in drawn if e.scale], alone=small and i == 0)
+            elements, total = [], Total()
+            for g in counted(standing, f"point {i + 1} of {len(points)}", self.tell):
+                one, direction = element(self.function, g, theta, self.rng)
+                if one.scale:
+                    elements.append(one)
+                    total.add(direction, one.scale)
+            self._at(theta, elements, total, alone=small and i == 0)
+            if small:
+                self._far(theta, [e for e in elements if e.id not in self.failed])
 
-    def _at(self, theta: Point, elements: Sequence[Element], alone: bool) -> None:
+    def _at(self, theta: Point, elements: Sequence[Element], total: Total, alone: bool) -> None:
         check = _Check(self.function, theta, self.inputs, self.rng)
-        tangent, failed = _culprits(check.infinitesimal, elements, self.tolerance)
-        for e in elements if alone and len(elements) > 1 else ():
+        joint = check.along(total.tensors, len(elements) == 1) if elements else None
+        total.tensors.clear()
+        tangent, failed = _culprits(check.infinitesimal, elements, self.tolerance, joint)
+        for e in counted(elements if alone and len(elements) > 1 else (), "alone", self.tell):
             own = None if e.id in failed else check.alone(e, self.tolerance)
             if own is not None:
                 tangent[e.id] = own
                 failed |= {e.id} if own[0] > self.tolerance else set()
         rest = [e for e in elements if e.id not in failed]
-        finite, bent = _culprits(check.finite, rest, self.tolerance)
+        flows = functools.partial(check.finite, tell=self.tell)
+        finite, bent = _culprits(flows, rest, self.tolerance)
         self.failed |= failed | bent
         for e in elements:
             change = finite[e.id][0] if e.id in finite else None
             self._record(e.id, Residual(*tangent[e.id], change))
+
+    def _far(self, theta: Point, elements: Sequence[Element]) -> None:
+        """Follow translations and scalings a long way, on all inputs.
+
+        What decides (a threshold, an order) has derivative zero, and short steps may not cross it.
+        """
+        exact = [e for e in elements if getattr(e.generator, "straight", False)]
+        for inputs in (self.inputs, *self.more) if exact else ():
+            check = _Check(self.function, theta, inputs, self.rng)
+            check.keep(self.function(theta, inputs))
+            for time in _FAR:
+                standing = [e for e in exact if e.id not in self.failed]
+                test = functools.partial(check.far, time=time)
+                found, failed = _culprits(test, standing, self.tolerance)
+                self.failed |= failed
+                for name in failed:
+                    self._record(name, replace(self.residuals[name], finite=found[name][0]))
 
     def _record(self, name: str, found: Residual) -> None:
         before = self.residuals.get(name)
@@ -232,6 +273,8 @@ def verify(
     rng: torch.Generator,
     tolerance: float = 1e-9,
     points: Sequence[Point] | None = None,
+    more: Sequence[InputsLike] = (),
+    tell: Progress = lambda text: None,
 ) -> Verification:
     """Check every generator at random parameters.
 
@@ -239,8 +282,9 @@ def verify(
     each does, with probability one, so a single derivative checks all; only when it fails is the
     set halved until the culprits are named. Where that is cheap, each is checked alone as well, so
     that a small effect does not hide beside large ones. The same with the flows, which are applied
-    one after the other; and all that again at other points. Of those that fail, combinations that
-    are symmetries are kept.
+    one after the other; and all that again at other points. Translations and scalings are followed
+    far as well, on other inputs too, because a threshold is not seen by a derivative. Of those that
+    fail, combinations that are symmetries are kept.
 
     Args:
         function: the function that the generators must leave unchanged.
@@ -249,6 +293,8 @@ def verify(
         rng: source of the parameters, the elements and the random directions.
         tolerance: on both residuals.
         points: parameters; random generic ones when absent.
+        more: other inputs, on which flows that are exact are followed far.
+        tell: told how far it is.
 
     Raises:
         InputError: the function is NaN or infinite at these parameters.
@@ -256,7 +302,7 @@ def verify(
     """
     points = points_of(function, rng) if points is None else points
     given = function.inputs if inputs is None else inputs
-    battery = _Battery(function, given, rng, tolerance)
+    battery = _Battery(function, given, rng, tolerance, more, tell)
     battery.run(generators, points)
     failing = [g for g in generators if g.id in battery.failed]
     kept = _kept(battery, failing, points) if failing else ()
@@ -280,3 +326,35 @@ def _kept(
     found = true_combinations(battery.function, failing, more, battery.inputs, battery.rng)
     battery.run(found, more)
     return tuple(one for one in found if one.id not in battery.failed)
+
+
+def measured(
+    function: Function,
+    generators: Sequence[Generator],
+    *,
+    rng: torch.Generator,
+    theta: Point,
+    tolerance: float = 1e-9,
+    tell: Progress = lambda text: None,
+) -> dict[str, Residual]:
+    """Residuals at one point of generators that are not expected to hold, each by itself.
+
+    Nothing is searched for in them, and none is measured twice: they are not counted.
+
+    Args:
+        function: the function that they nearly leave unchanged.
+        generators: with distinct ids.
+        rng: source of the elements and the random directions.
+        theta: the parameters.
+        tolerance: on the derivative, above which the flow is not looked at.
+        tell: told how far it is.
+    """
+    check = _Check(function, theta, function.inputs, rng)
+    found = {}
+    for generator in counted(generators, "approximate", tell):
+        one, direction = element(function, generator, theta, rng)
+        scaled = {name: one.scale * tensor for name, tensor in direction.items()}
+        along = check.along(scaled, doubted=False) if one.scale else (0.0, 0.0)
+        finite = check.finite([one])[0] if one.scale and along[0] <= tolerance else None
+        found[generator.id] = Residual(*along, finite)
+    return found

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from symfind.numerics.rank import spectral_rank
+from symfind.numerics.tolerances import NOISE, PART
 from symfind.verify.function import Point
-from symfind.verify.rank import NOISE, spectral_rank
 from symfind.verify.samples import Samples
 
 _SPARE = 32  # rows more than the dimension that is looked for
 _MOST_RANK = 800  # of functions, up to which it is asked whether they fill a space
 _TRIED = 4  # tangent vectors at another point
 _MOST_FIELDS = 1200  # linear vector fields that are tried at once
-_PART = 1e-6  # of a unit vector, below which it lies in the span of others
 
 
 def persisting(samples: Samples, known: Tensor, beyond: Tensor) -> int | None:
@@ -37,7 +37,7 @@ def persisting(samples: Samples, known: Tensor, beyond: Tensor) -> int | None:
         effect = torch.linalg.qr(effect, mode="r").R
     _, values, vh = torch.linalg.svd(effect, full_matrices=True)
     null = vh[int((values > 10**NOISE).sum()) :].T[known.shape[1] :]
-    return int((torch.linalg.svdvals(null) > _PART).sum()) if null.numel() else 0
+    return int((torch.linalg.svdvals(null) > PART).sum()) if null.numel() else 0
 
 
 def fills(samples: Samples, names: Sequence[str], rank: int, seed: int) -> bool | None:
@@ -161,4 +161,4 @@ def linearly_explained(
     found = at_first / norms @ solutions
     basis = torch.linalg.qr(known).Q
     found = found - basis @ (basis.T @ found)
-    return int((torch.linalg.svdvals(found) > _PART).sum()) if found.numel() else 0
+    return int((torch.linalg.svdvals(found) > PART).sum()) if found.numel() else 0

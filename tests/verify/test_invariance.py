@@ -3,8 +3,9 @@ import torch
 from torch import nn
 
 from symfind.verify import invariance
+from symfind.verify.counted import counted
 from symfind.verify.function import Function
-from symfind.verify.invariance import verify
+from symfind.verify.invariance import measured, verify
 from tests.ground_truth.layers import Attention
 from tests.verify.examples import Bond, Shift, WrongFlow
 
@@ -58,6 +59,40 @@ def test_joint_check_of_a_point_costs_one_derivative_and_three_evaluations(
     points = [function.random_point(rng()) for _ in range(2)]
     verify(function, bonds(), rng=rng(), points=points)
     assert calls == {"linearised": 2, "__call__": 6}
+
+
+def test_a_direction_is_computed_once_at_a_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, plain = [], Bond.direction
+
+    def direction(self, theta, c):
+        asked.append(self.id)
+        return plain(self, theta, c)
+
+    monkeypatch.setattr(Bond, "direction", direction)
+    monkeypatch.setattr(invariance, "_ALONE", 0)
+    function = deep_linear()
+    verify(function, bonds(), rng=rng(), points=[function.random_point(rng())])
+    assert asked == [f"bond-{i}" for i in range(DEPTH - 1)]
+
+
+def test_what_is_not_expected_to_hold_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr(Function, "difference", never)
+    function = deep_linear()
+    found = measured(function, bonds((2,))[1:4], rng=rng(), theta=function.random_point(rng()))
+    assert found["bond-2"].infinitesimal > 1e-3 and found["bond-2"].finite is None
+    for name in ("bond-1", "bond-3"):
+        assert found[name].worst < 1e-11 and found[name].finite is not None
+
+
+def test_progress_has_counts_and_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(0, 40, 2))
+    monkeypatch.setattr("symfind.verify.counted.time.monotonic", lambda: next(clock))
+    said: list[str] = []
+    assert list(counted("abc", "flows", said.append)) == ["a", "b", "c"]
+    assert said[-1] == "verifying, flows: generator 3 of 3, about 3 s"
 
 
 @pytest.mark.parametrize("wrong", [(0,), (7,), (15,), (2, 3), (0, 8, 15)])

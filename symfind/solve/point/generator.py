@@ -29,6 +29,12 @@ class BoundGenerator:
         """Names of the tensors that move."""
         return self.family.names
 
+    @property
+    def straight(self) -> bool:
+        """Whether its flow is exact for any time: a translation, or a scaling."""
+        direct = self.family.kind in ("inert", "shift", "scaling")
+        return direct and not getattr(self.family, "loose", False)
+
     def coefficients(self, rng: torch.Generator) -> Tensor:
         """A random element of the algebra, shape [count]."""
         n = self.family.count()

@@ -9,6 +9,7 @@ from torch import Tensor
 from symfind.algebra.axes import Sizes, extent
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
+from symfind.numerics.decompose import svd
 from symfind.solve.point.values import Environment
 
 
@@ -72,7 +73,7 @@ def _as_linear(node: p.Contract, at: int) -> Linear | None:
 
 def orthonormal(matrix: Tensor, rank: int) -> Tensor:
     """Orthonormal basis of the span of the columns, of known rank."""
-    q, _, _ = torch.linalg.svd(matrix, full_matrices=False)
+    q, _, _ = svd(matrix)
     return q[:, :rank]
 
 
@@ -83,7 +84,7 @@ def complement(matrix: Tensor, width: int) -> Tensor:
     reference columns, so that a field built on it can be followed.
     """
     n = matrix.shape[0]
-    q, s, _ = torch.linalg.svd(matrix, full_matrices=False)
+    q, s, _ = svd(matrix)
     q = q[:, : n - width]
     generator = torch.Generator().manual_seed(n)
     reference = torch.randn(n, width, generator=generator, dtype=torch.float64).to(matrix)

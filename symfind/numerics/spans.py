@@ -2,10 +2,8 @@
 
 from torch import Tensor
 
-from symfind.verify.decompose import svd
-
-_ZERO = 1e-8  # singular value, relative to the largest, of a direction that is not there
-_PART = 1e-6  # of a unit vector, below which it lies in the span of others
+from symfind.numerics.decompose import svd
+from symfind.numerics.tolerances import ABSENT, PART
 
 
 def span(columns: Tensor) -> Tensor:
@@ -15,11 +13,11 @@ def span(columns: Tensor) -> Tensor:
     if not columns.numel():
         return columns[:, :0]
     u, s, _ = svd(columns)
-    return u[:, s > _ZERO * s[0]]
+    return u[:, s > ABSENT * s[0]]
 
 
 def beyond_span(columns: Tensor, known: Tensor) -> Tensor:
     """Orthonormal columns that span, with orthonormal known ones, all of orthonormal columns."""
     rest = columns - known @ (known.T @ columns)
     u, s, _ = svd(rest)
-    return u[:, s > _PART]
+    return u[:, s > PART]

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-MIN_GAP = 3.0  # decades between the smallest kept and the largest dropped singular value
-NOISE = -9.0  # a dropped singular value lies below this (log10, relative to the largest)
-_SCALING = 1e-3  # columns smaller than this, relative to the largest, are not scaled up to one
+from symfind.numerics.tolerances import GAP, NOISE, SCALED
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class Spectrum:
     @property
     def clear(self) -> bool:
         """Whether the two sides of the gap cannot be confused."""
-        return self.kept - self.dropped >= MIN_GAP and self.dropped <= NOISE
+        return self.kept - self.dropped >= GAP and self.dropped <= NOISE
 
 
 def column_scales(matrix: Tensor) -> Tensor:
@@ -40,7 +38,7 @@ def column_scales(matrix: Tensor) -> Tensor:
 def scales_of(norms: Tensor) -> Tensor:
     """The same from the norms of columns."""
     top = float(norms.max()) if len(norms) else 0.0
-    return norms.clamp(min=_SCALING * top) if top > 0 else torch.ones_like(norms)
+    return norms.clamp(min=SCALED * top) if top > 0 else torch.ones_like(norms)
 
 
 def rounding(size: int) -> float:

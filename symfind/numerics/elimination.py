@@ -25,7 +25,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from symfind.verify.norms import (
+from symfind.numerics.norms import (
     VECTORS,
     Map,
     eigenvalue_bounds,
@@ -34,11 +34,11 @@ from symfind.verify.norms import (
     one_plus,
     shrink,
 )
+from symfind.numerics.tolerances import ABSENT
 
 _SHARP = 1500  # columns, up to which bounds are made as sharp as they can be;
 _FEW = 3  # steps beyond,
 _EXTRA = 128  # and rows beside those that have pivots
-_NULL = 1e-8  # how far null vectors may be, beyond as many, from those of the matrix
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Skeleton:
         moved = self.preimage(self.fitted(apply(vectors)))
         vectors, far = vectors - moved, norm_bound(moved)
         found = norm_bound(apply(vectors)) / (1.0 - far) if far < 1.0 else math.inf
-        return vectors, found, self.columns > _SHARP and far <= _NULL
+        return vectors, found, self.columns > _SHARP and far <= ABSENT
 
     def refined(self, apply: Map) -> Chart:
         """The null space of a matrix, by one step of refinement."""

@@ -18,7 +18,7 @@ def svd(matrix: Tensor, full: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         return torch.linalg.svd(matrix, full_matrices=full)
     except torch.linalg.LinAlgError:
         rng = torch.Generator().manual_seed(matrix.shape[1])
-        drawn = torch.randn(matrix.shape[1], matrix.shape[1], generator=rng, dtype=matrix.dtype)
-        mixing = torch.linalg.qr(drawn).Q
+        drawn = torch.randn(matrix.shape[1], matrix.shape[1], generator=rng, dtype=torch.float64)
+        mixing = torch.linalg.qr(drawn).Q.to(matrix)
         u, s, vh = torch.linalg.svd(matrix @ mixing, full_matrices=full)
         return u, s, vh @ mixing.T

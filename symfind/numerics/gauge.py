@@ -12,11 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from symfind.verify.mixing import Mixing
-from symfind.verify.norms import eigenvalue_bounds
-from symfind.verify.rank import widest_gap
-
-_INDEPENDENT = 1e-8  # smallest singular value, relative to the largest, of independent directions
+from symfind.numerics.mixing import Mixing
+from symfind.numerics.norms import eigenvalue_bounds
+from symfind.numerics.rank import widest_gap
+from symfind.numerics.tolerances import ABSENT
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def fix_gauge(directions: Tensor) -> Gauge:
         return no_gauge(len(directions), directions.device)
     if count <= len(columns):
         rows, condition = _pivots(columns)
-        if condition > _INDEPENDENT:
+        if condition > ABSENT:
             return _gauge(columns, rows)
     columns = _independent(columns)
     rows, _ = _pivots(columns)
