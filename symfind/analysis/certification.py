@@ -13,11 +13,11 @@ from symfind.analysis.remainder import Remainder, sentences, some_of
 from symfind.analysis.subject import Subject
 from symfind.analysis.twins import certify_by_twins
 from symfind.analysis.unseen import sentence, set_apart
+from symfind.budget import OutOfTime
 from symfind.count.null_directions import known_directions
 from symfind.errors import InputError, SymfindError
 from symfind.report.certificate import Certificate
 from symfind.verify import Function, Nullity, measure_nullity, nullity_at
-from symfind.verify.budget import OutOfTime
 
 DENSE_PARAMETERS = 3000
 MOST_PARAMETERS = 10_000

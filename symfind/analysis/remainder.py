@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from symfind.count.carriers import Carried, carried
+from symfind.numerics.spans import beyond_span, span
 from symfind.report.certificate import NullEntry, NullKind, NullSet, NullVector
 from symfind.verify import Function, Nullity
 from symfind.verify.jumps import drawn, jumping
 from symfind.verify.nature import fills, linearly_explained, persisting
 from symfind.verify.nullity import Draw
 from symfind.verify.samples import Samples
-from symfind.verify.spans import beyond_span, span
 
 _POINTS = 4  # at which a vector field must vanish
 _VECTORS = 2  # of a set that are shown

@@ -9,8 +9,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from symfind.numerics.spans import beyond_span, span
 from symfind.verify import Nullity
-from symfind.verify.spans import beyond_span, span
 
 _NULL = 1e-7  # of a unit vector, below which nothing of it lies outside of the null space
 

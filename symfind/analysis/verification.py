@@ -9,6 +9,7 @@ from symfind.algebra.generator import Generator
 from symfind.analysis.derived import Derived
 from symfind.analysis.shorter import Shorter, shorter, split
 from symfind.analysis.subject import Subject, probed
+from symfind.budget import OutOfTime
 from symfind.errors import SymfindError
 from symfind.load import Inputs
 from symfind.report.model import Factor, Residual, Verification
@@ -16,7 +17,6 @@ from symfind.solve.families.combined import CombinedFamily
 from symfind.solve.point.generator import BoundGenerator
 from symfind.verify import Verification as Outcome
 from symfind.verify import verify
-from symfind.verify.budget import OutOfTime
 from symfind.verify.combination import Combination
 from symfind.verify.function import Function, Point
 from symfind.verify.invariance import Residual as Measured

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from symfind.conserve.fields import Theta
+from symfind.numerics.rank import Spectrum, spectral_rank
 from symfind.verify import Function
 from symfind.verify.function import Call
-from symfind.verify.rank import Spectrum, spectral_rank
 
 DEEPEST = 5  # length of brackets, beyond which the growth is left undetermined
 CHUNK = 32  # brackets that are evaluated together

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from symfind.conserve.fields import Fields, Theta, curl, random_directions
-from symfind.verify.rank import widest_gap
+from symfind.numerics.rank import widest_gap
 
 POINTS = 3
 MARGIN = 6  # directions beyond those that the number of coefficients asks for

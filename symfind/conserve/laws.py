@@ -15,8 +15,8 @@ from symfind.conserve.flow import Path, control, relative_drift
 from symfind.conserve.model import Law, Split
 from symfind.conserve.spelling import spell
 from symfind.conserve.twin import classify
+from symfind.numerics.rank import spectral_rank
 from symfind.report.model import Factor
-from symfind.verify.rank import spectral_rank
 
 DIRECTIONS = 1500  # generators, up to which all are solved together at the model's own sizes
 ENTRIES = 30_000_000  # of the matrix of all their directions

@@ -112,7 +112,27 @@ def _rank(matrix: Tensor) -> int:
     """Numerical rank of columns that were of unit norm."""
     if 0 in matrix.shape:
         return 0
-    return int((torch.linalg.svdvals(_pressed(matrix)) > DEPENDENT).sum())
+    pressed = _pressed(matrix)
+    if len(pressed) < pressed.shape[1]:
+        return int((torch.linalg.svdvals(pressed) > DEPENDENT).sum())
+    # it has the singular values of its triangular factor, most often all of them large
+    factor = torch.linalg.qr(pressed, mode="r")[1]
+    if _independent(factor):
+        return len(factor)
+    return int((torch.linalg.svdvals(factor) > DEPENDENT).sum())
+
+
+def _independent(factor: Tensor) -> bool:
+    """Whether the inverse of a triangular matrix shows that no singular value counts as zero.
+
+    The smallest is at least one over the Frobenius norm of the inverse; a decomposition takes
+    several times as long.
+    """
+    if not bool((factor.diagonal().abs() > 2 * DEPENDENT).all()):
+        return False
+    unit = torch.eye(len(factor), dtype=factor.dtype)
+    inverse = torch.linalg.solve_triangular(factor, unit, upper=True)
+    return float(inverse.norm()) * 2 * DEPENDENT < 1.0
 
 
 def _pressed(matrix: Tensor) -> Tensor:

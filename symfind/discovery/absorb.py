@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from symfind import budget
 from symfind.discovery.monomials import Monomial
 from symfind.discovery.rationalise import echelon
 from symfind.discovery.samples import Part
-from symfind.verify import budget
-from symfind.verify.decompose import svd
+from symfind.numerics.decompose import svd
 
 _PROJECTED = 1e-11  # of a unit vector, from which it is part of a projection; less is an error
 _SPARE, _MOST = 3, 40  # points beyond what the values of a field need, and at most

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from symfind import budget
 from symfind.discovery.equation import Unknowns
 from symfind.discovery.generators import Discovered, combination, moves, terms_of
 from symfind.discovery.monomials import Theta
@@ -15,9 +16,8 @@ from symfind.discovery.samples import Sample, Samples
 from symfind.discovery.search import Found
 from symfind.discovery.words import describe
 from symfind.errors import InputError
-from symfind.verify import budget
+from symfind.numerics.spans import span
 from symfind.verify.jumps import Path, drawn, jumps
-from symfind.verify.spans import span
 
 TOLERANCE = 1e-9  # of both residuals, at points that were not used
 _FRESH = 2  # such points

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from symfind.count.rank import columns, rank
+from symfind.numerics.decompose import svd
+from symfind.numerics.spans import span
 from symfind.solve.point.evaluate import Point
 from symfind.solve.point.family import Family
-from symfind.verify.decompose import svd
-from symfind.verify.spans import span
 
 _SHARE = 1e-6  # of the squared norm of one direction, below which a tensor is no part of it
 

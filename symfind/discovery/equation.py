@@ -15,9 +15,9 @@ from torch import Tensor
 from symfind.discovery.absorb import Fields, absorb
 from symfind.discovery.monomials import Monomial
 from symfind.discovery.samples import Part, Sample
-from symfind.verify.decompose import svd
-from symfind.verify.rank import NOISE, Spectrum, widest_gap
-from symfind.verify.rowspace import RowSpace
+from symfind.numerics.decompose import svd
+from symfind.numerics.rank import NOISE, Spectrum, widest_gap
+from symfind.numerics.rowspace import RowSpace
 
 MOST_UNKNOWNS = 4000  # of a dense system, that are left once each tensor was looked at
 _DEPENDENT = 1e-8  # part of a field, of unit norm, that earlier ones do not give

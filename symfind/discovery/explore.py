@@ -7,14 +7,15 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from symfind import budget
 from symfind.count.carriers import Carried
 from symfind.discovery.dictionary import NEAR, TIERS, Dress, Shape, tier
 from symfind.discovery.gains import dresses
 from symfind.discovery.locality import Locality
 from symfind.discovery.samples import Sample, Samples
 from symfind.discovery.search import Found, search
-from symfind.verify import Nullity, budget
-from symfind.verify.spans import beyond_span, span
+from symfind.numerics.spans import beyond_span, span
+from symfind.verify import Nullity
 
 MOST_FIELDS = 6000  # of one dictionary; few are left once each tensor was looked at alone
 WHOLE = 1000  # fields, own and shifts, of a model that is looked at as a whole, or is narrow

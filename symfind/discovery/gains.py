@@ -13,7 +13,7 @@ from symfind.discovery.dictionary import Dress, Shape, diagonals
 from symfind.discovery.equation import independent, solve
 from symfind.discovery.monomials import Monomial
 from symfind.discovery.samples import Part
-from symfind.verify.decompose import svd
+from symfind.numerics.decompose import svd
 
 _INSIDE = 1e-7  # distance from a span of a vector that is in it
 _DEPENDENT = 1e-8  # relative singular value of a direction that is not there

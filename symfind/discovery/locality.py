@@ -15,9 +15,9 @@ from torch import Tensor
 
 from symfind.count.carriers import MOST_SETS, Carried, carried
 from symfind.discovery.samples import Samples
-from symfind.verify.decompose import svd
+from symfind.numerics.decompose import svd
+from symfind.numerics.spans import beyond_span, span
 from symfind.verify.function import Point
-from symfind.verify.spans import beyond_span, span
 
 _OUTSIDE = 1e-8  # part of a unit vector, below which it vanishes on a tensor
 _EFFECT = 1e-8  # of a unit vector, relative to the whole Jacobian, below which none is seen

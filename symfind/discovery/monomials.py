@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from symfind.verify.decompose import svd
+from symfind.numerics.decompose import svd
 
 Form = Literal["value", "reciprocal", "kernel"]
 Theta = Mapping[str, Tensor]

@@ -7,9 +7,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from symfind.numerics.reveal import reveal
 from symfind.verify.function import Function, Point
 from symfind.verify.nullity import Draw
-from symfind.verify.reveal import reveal
 from symfind.verify.rows import Rows
 
 _NOISE = 1e-13  # of the norm of all rows, below which a column is zero but for rounding

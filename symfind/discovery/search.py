@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+from symfind import budget
 from symfind.count.rank import rank
 from symfind.discovery.dictionary import Dictionary, Dress, Shape, tier
 from symfind.discovery.equation import Solution, Unknowns, independent, solve
 from symfind.discovery.gains import divisors
 from symfind.discovery.monomials import Monomial
 from symfind.discovery.samples import Part, Sample
-from symfind.verify import budget
 
 _POINTS = 2  # at which the dimension is counted
 

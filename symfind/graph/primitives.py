@@ -244,7 +244,7 @@ class Rigid(Node):
 
 @dataclass(eq=False)
 class Entrywise(Node):
-    """A nonlinear function of several wires, entry by entry. `degree` as for `Pointwise`.
+    """A function of several wires, entry by entry. `degree` as for `Pointwise`, all scaled alike.
 
     `level`: what is added to all operands alike is added to the result.
     """

@@ -19,6 +19,8 @@ class Facts:
         bias: of what is added to every channel.
         index: of the integers that are looked up in the first argument.
         kinks: where the slope of a function jumps, `ARGUMENTS` where its arguments say so.
+        moves: every entry of the result is one of the first argument's.
+        truth: every entry of the result is 0 or 1.
         irrational: why there is no exact rule.
     """
 
@@ -27,6 +29,8 @@ class Facts:
     bias: int | None = None
     index: int | None = None
     kinks: tuple[float, ...] | str = ()
+    moves: bool = False
+    truth: bool = False
     irrational: str = ""
 
 
@@ -40,17 +44,32 @@ TABLE: dict[str, Facts] = {
     "rms_norm": Facts(eps=3, irrational=_ROOT),
     "_fused_rms_norm": Facts(eps=3, irrational=_ROOT),
     "batch_norm": Facts(eps=7, weight=1, bias=2),
+    "instance_norm": Facts(weight=1, bias=2, irrational=_ROOT),
     # weights
     **dict.fromkeys(
-        ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose2d"), Facts(weight=1, bias=2)
-    ),
+        ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d"),
+        Facts(weight=1, bias=2)),
     "addmm": Facts(weight=2, bias=0),
+    **dict.fromkeys(("matmul", "mm"), Facts(weight=1)),
     # look-ups
     "embedding": Facts(index=1),
-    "index": Facts(index=1),
-    **dict.fromkeys(("index_select", "gather", "take_along_dim"), Facts(index=2)),
+    "index": Facts(index=1, moves=True),
+    **dict.fromkeys(("index_select", "gather"), Facts(index=2, moves=True)),
+    "take_along_dim": Facts(index=2),
+    # movements
+    **dict.fromkeys(
+        ("_to_copy", "chunk", "clone", "contiguous", "detach", "expand", "flatten", "flip",
+         "getitem", "permute", "repeat", "reshape", "roll", "select", "slice", "split",
+         "squeeze", "t", "transpose", "unsqueeze", "view"),
+        Facts(moves=True)),
+    # truths
+    **dict.fromkeys(("gt", "ge", "lt", "le"), Facts(truth=True, kinks=ARGUMENTS)),
+    **dict.fromkeys(
+        ("eq", "ne", "logical_not", "logical_and", "logical_or", "any", "all", "isnan", "isinf",
+         "isfinite"),
+        Facts(truth=True)),
     # piecewise functions
-    **dict.fromkeys(("relu", "leaky_relu", "prelu", "rrelu"), Facts(kinks=_AT_ZERO)),
+    **dict.fromkeys(("relu", "leaky_relu", "prelu", "rrelu", "abs", "sign"), Facts(kinks=_AT_ZERO)),
     **dict.fromkeys(
         ("elu", "celu", "selu"), Facts(kinks=_AT_ZERO, irrational=_TRANSCENDENTAL)
     ),
@@ -61,7 +80,7 @@ TABLE: dict[str, Facts] = {
     ),
     # no rational functions
     **dict.fromkeys(
-        ("sqrt", "rsqrt", "native_group_norm", "instance_norm", "linalg_vector_norm",
+        ("sqrt", "rsqrt", "native_group_norm", "linalg_vector_norm",
          "linalg_norm", "norm", "std", "_weight_norm", "_weight_norm_interface", "cdist",
          "_cdist_forward", "pairwise_distance", "cosine_similarity", "hypot"),
         Facts(irrational=_ROOT)),

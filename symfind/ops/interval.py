@@ -10,18 +10,11 @@ from collections.abc import Callable
 
 import torch
 
+from symfind.ops.facts import facts
 from symfind.trace import Op
 
 Interval = tuple[float, float]
 EVERYTHING: Interval = (-math.inf, math.inf)
-_SAME = (
-    "_to_copy", "clone", "detach", "view", "reshape", "expand", "unsqueeze", "squeeze", "slice",
-    "select", "permute", "transpose", "gather", "index_select", "index", "flip", "roll", "repeat",
-)  # fmt: skip
-_TRUTHS = (
-    "eq", "ne", "lt", "le", "gt", "ge", "logical_not", "logical_and", "logical_or", "any", "all",
-    "isnan", "isinf", "isfinite",
-)  # fmt: skip
 
 
 def interval(op: Op) -> Interval:
@@ -55,19 +48,18 @@ def _bounds(op: Op, known: dict[int, Interval]) -> Interval:
         return 0.0, 1.0
     if op.dtype == torch.uint8 or op.target == "aten.view.dtype":
         return EVERYTHING  # below zero comes 255
-    space, _, name = op.target.partition(".")
-    name = name.partition(".")[0]
-    if space != "aten":
+    if not op.target.startswith("aten."):
         return EVERYTHING
+    name, fact = op.base, facts(op)
 
     def of(x: object) -> Interval:
         if isinstance(x, Op):
             return known[id(x)]
         return (float(x), float(x)) if isinstance(x, int | float) else EVERYTHING
 
-    if name in _TRUTHS:
+    if fact.truth:
         return 0.0, 1.0
-    if name in _SAME:
+    if fact.moves:
         return of(op.args[0])
     if name in ("add", "sub", "mul", "maximum", "minimum") and len(op.args) == 2 and not op.kwargs:
         return _corners(name, of(op.args[0]), of(op.args[1]))

@@ -91,6 +91,8 @@ def ones_sizes(r: Relations, op: Op) -> None:
 def identity(b: Builder, x: Node, *_: object, **__: object) -> Node:
     """The same value, unless it is rounded to another kind of number."""
     before, after = (kind.dtype for kind in (b.op.args[0], b.op))
+    if after == torch.bool and _kind(before):
+        return b.pointwise(x, degree=0.0)
     return x if _kind(after) >= _kind(before) else b.opaque([x], b.op.shape)
 
 

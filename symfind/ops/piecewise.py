@@ -12,6 +12,7 @@ from symfind.graph.extents import pointwise
 from symfind.graph.primitives import Node, Pointwise
 from symfind.graph.uniform import is_uniform, number
 from symfind.ops.arithmetic import mul_exact, sub_exact
+from symfind.ops.comparison import choose_by
 from symfind.ops.formulas import parity_of
 from symfind.ops.registry import exact, lower, sizes
 from symfind.residues.tape import Refusal, Tape, Value
@@ -153,9 +154,11 @@ def where(b: Builder, *args: object) -> Node:
     values = [v if isinstance(v, Node) else b.number(float(str(v))) for v in (x, y)]
     if _halves(b, values):
         return b.pointwise(values[0], degree=1.0)
-    if not isinstance(condition, Node) or b.learned(condition):
+    if isinstance(condition, Node) and not b.learned(condition):
+        return b.choose(condition, values)
+    if not isinstance(condition, Node) or any(is_uniform(v, -math.inf) for v in values):
         return b.entrywise(*[v for v in (condition, *values) if isinstance(v, Node)])
-    return b.choose(condition, values)
+    return choose_by(b, condition, *values)
 
 
 def _halves(b: Builder, values: Sequence[Node]) -> bool:

@@ -134,9 +134,8 @@ def glu_sizes(r: Relations, op: Op) -> None:
 
 
 @lower(
-    "sign", "floor", "ceil", "round", "trunc", "floor_divide", "fmod.Scalar", "remainder.Scalar",
-    "bitwise_not", "bitwise_and", "bitwise_or", "logical_not", "logical_and",
-    "logical_or", "eq", "ne", "lt", "le", "gt", "ge", "isnan", "isinf",
+    "floor", "ceil", "round", "trunc", "floor_divide", "fmod.Scalar", "remainder.Scalar",
+    "bitwise_not", "bitwise_and", "bitwise_or", "isnan", "isinf",
     "any", "all", "isfinite", "div.Tensor_mode", "histc", "searchsorted", "bucketize",
 )  # fmt: skip
 def discrete(b: Builder, *args: object, **_: object) -> Node:

@@ -68,12 +68,8 @@ def find_rotations(graph: Graph) -> dict[int, Rotation]:
     return found
 
 
-def _base(op: Op) -> str:
-    return op.target.split(".")[1] if op.target.startswith("aten.") else op.target
-
-
 def _may_exit(op: Op) -> bool:
-    name = _base(op)
+    name = op.base
     if name in ("add", "sub"):
         return sum(isinstance(a, Op) and a.trainable for a in op.args[:2]) == 2
     return name in ("cat", "stack", "view", "reshape", "flatten", "_unsafe_view", "concat")
@@ -81,19 +77,19 @@ def _may_exit(op: Op) -> bool:
 
 def _rotates(op: Op) -> bool:
     """A product with a constant that has entries: without one nothing turns."""
-    if _base(op) != "mul":
+    if op.base != "mul":
         return False
     return any(isinstance(a, Op) and not a.trainable and len(a.shape or ()) > 1 for a in op.args)
 
 
 def _linear(op: Op) -> list[Op] | None:
     """The trainable operands of an operation that is linear in them, or None."""
-    if op.target != "getitem" and _base(op) not in _LINEAR:
+    if op.target != "getitem" and op.base not in _LINEAR:
         return None
     parts = [x for x in op.operands if x.trainable]
-    if _base(op) == "mul" and len(parts) != 1:
+    if op.base == "mul" and len(parts) != 1:
         return None
-    if _base(op) in ("add", "sub") and len(parts) != 2:
+    if op.base in ("add", "sub") and len(parts) != 2:
         return None
     if any(x.varies and not x.trainable for x in op.operands):
         return None

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from symfind.points.facts import kinks, name, parametric, switches, weight
+from symfind.points.facts import compares, kinks, parametric, switches, weight
 from symfind.points.moves import (
     centre_by_weight,
     decorrelate,
@@ -74,7 +74,7 @@ def _visit(run: Run, op: Op, rng: torch.Generator) -> None:
         return
     decorrelate(run, op)
     turn(run, op)
-    if name(op) == "batch_norm":
+    if op.base == "batch_norm":
         even(run, op)
     elif not _VANISHING < spread(run, op) < _EXPLODING:
         rescale(run, op, 1.0, [op])
@@ -96,7 +96,7 @@ def _straddle(run: Run, op: Op, rng: torch.Generator) -> None:
                 rescale(run, wire, _REACH * (max(places) - min(places)), chain, deviation)
                 break
     shift = shift_of(run, wire, rng)
-    other = op.args[1] if len(op.args) > 1 and name(op) in ("gt", "ge", "lt", "le") else None
+    other = op.args[1] if len(op.args) > 1 and compares(op) else None
     if shift is None:
         _without_bias(run, wire, places, rng)
         return
@@ -127,7 +127,7 @@ def _middle(flat: Tensor, places: tuple[float, ...], rng: torch.Generator) -> Te
 
 def _without_bias(run: Run, wire: Op, places: tuple[float, ...], rng: torch.Generator) -> None:
     for chain in paths(wire):
-        dim = len(wire.shape or ()) - 1 if name(chain[0]) == "linear" else 1
+        dim = len(wire.shape or ()) - 1 if chain[0].base == "linear" else 1
         if weight(chain[0]) is None or len(wire.shape or ()) <= dim:
             continue
         flat = run.channels(wire, dim)

@@ -2,48 +2,35 @@
 
 from typing import Any
 
+from symfind.ops.facts import ARGUMENTS, facts
 from symfind.trace import Op
 
-_KINKED = {"relu", "leaky_relu", "relu6", "hardtanh", "clamp", "clamp_min", "clamp_max",
-           "threshold", "hardswish", "hardsigmoid", "prelu", "rrelu", "elu", "celu", "selu",
-           "abs", "sign"}  # fmt: skip
-_COMPARISONS = {"gt", "ge", "lt", "le"}  # of a wire with a number or a parameter
-_FIXED = {"relu6": (0.0, 6.0), "hardswish": (-3.0, 3.0), "hardsigmoid": (-3.0, 3.0)}
-_BOUNDED = {"hardtanh", "clamp", "clamp_min", "clamp_max", "threshold"}  # kinks are arguments
 _GUARD = 100.0  # bounds as large as this guard against overflow, and are not to be reached
 
-_BIAS = {"batch_norm": 2, "linear": 2, "conv1d": 2, "conv2d": 2, "conv3d": 2, "addmm": 0,
-         "conv_transpose1d": 2, "conv_transpose2d": 2, "group_norm": 3, "layer_norm": 3,
-         "instance_norm": 2}  # fmt: skip
-_WEIGHT = {"batch_norm": 1, "linear": 1, "conv1d": 1, "conv2d": 1, "conv3d": 1, "addmm": 2,
-           "conv_transpose1d": 1, "conv_transpose2d": 1, "group_norm": 2, "layer_norm": 2,
-           "instance_norm": 1, "matmul": 1, "mm": 1}  # fmt: skip
-_CARRIED = {"view", "permute", "transpose", "t", "unsqueeze", "squeeze", "expand", "clone",
-            "dropout", "slice", "select", "neg", "contiguous", "getitem", "split", "chunk",
-            "flatten", "reshape"}  # fmt: skip
 
-
-def name(op: Op) -> str:
-    """Of an operation, without namespace and overload."""
-    return op.target.removeprefix("aten.").split(".")[0]
+def compares(op: Op) -> bool:
+    """Whether an operation says on which side of another its operand lies."""
+    known = facts(op)
+    return known.truth and known.kinks == ARGUMENTS
 
 
 def switches(op: Op) -> bool:
     """Whether the derivative, or the value, of an operation jumps where its operand crosses."""
-    if name(op) in _COMPARISONS:
-        return isinstance(op.args[0], Op) and op.args[0].varies
-    return name(op) in _KINKED and isinstance(op.args[0], Op)
+    if not facts(op).kinks or not isinstance(op.args[0], Op):
+        return False
+    return op.args[0].varies or not compares(op)
 
 
 def kinks(op: Op) -> tuple[float, ...]:
     """Where: values of the operand, of its difference with the other for a comparison."""
-    if name(op) in _COMPARISONS:
+    if compares(op):
         return (float(op.args[1]),) if isinstance(op.args[1], (int, float)) else (0.0,)
-    if name(op) not in _BOUNDED:
-        return _FIXED.get(name(op), (0.0,))
-    given = [op.args[1]] if name(op) == "threshold" else [*op.args[1:3], *_named(op)]
+    places = facts(op).kinks
+    if isinstance(places, tuple):
+        return places
+    given = [op.args[1]] if op.base == "threshold" else [*op.args[1:3], *_named(op)]
     found = tuple(float(x) for x in given if isinstance(x, (int, float)) and abs(x) < _GUARD)
-    return found or ((-1.0, 1.0) if name(op) == "hardtanh" else (0.0,))
+    return found or ((-1.0, 1.0) if op.base == "hardtanh" else (0.0,))
 
 
 def _named(op: Op) -> list[Any]:
@@ -52,23 +39,22 @@ def _named(op: Op) -> list[Any]:
 
 def bias(op: Op) -> Op | None:
     """What an operation adds to all it is run on: a wire that parameters make, if any."""
-    if name(op) in ("add", "sub"):
+    if op.base in ("add", "sub"):
         return next((x for x in op.args[:2] if parametric(x)), None)
-    return _operand(op, _BIAS)
+    return _operand(op, facts(op).bias)
 
 
 def weight(op: Op) -> Op | None:
     """What it multiplies with."""
-    if name(op) == "mul":
+    if op.base == "mul":
         return next((x for x in op.args[:2] if parametric(x)), None)
-    if name(op) == "einsum":
+    if op.base == "einsum":
         return next((x for x in op.operands if parametric(x)), None)
-    return _operand(op, _WEIGHT)
+    return _operand(op, facts(op).weight)
 
 
-def _operand(op: Op, table: dict[str, int]) -> Op | None:
-    place = table.get(name(op), len(op.args))
-    found = op.args[place] if place < len(op.args) else None
+def _operand(op: Op, place: int | None) -> Op | None:
+    found = op.args[place] if place is not None and place < len(op.args) else None
     return found if isinstance(found, Op) and parametric(found) else None
 
 
@@ -79,16 +65,16 @@ def parametric(x: Any) -> bool:
 
 def carried(op: Op) -> bool:
     """Whether an operation hands its first operand on, perhaps in part."""
-    return name(op) in _CARRIED
+    return facts(op).moves or op.base in ("neg", "dropout")
 
 
 def by_channel(op: Op) -> bool:
     """Whether every channel of the result depends on one channel of what is read only."""
-    if name(op).startswith("conv") and len(op.args) > 6 and isinstance(op.args[0], Op):
+    if op.base.startswith("conv") and len(op.args) > 6 and isinstance(op.args[0], Op):
         shape = op.args[0].shape or (0, 0)
-        groups = op.args[8] if name(op).startswith("convolution") else op.args[6]
+        groups = op.args[8] if op.base.startswith("convolution") else op.args[6]
         return isinstance(groups, int) and groups > 1 and groups == shape[1]
-    return name(op) in ("batch_norm", "mul")
+    return op.base in ("batch_norm", "mul")
 
 
 def leaves(x: Op) -> list[Op]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from symfind.points.facts import bias, by_channel, carried, leaves, name, weight
+from symfind.points.facts import bias, by_channel, carried, leaves, weight
 from symfind.points.run import Run
 from symfind.trace import Op
 
@@ -54,9 +54,9 @@ def paths(op: Op) -> list[list[Op]]:
             found.append(path)
         if len(path) >= _LONG:
             continue
-        if carried(first) or name(first) in ("add", "sub", "mul", "div"):
+        if carried(first) or first.base in ("add", "sub", "mul", "div"):
             before = [x for x in first.operands if x.varies]
-            if not met or name(first) in ("add", "sub"):
+            if not met or first.base in ("add", "sub"):
                 stack += [[x, *path] for x in before[: 1 if carried(first) else None]]
     return found
 
@@ -103,8 +103,8 @@ def centre_by_weight(run: Run, op: Op, wanted: Tensor, dim: int, chain: list[Op]
     met = weight(product)
     if met is None or met.target != "parameter" or not isinstance(product.args[0], Op):
         return
-    value, dense = run.theta[met.key], name(product) == "linear"
-    if not dense and not name(product).startswith("conv") or "transpose" in name(product):
+    value, dense = run.theta[met.key], product.base == "linear"
+    if not dense and not product.base.startswith("conv") or "transpose" in product.base:
         return
     mean = run.channels(product.args[0], (len(product.args[0].shape or ()) - 1) if dense else 1)
     mean = mean.mean(1)
@@ -183,11 +183,11 @@ def decorrelate(run: Run, op: Op) -> None:
     they read is nearly proportional; then units switch together.
     """
     met, read = weight(op), op.args[0]
-    dense = name(op) == "linear"
+    dense = op.base == "linear"
     if met is None or met.target != "parameter" or not isinstance(read, Op):
         return
     value = run.theta[met.key]
-    if not dense and not (name(op).startswith("conv") and "transpose" not in name(op)):
+    if not dense and not (op.base.startswith("conv") and "transpose" not in op.base):
         return
     seen = run.channels(read, (len(read.shape or ()) - 1) if dense else 1)
     if value.shape[1] != len(seen) or not 1 < len(seen) <= _WIDE:

@@ -18,6 +18,7 @@ from symfind.analysis.verification import (
     unverified,
     verify_derived,
 )
+from symfind.budget import OutOfTime, limited
 from symfind.count.counted import Counted
 from symfind.discrete import discrete_part
 from symfind.errors import SymfindError
@@ -26,7 +27,6 @@ from symfind.report.certificate import Certificate
 from symfind.report.model import Dimension, Discrete, ModelInfo, Report, Versions
 from symfind.session.stages import Checked, Clock
 from symfind.verify import Function
-from symfind.verify.budget import OutOfTime, limited
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
+from symfind import budget
 from symfind.algebra.generator import Generator
 from symfind.algebra.integrate import integrate
-from symfind.verify import budget
+from symfind.numerics.rank import NOISE, widest_gap
 from symfind.verify.elements import unit
 from symfind.verify.function import Function, InputsLike, Point
-from symfind.verify.rank import NOISE, widest_gap
 
 _MOST = 400  # failing directions, beyond which their tangents would take too long
 _ROWS = 4  # of a tangent that are kept, for every direction

@@ -9,9 +9,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from symfind import budget
 from symfind.algebra.generator import Generator
 from symfind.errors import InputError
-from symfind.verify import budget
 from symfind.verify.combination import Combination, true_combinations
 from symfind.verify.counted import Progress, counted
 from symfind.verify.elements import Element, Total, element, random_change

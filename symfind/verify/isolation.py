@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from symfind.budget import sheltered
 from symfind.load.experts import dense_experts
 from symfind.load.recomputation import without_recomputation
-from symfind.verify.budget import sheltered
 
 _DROPOUT_NAMES = ("dropout", "droppath", "drop_path", "stochasticdepth")
 

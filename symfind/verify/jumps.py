@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from symfind import budget
 from symfind.errors import InputError
-from symfind.verify import budget
 from symfind.verify.function import Function, InputsLike, Point
 
 Path = Callable[[float], Point]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from symfind.numerics.rank import NOISE, spectral_rank
 from symfind.verify.function import Point
-from symfind.verify.rank import NOISE, spectral_rank
 from symfind.verify.samples import Samples
 
 _SPARE = 32  # rows more than the dimension that is looked for

@@ -12,10 +12,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from symfind.verify.budget import OutOfTime
+from symfind.budget import OutOfTime
+from symfind.numerics.rank import NOISE
 from symfind.verify.function import Function, InputsLike, Point
 from symfind.verify.honesty import DISHONEST, honest
-from symfind.verify.rank import NOISE
 from symfind.verify.rows import Rows
 from symfind.verify.saturation import SMALL, Known, Outcome, Progress, Saturation
 from symfind.verify.threads import one_thread

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from symfind.verify import budget
+from symfind import budget
 from symfind.verify.function import Function, Point
 from symfind.verify.nullity import Draw
 from symfind.verify.rows import Rows

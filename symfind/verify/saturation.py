@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from symfind.verify import budget
+from symfind import budget
+from symfind.numerics.gauge import Gauge, fix_gauge, no_gauge
+from symfind.numerics.norms import norm_bound
+from symfind.numerics.rank import NOISE, Spectrum, scales_of
+from symfind.numerics.reveal import Revealed, reveal
+from symfind.numerics.rowspace import RowSpace
 from symfind.verify.function import Point
-from symfind.verify.gauge import Gauge, fix_gauge, no_gauge
-from symfind.verify.norms import norm_bound
-from symfind.verify.rank import NOISE, Spectrum, scales_of
-from symfind.verify.reveal import Revealed, reveal
 from symfind.verify.rows import Rows
-from symfind.verify.rowspace import RowSpace
 from symfind.verify.threads import fitting_threads
 
 Progress = Callable[[str], None]

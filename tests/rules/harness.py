@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from symfind.count.rank import directions
+from symfind.numerics.rank import spectral_rank
 from symfind.ops import registry
 from symfind.solve.point.evaluate import Point
 from symfind.solve.solver import Derivation, derive
 from symfind.trace import Graph, trace
 from symfind.verify import Call, Function, draw_like
-from symfind.verify.rank import spectral_rank
 
 FALSE = 1e-9  # a normalised derived direction that moves the output more than this is false
 DRAWS = 6  # batches of inputs for one Jacobian, at least

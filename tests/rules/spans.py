@@ -65,6 +65,7 @@ def shared(x: Tensor, dim: int = -1) -> Tensor:
     return x.exp() / x.exp().sum(dim)[..., None]
 
 
+EDGE = torch.tensor([[0, 1, 2], [1, 2, 0]])
 CASES = [
     Case("pooled", "einsum softmax", of(pooled, (16, 5, 3), q=lambda: weight(3),
          p=lambda: linear(3, 3), k=lambda: linear(3, 3), v=lambda: linear(3, 2),
@@ -111,4 +112,20 @@ CASES = [
     Case("logarithm-of-shares", "log exp sum sub.Tensor", of(
          lambda m, x: (lambda z: z - z.exp().sum(-1, keepdim=True).log())(m.w(x)), (16, 3),
          w=lambda: linear(3, 4))),
+    Case("joined-narrow", "cat", of(
+         lambda m, x, y: m.o(m.r(torch.cat([m.w(x), y], 1)).tanh()), (24, 2), (24, 2),
+         w=lambda: linear(2, 4), r=lambda: linear(6, 3), o=lambda: linear(3, 2))),
+    Case("joined-stream", "cat add.Tensor", of(
+         lambda m, x, y: (lambda h: m.o(h + m.s(m.r(torch.cat([h, y], 1)).tanh())))(m.w(x)),
+         (48, 2), (48, 1), w=lambda: linear(2, 5), r=lambda: linear(6, 3), s=lambda: linear(3, 5),
+         o=lambda: linear(5, 5))),
+    Case("joined-two-narrow", "cat", of(
+         lambda m, x, y: m.o(m.r(torch.cat([m.u(x), m.v(y)], 1)).tanh()), (24, 2), (24, 1),
+         u=lambda: linear(2, 4, False), v=lambda: linear(1, 3), r=lambda: linear(7, 3),
+         o=lambda: linear(3, 2))),
+    Case("joined-edges", "cat", of(
+         lambda m, x: (lambda h: m.o(h + m.s(m.r(torch.cat([h[:, EDGE[0]], h[:, EDGE[1]]], -1))
+                                             .tanh())))(m.w(x)), (24, 3, 2),
+         w=lambda: linear(2, 4), r=lambda: linear(8, 3), s=lambda: linear(3, 4),
+         o=lambda: linear(4, 4))),
 ]  # fmt: skip

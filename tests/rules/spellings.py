@@ -13,6 +13,7 @@ BOUNDS = torch.tensor([-0.5, 0.0, 0.5])
 
 _STEPS: dict[str, Callable[[Tensor], Tensor]] = {
     "sign": torch.sign,
+    "sgn": torch.sgn,
     "floor": torch.floor,
     "ceil": torch.ceil,
     "round": torch.round,

@@ -4,6 +4,7 @@ import pytest
 
 from symfind.ops import registry
 from tests.rules import (
+    comparing,
     composed,
     controls,
     layers,
@@ -28,6 +29,7 @@ CASES: list[Case] = [
         spans,
         spellings,
         controls,
+        comparing,
     )
     for case in module.CASES
 ]

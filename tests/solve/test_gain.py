@@ -52,3 +52,15 @@ def test_many_rows_are_pressed_without_loss(full: int) -> None:
     added = torch.cat([before[:, :5], blocks(rng, [(2000, 9, 6)])], 1)
     whole = csc_array(torch.cat([before, added], 1).numpy())
     assert increment(before, added) == sparse_increment(whole, before.shape[1]) == 6
+
+
+def test_full_rank_is_seen_without_a_decomposition(monkeypatch) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("decomposed")
+
+    rng = torch.Generator().manual_seed(0)
+    added = torch.randn(40, 12, generator=rng, dtype=torch.float64)
+    close = torch.cat([added, added[:, :1] + 1e-12 * added[:, 1:2]], 1)
+    assert increment(added[:, :0], close) == 12
+    monkeypatch.setattr(torch.linalg, "svdvals", never)
+    assert increment(added[:, :0], added) == 12

@@ -5,35 +5,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from symfind.verify.budget import limited
+from symfind.budget import limited
 from symfind.verify.function import Call, Function
-from symfind.verify.gauge import fix_gauge
 from symfind.verify.nullity import measure_nullity, nullity_at
-from symfind.verify.rank import spectral_rank
-from symfind.verify.reveal import reveal
-from symfind.verify.rowspace import RowSpace
 from symfind.verify.sampling import draw_like
-
-
-def test_row_space_never_has_more_rank_and_keeps_it() -> None:
-    rng = torch.Generator().manual_seed(0)
-    basis = torch.randn(5, 9, generator=rng, dtype=torch.float64)
-    basis[:, 3] = 0
-    space = RowSpace(9)
-    for _ in range(30):
-        space.add(torch.randn(7, 5, generator=rng, dtype=torch.float64) @ basis)
-    assert space.rows == 210
-    assert len(space.matrix()) == space.capacity < 210
-    assert not space.matrix()[:, 3].any()
-    assert spectral_rank(space.matrix()).rank == 5
-
-
-def test_row_space_sees_what_comes_late() -> None:
-    space = RowSpace(20)
-    eye = torch.eye(20, dtype=torch.float64)
-    space.add(eye[:1].expand(500, 20))
-    space.add(eye[1:])
-    assert reveal(space.matrix()).spectrum.rank == 20
 
 
 def test_rare_tokens_are_waited_for() -> None:
@@ -158,20 +133,6 @@ def test_special_point_proves_nothing() -> None:
     assert (found.nullity, found.known) == (16, 12)
     generic = measure_nullity(function, drawing(function), known=scalings)
     assert (generic.nullity, generic.known) == (12, 12)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_gauge(seed: int) -> None:
-    rng = torch.Generator().manual_seed(seed)
-    columns = torch.randn(30, 4, generator=rng, dtype=torch.float64)
-    dependent = torch.cat([columns, columns @ torch.randn(4, 30, generator=rng).double()], 1)
-    for given in (columns, dependent):
-        gauge = fix_gauge(given)
-        assert gauge.rank == 4 and len(gauge.free) == 26
-        assert sorted([*gauge.fixed.tolist(), *gauge.free.tolist()]) == list(range(30))
-        assert torch.linalg.cond(gauge.directions[gauge.fixed]) < 1e4
-        assert torch.linalg.matrix_rank(torch.cat([gauge.directions, columns], 1)) == 4
-    assert fix_gauge(torch.zeros(5, 2, dtype=torch.float64)).rank == 0
 
 
 def test_limit_on_time() -> None:

@@ -195,6 +195,10 @@ class Scalings:
                 self._zero(out)
             case p.Entrywise() if node.degree == 1:
                 self._transparent(instance)
+            case p.Entrywise() if node.degree == 0:
+                self._zero(out)
+                for port in inputs[1:]:
+                    self._equal(inputs[0], port)
             case p.Softmax() | p.Rigid() | p.Output() | p.Pointwise() | p.Entrywise():
                 for port in (*inputs, out):
                     self._zero(port)

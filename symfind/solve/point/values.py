@@ -53,7 +53,8 @@ class Environment:
         if isinstance(node, p.Source):
             return self._source(node)
         if self.sizes is None and node.result_of is not None:
-            return self.arranged(node, self._op(node.result_of))
+            own = self.arranged(node, self._op(node.result_of))
+            return own.to(self.like["dtype"]) if own.dtype == torch.bool else own
         if isinstance(node, p.Moved):
             return node.make(self)
         values = [self.value(x) for x in node.inputs]

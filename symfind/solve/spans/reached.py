@@ -118,8 +118,8 @@ class Spans:
                 return self._product(node, dim)
             case p.Add():
                 return self._sum(node, dim)
-            case p.Join() if node.dim != dim:
-                return self._union(node, dim)
+            case p.Join():
+                return self._side_by_side(node) if node.dim == dim else self._union(node, dim)
             case p.Choice() if dim not in node.stiff:
                 return self._union(node, dim)
             case p.Movement():
@@ -145,6 +145,38 @@ class Spans:
         spans = [self._carried(node, at, dim) for at in range(len(node.inputs))]
         known = [through_origin(s) for s in spans if s is not None]
         return _united(node, dim, known) if len(known) == len(spans) else None
+
+    def _side_by_side(self, node: p.Join) -> Reached | None:
+        """The spans of pieces in their own coordinates; a piece of which nothing is known is all.
+
+        Copies of one wire reach less together than this says.
+        """
+        axes = [x.axes[node.dim] for x in node.inputs]
+        spans = [self.reached(x, node.dim) for x in node.inputs]
+        if all(span is None for span in spans):
+            return None
+
+        def rank(sizes: Sizes | None) -> int:
+            return sum(
+                extent(axis, sizes) if span is None else span.rank(sizes)
+                for axis, span in zip(axes, spans, strict=True)
+            )
+
+        def basis(env: Environment) -> Tensor:
+            return torch.block_diag(*(
+                torch.eye(extent(axis, env.sizes), **env.like) if span is None else span.basis(env)
+                for axis, span in zip(axes, spans, strict=True)
+            ))  # fmt: skip
+
+        def offset(env: Environment) -> Tensor:
+            return torch.cat([
+                torch.zeros(extent(axis, env.sizes), **env.like)
+                if span is None or span.offset is None else span.offset(env)
+                for axis, span in zip(axes, spans, strict=True)
+            ])  # fmt: skip
+
+        shifted = any(span is not None and span.offset is not None for span in spans)
+        return Reached(rank, basis, offset if shifted else None)
 
     def _table(self, node: Node, dim: int) -> Reached:
         """The rows of a wire that no input reaches: as many as its other indices have values."""

@@ -4,10 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from symfind.verify import reveal as module
-from symfind.verify.norms import eigenvalue_bounds, gaussian, norm_bound
-from symfind.verify.rank import spectral_rank
-from symfind.verify.reveal import reveal
+from symfind.numerics import reveal as module
+from symfind.numerics.norms import eigenvalue_bounds, gaussian, norm_bound
+from symfind.numerics.rank import spectral_rank
+from symfind.numerics.reveal import reveal
 
 
 def matrix_with(singular: list[float], rows: int = 12) -> Tensor:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from symfind.verify.mixing import Mixing
-from symfind.verify.norms import eigenvalue_bounds
-from symfind.verify.rank import widest_gap
+from symfind.numerics.mixing import Mixing
+from symfind.numerics.norms import eigenvalue_bounds
+from symfind.numerics.rank import widest_gap
 
 _INDEPENDENT = 1e-8  # smallest singular value, relative to the largest, of independent directions
 

@@ -13,12 +13,12 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from symfind.verify import budget
-from symfind.verify.decompose import svd
-from symfind.verify.elimination import Elimination
-from symfind.verify.mixing import Mixing
-from symfind.verify.norms import VECTORS, eigenvalue_bounds, gaussian
-from symfind.verify.rank import NOISE, Spectrum, column_scales, rounding, widest_gap
+from symfind import budget
+from symfind.numerics.decompose import svd
+from symfind.numerics.elimination import Elimination
+from symfind.numerics.mixing import Mixing
+from symfind.numerics.norms import VECTORS, eigenvalue_bounds, gaussian
+from symfind.numerics.rank import NOISE, Spectrum, column_scales, rounding, widest_gap
 
 _SMALL = 200  # columns, up to which all singular values are computed,
 _DENSE = 1500  # or this, where the gap is not clear otherwise

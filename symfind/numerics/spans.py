@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from symfind.verify.decompose import svd
+from symfind.numerics.decompose import svd
 
 _ZERO = 1e-8  # singular value, relative to the largest, of a direction that is not there
 _PART = 1e-6  # of a unit vector, below which it lies in the span of others

@@ -25,7 +25,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from symfind.verify.norms import (
+from symfind.numerics.norms import (
     VECTORS,
     Map,
     eigenvalue_bounds,
