@@ -3,11 +3,14 @@
 import time
 import warnings
 from dataclasses import dataclass
+from typing import Any
+from unittest import mock
 
 import torch
 from torch import Tensor
 
 import symfind
+from symfind.analysis import certification
 from symfind.analysis.derived import Derived
 from symfind.count.counted import counted
 from symfind.count.rank import directions
@@ -18,6 +21,7 @@ from symfind.solve.families.family import Family
 from symfind.solve.point.evaluate import Point
 from symfind.solve.solver import derive
 from symfind.trace import trace
+from symfind.verify import Nullity, measure_nullity
 from tests.fuzz.network import ROWS, Network
 from tests.fuzz.truth import Measured, Theta, Truth
 from tests.fuzz.written import Written
@@ -94,7 +98,14 @@ def _example(model: Network | Written) -> Inputs:
 
 def _analysed(verdict: Verdict, truth: Truth, points: list[Measured]) -> None:
     """The whole of an analysis: what it counts, and what it says of that."""
-    report = symfind.analyze(truth.model, _example(truth.model))
+    seen: list[Nullity] = []
+
+    def watched(*args: Any, **options: Any) -> Nullity:
+        seen.append(measure_nullity(*args, **options))
+        return seen[-1]
+
+    with mock.patch.object(certification, "measure_nullity", watched):
+        report = symfind.analyze(truth.model, _example(truth.model))
     verdict.derived = report.dimension.redundant
     verdict.rigid = tuple(u.op for u in report.unsupported)
     verdict.status = report.certificate.status
@@ -106,6 +117,10 @@ def _analysed(verdict: Verdict, truth: Truth, points: list[Measured]) -> None:
             verdict.nullity = min(verdict.nullity, m.nullity if m.clear else truth.count)
             if verdict.derived == verdict.nullity:
                 break
+        # Any point bounds the nullity from above, whoever proposed it; this measures it anew.
+        for theta in (one.theta for one in seen if one.theta is not None):
+            if verdict.derived < verdict.nullity:
+                verdict.nullity = min(verdict.nullity, truth.nullity_at(theta))
         if verdict.derived < verdict.nullity:
             verdict.status = "FALSE COMPLETE"
     elif verdict.derived == verdict.nullity:

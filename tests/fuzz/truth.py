@@ -90,11 +90,27 @@ class Truth:
             nullity = self.count - int((values > NOISE).sum())
             yield Measured(theta, x, jacobian, nullity, clear)
 
-    def jacobian(self, theta: Theta, x: Tensor) -> Tensor | None:
+    def nullity_at(self, theta: Theta, draws: int = 6) -> int:
+        """At one point, over inputs of sizes up to six: rows of any size count alike."""
+        rows = torch.zeros(0, self.count, dtype=torch.float64)
+        for _ in range(draws):
+            x = self.model.example(120, self.rng)
+            if x.is_floating_point():
+                shape = (len(x), *[1] * (x.dim() - 1))
+                x = x.double() * (0.3 + 5 * torch.rand(shape, generator=self.rng))
+            found = self.jacobian(theta, x, largest=1e12)
+            if found is not None:
+                sizes = found.norm(dim=1, keepdim=True)
+                rows = torch.cat([rows, (found / sizes.clamp(min=1e-300))[sizes[:, 0] > 0]])
+        values = torch.linalg.svdvals(rows / rows.norm(dim=0).clamp(min=1e-300))
+        clear = not bool(((values > NOISE * values[0]) & (values < SIGNAL * values[0])).any())
+        return self.count - int((values > NOISE * values[0]).sum()) if clear else self.count
+
+    def jacobian(self, theta: Theta, x: Tensor, largest: float = LARGEST) -> Tensor | None:
         """Derivatives of all outputs; None where something is not finite or too large."""
         leaves = {n: t.clone().requires_grad_() for n, t in theta.items()}
         value = self(leaves, x).reshape(-1)
-        if not bool(torch.isfinite(value).all()) or float(value.detach().abs().max()) > LARGEST:
+        if not bool(torch.isfinite(value).all()) or float(value.detach().abs().max()) > largest:
             return None
         if not value.requires_grad:
             return value.new_zeros(len(value), self.count)
@@ -105,7 +121,7 @@ class Truth:
             value.new_zeros(len(value), w.numel()) if g is None else g.reshape(len(value), -1)
             for g, w in zip(grads, held, strict=True)
         ], 1).detach()  # fmt: skip
-        good = bool(torch.isfinite(found).all()) and float(found.abs().max()) < LARGEST
+        good = bool(torch.isfinite(found).all()) and float(found.abs().max()) < largest
         return found if good else None
 
 
