@@ -27,6 +27,7 @@ from symfind.points.run import Run
 from symfind.trace import Graph, Op
 
 _FEW, _FEWER = 0.2, 0.1  # quantile, relative to the median, at which a unit switches, or two times
+_DISTINCT = 1e-6  # of the spread of a channel: closer values are one
 _MARGIN = 0.15  # of the range of a unit, that lies beyond
 _FAR = 2.0  # kinks that are further apart than this are out of reach of a wire of unit spread
 _REACH = 0.65  # of the distance of two kinks: the deviation of a wire that crosses both
@@ -119,10 +120,22 @@ def _middle(flat: Tensor, places: tuple[float, ...], rng: torch.Generator) -> Te
     drawn = torch.rand(len(flat), generator=rng, dtype=torch.float64)
     order = flat.sort(1).values
     index = ((0.5 + sided * (2 * drawn - 1)) * (flat.shape[1] - 1)).long()
-    level = order.gather(1, index[:, None])[:, 0]
     low, high = order[:, 0], order[:, -1]
+    level = _between(order, order.gather(1, index[:, None]))
     level = level.clamp(min=low + _MARGIN * (high - low), max=high - _MARGIN * (high - low))
     return (max(places) + min(places)) / 2 + flat.mean(1) - level
+
+
+def _between(order: Tensor, value: Tensor) -> Tensor:
+    """Half way from a value of each channel to its next: at a value itself rounding would decide.
+
+    Args:
+        order: sorted values, [channels, values].
+        value: one of each, [channels, 1].
+    """
+    wide = _DISTINCT * (order[:, -1:] - order[:, :1])
+    after = torch.where(order > value + wide, order, order[:, -1:]).amin(1, keepdim=True)
+    return ((value + after) / 2)[:, 0]
 
 
 def _without_bias(run: Run, wire: Op, places: tuple[float, ...], rng: torch.Generator) -> None:
