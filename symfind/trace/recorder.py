@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from symfind.trace import shapes
 from symfind.trace.ledger import Ledger, change, tensors
 from symfind.trace.memory import Cell, State, View, Wire
+from symfind.trace.packed import pack
 from symfind.trace.schemas import Facts, facts
 from symfind.trace.views import Unrecordable, shaped
 
@@ -243,10 +244,16 @@ class Recorder(TorchDispatchMode):
         places = self.again(aten.repeat_interleave.Tensor, repeats)
         return self.again(aten.index_select.default, x, dim, places)
 
+    def _packed(self, x: Tensor, lengths: Tensor, batch_first: bool) -> tuple[Tensor, Tensor]:
+        if self.ledger.wire(lengths).cell.state is not State.KNOWN:
+            raise DataDependent("count")
+        return pack(self.again, x, lengths, batch_first)
+
 
 _BY_PLACES: dict[Any, Callable[..., Any]] = {
     aten.masked_select.default: Recorder._selected,
     aten.repeat_interleave.self_Tensor: Recorder._repeated,
+    aten._pack_padded_sequence.default: Recorder._packed,
 }
 
 

@@ -74,7 +74,7 @@ def facts(func: Any) -> Facts:
         device=_device(schema),
         fills=name in _FILLS,
         view=func.is_view,
-        parts=func.is_view and _composite(func) and not spelled(name),
+        parts=_composite(func) and (_steps(schema) or (func.is_view and not spelled(name))),
     )
 
 
@@ -82,6 +82,11 @@ def _switched(schema: Any) -> bool:
     """Whether randomness can be switched off, as that of dropout and attention is in evaluation."""
     names = {argument.name for argument in schema.arguments}
     return bool(names & {"train", "training", "dropout", "dropout_p"})
+
+
+def _steps(schema: Any) -> bool:
+    """Whether it runs over packed sequences, and counts with values how many are left."""
+    return any(argument.name == "batch_sizes" for argument in schema.arguments)
 
 
 def _composite(func: Any) -> bool:
