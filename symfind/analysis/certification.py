@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor
@@ -12,12 +13,13 @@ from symfind.analysis.points import Values
 from symfind.analysis.remainder import Remainder, sentences, some_of
 from symfind.analysis.subject import Subject
 from symfind.analysis.twins import certify_by_twins
-from symfind.analysis.unseen import sentence, set_apart
+from symfind.analysis.unseen import RAISED, sentence, set_apart
 from symfind.budget import OutOfTime
 from symfind.count.null_directions import known_directions
 from symfind.errors import InputError, SymfindError
 from symfind.report.certificate import Certificate
 from symfind.verify import Function, Nullity, measure_nullity, nullity_at
+from symfind.verify.nullity import unmeasured
 
 DENSE_PARAMETERS = 3000
 MOST_PARAMETERS = 10_000
@@ -61,21 +63,15 @@ def _certified(
 class _Certification:
     def __init__(self, found: Derived, subject: Subject) -> None:
         self.found, self.subject = found, subject
-        self.function: Function = subject.function()
+        self.raised: Function | None = None
         self.known = found.known()
         self.unseen = 0  # approximate symmetries that a measurement cannot tell from exact ones
 
     def certificate(self, points: Mapping[str, Values]) -> Certificate:
         """The measurement, what it leaves unexplained, and that at other points."""
         self.subject.tell("measuring the nullity")
-        measured = measure_nullity(
-            self.function,
-            self.subject.fresh(),
-            seed=self.subject.seed,
-            known=self.known,
-            progress=self.subject.tell,
-        )
-        measured = self._exactly(measured)
+        measured = self._measured()
+        measured, self.unseen = self._exactly(measured)
         result = self._judged(measured)
         if measured.status != "clear":
             return result
@@ -87,15 +83,31 @@ class _Certification:
         except OutOfTime:
             return _cut(result, "the time limit was reached before all was looked at")
 
-    def _exactly(self, measured: Nullity) -> Nullity:
+    @cached_property
+    def function(self) -> Function:
+        """What is measured."""
+        self.raised = self.subject.raised if self.subject.hidden else None
+        return self.raised or self.subject.function()
+
+    def _measured(self) -> Nullity:
+        try:
+            function, fresh = self.function, self.subject.fresh()  # which try the model themselves
+        except OutOfTime:
+            return unmeasured(self.found.parameters, "the time limit was reached")
+        return measure_nullity(
+            function, fresh, seed=self.subject.seed, known=self.known, progress=self.subject.tell
+        )
+
+    def _exactly(self, measured: Nullity) -> tuple[Nullity, int]:
         """Without what only an eps breaks, where that is too small to be seen."""
         families = [t.family for group in self.found.approximate for t in group.tallies]
         if not families or measured.theta is None or measured.beyond is None:
-            return measured
-        if measured.beyond.shape[1]:
-            near = known_directions(families, self.found.shapes, ())(measured.theta)
-            measured, self.unseen = set_apart(measured, near)
-        return measured
+            return measured, 0
+        if not measured.beyond.shape[1]:
+            return measured, 0
+        return set_apart(
+            measured, known_directions(families, self.found.shapes, ())(measured.theta)
+        )
 
     def _judged(self, measured: Nullity) -> Certificate:
         redundant = self.found.redundant
@@ -128,7 +140,8 @@ class _Certification:
 
     def _explained(self, certificate: Certificate, measured: Nullity) -> Certificate:
         """Say what is special about points, and what is left unexplained."""
-        words = [sentence(self.unseen)] if self.unseen else []
+        words = [RAISED] if self.raised else []
+        words += [sentence(self.unseen)] if self.unseen else []
         more = [n for n in measured.points if n > (measured.nullity or 0)]
         if more:
             words.append(
@@ -195,14 +208,15 @@ class _Certification:
         self.subject.tell(f"measuring the nullity at {where}")
         theta = self._point(values)
         try:
-            found = nullity_at(self.function, self.subject.fresh(), theta,
+            found = nullity_at(self.subject.function(), self.subject.fresh(), theta,
                                seed=self.subject.seed, known=self.known,
                                progress=self.subject.tell)  # fmt: skip
+            found, _ = self._exactly(found)
         except InputError as error:
             return f"At {where} nothing was measured: {error}."
         if found.nullity is None or found.status == "undetermined":
             return f"At {where} the nullity is undetermined: {found.reason}."
-        nullity = found.nullity - self.unseen
+        nullity = found.nullity
         more = nullity - generic
         if more > 0:
             return nullity, f"At {where} {more:,} more are null: special to this point."

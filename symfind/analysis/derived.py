@@ -65,6 +65,22 @@ class Derived:
         self.groups = groups + gather(tally_beside(self.families, kept, self.shapes, self.symbols))
         self.factors = [factor(g, self.symbols, taken) for g in self.groups]
 
+    def promote(self, families: Sequence[Family]) -> bool:
+        """Count families that were taken for approximate and are exact; False where none adds.
+
+        Args:
+            families: some of `approximate`.
+        """
+        more = gather(tally_beside(self.families, families, self.shapes, self.symbols))
+        chosen = {id(f) for f in families}
+        rest = [[t for t in g.tallies if id(t.family) not in chosen] for g in self.approximate]
+        self.approximate = [Group(tallies) for tallies in rest if tallies]
+        self.near = [factor(g, self.symbols, set()) for g in self.approximate]
+        taken = {f.id for f in self.factors}
+        self.groups = [*self.groups, *more]
+        self.factors += [factor(g, self.symbols, taken) for g in more]
+        return bool(more)
+
     @property
     def families(self) -> list[Family]:
         """All families that stand."""

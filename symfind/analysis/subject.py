@@ -17,6 +17,7 @@ from symfind.points import enliven
 from symfind.trace import Graph
 from symfind.trace.blame import place
 from symfind.trace.lookups import leaf_ranges
+from symfind.twin.epsilon import hidden, visible
 from symfind.verify import Function
 from symfind.verify.function import Liven
 from symfind.verify.traced import TracedFunction, agrees, differentiable
@@ -72,11 +73,36 @@ class Subject:
         try:
             if differentiable(plain, self.seed):
                 return False
-            rng, fresh = torch.Generator().manual_seed(self.seed), self.fresh()
-            given = [self.loaded.inputs, fresh(rng), fresh(rng)]
-            return agrees(traced, plain, given, self.seed)
+            return agrees(traced, plain, self._samples(), self.seed)
         except Exception:  # whatever a model raises: that is for those who evaluate it to say
             return False
+
+    @functools.cached_property
+    def hidden(self) -> bool:
+        """Whether some eps is too small for its effect to be seen in double precision."""
+        return any(op.trainable and hidden(op) for op in self.graph.ops)
+
+    @functools.cached_property
+    def raised(self) -> Function | None:
+        """The model with every eps large enough to be seen, which changes no generic rank.
+
+        None where the graph is not known to be the model.
+        """
+        if not (self.live and self.graph.outputs):
+            return None
+        plain, traced = self._function(self.liven), self._function(self.liven, by_graph=True)
+        try:
+            if not agrees(traced, plain, self._samples(), self.seed):
+                return None
+        except Exception:  # whatever a model raises: that is for those who evaluate it to say
+            return None
+        assert isinstance(traced, TracedFunction)
+        traced.adjust = visible
+        return traced
+
+    def _samples(self) -> list[Inputs]:
+        rng, fresh = torch.Generator().manual_seed(self.seed), self.fresh()
+        return [self.loaded.inputs, fresh(rng), fresh(rng)]
 
     def _function(self, liven: Liven | None = None, by_graph: bool = False) -> Function:
         made = self._made(TracedFunction if by_graph else Function, liven)

@@ -13,6 +13,10 @@ from symfind.numerics.decompose import svd
 from symfind.numerics.spans import beyond_span, span
 from symfind.verify import Nullity
 
+RAISED = (
+    "Measured with every eps raised to where double precision sees it: at other parameters that is "
+    "the same network, and what holds at random ones holds for both."
+)
 _NULL = 1e-7  # of a unit vector, below which nothing of it lies outside of the null space
 
 

@@ -1,6 +1,6 @@
 """Every derived generator is checked on the model itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -92,34 +92,72 @@ def _verified(found: Derived, subject: Subject) -> Verified:
     kept = [_combined(one) for one in result.kept]
     bound |= {id(g.family): g for g in kept}
     found.reject({id(g.family) for g, _ in pairs if g.id in rejected}, [g.family for g in kept])
-    for k, group in enumerate(found.groups):
-        generators = [bound[id(t.family)] for t in group.tallies]
-        measured = [result.residuals[g.id] for g in generators]
-        worst = max(measured, key=lambda r: r.worst)
-        residual = Residual(worst.infinitesimal, worst.random, worst.finite)
-        found.factors[k] = replace(
-            found.factors[k], residual=residual, generators=tuple(generators)
-        )
-    near = []
-    if found.near:
-        loose = found.generators(found.approximate, found.near)
-        broken = _measured([g for g, _ in loose], subject, fewer, rng, points[0])
-        for k, f in enumerate(found.near):
-            generators = [g for g, i in loose if i == k]
-            r = broken[generators[0].id]
-            if r.infinitesimal >= 1.0:
-                continue  # a random direction changes less: nothing approximate about that
-            residual = Residual(r.infinitesimal, r.random, r.finite)
-            near.append(replace(f, residual=residual, generators=tuple(generators)))
+    _hold(found, bound, result.residuals)
+    near = _near(found, subject, fewer, rng, points) if found.near else ()
     lost = tuple(found.factors[k] for k in sorted(found.failed))
     return Verified(
         Verification(
             "failed" if lost else "verified", subject.device, "float64", result.worst, lost,
             points=result.points, inputs=fewer.described if fewer else None,
         ),
-        tuple(near),
+        near,
         fewer.function if fewer else None,
     )  # fmt: skip
+
+
+def _hold(
+    found: Derived, bound: Mapping[int, BoundGenerator], residuals: Mapping[str, Measured]
+) -> None:
+    """Write residuals and generators into the factors whose families were looked at."""
+    for k, group in enumerate(found.groups):
+        if all(id(t.family) in bound for t in group.tallies):
+            generators = tuple(bound[id(t.family)] for t in group.tallies)
+            worst = max((residuals[g.id] for g in generators), key=lambda r: r.worst)
+            found.factors[k] = replace(
+                found.factors[k], residual=_residual(worst), generators=generators
+            )
+
+
+def _residual(found: Measured) -> Residual:
+    return Residual(found.infinitesimal, found.random, found.finite)
+
+
+def _near(
+    found: Derived,
+    subject: Subject,
+    fewer: Shorter | None,
+    rng: torch.Generator,
+    points: Sequence[Point],
+) -> tuple[Factor, ...]:
+    """Approximate factors with their residuals; what no eps breaks is counted, and left out."""
+    loose = found.generators(found.approximate, found.near)
+    broken = _measured([g for g, _ in loose], subject, fewer, rng, points[0])
+    small = [g for g, _ in loose if broken[g.id].finite is not None]
+    exact = _unbroken(small, subject, rng, points) if small and fewer is None else []
+    if exact and found.promote([g.family for g in exact]):
+        _hold(found, {id(g.family): g for g in exact}, broken)
+    near = []
+    by_family = {id(g.family): g for g, _ in loose}
+    for group, f in zip(found.approximate, found.near, strict=True):
+        generators = tuple(by_family[id(t.family)] for t in group.tallies)
+        r = broken[generators[0].id]
+        if r.infinitesimal < 1.0:  # else a random direction changes less: nothing approximate
+            near.append(replace(f, residual=_residual(r), generators=generators))
+    return tuple(near)
+
+
+def _unbroken(
+    generators: Sequence[BoundGenerator],
+    subject: Subject,
+    rng: torch.Generator,
+    points: Sequence[Point],
+) -> list[BoundGenerator]:
+    """Those that hold as well where every eps is large."""
+    raised = subject.raised
+    if raised is None:
+        return []
+    result = verify(raised, generators, rng=rng, points=points, tell=subject.tell)
+    return [g for g in generators if g.id not in result.failed]
 
 
 def _checked(

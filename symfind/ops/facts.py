@@ -18,6 +18,7 @@ class Facts:
         weight: of what every channel is multiplied with.
         bias: of what is added to every channel.
         index: of the integers that are looked up in the first argument.
+        bends: where a smooth function bends; far from there it is as good as linear or constant.
         kinks: where the slope of a function jumps, `ARGUMENTS` where its arguments say so.
         moves: every entry of the result is one of the first argument's.
         truth: every entry of the result is 0 or 1.
@@ -29,6 +30,7 @@ class Facts:
     bias: int | None = None
     index: int | None = None
     kinks: tuple[float, ...] | str = ()
+    bends: tuple[float, ...] = ()
     moves: bool = False
     truth: bool = False
     irrational: str = ""
@@ -78,6 +80,11 @@ TABLE: dict[str, Facts] = {
     **dict.fromkeys(
         ("hardtanh", "clamp", "clamp_min", "clamp_max", "threshold"), Facts(kinks=ARGUMENTS)
     ),
+    # smooth functions that saturate, at one end or both
+    **dict.fromkeys(
+        ("tanh", "sigmoid", "log_sigmoid", "log_sigmoid_forward", "softplus", "gelu", "silu",
+         "mish", "erf", "erfc", "atan"),
+        Facts(bends=_AT_ZERO, irrational=_TRANSCENDENTAL)),
     # no rational functions
     **dict.fromkeys(
         ("sqrt", "rsqrt", "native_group_norm", "linalg_vector_norm",
@@ -85,9 +92,8 @@ TABLE: dict[str, Facts] = {
          "_cdist_forward", "pairwise_distance", "cosine_similarity", "hypot"),
         Facts(irrational=_ROOT)),
     **dict.fromkeys(
-        ("exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "sin", "cos", "tan", "tanh",
-         "asin", "acos", "atan", "atan2", "sinh", "cosh", "asinh", "acosh", "atanh", "sigmoid",
-         "log_sigmoid", "log_sigmoid_forward", "softplus", "gelu", "silu", "mish", "erf", "erfc",
+        ("exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "sin", "cos", "tan",
+         "asin", "acos", "atan2", "sinh", "cosh", "asinh", "acosh", "atanh",
          "erfinv", "softmax", "log_softmax", "logsumexp", "logaddexp",
          "scaled_dot_product_attention", "xlogy", "lgamma", "digamma", "sinc", "lstm", "gru",
          "rnn_tanh", "glu", "softmin", "logcumsumexp", "lstm_cell", "gru_cell"),

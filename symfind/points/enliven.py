@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from symfind.points.facts import compares, kinks, parametric, switches, weight
+from symfind.ops.facts import facts
+from symfind.points.facts import bends, compares, kinks, parametric, switches, weight
 from symfind.points.moves import (
+    Shift,
     centre_by_weight,
     decorrelate,
     deviation,
@@ -32,6 +34,8 @@ _MARGIN = 0.15  # of the range of a unit, that lies beyond
 _FAR = 2.0  # kinks that are further apart than this are out of reach of a wire of unit spread
 _REACH = 0.65  # of the distance of two kinks: the deviation of a wire that crosses both
 _VANISHING, _EXPLODING = 0.1, 5.0  # of a wire
+_FLAT, _STEEP = 0.3, 3.0  # deviation of what a smooth function reads
+_OFF = 1.5  # deviations of a channel, from which on it hardly sees where a function bends
 _MOST = 60_000_000  # numbers that are kept at once
 _BROKEN = (RuntimeError, NotImplementedError, ValueError, TypeError, KeyError, IndexError,
            AttributeError, ArithmeticError)  # fmt: skip
@@ -70,6 +74,8 @@ def enliven(
 def _visit(run: Run, op: Op, rng: torch.Generator) -> None:
     if switches(op):
         _straddle(run, op, rng)
+    elif bends(op):
+        _bend(run, op, rng)
     run.visit(op)
     if weight(op) is None or not op.varies or not _measurable(run, op):
         return
@@ -84,6 +90,32 @@ def _visit(run: Run, op: Op, rng: torch.Generator) -> None:
 def _measurable(run: Run, op: Op) -> bool:
     value = run.values[id(op)][0]
     return isinstance(value, Tensor) and value.is_floating_point() and value.numel() > 0
+
+
+def _bend(run: Run, op: Op, rng: torch.Generator) -> None:
+    """Let every unit of a smooth function see where it bends, and not far more."""
+    wire, (place,) = op.args[0], facts(op).bends
+    if not isinstance(wire, Op) or not _measurable(run, wire):
+        return
+    if not _FLAT < deviation(run, wire) < _STEEP:
+        chain = next((c for c in paths(wire) if weight(c[0]) is not None), None)
+        if chain is not None:
+            rescale(run, wire, 1.0, chain, deviation)
+    shift = shift_of(run, wire, rng)
+    if shift is None:
+        return
+    flat = run.channels(wire, shift.dim)
+    far = (flat.mean(1) - place).abs() > _OFF * flat.std(1)
+    if bool(far.any()):
+        _shift(
+            run, shift, torch.where(far, _middle(flat, (place,), rng), flat.mean(1)) - flat.mean(1)
+        )
+
+
+def _shift(run: Run, shift: Shift, move: Tensor) -> None:
+    """Move every channel of a wire."""
+    value = run.theta[shift.leaf.key]
+    run.change(shift.leaf, value + (move / shift.rate).reshape(value.shape), shift.chain)
 
 
 def _straddle(run: Run, op: Op, rng: torch.Generator) -> None:
@@ -106,9 +138,7 @@ def _straddle(run: Run, op: Op, rng: torch.Generator) -> None:
     if parametric(other):
         level = run.values[id(other)][0]
         wanted = wanted + (level if level.numel() in (1, len(flat)) else level.mean()).reshape(-1)
-    value = run.theta[shift.leaf.key]
-    move = (wanted - flat.mean(1)) / shift.rate
-    run.change(shift.leaf, value + move.reshape(value.shape), shift.chain)
+    _shift(run, shift, wanted - flat.mean(1))
 
 
 def _middle(flat: Tensor, places: tuple[float, ...], rng: torch.Generator) -> Tensor:

@@ -21,6 +21,11 @@ def switches(op: Op) -> bool:
     return op.args[0].varies or not compares(op)
 
 
+def bends(op: Op) -> bool:
+    """Whether an operation is smooth, and as good as linear or constant far from one place."""
+    return bool(facts(op).bends) and isinstance(op.args[0], Op) and op.args[0].varies
+
+
 def kinks(op: Op) -> tuple[float, ...]:
     """Where: values of the operand, of its difference with the other for a comparison."""
     if compares(op):

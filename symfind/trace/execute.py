@@ -1,7 +1,7 @@
 """Run a traced graph on given parameters and inputs."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,20 +12,25 @@ from symfind.errors import TraceError
 from symfind.trace.graph import Graph, Op, replace
 from symfind.trace.kernels import run, widen
 
+Adjust = Callable[[Op, list[Any]], list[Any]]
+
 
 def execute(
     graph: Graph,
     parameters: Mapping[str, Tensor],
     inputs: Mapping[str, Tensor] | Sequence[Tensor],
     constants: Mapping[str, Tensor] | None = None,
+    adjust: Adjust | None = None,
 ) -> list[Tensor]:
     """The outputs of ``graph``, computed operation by operation in float64.
 
     ``parameters`` are looked up by canonical name, ``inputs`` by name or in the order of
-    ``graph.inputs``; ``constants`` supplies (or replaces) buffers by name. Runs on the device of
-    the parameters and can be differentiated. Raises TraceError where a constant is unknown.
+    ``graph.inputs``; ``constants`` supplies (or replaces) buffers by name; ``adjust`` is shown the
+    arguments of every operation that parameters reach, and says which to take instead. Runs on the
+    device of the parameters and can be differentiated. Raises TraceError where a constant is
+    unknown.
     """
-    return list(_execute(graph, parameters, inputs, constants or {}).values())
+    return list(_execute(graph, parameters, inputs, constants or {}, adjust).values())
 
 
 def _execute(
@@ -33,6 +38,7 @@ def _execute(
     parameters: Mapping[str, Tensor],
     inputs: Mapping[str, Tensor] | Sequence[Tensor],
     constants: Mapping[str, Tensor],
+    adjust: Adjust | None = None,
 ) -> dict[str, Tensor]:
     if not isinstance(inputs, Mapping):
         inputs = {op.key: tensor for op, tensor in zip(graph.inputs, inputs, strict=True)}
@@ -58,9 +64,10 @@ def _execute(
                 elif op.constant:
                     replaced.add(op.name)
                 if result is None:
+                    args = adjust(op, list(op.args)) if adjust and op.trainable else op.args
                     result = run(
                         op,
-                        replace(op.args, lambda o: results[o.name]),
+                        replace(tuple(args), lambda o: results[o.name]),
                         replace(op.kwargs, lambda o: results[o.name]),
                         device,
                     )

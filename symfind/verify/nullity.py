@@ -144,9 +144,9 @@ class _Measurement:
 
     def result(self, stopped: str) -> Nullity:
         outcomes, count = self.outcomes, self.count
-        seen = f"{stopped} after {len(outcomes)} point{'s' * (len(outcomes) != 1)}"
         if not outcomes:
-            return Nullity(count, None, None, (), None, (), "undetermined", seen)
+            return unmeasured(count, stopped)
+        seen = _after(stopped, len(outcomes))
         settled = [o for o in outcomes if o.settled]
         chosen = max(settled or outcomes, key=lambda o: o.rank)
         reason = seen if stopped and not chosen.explained else ""
@@ -167,6 +167,20 @@ class _Measurement:
         if not honest(self.function, theta, fresh, rng):
             raise _Dishonest
         self.trusted = True
+
+
+def _after(stopped: str, points: int) -> str:
+    return f"{stopped} after {points} point{'s' * (points != 1)}"
+
+
+def unmeasured(count: int, stopped: str) -> Nullity:
+    """What is known where the measurement was stopped before its first point.
+
+    Args:
+        count: parameters.
+        stopped: why.
+    """
+    return Nullity(count, None, None, (), None, (), "undetermined", _after(stopped, 0))
 
 
 def _unsettled(outcome: Outcome) -> str:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from symfind.load.inputs import Inputs, leaves
 from symfind.trace import Graph, execute
+from symfind.trace.execute import Adjust
 from symfind.verify.function import Call, Function, InputsLike, Point
 from symfind.verify.honesty import honest
 
@@ -25,6 +26,7 @@ class TracedFunction(Function):
     """The function of a model, evaluated by its graph; all else is as for `Function`."""
 
     graph: Graph
+    adjust: Adjust | None = None
 
     def results(self, values: Point, inputs: Call) -> list[Tensor]:
         """The outputs of the graph, on inputs of the shapes that it was recorded with."""
@@ -33,7 +35,7 @@ class TracedFunction(Function):
         for op in self.graph.inputs:
             if tuple(named[op.key].shape) != tuple(op.shape or ()):
                 raise ValueError(f"input {op.key} has another shape than it was recorded with")
-        return [t for t in execute(self.graph, values, named, values)
+        return [t for t in execute(self.graph, values, named, values, self.adjust)
                 if t.is_floating_point() or t.is_complex()]  # fmt: skip
 
 

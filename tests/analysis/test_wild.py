@@ -1,10 +1,14 @@
 """What was met in models of the zoos, each as a small module that shows the same."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 import symfind
+from symfind.trace import execute, trace
 
 
 class Positions(nn.Module):
@@ -40,7 +44,7 @@ def test_what_an_eps_breaks_is_not_counted_however_small_it_is(eps: float) -> No
     certificate = report.certificate
     assert (certificate.status, certificate.nullity) == ("complete", 27)
     assert set(certificate.points) == {27} and len(report.approximate) == 1
-    assert ("1 more is null as far as double precision sees" in certificate.words) == (eps < 1e-3)
+    assert ("Measured with every eps raised" in certificate.words) == (eps < 1e-3)
     assert certificate.at["generic"] == 27
 
 
@@ -63,3 +67,41 @@ def test_a_sum_over_a_dimension_of_size_one_beside_others() -> None:
     assert report.certificate.status == "complete" and report.verification.status == "verified"
     # what is centred does not see a mean (3 weights, 1 bias); one scale against the gain
     assert report.dimension.redundant == 5
+
+
+# eps --------------------------------------------------------------------------------------
+class Between(nn.Module):
+    """A function between two linear layers."""
+
+    def __init__(self, run: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.first, self.last, self.run = nn.Linear(4, 5), nn.Linear(5, 3), run
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.run(self.first(x)))
+
+
+def test_a_scale_that_no_eps_breaks_is_counted() -> None:
+    # whatever eps does to the first norm is a scale, which the second one takes off again
+    model = Between(lambda z: F.normalize(F.layer_norm(z, (5,)), dim=-1))
+    report = symfind.analyze(model, torch.randn(9, 4))
+    assert report.certificate.status == "complete" and not report.approximate
+    assert report.dimension.redundant == 15
+    (scale,) = [f for f in report.factors if f.kind == "scaling"]
+    assert scale.residual is not None and scale.residual.infinitesimal < 1e-12
+
+
+def test_a_number_beside_a_norm_is_no_symmetry_however_small_it_is() -> None:
+    model = Between(lambda z: z / (z.norm(dim=-1, keepdim=True) + 1e-14))
+    report = symfind.analyze(model, torch.randn(9, 4))
+    assert (report.certificate.status, report.certificate.nullity) == ("complete", 10)
+
+
+def test_a_row_of_padding_has_derivatives_in_the_recorded_graph() -> None:
+    model = nn.Sequential(nn.Embedding(5, 3, padding_idx=0), nn.Linear(3, 2)).double()
+    graph = trace(model, (torch.arange(5),), {})
+    values = {name: value.detach().clone() for name, value in model.named_parameters()}
+    table = values["0.weight"].requires_grad_()
+    (value,) = execute(graph, values, [torch.arange(5)])
+    (gradient,) = torch.autograd.grad(value.sum(), table)
+    assert bool((gradient[0] != 0).all())
