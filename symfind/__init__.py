@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         open,
         permutations,
     )
+    from symfind.sweeping import Sweep, sweep
 
 __version__ = "0.1.0"
 
@@ -56,6 +57,8 @@ _HOMES = {
     "open": "symfind.session",
     "permutations": "symfind.session",
     "Session": "symfind.session",
+    "Sweep": "symfind.sweeping",
+    "sweep": "symfind.sweeping",
 }
 
 __all__ = [
@@ -71,6 +74,7 @@ __all__ = [
     "PermutationSpec",
     "Report",
     "Session",
+    "Sweep",
     "SymfindError",
     "TraceError",
     "__version__",
@@ -81,6 +85,7 @@ __all__ = [
     "identify",
     "open",
     "permutations",
+    "sweep",
 ]
 
 

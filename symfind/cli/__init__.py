@@ -13,6 +13,7 @@ from symfind.cli.guard import GuardedGroup
 from symfind.cli.identify import identify_command
 from symfind.cli.ops import ops_command
 from symfind.cli.permutations import permutations_command
+from symfind.cli.sweep import sweep_command
 
 _EPILOG = """\b
 Model specs:
@@ -44,5 +45,6 @@ main.add_command(identify_command)
 main.add_command(ops_command)
 main.add_command(permutations_command)
 main.add_command(discover_command)
+main.add_command(sweep_command)
 
 __all__ = ["main"]
