@@ -144,7 +144,7 @@ class Derived:
         # discovery holds itself against an analysis, and so imports it
         from symfind.discovery.factor import factor_of
 
-        taken = {f.id for f in (*derived, *unread)}
+        taken = {f.id for f in (*self.factors, *unread)}
         return (*derived, *(factor_of(one, taken) for one in self.found), *unread)
 
     def gaps(self) -> tuple[Unsupported, ...]:
