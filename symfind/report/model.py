@@ -153,6 +153,7 @@ class Factor:
         axes: the axes of the tensors on which it acts.
         places: the sites layer by layer.
         generators: objects that apply it to weights; in memory only, not serialised or compared.
+        origin: `discovery` where no rule derives it; absent where one does.
     """
 
     id: str
@@ -173,6 +174,7 @@ class Factor:
     generators: tuple["Generator", ...] = field(
         default=(), repr=False, compare=False, metadata=IN_MEMORY
     )
+    origin: Literal["discovery"] | None = field(default=None, metadata=OMIT_NONE)
 
 
 @dataclass(frozen=True)
