@@ -9,6 +9,7 @@ from symfind.count.counted import Counted
 from symfind.count.null_directions import known_directions
 from symfind.count.tally import tally_beside, whole
 from symfind.describe.factors import Group, factor, gather, written
+from symfind.describe.recorded import Recorder
 from symfind.report.model import Factor, GeneratorText, Unsupported
 from symfind.solve.point.family import Family
 from symfind.solve.point.generator import BoundGenerator
@@ -27,9 +28,13 @@ class Derived:
         self.groups = gather(tallies)
         self.approximate = gather([whole(f, self.symbols) for f in relaxed])
         self.failed: frozenset[int] = frozenset()  # positions of factors that verification rejected
+        self.recorder = Recorder(self.shapes, counted.derivation.lowered.nodes)
         taken: set[str] = set()
-        self.factors = [factor(g, self.symbols, taken) for g in self.groups]
-        self.near = [factor(g, self.symbols, taken) for g in self.approximate]
+        self.factors = self._written(self.groups, taken)
+        self.near = self._written(self.approximate, taken)
+
+    def _written(self, groups: Sequence[Group], taken: set[str]) -> list[Factor]:
+        return [factor(g, self.symbols, taken, self.recorder) for g in groups]
 
     def generators(
         self, groups: Sequence[Group], factors: Sequence[Factor]
@@ -63,7 +68,7 @@ class Derived:
         self.failed = frozenset(failed)
         self.groups = groups
         self.groups = groups + gather(tally_beside(self.families, kept, self.shapes, self.symbols))
-        self.factors = [factor(g, self.symbols, taken) for g in self.groups]
+        self.factors = self._written(self.groups, taken)
 
     @property
     def families(self) -> list[Family]:
