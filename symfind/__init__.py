@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         open,
         permutations,
     )
+    from symfind.transforms import Found, inputs
 
 __version__ = "0.1.0"
 
@@ -38,6 +39,8 @@ _HOMES = {
     "Conserved": "symfind.conserve",
     "PermutationSpec": "symfind.discrete",
     "Discovery": "symfind.discovery",
+    "Found": "symfind.transforms",
+    "inputs": "symfind.transforms",
     "AlgebraError": "symfind.errors",
     "ExactError": "symfind.errors",
     "InputError": "symfind.errors",
@@ -64,6 +67,7 @@ __all__ = [
     "Discovery",
     "ExactError",
     "ExactNullity",
+    "Found",
     "Identification",
     "InputError",
     "LoadError",
@@ -79,6 +83,7 @@ __all__ = [
     "discover",
     "exact_nullity",
     "identify",
+    "inputs",
     "open",
     "permutations",
 ]

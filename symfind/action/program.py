@@ -23,7 +23,8 @@ _TORCH = frozenset(
     " sqrt square squeeze stack sub sum tanh tensor tensordot tensor_split transpose tril"
     " tril_indices triu triu_indices unsqueeze var where zeros zeros_like functional.einsum"
     " linalg.inv linalg.norm linalg.qr linalg.solve linalg.svd linalg.vector_norm"
-    " functional.broadcast_tensors functional.meshgrid linalg.matrix_norm functional.norm norm"
+    " functional.broadcast_tensors functional.meshgrid functional.tensordot"
+    " linalg.matrix_norm functional.norm norm"
     " nn.functional.pad nn.functional.softmax nn.functional.softplus nn.functional.elu"
     " bmm mm block_diag functional.block_diag repeat_interleave clamp select narrow sign".split()
 )

@@ -1,7 +1,8 @@
 """What the symbolic side found, counted and grouped into the factors of a report."""
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -13,6 +14,9 @@ from symfind.describe.recorded import Recorder
 from symfind.report.model import Factor, GeneratorText, Unsupported
 from symfind.solve.point.family import Family
 from symfind.solve.point.generator import BoundGenerator
+
+if TYPE_CHECKING:
+    from symfind.discovery.factor import FoundFactor
 
 
 class Derived:
@@ -32,9 +36,16 @@ class Derived:
         taken: set[str] = set()
         self.factors = self._written(self.groups, taken)
         self.near = self._written(self.approximate, taken)
+        self.found: tuple[FoundFactor, ...] = ()
 
     def _written(self, groups: Sequence[Group], taken: set[str]) -> list[Factor]:
         return [factor(g, self.symbols, taken, self.recorder) for g in groups]
+
+    def with_found(self, found: Sequence["FoundFactor"]) -> "Derived":
+        """The same with what discovery adds."""
+        result = copy.copy(self)
+        result.found = tuple(found)
+        return result
 
     def generators(
         self, groups: Sequence[Group], factors: Sequence[Factor]
@@ -98,6 +109,8 @@ class Derived:
             else:
                 algebra += sum(t.algebra for t in g.tallies)
                 symmetry += g.orbit
+        algebra += sum(one.algebra for one in self.found)
+        symmetry += sum(one.orbit for one in self.found)
         return algebra, symmetry, inert + sum(self.unread.values())
 
     def formula(self) -> str:
@@ -118,6 +131,7 @@ class Derived:
         for k, g in enumerate(self.groups):
             if k not in self.failed:
                 total = total + g.formula(self.symbols, orbit=True)
+        total = total + sum(one.orbit for one in self.found)
         return sympy.sympify(total)
 
     def standing(self) -> tuple[Factor, ...]:
@@ -129,7 +143,14 @@ class Derived:
             )
             for name, n in self.unread.items()
         )  # fmt: skip
-        return tuple(f for k, f in enumerate(self.factors) if k not in self.failed) + unread
+        derived = [f for k, f in enumerate(self.factors) if k not in self.failed]
+        if not self.found:
+            return (*derived, *unread)
+        # discovery holds itself against an analysis, and so imports it
+        from symfind.discovery.factor import factor_of
+
+        taken = {f.id for f in (*self.factors, *unread)}
+        return (*derived, *(factor_of(one, taken, self.recorder) for one in self.found), *unread)
 
     def gaps(self) -> tuple[Unsupported, ...]:
         """Operations that are rigid, and what could not be counted."""

@@ -16,6 +16,7 @@ from symfind.action.capture import Names, capture
 from symfind.action.program import Unrecordable
 from symfind.action.record import Action, Block, Element, Gain, Index, Pairs, Record, Role, Value
 from symfind.algebra.axes import positions
+from symfind.algebra.generator import Generator
 from symfind.graph import primitives as p
 from symfind.solve.families.family import MatrixFamily, ScalingFamily, ShiftFamily
 from symfind.solve.point.evaluate import Point
@@ -47,6 +48,20 @@ class Recorder:
         """What a family does; a record that says why, where that cannot be written down."""
         with self._constants.named():
             return self._record(family)
+
+    def of_generator(self, generator: Generator, dimension: int) -> Record:
+        """What any other generator does to the parameters, by the calls that its field makes."""
+        shapes = {name: tuple(self.names.parameters[name].shape) for name in generator.parameters}
+        actions = tuple(Action(name, shape, "field") for name, shape in shapes.items())
+        element = Element("field", dimension=dimension)
+        theta = self.names.parameters
+        try:
+            change = capture(
+                self.names, lambda c: generator.direction(theta, c), {"c": (dimension,)}
+            )
+        except Unrecordable as reason:
+            return Record(element, actions, missing=str(reason))
+        return Record(element, actions, change, motion="followed")
 
     def _record(self, family: Family) -> Record:
         own = getattr(family, "recorded", None)

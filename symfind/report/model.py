@@ -168,6 +168,7 @@ class Factor:
         records: how it acts, as data: all ways that differ in more than names of tensors.
         generators: objects that apply it to weights, one for each place. Not serialised: what is
             read from JSON makes them from the records.
+        origin: `discovery` where no rule derives it; absent where one does.
     """
 
     id: str
@@ -189,6 +190,7 @@ class Factor:
     generators: tuple["Generator", ...] = field(
         default=(), repr=False, compare=False, metadata=IN_MEMORY
     )
+    origin: Literal["discovery"] | None = field(default=None, metadata=OMIT_NONE)
 
     def recorded(self) -> tuple[Recorded, ...]:
         """Generators that act as the records say, one for each place."""
