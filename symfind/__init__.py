@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         open,
         permutations,
     )
+    from symfind.sweeping import Sweep, sweep
+    from symfind.transforms import Found, inputs
 
 __version__ = "0.1.0"
 
@@ -38,6 +40,8 @@ _HOMES = {
     "Conserved": "symfind.conserve",
     "PermutationSpec": "symfind.discrete",
     "Discovery": "symfind.discovery",
+    "Found": "symfind.transforms",
+    "inputs": "symfind.transforms",
     "AlgebraError": "symfind.errors",
     "ExactError": "symfind.errors",
     "InputError": "symfind.errors",
@@ -56,6 +60,8 @@ _HOMES = {
     "open": "symfind.session",
     "permutations": "symfind.session",
     "Session": "symfind.session",
+    "Sweep": "symfind.sweeping",
+    "sweep": "symfind.sweeping",
 }
 
 __all__ = [
@@ -64,6 +70,7 @@ __all__ = [
     "Discovery",
     "ExactError",
     "ExactNullity",
+    "Found",
     "Identification",
     "InputError",
     "LoadError",
@@ -71,6 +78,7 @@ __all__ = [
     "PermutationSpec",
     "Report",
     "Session",
+    "Sweep",
     "SymfindError",
     "TraceError",
     "__version__",
@@ -79,8 +87,10 @@ __all__ = [
     "discover",
     "exact_nullity",
     "identify",
+    "inputs",
     "open",
     "permutations",
+    "sweep",
 ]
 
 

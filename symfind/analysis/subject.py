@@ -40,6 +40,7 @@ class Subject:
         seed: of all random numbers.
         tell: called with a line on what is being done.
         discover: whether discovery looks at all of what is unexplained, however long it takes.
+        discovery: whether it looks at all.
     """
 
     loaded: Loaded
@@ -50,6 +51,7 @@ class Subject:
     seed: int
     tell: Callable[[str], None]
     discover: bool = False
+    discovery: bool = True
 
     @property
     def mode(self) -> Literal["eval", "train"]:

@@ -11,8 +11,10 @@ from symfind.cli.discover import discover_command
 from symfind.cli.exact import exact_command
 from symfind.cli.guard import GuardedGroup
 from symfind.cli.identify import identify_command
+from symfind.cli.inputs import inputs_command
 from symfind.cli.ops import ops_command
 from symfind.cli.permutations import permutations_command
+from symfind.cli.sweep import sweep_command
 
 _EPILOG = """\b
 Model specs:
@@ -41,8 +43,10 @@ main.add_command(conserved_command)
 main.add_command(dims_command)
 main.add_command(exact_command)
 main.add_command(identify_command)
+main.add_command(inputs_command)
 main.add_command(ops_command)
 main.add_command(permutations_command)
 main.add_command(discover_command)
+main.add_command(sweep_command)
 
 __all__ = ["main"]
