@@ -8,15 +8,18 @@ families are taken in.
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from scipy.sparse import coo_array, csc_array
 from torch import Tensor
 
 from symfind.count.rank_increment import increment, sparse_increment
 from symfind.solve.point.evaluate import Point
 from symfind.solve.point.family import Family
+
+if TYPE_CHECKING:  # slow to import, and small models have no need of it
+    from scipy.sparse import coo_array, csc_array
 
 SPARSE = 300_000  # entries, from which on matrices are taken as sparse
 NARROW = 12  # a family of at most so many tensors belongs to one layer
@@ -61,9 +64,11 @@ def _stack(parts: Sequence[dict[str, Tensor]], names: dict[str, int]) -> Tensor:
 
 
 def _scattered(
-    parts: Sequence[dict[str, coo_array]], names: dict[str, int], widths: Sequence[int]
-) -> csc_array:
+    parts: Sequence[dict[str, "coo_array"]], names: dict[str, int], widths: Sequence[int]
+) -> "csc_array":
     """The same as a sparse matrix, from entries."""
+    from scipy.sparse import csc_array
+
     starts = dict(zip(names, np.cumsum([0, *names.values()]), strict=False))
     rows, columns, values = [], [], []
     for part, at in zip(parts, np.cumsum([0, *widths]), strict=False):
@@ -147,8 +152,10 @@ class Span:
         whole = _stack(parts, rows)
         return increment(whole[:, :first], whole[:, first:])
 
-    def _thin(self, i: int) -> dict[str, coo_array]:
+    def _thin(self, i: int) -> dict[str, "coo_array"]:
         """The entries that are not zero of what a family does."""
+        from scipy.sparse import coo_array
+
         if i not in self._entries:
             self._entries[i] = {n: coo_array(b.numpy()) for n, b in self._of(i).items()}
         return self._entries[i]

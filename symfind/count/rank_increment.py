@@ -7,16 +7,17 @@ block, so that the cost is that of the blocks.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from scipy.sparse import csc_array
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from symfind.numerics.decompose import svd
 from symfind.numerics.tolerances import ABSENT
+
+if TYPE_CHECKING:  # slow to import, and small models have no need of it
+    from scipy.sparse import csc_array
 
 INDEPENDENT = 1e-5  # columns that keep this part of their length are clearly independent
 _SIGNS = 8  # of every row, in a sketch
@@ -32,8 +33,10 @@ def increment(before: Tensor, added: Tensor) -> int:
     return _checked(added.shape[1], lambda exact: _less(before, added, exact))
 
 
-def sparse_increment(whole: csc_array, first: int) -> int:
+def sparse_increment(whole: "csc_array", first: int) -> int:
     """How much the columns of a sparse matrix add to the rank of its first ones."""
+    from scipy.sparse import csc_array
+
     norms = np.sqrt(np.asarray(whole.power(2).sum(axis=0)).ravel())
     nonzero = norms > 0
     first = int(nonzero[:first].sum())
@@ -64,12 +67,16 @@ def _units(columns: Tensor) -> Tensor:
     return columns[:, norms > 0] / norms[norms > 0]
 
 
-def _dense(columns: csc_array, rows: _Places) -> Tensor:
+def _dense(columns: "csc_array", rows: _Places) -> Tensor:
     return torch.from_numpy(columns.tocsr()[rows].toarray())
 
 
-def _beyond(before: csc_array, added: csc_array, rows: _Places, exact: bool) -> tuple[Tensor, bool]:
+def _beyond(
+    before: "csc_array", added: "csc_array", rows: _Places, exact: bool
+) -> tuple[Tensor, bool]:
     """As `_less`, of some rows of sparse columns."""
+    from scipy.sparse import csc_array
+
     place = np.full(before.shape[0], -1)
     place[rows] = np.arange(len(rows))
     left, free = _dense(added, rows), torch.ones(len(rows), dtype=torch.bool)
@@ -143,6 +150,8 @@ def _pressed(matrix: Tensor) -> Tensor:
     Every row is added with random signs to a few of the new ones: a sparse sign embedding
     (Martinsson, Tropp, "Randomized numerical linear algebra", 2020, section 9.2).
     """
+    from scipy.sparse import csc_array
+
     rows, width = matrix.shape
     wanted = 2 * width + 64
     if rows <= 2 * wanted:
@@ -155,12 +164,15 @@ def _pressed(matrix: Tensor) -> Tensor:
     return torch.from_numpy(sketch @ matrix.numpy())
 
 
-def _blocks(matrix: csc_array) -> tuple[_Places, list[tuple[_Places, _Places]]]:
+def _blocks(matrix: "csc_array") -> tuple[_Places, list[tuple[_Places, _Places]]]:
     """Rows and columns that hang together by entries that are not zero.
 
     Returns:
         Columns that share no row with others, and the blocks of rows and columns that do.
     """
+    from scipy.sparse import csc_array
+    from scipy.sparse.csgraph import connected_components
+
     rows, columns = matrix.shape
     entries = matrix.tocoo()
     edges = (entries.row, rows + entries.col)

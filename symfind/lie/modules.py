@@ -4,7 +4,6 @@ import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import schur
 
 from symfind.errors import AlgebraError
 from symfind.lie.linear import Array, Numeric
@@ -72,6 +71,8 @@ def primary(matrix: Array, noise: float, apart: float = _APART) -> list[tuple[Ar
 
         def chosen(real: float, imag: float, number: int = number) -> bool:
             return bool(home[np.abs(places - complex(real, imag)).argmin()] == number)
+
+        from scipy.linalg import schur
 
         _, vectors, count = schur(matrix, output="real", sort=chosen)
         if count != len(group):

@@ -151,12 +151,38 @@ def _run(root: Op, exit_: Op, inside: list[Op], x: Tensor) -> Tensor:
     return values[id(exit_)]
 
 
+_ENTRYWISE = {"neg", "add", "sub", "mul", "clone", "contiguous"}
+_PLACED = {"slice": (1, 0), "cat": (1, 0), "concat": (1, 0)}  # which argument is the dimension
+
+
+def _slicewise(root: Op, ops: list[Op]) -> tuple[int, ...]:
+    """Dimensions along which a region does the same to every slice, as each operation tells."""
+    shape = tuple(root.shape or ())
+    rank = len(shape)
+
+    def apart(op: Op, d: int) -> bool:
+        if len(op.shape or ()) != rank or (op.shape or shape)[d] != shape[d]:
+            return False
+        if op.base in _PLACED:
+            place, default = _PLACED[op.base]
+            dim = op.args[place] if len(op.args) > place else default
+            if not isinstance(dim, int) or dim % rank == d:
+                return False
+        elif op.base not in _ENTRYWISE:
+            return False
+        fixed = [tuple(x.shape or ()) for x in op.operands if not x.trainable]
+        return all(len(c) < rank - d or c[d - rank] == 1 for c in fixed)
+
+    return tuple(d for d in range(rank - 1) if all(apart(op, d) for op in ops))
+
+
 def _probe(root: Op, exit_: Op, inside: list[Op]) -> tuple[Pairs, tuple[int, ...]] | None:
     """Pairs of last-dimension coordinates that the region rotates, None if it does more.
 
     With them the dimensions along which it does so alike.
     """
-    shape = tuple(root.shape or ())
+    alike = _slicewise(root, [*inside, exit_])
+    shape = tuple(1 if d in alike else n for d, n in enumerate(root.shape or ()))
     if len(shape) < 2:
         return None
     width = shape[-1]
@@ -183,8 +209,10 @@ def _probe(root: Op, exit_: Op, inside: list[Op]) -> tuple[Pairs, tuple[int, ...
         good &= torch.allclose(_run(root, exit_, inside, x * scale), y * scale, atol=1e-9)
         # The rest must be left alone, for then any map of it passes.
         good &= torch.allclose(y[..., still], x[..., still], atol=1e-9)
-        even = [d for d in range(len(shape) - 1)
-                if torch.equal(_run(root, exit_, inside, x.flip(d)).flip(d), y)]  # fmt: skip
+        even = [
+            d for d in range(len(shape) - 1)
+            if d in alike or torch.equal(_run(root, exit_, inside, x.flip(d)).flip(d), y)
+        ]  # fmt: skip
         return (pairs, tuple(even)) if good else None
     except (ValueError, RuntimeError, TypeError, NotImplementedError):
         return None

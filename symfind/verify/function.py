@@ -22,6 +22,7 @@ Liven = Callable[[Mapping[str, Tensor], torch.Generator], dict[str, Tensor]]
 _STEP = 1e-3  # of a difference, of the size of the weights
 _SHRINKINGS, _SHRINK = 12, 0.3  # towards the initial values, and by which part
 _LARGEST = 1e6  # output of a function that is to be differentiated
+_LIGHT = 20_000  # parameters, up to which derivatives along a direction are taken backwards
 _STENCIL = ((1, 3 / 4), (2, -3 / 20), (3, 1 / 60))
 
 
@@ -225,19 +226,24 @@ class Function:
             InputError: an output or derivative is NaN or infinite.
         """
         call = self.inputs if inputs is None else self.place(inputs)
-        try:
-            value, tangent = self._forward_jvp(theta, direction, call)
-        except (NotImplementedError, RuntimeError) as error:
-            if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
-                raise  # anything else may be the fault of a forward derivative alone
-            try:
-                value, tangent = self._double_reverse_jvp(theta, direction, call)
-            except (NotImplementedError, RuntimeError) as second:
-                if "derivative" not in str(second) and not isinstance(second, NotImplementedError):
-                    raise
-                value, tangent = self(theta, call), self.difference(theta, direction, call)
+        value, tangent = self._linearised(theta, direction, call)
         self.finite(value, "the output")
         return value, self.finite(tangent, "the derivative of the output")
+
+    def _linearised(self, theta: Point, direction: Point, call: Call) -> tuple[Tensor, Tensor]:
+        ways = [self._forward_jvp, self._double_reverse_jvp]
+        # Twice backwards takes no rule but those of reverse derivatives; torch loads the others,
+        # and a compiler with them, at the first use: longer than all of a small model takes.
+        for way in ways[::-1] if self.count <= _LIGHT else ways:
+            try:
+                return way(theta, direction, call)
+            except (NotImplementedError, RuntimeError) as error:
+                if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
+                    raise
+                failed = error  # the fault of this kind of derivative alone, perhaps
+        if "derivative" not in str(failed) and not isinstance(failed, NotImplementedError):
+            raise failed
+        return self(theta, call), self.difference(theta, direction, call)
 
     def _forward_jvp(self, theta: Point, direction: Point, call: Call) -> tuple[Tensor, Tensor]:
         with forward_ad.dual_level(), torch.no_grad():
