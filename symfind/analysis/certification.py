@@ -8,6 +8,7 @@ from torch import Tensor
 
 from symfind.analysis.derived import Derived
 from symfind.analysis.discovered import Look, look_beyond
+from symfind.analysis.members import certify_by_members
 from symfind.analysis.points import Values
 from symfind.analysis.remainder import Remainder, sentences, some_of
 from symfind.analysis.subject import Subject
@@ -54,8 +55,24 @@ def _certified(
 ) -> Certificate:
     most = DENSE_PARAMETERS if wanted == "auto" else MOST_PARAMETERS
     if found.parameters > most:
-        return certify_by_twins(found, subject)
+        return _elsewhere(found, subject)
     return _Certification(found, subject).certificate(points)
+
+
+def _elsewhere(found: Derived, subject: Subject) -> Certificate:
+    """By small models that are made as this one is, else by its graph at small sizes."""
+    members = certify_by_members(found, subject, _measured)
+    if members.status in ("complete", "incomplete"):
+        return members
+    twins = certify_by_twins(found, subject)
+    if twins.status in ("complete", "incomplete"):
+        return twins
+    last = members if twins.nullity is None else twins
+    return replace(last, reason=f"{members.reason}; {twins.reason}")
+
+
+def _measured(found: Derived, subject: Subject) -> Certificate:
+    return _Certification(found, subject).certificate({})
 
 
 class _Certification:
