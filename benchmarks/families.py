@@ -27,10 +27,19 @@ TORCHVISION = ("alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "go
                "resnext50_32x4d", "shufflenet_v2_x1_0", "swin_t", "vit_b_16")  # fmt: skip
 
 
-def classes(ending: str, step: int) -> list[str]:
-    """Every so many of the classes of transformers with such a name."""
+def imported() -> Any:
+    """transformers, as symfind imports it."""
+    from symfind.load.operators import prepare_torchvision
+
+    prepare_torchvision()
     import transformers
 
+    return transformers
+
+
+def classes(ending: str, step: int) -> list[str]:
+    """Every so many of the classes of transformers with such a name."""
+    transformers = imported()
     names = sorted(n for n in dir(transformers) if n.endswith(ending) and not n.startswith("Auto"))
     return [f"transformers:{name}" for name in names[::step]]
 
@@ -67,8 +76,7 @@ def settings(spec: str, shallow: bool) -> dict[str, Any]:
     """Two layers, where the config of a language model counts them under a usual name."""
     if not shallow:
         return {}
-    import transformers
-
+    transformers = imported()
     config = getattr(transformers, spec.partition(":")[2]).config_class()
     known = [n for n in DEPTHS if isinstance(config.__dict__.get(n), int)]
     return {known[0]: 2} if known else {}
@@ -96,6 +104,7 @@ def certify(spec: str, shallow: bool) -> dict[str, Any]:
         row |= {"status": "refused", "reason": str(error).splitlines()[0]}
     usage = resource.getrusage(resource.RUSAGE_SELF)
     peak = usage.ru_maxrss << 10
+    row |= {"timing": report.timing.__dict__} if "parameters" in row else {}
     row |= {"seconds": round(usage.ru_utime + usage.ru_stime, 1), "gib": round(peak / 2**30, 1)}
     if peak > MEMORY:
         row |= {"status": "out of memory"}

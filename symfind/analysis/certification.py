@@ -71,8 +71,9 @@ def _elsewhere(found: Derived, subject: Subject) -> Certificate:
     return replace(last, reason=f"{members.reason}; {twins.reason}")
 
 
-def _measured(found: Derived, subject: Subject) -> Certificate:
-    return _Certification(found, subject).certificate({})
+def _measured(found: Derived, subject: Subject, explain: bool) -> Certificate:
+    certification = _Certification(found, subject)
+    return certification.certificate({}) if explain else certification.judgement()
 
 
 class _Certification:
@@ -82,17 +83,23 @@ class _Certification:
         self.known = found.known()
         self.unseen = 0  # approximate symmetries that a measurement cannot tell from exact ones
 
-    def certificate(self, points: Mapping[str, Values]) -> Certificate:
-        """The measurement, what it leaves unexplained, and that at other points."""
+    def judgement(self) -> Certificate:
+        """The measurement, held against the count, without a word on what is unexplained."""
+        return self._judged(self._exactly(self._measurement()))
+
+    def _measurement(self) -> Nullity:
         self.subject.tell("measuring the nullity")
-        measured = measure_nullity(
+        return measure_nullity(
             self.function,
             self.subject.fresh(),
             seed=self.subject.seed,
             known=self.known,
             progress=self.subject.tell,
         )
-        measured = self._exactly(measured)
+
+    def certificate(self, points: Mapping[str, Values]) -> Certificate:
+        """The measurement, what it leaves unexplained, and that at other points."""
+        measured = self._exactly(self._measurement())
         result = self._judged(measured)
         if measured.status != "clear":
             return result

@@ -1,9 +1,9 @@
 """The certificate of a model by small members of its family: the same, made with other arguments.
 
 On every member three numbers must agree: the measured nullity, what is derived from the member
-itself, and the formula that was derived from the model, at the sizes of the member. Members have few
-layers; that the count of the model is what it is with all of them is an equation between counts,
-which is checked too.
+itself, and the formula that was derived from the model, at the sizes of the member. Members have
+few layers; that the count of the model is what it is with all of them is an equation between
+counts, which is checked too.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,16 +18,19 @@ from symfind.family.depth import Short, shortened, with_layers
 from symfind.family.family import Family, Member, name_of
 from symfind.family.places import Place
 from symfind.family.shrink import Shrinking
-from symfind.family.small import apart, small
+from symfind.family.small import apart, richer, small
 from symfind.report.certificate import Certificate, TwinMeasure
 from symfind.twin.formula import at_sizes, count
 
 MOST_PARAMETERS = 6500
-_SECONDS = 15.0  # of the processor, to make one member small
+_EASY = 3600  # parameters of a member that is measured in seconds
+_OTHERS = (3, 4)  # least integers of the members after the first
+_RICHER = (2, 4)  # times as many tokens as the widest bond has units
+_SECONDS = 10.0  # of the processor, to make one member small
 _PERIOD = 8  # layers after which a pattern of them comes again, at most
 _WORDS = "Measured on small models of the same family, made with other arguments: "
 
-Measure = Callable[[Derived, Subject], Certificate]
+Measure = Callable[[Derived, Subject, bool], Certificate]
 
 
 @dataclass(frozen=True)
@@ -57,23 +60,21 @@ def certify_by_members(found: Derived, subject: Subject, measure: Measure) -> Ce
     Args:
         found: what was derived.
         subject: the model.
-        measure: certifies a small model by its own nullity.
+        measure: certifies a small model by its own nullity, and says what is unexplained or not.
 
     Returns:
         A certificate of the last member that was measured; `skipped` where there is no member.
     """
     if found.failed:
         return Certificate("skipped", reason="the formula contains factors that failed")
-    family = Family.of(subject.loaded, subject.train)
+    family = Family.of(subject.loaded, subject.graph, subject.train)
     if family is None:
         return Certificate("skipped", reason="it is not known which arguments the model has")
     return _ByMembers(found, subject, measure, family).certificate()
 
 
 class _ByMembers:
-    def __init__(
-        self, found: Derived, subject: Subject, measure: Measure, family: Family
-    ) -> None:
+    def __init__(self, found: Derived, subject: Subject, measure: Measure, family: Family) -> None:
         self.found, self.subject, self.measure = found, subject, measure
         self.family = family
 
@@ -87,19 +88,36 @@ class _ByMembers:
         first = self._small(short, 2)
         if first.member.parameters > MOST_PARAMETERS:
             return Certificate("skipped", reason=self._too_large(first))
-        second = self._small(short, 3)
-        if second.member.parameters > MOST_PARAMETERS:
-            second = replace(first)
-        same = apart(self.family, short, first, second)
-        if second.member.parameters > MOST_PARAMETERS:
-            return Certificate("skipped", reason=self._too_large(second))
         counted = count(short.member.graph, self.subject.output, AxisSymbols())
         done: list[_Measured] = []
-        for one in (first, second):
-            done.append(self._measured(one.member, counted))
-            if not done[-1].agrees:
+        same: list[Place] = []
+        for one in self._several(short, first):
+            same = [p for p in first.felt if one.values[p] == first.member.values[p]]
+            done.append(self._settled(short, one, counted))
+            if len(done) > 1 and all(m.agrees for m in done[-2:]):
                 break
         return self._verdict(done, short, counted, first.felt, same)
+
+    def _settled(self, short: Short, member: Member, counted: Counted) -> _Measured:
+        """What a member shows, with a larger vocabulary where it shows more than is derived."""
+        found = self._measured(member, counted)
+        for times in _RICHER:
+            if found.certificate.status == "complete":
+                break
+            rich = richer(self.family, short.member, member, times, MOST_PARAMETERS)
+            if rich is not found.member and rich is not member:
+                found = self._measured(rich, counted)
+        return found
+
+    def _several(self, short: Short, first: Shrinking) -> Iterator[Member]:
+        """Members that differ from the first in as much as can be."""
+        yield first.member
+        for least in _OTHERS:
+            other = self._small(short, least)
+            if other.member.parameters > MOST_PARAMETERS:
+                other = replace(first)
+            apart(self.family, short, first, other, MOST_PARAMETERS)
+            yield other.member
 
     def _same(self, again: Any) -> bool:
         """Whether the recipe with nothing changed gives the model."""
@@ -109,7 +127,13 @@ class _ByMembers:
         return shapes == {name: tuple(shape) for name, shape in self.found.shapes.items()}
 
     def _small(self, short: Short, least: int) -> Shrinking:
-        return small(self.family, short, least, _SECONDS)
+        """Small, and in the order of the model's sizes if that is small enough."""
+        found = small(self.family, short, least, _SECONDS)
+        if found.member.parameters <= _EASY:
+            return found
+        other = small(self.family, short, least + 1, _SECONDS, ordered=False)
+        other.member = richer(self.family, short.member, other.member, 1, MOST_PARAMETERS)
+        return min(found, other, key=lambda one: one.member.parameters)
 
     def _measured(self, member: Member, counted: Counted) -> _Measured:
         s = self.subject
@@ -117,10 +141,8 @@ class _ByMembers:
         own = count(member.graph, s.output, {})
         formula = at_sizes(counted, own)
         there = replace(s, loaded=member.loaded, graph=member.graph, discover=False)
-        certificate = self.measure(Derived(own), there)
-        return _Measured(
-            member, own, None if formula is None else formula + own.inert, certificate
-        )
+        certificate = self.measure(Derived(own), there, False)
+        return _Measured(member, own, None if formula is None else formula + own.inert, certificate)
 
     def _verdict(
         self,
@@ -130,7 +152,11 @@ class _ByMembers:
         felt: list[Place],
         same: list[Place],
     ) -> Certificate:
-        last = done[-1]
+        agree = [m for m in done if m.agrees]
+        if len(agree) == 1:  # of several: nothing that all of them say
+            reason = "small models of the family disagree: " + "; ".join(map(self._outcome, done))
+            return Certificate("undetermined", on="twin", reason=reason)
+        last = agree[-1] if agree else done[-1]
         found = replace(
             last.certificate,
             on="twin",
@@ -143,8 +169,9 @@ class _ByMembers:
         if last.formula != last.own.redundant:
             return replace(found, status="undetermined", reason=self._broken(last))
         if found.status == "incomplete":
-            words = [f"On a model of {found.parameters:,} parameters made with other arguments:"]
-            return replace(found, words="\n".join([*words, found.words]))
+            found = self._explained(found, last)
+            where = f"On a model of {found.parameters:,} parameters made with other arguments:"
+            return replace(found, words=f"{where}\n{found.words}")
         uneven = self._uneven(short, counted)
         if uneven:
             return replace(found, status="undetermined", reason=uneven)
@@ -152,6 +179,16 @@ class _ByMembers:
         if same:
             words += f" The same in all of them: {_names(same)}."
         return replace(found, words="\n".join(line for line in (words, found.words) if line))
+
+    def _outcome(self, m: _Measured) -> str:
+        c = m.certificate
+        return f"{m.own.redundant} derived, {c.nullity} measured at {self._spelled(m.member, [])}"
+
+    def _explained(self, found: Certificate, last: _Measured) -> Certificate:
+        """With what can be said of what a member has beyond what is derived."""
+        there = replace(self.subject, loaded=last.member.loaded, graph=last.member.graph)
+        full = self.measure(Derived(last.own), there, True)
+        return replace(full, on=found.on, at={}, twins=found.twins, members=found.members)
 
     def _broken(self, last: _Measured) -> str:
         if last.formula is None:
@@ -183,7 +220,9 @@ class _ByMembers:
             return words
         place = max(kept, key=lambda p: self.family.base[p])
         why = kept[place].partition(". Check that")[0][:200]
-        return f"{words}; {name_of(place)}={self.family.base[place]} could not be made smaller: {why}"
+        return (
+            f"{words}; {name_of(place)}={self.family.base[place]} could not be made smaller: {why}"
+        )
 
     # layers -------------------------------------------------------------------------------------
     def _uneven(self, short: Short, counted: Counted) -> str:
@@ -199,9 +238,7 @@ class _ByMembers:
             total += more
         if total == self.found.redundant:
             return ""
-        return (
-            f"{self.found.redundant:,} were derived, but by its layers the count is {total:,}"
-        )
+        return f"{self.found.redundant:,} were derived, but by its layers the count is {total:,}"
 
     def _more(self, short: Short, counted: Counted, place: Place, layers: int) -> int | None:
         """What so many more layers of a kind add: whole periods, and what is left of one."""

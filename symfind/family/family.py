@@ -2,18 +2,18 @@
 
 import math
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import torch
 
 from symfind.family.inputs import lengths, resized
+from symfind.family.lookups import check_lookups
 from symfind.family.places import Place, changed, integers, spelled
-from symfind.family.signature import shapes, signature, vocabulary
+from symfind.family.signature import shapes, signature, steps, vocabulary
 from symfind.load import Inputs, Loaded, as_inputs, check_fits, draw
 from symfind.load.recipe import Recipe
-from symfind.trace import Graph, trace_loaded
+from symfind.trace import Graph, record_loaded, trace_loaded
 from symfind.trace.lookups import leaf_ranges
 
 Values = Mapping[Place, int]
@@ -45,6 +45,11 @@ class Member:
         return signature(self.graph)
 
     @cached_property
+    def steps(self) -> Hashable:
+        """The operations in order, whatever has one entry only."""
+        return steps(self.graph)
+
+    @cached_property
     def vocabulary(self) -> Hashable:
         """The operations that occur."""
         return vocabulary(self.graph)
@@ -63,21 +68,22 @@ class Family:
         base: its own integers: of its arguments, and the lengths and bounds of its inputs.
     """
 
-    def __init__(self, loaded: Loaded, recipe: Recipe, train: bool = False) -> None:
-        """Take a model and how it was made."""
+    def __init__(self, loaded: Loaded, recipe: Recipe, graph: Graph, train: bool = False) -> None:
+        """Take a model, how it was made, and its trace."""
         self.loaded, self.recipe, self.train = loaded, recipe, train
         self.arguments = integers(recipe.arguments)
-        self.given = lengths(loaded.inputs)
+        self.inputs = _bounded(graph, loaded.inputs)
+        self.given: dict[Place, int] = {**lengths(self.inputs)}
         self.base: dict[Place, int] = {**self.arguments, **self.given}
-        self.refused: dict[Place, str] = {}
+        self._recordable = True
         self._made: dict[frozenset[tuple[Place, int]], Member | str] = {}
 
     @classmethod
-    def of(cls, loaded: Loaded, train: bool = False) -> "Family | None":
+    def of(cls, loaded: Loaded, graph: Graph, train: bool = False) -> "Family | None":
         """The family of a loaded model, None where it is not known how it was made."""
         if loaded.recipe is None:
             return None
-        family = cls(loaded, loaded.recipe, train)
+        family = cls(loaded, loaded.recipe, graph, train)
         return family if family.arguments else None
 
     def member(self, values: Values) -> Member | str:
@@ -98,13 +104,34 @@ class Family:
         inputs = as_inputs(example) if example is not None else self._resized(given)
         check_fits(model, inputs)
         loaded = Loaded(model, inputs, self.loaded.name, self.loaded.spec)
-        graph = trace_loaded(loaded, train=self.train)
+        graph = self._traced(loaded)
+        check_lookups(graph)
         loaded.inputs = _within(graph, inputs)
         return Member({**self.base, **values}, loaded, graph)
 
+    def _traced(self, loaded: Loaded) -> Graph:
+        """Recorded, which is fast, unless that is no way for this architecture."""
+        if self._recordable:
+            try:
+                return record_loaded(loaded, train=self.train)
+            except Exception:
+                if self._made:  # it was one for another member
+                    raise
+                self._recordable = False
+        return trace_loaded(loaded, train=self.train)
+
     def _resized(self, values: Mapping[Place, int]) -> Inputs:
-        known: Any = values
-        return resized(self.loaded.inputs, {**self.given, **known})  # type: ignore[dict-item]
+        return resized(self.inputs, {**self.given, **values})
+
+
+def _bounded(graph: Graph, inputs: Inputs) -> Inputs:
+    """The inputs with a bound for those integers of which all entries index one table."""
+    found = {
+        key: r.widest
+        for key, r in leaf_ranges(graph, inputs).items()
+        if r.low.numel() == 1 and not int(r.low) and r.high.numel() == 1
+    }
+    return replace(inputs, bounds={**found, **inputs.bounds})
 
 
 def _within(graph: Graph, inputs: Inputs) -> Inputs:

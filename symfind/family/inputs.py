@@ -9,17 +9,17 @@ from torch import Tensor
 from symfind.load import Inputs
 from symfind.load.inputs import leaves, map_leaves
 
-Lengths = Mapping[tuple[str, str, int], int]
+Lengths = Mapping[tuple[str | int, ...], int]
 
 _INTEGERS = (torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8)
 
 
-def lengths(inputs: Inputs) -> dict[tuple[str, str, int], int]:
+def lengths(inputs: Inputs) -> dict[tuple[str | int, ...], int]:
     """The lengths of all dimensions of all inputs but of the first, and the bounds of integers.
 
     The first dimension counts samples where it is one; it stays as it is anyway.
     """
-    found: dict[tuple[str, str, int], int] = {}
+    found: dict[tuple[str | int, ...], int] = {}
     for key, leaf in leaves(inputs):
         if isinstance(leaf, Tensor):
             first = 1 if leaf.ndim > 1 else 0
@@ -50,4 +50,5 @@ def resized(inputs: Inputs, values: Lengths, seed: int = 0) -> Inputs:
         return leaf
 
     bounds = {key: values.get(("bound", key, 0), n) for key, n in inputs.bounds.items()}
-    return Inputs(*(lambda made: (made.args, made.kwargs, bounds))(map_leaves(inputs, change)))
+    made = map_leaves(inputs, change)
+    return Inputs(made.args, made.kwargs, bounds)

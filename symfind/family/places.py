@@ -95,5 +95,5 @@ def spelled(place: Place) -> str:
     text = str(first)
     for key in rest:
         attribute = isinstance(key, str) and key.startswith(".")
-        text += key if attribute else f"[{key}]" if isinstance(key, int) else f".{key}"
+        text += str(key) if attribute else f"[{key}]" if isinstance(key, int) else f".{key}"
     return text

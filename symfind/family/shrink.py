@@ -1,11 +1,13 @@
 """Small members of a family: every integer made as small as the architecture lets it be.
 
-Integers are taken in the order of their sizes, and keep that order. Several have to change together
+Integers are taken in the order of their sizes, and keep that order unless that makes the member too
+large. Several have to change together
 where a constructor wants one to divide another or two to be equal, so that a smaller value is tried
 for all multiples of it at once, then for all that are equal, then alone. What is accepted must do
 the same operations in the same order as the model.
 """
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -33,7 +35,12 @@ class Shrinking:
 
 
 def shrink(
-    family: Family, start: Member, fixed: Sequence[Place], least: int, seconds: float
+    family: Family,
+    start: Member,
+    fixed: Sequence[Place],
+    least: int,
+    seconds: float,
+    ordered: bool = True,
 ) -> Shrinking:
     """Make all integers of a member but some small.
 
@@ -43,21 +50,26 @@ def shrink(
         fixed: integers that stay.
         least: the smallest value that is tried.
         seconds: of the processor, after which what is reached is taken.
+        ordered: whether what is larger than another in the model stays so.
     """
-    return _Shrink(family, start, fixed, least, seconds).done()
+    return _Shrink(family, start, fixed, least, seconds, ordered).done()
 
 
 class _Shrink:
     def __init__(
-        self, family: Family, start: Member, fixed: Sequence[Place], least: int, seconds: float
+        self,
+        family: Family,
+        start: Member,
+        fixed: Sequence[Place],
+        least: int,
+        seconds: float,
+        ordered: bool,
     ) -> None:
-        self.family, self.model, self.least = family, start, least
+        self.family, self.model, self.ordered = family, start, ordered
         self.found = Shrinking(start)
         self.end = time.process_time() + seconds
         base = {p: n for p, n in start.values.items() if p not in fixed and n >= _LEAST}
-        self.groups = [
-            [p for p in base if base[p] == n] for n in sorted(set(base.values()))
-        ]
+        self.groups = [[p for p in base if base[p] == n] for n in sorted(set(base.values()))]
         self.floor = least - 1
 
     def done(self) -> Shrinking:
@@ -71,11 +83,16 @@ class _Shrink:
         """Integers that are equal in the model: together if that goes, else one by one."""
         floor = self.floor
         if self._reduce(group, floor):
-            self.floor = max(self.floor, self.found.member.values[group[0]])
+            self._raise(group[0])
             return
         for place in group if len(group) > 1 else ():
             if time.process_time() < self.end and self._reduce([place], floor):
-                self.floor = max(self.floor, self.found.member.values[place])
+                self._raise(place)
+
+    def _raise(self, place: Place) -> None:
+        """What is larger in the model stays larger than this."""
+        if self.ordered:
+            self.floor = max(self.floor, self.found.member.values[place])
 
     def _reduce(self, places: list[Place], floor: int) -> bool:
         """Whether some integers became smaller, or already are what they can be."""
@@ -83,7 +100,7 @@ class _Shrink:
         current = max(now.values[p] for p in places)
         why = ""
         for weak in (False, True):
-            for n in _candidates(floor + 1, current):
+            for n in self._candidates(floor + 1, places[0], current):
                 for values in self._together(places, n):
                     made = self.family.member(values)
                     if isinstance(made, str):
@@ -95,6 +112,19 @@ class _Shrink:
         if why:
             self.found.kept.update({p: why for p in places})
         return False
+
+    def _candidates(self, least: int, place: Place, current: int) -> list[int]:
+        """Smaller values: a few from the least, then such as divide as in the model, others."""
+        values, base = self.found.member.values, self.family.base
+        divisors = [values[p] for p in self.found.felt if base[place] % base[p] == 0]
+        step = math.lcm(1, *divisors)
+        first = least + (-least) % step
+        some = [*range(least, least + _STEPS), *range(first, first + _STEPS * step, step)]
+        n = least + _STEPS
+        while n < current:
+            some.append(n)
+            n += max(2, n // 3)
+        return [n for n in dict.fromkeys(some) if n < current]
 
     def _together(self, places: list[Place], n: int) -> Iterator[Values]:
         """With multiples of what changes, then without."""
@@ -115,7 +145,7 @@ class _Shrink:
 
     def _alike(self, made: Member, weak: bool) -> bool:
         if weak:
-            return made.vocabulary == self.model.vocabulary
+            return made.steps == self.model.steps or made.vocabulary == self.model.vocabulary
         return made.signature == self.model.signature
 
     def _accept(self, made: Member, places: list[Place]) -> bool:
@@ -124,11 +154,3 @@ class _Shrink:
         self.found.member = made
         self.found.felt += [p for p in places if p not in self.found.felt]
         return True
-
-
-def _candidates(least: int, current: int) -> Iterator[int]:
-    yield from range(least, min(least + _STEPS, current))
-    n = least + _STEPS
-    while n < current:
-        yield n
-        n += max(2, n // 3)

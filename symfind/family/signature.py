@@ -14,19 +14,31 @@ _LEAVES = ("parameter", "constant", "input", "output")
 
 
 def signature(graph: Graph) -> tuple[Hashable, ...]:
+    """The operations in their order, with what sizes decide of them, and where sizes are one."""
+    return tuple(
+        (op.target, _case(op), _single(op)) for op in graph.ops if op.target not in _LEAVES
+    )
+
+
+def steps(graph: Graph) -> tuple[Hashable, ...]:
     """The operations in their order, with what sizes decide of them."""
     return tuple((op.target, _case(op)) for op in graph.ops if op.target not in _LEAVES)
 
 
 def vocabulary(graph: Graph) -> frozenset[Hashable]:
     """The operations that occur, however often, with what sizes decide of them."""
-    return frozenset(signature(graph))
+    return frozenset(steps(graph))
 
 
 def shapes(graph: Graph) -> tuple[Hashable, ...]:
     """The shapes of all wires, and of all parameters by name."""
-    wires = tuple(op.shape or tuple(s for s, _ in op.outputs) for op in graph.ops)
+    wires = tuple((op.shape, tuple(s for s, _ in op.outputs)) for op in graph.ops)
     return wires, tuple((name, op.shape) for name, op in graph.parameters.items())
+
+
+def _single(op: Op) -> tuple[bool, ...]:
+    """Which dimensions have one entry: nothing is told of these."""
+    return tuple(n == 1 for n in op.shape or ())
 
 
 def _case(op: Op) -> Hashable:
