@@ -2,7 +2,13 @@ from typing import Any
 
 import click
 
-from symfind.cli.options import debug_option, json_option, source_options, weights_option
+from symfind.cli.files import reads
+from symfind.cli.options import (
+    debug_option,
+    json_option,
+    optional_source_options,
+    weights_option,
+)
 from symfind.cli.output import deliver, print_text
 from symfind.cli.progress import working
 
@@ -18,8 +24,14 @@ def _act(ctx: click.Context, parameter: click.Parameter, value: str) -> str | in
         ) from None
 
 
+def _data(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None:
+        reads(ctx, value, "--data")
+    return value
+
+
 @click.command("inputs")
-@source_options
+@optional_source_options
 @click.option(
     "--act",
     default="last-axis",
@@ -42,6 +54,19 @@ def _act(ctx: click.Context, parameter: click.Parameter, value: str) -> str | in
     metavar="NAME",
     help="Inputs that move together, by name; repeatable. All real ones without it.",
 )
+@click.option(
+    "--data",
+    metavar="FILE.npz",
+    callback=_data,
+    help="Samples x, and y that a function is fitted to where there is no MODEL.",
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(1),
+    default=4000,
+    show_default=True,
+    help="Of the fit to data.",
+)
 @weights_option
 @json_option
 @click.option("--details", is_flag=True, help="Show every generator.")
@@ -49,7 +74,7 @@ def _act(ctx: click.Context, parameter: click.Parameter, value: str) -> str | in
 @click.pass_context
 def inputs_command(
     ctx: click.Context,
-    model: str,
+    model: str | None,
     inputs: tuple[str, ...],
     json_file: str | None,
     details: bool,
@@ -60,10 +85,13 @@ def inputs_command(
 
     MODEL may also be a plain function of tensors in a file, beside `example_inputs`. A field X with
     grad f(x) . X(x) = 0 for all x is looked for, by rules and by measurement, applied for a finite
-    time, and the algebra of all is named.
+    time, and the algebra of all is named. With --data a function is fitted to samples, or MODEL is
+    looked at there; each field then has a defect, and a bound of it.
 
     Exit codes: 0 done; 1 undetermined; 2 bad usage, or a model that cannot be loaded.
     """
+    if model is None and arguments["data"] is None:
+        raise click.UsageError("name a MODEL, or give --data FILE.npz")
     with working(quiet) as tell:
         from symfind.transforms import inputs as find
         from symfind.transforms.render import table

@@ -64,13 +64,21 @@ def _facts(found: Found) -> list[str]:
             f"exp(tX) moves the input by {moved:.0%} of its size or more and changes the output "
             f"by {worst:.0e} of what a random displacement does",
         )
-    kept, dropped = found.gap
-    lines += _fact("gap", f"10^{kept} to 10^{dropped}, {found.points} points")
+    lines += _fact("gap", _gap(found))
     for note in found.notes:
         lines += _fact("note", note)
     if found.status != "found":
         lines += _fact("undetermined", found.reason)
     return lines
+
+
+def _gap(found: Found) -> str:
+    if found.spectrum:
+        count = len(found.generators)
+        shown = [f"{v:.4f}" for v in found.spectrum[: count + 3]]
+        return "cosines " + " ".join([*shown[:count], "|", *shown[count:]])
+    kept, dropped = found.gap
+    return f"10^{kept} to 10^{dropped}, {found.points} points"
 
 
 def _algebra(found: Found) -> str:
@@ -105,6 +113,8 @@ _WAYS = {"rules": "rules derive", "discovery": "discovery finds", "measured": "m
 
 
 def _known(found: Found) -> str:
+    if found.sources.keys() == {"data"} or found.spectrum:
+        return f"gradients at {found.points:,} samples, not exact"
     if found.rules:
         return f"measured; rules were not asked: {found.rules}"
     if not found.generators:
