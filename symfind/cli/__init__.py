@@ -6,6 +6,7 @@ from symfind import __version__
 from symfind.cli.analyze import analyze_command
 from symfind.cli.catalog import catalog_group
 from symfind.cli.conserved import conserved_command
+from symfind.cli.diff import diff_command
 from symfind.cli.dims import dims_command
 from symfind.cli.discover import discover_command
 from symfind.cli.exact import exact_command
@@ -39,6 +40,7 @@ def main() -> None:
 main.add_command(analyze_command)
 main.add_command(catalog_group)
 main.add_command(conserved_command)
+main.add_command(diff_command)
 main.add_command(dims_command)
 main.add_command(exact_command)
 main.add_command(identify_command)
