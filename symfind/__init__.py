@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         permutations,
     )
     from symfind.sweeping import Sweep, sweep
+    from symfind.transforms import Found, inputs
 
 __version__ = "0.1.0"
 
@@ -39,6 +40,8 @@ _HOMES = {
     "Conserved": "symfind.conserve",
     "PermutationSpec": "symfind.discrete",
     "Discovery": "symfind.discovery",
+    "Found": "symfind.transforms",
+    "inputs": "symfind.transforms",
     "AlgebraError": "symfind.errors",
     "ExactError": "symfind.errors",
     "InputError": "symfind.errors",
@@ -67,6 +70,7 @@ __all__ = [
     "Discovery",
     "ExactError",
     "ExactNullity",
+    "Found",
     "Identification",
     "InputError",
     "LoadError",
@@ -83,6 +87,7 @@ __all__ = [
     "discover",
     "exact_nullity",
     "identify",
+    "inputs",
     "open",
     "permutations",
     "sweep",

@@ -12,6 +12,7 @@ from symfind.cli.discover import discover_command
 from symfind.cli.exact import exact_command
 from symfind.cli.guard import GuardedGroup
 from symfind.cli.identify import identify_command
+from symfind.cli.inputs import inputs_command
 from symfind.cli.ops import ops_command
 from symfind.cli.permutations import permutations_command
 from symfind.cli.sweep import sweep_command
@@ -44,6 +45,7 @@ main.add_command(diff_command)
 main.add_command(dims_command)
 main.add_command(exact_command)
 main.add_command(identify_command)
+main.add_command(inputs_command)
 main.add_command(ops_command)
 main.add_command(permutations_command)
 main.add_command(discover_command)

@@ -60,8 +60,13 @@ def bare(model: nn.Module) -> nn.Module:
         model = inner
 
 
-def check_model(model: nn.Module, where: str) -> None:
+def check_model(model: nn.Module, where: str, frozen: bool = False) -> None:
     """Make sure that there is something to analyse.
+
+    Args:
+        model: the module.
+        where: how messages name it.
+        frozen: whether it may be without trainable parameters.
 
     Raises:
         LoadError: The model has no (trainable) parameters, or lazy ones that have no shape yet, or
@@ -85,6 +90,8 @@ def check_model(model: nn.Module, where: str) -> None:
             f"{where}: {lazy[0]} has no shape yet (a lazy module); call the model once on an "
             "example before handing it over"
         )
+    if frozen:
+        return
     if not parameters:
         raise LoadError(f"{where}: {type(model).__name__} has no parameters, so no symmetries")
     if not any(p.requires_grad and p.numel() for _, p in parameters):
