@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from symfind.exact import ExactNullity
     from symfind.lie import Identification, identify
+    from symfind.ops.own import rule
     from symfind.report import Report
     from symfind.session import (
         Session,
@@ -53,6 +54,7 @@ _HOMES = {
     "identify": "symfind.lie",
     "Identification": "symfind.lie",
     "Report": "symfind.report",
+    "rule": "symfind.ops.own",
     "analyze": "symfind.session",
     "conserved": "symfind.session",
     "discover": "symfind.session",
@@ -90,6 +92,7 @@ __all__ = [
     "inputs",
     "open",
     "permutations",
+    "rule",
     "sweep",
 ]
 
