@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from symfind.describe.names import unique
+from symfind.describe.recorded import Recorder
 from symfind.discovery.family import FoundFamily
 from symfind.discovery.monomials import Monomial
 from symfind.discovery.words import pattern
@@ -34,8 +35,9 @@ class FoundFactor:
         return len(self.family.fields)
 
 
-def factor_of(found: FoundFactor, taken: set[str]) -> Factor:
+def factor_of(found: FoundFactor, taken: set[str], recorder: Recorder) -> Factor:
     """A row of the report, marked as found by discovery."""
+    record = recorder.of_generator(found.family, found.algebra)
     n, names = found.algebra, found.family.parameters
     label = f"R^{n}" if n > 1 else "R"
     name = unique(_identified(names), taken)
@@ -49,9 +51,12 @@ def factor_of(found: FoundFactor, taken: set[str]) -> Factor:
         total=n,
         formula=str(n),
         parameters=names,
-        generator=GeneratorText(pattern(found.family.fields[0].terms)),
+        generator=GeneratorText(
+            pattern(found.family.fields[0].terms), "", record.element, record.actions
+        ),
         residual=found.residual,
-        places=(Place(name, names, "", n),),
+        places=(Place(name, names, "", n, record=0, tensors=record.names),),
+        records=(record,),
         generators=(found.family,),
         origin="discovery",
     )
