@@ -31,7 +31,13 @@ if TYPE_CHECKING:
         open,
         permutations,
     )
-    from symfind.transforms import Found, inputs
+    from symfind.transforms import (
+        Equivariance,
+        Found,
+        equivariance,
+        input_permutations,
+        inputs,
+    )
 
 __version__ = "0.1.0"
 
@@ -39,7 +45,10 @@ _HOMES = {
     "Conserved": "symfind.conserve",
     "PermutationSpec": "symfind.discrete",
     "Discovery": "symfind.discovery",
+    "Equivariance": "symfind.transforms",
     "Found": "symfind.transforms",
+    "equivariance": "symfind.transforms",
+    "input_permutations": "symfind.transforms",
     "inputs": "symfind.transforms",
     "AlgebraError": "symfind.errors",
     "ExactError": "symfind.errors",
@@ -65,6 +74,7 @@ __all__ = [
     "AlgebraError",
     "Conserved",
     "Discovery",
+    "Equivariance",
     "ExactError",
     "ExactNullity",
     "Found",
@@ -81,8 +91,10 @@ __all__ = [
     "analyze",
     "conserved",
     "discover",
+    "equivariance",
     "exact_nullity",
     "identify",
+    "input_permutations",
     "inputs",
     "open",
     "permutations",
