@@ -33,7 +33,13 @@ if TYPE_CHECKING:
         permutations,
     )
     from symfind.sweeping import Sweep, sweep
-    from symfind.transforms import Found, inputs
+    from symfind.transforms import (
+        Equivariance,
+        Found,
+        equivariance,
+        input_permutations,
+        inputs,
+    )
 
 __version__ = "0.1.0"
 
@@ -41,7 +47,10 @@ _HOMES = {
     "Conserved": "symfind.conserve",
     "PermutationSpec": "symfind.discrete",
     "Discovery": "symfind.discovery",
+    "Equivariance": "symfind.transforms",
     "Found": "symfind.transforms",
+    "equivariance": "symfind.transforms",
+    "input_permutations": "symfind.transforms",
     "inputs": "symfind.transforms",
     "AlgebraError": "symfind.errors",
     "ExactError": "symfind.errors",
@@ -70,6 +79,7 @@ __all__ = [
     "AlgebraError",
     "Conserved",
     "Discovery",
+    "Equivariance",
     "ExactError",
     "ExactNullity",
     "Found",
@@ -87,8 +97,10 @@ __all__ = [
     "analyze",
     "conserved",
     "discover",
+    "equivariance",
     "exact_nullity",
     "identify",
+    "input_permutations",
     "inputs",
     "open",
     "permutations",
