@@ -17,7 +17,6 @@
 - *parallel*: matrices that move by products on the same side (`W -> W + A V`, two paths into one
   sum), or by a whole other tensor.
 - *crossed*: products that join different axes, of any two tensors.
-- *exponential*: entries by the inverse of their exponential.
 
 All are linear in unknown constants, and all are monomials (`monomials.py`).
 """
@@ -28,12 +27,12 @@ import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from symfind.discovery.forms import exponentials, normalised, weighted
+from symfind.discovery.forms import normalised, weighted
 from symfind.discovery.monomials import Form, Monomial, Source, squeezed
 
 NEAR = ("own", "dressed", "shifts", "dressed shifts")
 FAR = (
-    "divided", "unseen", "weighted", "normalised", "sliced", "parallel", "crossed", "exponential",
+    "divided", "unseen", "weighted", "normalised", "sliced", "parallel", "crossed",
 )  # fmt: skip
 TIERS = NEAR + FAR
 
@@ -149,8 +148,6 @@ def tier(
             return list(weighted(shapes))
         case "normalised":
             return list(normalised(shapes))
-        case "exponential":
-            return list(exponentials(shapes))
     raise ValueError(f"{name!r} is none of {', '.join(TIERS)}")
 
 

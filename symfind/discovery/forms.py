@@ -1,4 +1,4 @@
-"""Blocks of fields for quadratic forms, normalised weights and exponentials of parameters."""
+"""Blocks of fields for quadratic forms and normalised weights."""
 
 import string
 from collections.abc import Iterator, Sequence
@@ -63,11 +63,3 @@ def normalised(shapes: Sequence[ShapeLike]) -> Iterator[Monomial]:
                     text = f"{g.name} * ({v.name}^2 {{}})/|{v.name}|^2 along dim {v.dim(by)}"
                     factors = ((Source(g.name), own), rows, rows, precision)
                     yield Monomial(g.name, own, factors, letters[by], (n,), text)
-
-
-def exponentials(shapes: Sequence[ShapeLike]) -> Iterator[Monomial]:
-    """Entries that move by the inverse of their exponential: `exp(a) - exp(b)` has such a field."""
-    for t in shapes:
-        letters = string.ascii_lowercase[: len(t.sizes)]
-        decay = ((Source(t.name, "decay"), letters),)
-        yield Monomial(t.name, letters, decay, letters, t.sizes, f"{{}} * exp(-{t.name})")

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from symfind.numerics.decompose import svd
 
-Form = Literal["value", "reciprocal", "kernel", "precision", "decay"]
+Form = Literal["value", "reciprocal", "kernel", "precision"]
 Theta = Mapping[str, Tensor]
 
 _KERNEL = 1e-10  # relative singular value of a direction that a matrix does not see
@@ -34,9 +34,9 @@ class Source:
     Attributes:
         name: of the parameter.
         form: its value; its entrywise reciprocal; the orthogonal projector [n, n] onto what it
-            does not see along `axis`: with M the unfolding [n, rest], `I - M M^+`; the precision
+            does not see along `axis`: with M the unfolding [n, rest], `I - M M^+`; or the precision
             [n], the reciprocal of the sum of its squares along all axes but `axis` (along all, if
-            that is negative); or the decay, entrywise `exp(-θ)`.
+            that is negative).
         axis: of the tensor without axes of size one.
     """
 
@@ -49,8 +49,6 @@ class Source:
         tensor = theta[self.name].squeeze()
         if self.form == "reciprocal":
             return tensor.reciprocal()
-        if self.form == "decay":
-            return (-tensor).exp()
         if self.form == "precision":
             squares = tensor.square()
             kept = squares.movedim(self.axis, 0).flatten(1) if self.axis >= 0 else squares.flatten()
