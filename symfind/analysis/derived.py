@@ -10,6 +10,7 @@ from symfind.count.counted import Counted
 from symfind.count.null_directions import known_directions
 from symfind.count.tally import tally_beside, whole
 from symfind.describe.factors import Group, factor, gather, written
+from symfind.describe.recorded import Recorder
 from symfind.report.model import Factor, GeneratorText, Unsupported
 from symfind.solve.point.family import Family
 from symfind.solve.point.generator import BoundGenerator
@@ -31,10 +32,14 @@ class Derived:
         self.groups = gather(tallies)
         self.approximate = gather([whole(f, self.symbols) for f in relaxed])
         self.failed: frozenset[int] = frozenset()  # positions of factors that verification rejected
+        self.recorder = Recorder(self.shapes, counted.derivation.lowered.nodes)
         taken: set[str] = set()
-        self.factors = [factor(g, self.symbols, taken) for g in self.groups]
-        self.near = [factor(g, self.symbols, taken) for g in self.approximate]
+        self.factors = self._written(self.groups, taken)
+        self.near = self._written(self.approximate, taken)
         self.found: tuple[FoundFactor, ...] = ()
+
+    def _written(self, groups: Sequence[Group], taken: set[str]) -> list[Factor]:
+        return [factor(g, self.symbols, taken, self.recorder) for g in groups]
 
     def with_found(self, found: Sequence["FoundFactor"]) -> "Derived":
         """The same with what discovery adds."""
@@ -74,7 +79,7 @@ class Derived:
         self.failed = frozenset(failed)
         self.groups = groups
         self.groups = groups + gather(tally_beside(self.families, kept, self.shapes, self.symbols))
-        self.factors = [factor(g, self.symbols, taken) for g in self.groups]
+        self.factors = self._written(self.groups, taken)
 
     @property
     def families(self) -> list[Family]:
@@ -145,7 +150,7 @@ class Derived:
         from symfind.discovery.factor import factor_of
 
         taken = {f.id for f in (*self.factors, *unread)}
-        return (*derived, *(factor_of(one, taken) for one in self.found), *unread)
+        return (*derived, *(factor_of(one, taken, self.recorder) for one in self.found), *unread)
 
     def gaps(self) -> tuple[Unsupported, ...]:
         """Operations that are rigid, and what could not be counted."""

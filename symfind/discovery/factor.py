@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from symfind.describe.names import unique
+from symfind.describe.recorded import Recorder
 from symfind.discovery.family import Acting
 from symfind.discovery.monomials import Monomial
 from symfind.report.model import Factor, GeneratorText, Kind, Place, Residual
@@ -36,8 +37,9 @@ class FoundFactor:
         return self.family.dimension
 
 
-def factor_of(found: FoundFactor, taken: set[str]) -> Factor:
+def factor_of(found: FoundFactor, taken: set[str], recorder: Recorder) -> Factor:
     """A row of the report, marked as found by discovery."""
+    record = recorder.of_generator(found.family, found.algebra)
     n, names = found.algebra, found.family.parameters
     label = f"R^{n}" if n > 1 else "R"
     name = unique(_identified(names), taken)
@@ -51,9 +53,10 @@ def factor_of(found: FoundFactor, taken: set[str]) -> Factor:
         total=n,
         formula=str(n),
         parameters=names,
-        generator=GeneratorText(found.family.text),
+        generator=GeneratorText(found.family.text, "", record.element, record.actions),
         residual=found.residual,
-        places=(Place(name, names, "", n),),
+        places=(Place(name, names, "", n, record=0, tensors=record.names),),
+        records=(record,),
         generators=(found.family,),
         origin="discovery",
     )

@@ -158,5 +158,6 @@ def anchored(scaling: Scaling, flows: Flows) -> Family | None:
     loose = any(m.source.key in passed for m in scaling.members)
     return NullFamily(
         kind="scaling", sources=sources, width=width, build=build, loose=loose, follow=follow,
-        scaled=tuple(dict.fromkeys(m.source for m in scaling.members)),
+        scaled=tuple({m.source: m.exponent for m in scaling.members}),
+        rates=tuple({m.source: m.exponent for m in scaling.members}.values()),
     )  # fmt: skip
