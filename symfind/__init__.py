@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from symfind.exact import ExactNullity
     from symfind.lie import Identification, identify
+    from symfind.ops.own import rule
     from symfind.report import Report
     from symfind.session import (
         Session,
@@ -31,6 +32,14 @@ if TYPE_CHECKING:
         open,
         permutations,
     )
+    from symfind.sweeping import Sweep, sweep
+    from symfind.transforms import (
+        Equivariance,
+        Found,
+        equivariance,
+        input_permutations,
+        inputs,
+    )
 
 __version__ = "0.1.0"
 
@@ -38,6 +47,11 @@ _HOMES = {
     "Conserved": "symfind.conserve",
     "PermutationSpec": "symfind.discrete",
     "Discovery": "symfind.discovery",
+    "Equivariance": "symfind.transforms",
+    "Found": "symfind.transforms",
+    "equivariance": "symfind.transforms",
+    "input_permutations": "symfind.transforms",
+    "inputs": "symfind.transforms",
     "AlgebraError": "symfind.errors",
     "ExactError": "symfind.errors",
     "InputError": "symfind.errors",
@@ -49,6 +63,7 @@ _HOMES = {
     "identify": "symfind.lie",
     "Identification": "symfind.lie",
     "Report": "symfind.report",
+    "rule": "symfind.ops.own",
     "analyze": "symfind.session",
     "conserved": "symfind.session",
     "discover": "symfind.session",
@@ -56,14 +71,18 @@ _HOMES = {
     "open": "symfind.session",
     "permutations": "symfind.session",
     "Session": "symfind.session",
+    "Sweep": "symfind.sweeping",
+    "sweep": "symfind.sweeping",
 }
 
 __all__ = [
     "AlgebraError",
     "Conserved",
     "Discovery",
+    "Equivariance",
     "ExactError",
     "ExactNullity",
+    "Found",
     "Identification",
     "InputError",
     "LoadError",
@@ -71,16 +90,22 @@ __all__ = [
     "PermutationSpec",
     "Report",
     "Session",
+    "Sweep",
     "SymfindError",
     "TraceError",
     "__version__",
     "analyze",
     "conserved",
     "discover",
+    "equivariance",
     "exact_nullity",
     "identify",
+    "input_permutations",
+    "inputs",
     "open",
     "permutations",
+    "rule",
+    "sweep",
 ]
 
 

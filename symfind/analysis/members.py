@@ -188,6 +188,8 @@ class _ByMembers:
         """With what can be said of what a member has beyond what is derived."""
         there = replace(self.subject, loaded=last.member.loaded, graph=last.member.graph)
         full = self.measure(Derived(last.own), there, True)
+        if full.status != "incomplete":  # what was found on a small model is not known of this one
+            return found
         return replace(full, on=found.on, at={}, twins=found.twins, members=found.members)
 
     def _broken(self, last: _Measured) -> str:

@@ -30,6 +30,7 @@ from symfind.load import Loaded, module_sizes, resolve
 from symfind.report.model import Report
 from symfind.session.examination import Examination, Wanted
 from symfind.session.stages import Checked, Clock, guarded, uncollected
+from symfind.session.without import checked, switched_off
 from symfind.solve.solver import Derivation, derive, nothing
 from symfind.trace import Graph, trace_loaded
 from symfind.verify.threads import fitting_threads
@@ -50,6 +51,7 @@ def open(
     inputs: Sequence[str] = (),
     settings: Mapping[str, Any] | None = None,
     weights: str | None = None,
+    without: Sequence[str] = (),
     progress: Tell = None,
 ) -> "Session":
     """Load a model, and hold it for any number of questions.
@@ -67,19 +69,24 @@ def open(
         inputs: input specs that replace the example inputs, as `--input`.
         settings: keyword arguments for a factory, class or config, as `--set`.
         weights: a checkpoint whose names and shapes are checked against the model.
+        without: kinds of families (as in the report, or "all") that are not derived, to see what
+            discovery finds in their place.
         progress: called with a line on what is being done.
 
     Raises:
         LoadError: the spec cannot be loaded.
-        InputError: there are no example inputs, or they do not fit.
+        InputError: there are no example inputs, or they do not fit; or there is no such kind.
     """
+    off = checked(without)
     clock, tell = Clock(), progress or (lambda text: None)
     tell("loading the model")
     with clock.part("load"):
         loaded = resolve(
             model, example_inputs, inputs=inputs, settings=settings, weights=weights, seed=seed
         )
-    return Session(loaded, output, train, device, seed, settings or {}, tell, clock)
+    session = Session(loaded, output, train, device, seed, settings or {}, tell, clock)
+    session.without = off
+    return session
 
 
 class Session:
@@ -91,6 +98,7 @@ class Session:
         train: whether batch statistics are those of training.
         device: where it is evaluated.
         seed: of all random numbers.
+        without: kinds of families that are not derived.
     """
 
     def __init__(
@@ -108,6 +116,7 @@ class Session:
         self.loaded, self.output, self.train = loaded, output, train
         self.device, self.seed = device, seed
         self._settings, self._tell, self._clock = settings, tell, clock
+        self.without: frozenset[str] = frozenset()
         self._checked: Checked | None = None
         self._answers: dict[tuple[Any, ...], Any] = {}
 
@@ -135,7 +144,8 @@ class Session:
         graph = self.graph
         self._tell("deriving symmetries")
         with self._clock.part("solve"), fitting_threads(0), uncollected():
-            return guarded(self.subject, lambda: derive(graph, self.output), nothing)
+            found = guarded(self.subject, lambda: derive(graph, self.output), nothing)
+            return switched_off(found, self.without)
 
     @cached_property
     @alone()
@@ -170,6 +180,7 @@ class Session:
         points: str | Sequence[str] = "generic",
         budget: float | None = None,
         discover: bool = False,
+        discovery: bool = True,
     ) -> Report:
         """Which continuous groups act, where, in how many dimensions, and whether that is all.
 
@@ -182,15 +193,17 @@ class Session:
                 then is said to be undetermined. An interruption from the keyboard does the same.
             discover: look for all vector fields that explain what no rule does, however long it
                 takes; a few seconds are spent on that in any case.
+            discovery: whether it is looked for them at all.
 
         Raises:
             InputError: a point is none, or the model is not finite on its inputs.
             TraceError: the model cannot be traced; the message names the line.
         """
         places = asked_points(points, self.loaded, self._settings, self.seed)
-        subject, counts = replace(self.subject, discover=discover), self.counted
+        subject, counts = self.subject, self.counted
+        subject = replace(subject, discover=discover, discovery=discovery)
         wanted = Wanted(verify, certify, places, budget)
-        key = ("report", verify, certify, tuple(places), budget, discover)
+        key = ("report", verify, certify, tuple(places), budget, discover, discovery)
         if key not in self._answers:
             examination = Examination(subject, counts, wanted, self._clock, self._checked)
             report = examination.report()
