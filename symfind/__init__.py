@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         open,
         permutations,
     )
+    from symfind.sweeping import Sweep, sweep
     from symfind.transforms import Found, inputs
 
 __version__ = "0.1.0"
@@ -59,6 +60,8 @@ _HOMES = {
     "open": "symfind.session",
     "permutations": "symfind.session",
     "Session": "symfind.session",
+    "Sweep": "symfind.sweeping",
+    "sweep": "symfind.sweeping",
 }
 
 __all__ = [
@@ -75,6 +78,7 @@ __all__ = [
     "PermutationSpec",
     "Report",
     "Session",
+    "Sweep",
     "SymfindError",
     "TraceError",
     "__version__",
@@ -86,6 +90,7 @@ __all__ = [
     "inputs",
     "open",
     "permutations",
+    "sweep",
 ]
 
 

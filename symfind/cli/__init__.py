@@ -14,6 +14,7 @@ from symfind.cli.identify import identify_command
 from symfind.cli.inputs import inputs_command
 from symfind.cli.ops import ops_command
 from symfind.cli.permutations import permutations_command
+from symfind.cli.sweep import sweep_command
 
 _EPILOG = """\b
 Model specs:
@@ -46,5 +47,6 @@ main.add_command(inputs_command)
 main.add_command(ops_command)
 main.add_command(permutations_command)
 main.add_command(discover_command)
+main.add_command(sweep_command)
 
 __all__ = ["main"]

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
-from symfind.errors import LoadError
+from symfind.errors import LoadError, UnknownSetting
 from symfind.load.files import explain, near
 from symfind.load.operators import with_operators
 
@@ -112,12 +112,15 @@ def _unfinished(model: nn.Module, path: str = "") -> str | None:
     return next((name for name in found if name is not None), None)
 
 
-def unknown_setting(where: str, name: str, known: list[str]) -> LoadError:
-    """The error for a ``--set`` that nobody would read."""
+def unknown_setting(
+    where: str, name: str, known: list[str], setting: str | None = None
+) -> UnknownSetting:
+    """The error for a ``--set`` that nobody would read; `name` is the part at fault of it."""
     close = near(name, known)
     shown = ", ".join(known[:12]) + (", …" if known[12:] else "")
     hint = f"did you mean {' or '.join(close)}?" if close else f"it takes {shown or 'none'}"
-    return LoadError(f"{where} does not take the setting {name!r}; {hint}")
+    message = f"{where} does not take the setting {name!r}; {hint}"
+    return UnknownSetting(message, name if setting is None else setting)
 
 
 def _check_settings(function: Any, where: str, settings: Mapping[str, Any]) -> None:
