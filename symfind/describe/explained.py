@@ -2,70 +2,15 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from symfind.describe.sites import site, starred
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
+from symfind.report.explained import Reason, Wire
+from symfind.report.model import Absent
 from symfind.solve.bonds.cuts import Cut
 from symfind.solve.bonds.matrices import Bond, Matrices
-
-
-@dataclass(frozen=True)
-class Reason:
-    """One operation that cuts a group down, wherever layers repeat it.
-
-    Attributes:
-        words: what it does.
-        where: the line of the user's source.
-        module: in which module, with * for numbers.
-        leaves: the group that it would leave by itself; empty for none.
-        restores: what would undo it; empty where nothing but another operation would.
-        count: how often it is met.
-    """
-
-    words: str
-    where: str = ""
-    module: str = ""
-    leaves: str = ""
-    restores: str = ""
-    count: int = 1
-
-
-@dataclass(frozen=True)
-class Wire:
-    """A wire between parameters, and the matrices that could act on it.
-
-    Attributes:
-        name: role, module, who writes and who reads it.
-        role: of the wire.
-        size: n.
-        largest: GL(n, R).
-        group: what is left of it; empty for nothing but scales at most.
-        reasons: what cuts it down, the decisive ones first.
-        writers: tensors that write it.
-        readers: tensors that read it.
-        rotated: whether lengths along it are what is kept: a rotation could be expected.
-        almost: whether nothing but diagonals stands against a group.
-        copies: how many wires are alike.
-    """
-
-    name: str
-    role: str
-    size: int
-    largest: str
-    group: str
-    reasons: tuple[Reason, ...] = ()
-    writers: tuple[str, ...] = ()
-    readers: tuple[str, ...] = ()
-    rotated: bool = False
-    almost: bool = False
-    copies: int = 1
-
-    @property
-    def tensors(self) -> tuple[str, ...]:
-        """All that write or read it."""
-        return tuple(dict.fromkeys((*self.writers, *self.readers)))
 
 
 def explain(matrices: Matrices) -> list[Wire]:
@@ -94,6 +39,21 @@ def almost(matrices: Matrices) -> list[Wire]:
         wire = _wire(bond, unknowns, matrices.lowered.nodes, False)
         found += [wire] if wire is not None and wire.writers else []
     return [w for w in _gathered(found) if w.almost]
+
+
+def nearly(matrices: Matrices | None) -> tuple[Absent, ...]:
+    """For a report: groups that almost exist, one line each."""
+    if matrices is None:
+        return ()
+    return tuple(
+        Absent(
+            w.kept,
+            w.name if w.role != "residual stream" else w.role,
+            tuple(r.words for r in w.reasons if not r.leaves),
+            tuple(r.restores for r in w.reasons if r.restores),
+        )
+        for w in almost(matrices)
+    )  # fmt: skip
 
 
 def _wire(
@@ -183,10 +143,13 @@ def _reason(cut: Cut, n: int, nodes: Sequence[Node]) -> Reason:
             undo = f"untie {key}, or make {gains} a multiple of the all-ones vector"
             return Reason(words, where, module, "", undo)
         case "gain":
-            sides = "lengths are kept on both sides of it" if node is None else (
-                "stands between two ways to the same wire"
+            sides = (
+                "lengths are kept on both sides of it"
+                if node is None
+                else ("stands between two ways to the same wire")
             )
-            words = f"{gains} is diagonal, and {sides}"
+            verb = "are" if "," in gains or " and " in gains else "is"
+            words = f"{gains} {verb} diagonal, and {sides}"
             undo = f"make {gains} a multiple of the all-ones vector"
             return Reason(words, where, module, "", undo)
         case "differ":
@@ -292,4 +255,3 @@ def _gathered(wires: Sequence[Wire]) -> list[Wire]:
             readers, first.rotated, first.almost, len(same),
         ))  # fmt: skip
     return sorted(result, key=lambda w: (not w.rotated, -w.size))
-

@@ -257,6 +257,19 @@ class Unsupported:
 
 
 @dataclass(frozen=True)
+class Absent:
+    """A group that almost exists: nothing but diagonals of the model stands against it.
+
+    `because` says what does, `restores` what would undo that.
+    """
+
+    group: str
+    site: str
+    because: tuple[str, ...] = ()
+    restores: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Verification:
     """How the generators fared on the model; `failed` lists the factors that left the totals.
 
@@ -308,6 +321,7 @@ class Report:
     verification: Verification
     timing: Timing
     versions: Versions
+    absent: tuple[Absent, ...] = ()
 
     @property
     def is_complete(self) -> bool:
