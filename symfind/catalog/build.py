@@ -126,7 +126,7 @@ def _row(entry: Entry, report: Report) -> tuple[str, ...]:
         words.count(d.parameters),
         words.count(d.redundant),
         words.share(d.redundant, d.parameters),
-        report.certificate.status,
+        words.status(report.certificate),
     )
 
 
