@@ -10,6 +10,7 @@ from torch import Tensor
 
 from symfind.analysis.derived import Derived
 from symfind.analysis.discovered import Look, look_beyond
+from symfind.analysis.members import certify_by_members
 from symfind.analysis.points import Values
 from symfind.analysis.remainder import Remainder, sentences, some_of
 from symfind.analysis.subject import Subject
@@ -63,9 +64,26 @@ def _certified(
 ) -> tuple[Certificate, Derived]:
     most = DENSE_PARAMETERS if wanted == "auto" else MOST_PARAMETERS
     if found.parameters > most:
-        return certify_by_twins(found, subject), found
+        return _elsewhere(found, subject), found
     certification = _Certification(found, subject)
     return certification.certificate(points), certification.found
+
+
+def _elsewhere(found: Derived, subject: Subject) -> Certificate:
+    """By small models that are made as this one is, else by its graph at small sizes."""
+    members = certify_by_members(found, subject, _measured)
+    if members.status in ("complete", "incomplete"):
+        return members
+    twins = certify_by_twins(found, subject)
+    if twins.status in ("complete", "incomplete"):
+        return twins
+    last = members if twins.nullity is None else twins
+    return replace(last, reason=f"{members.reason}; {twins.reason}")
+
+
+def _measured(found: Derived, subject: Subject, explain: bool) -> Certificate:
+    certification = _Certification(found, subject)
+    return certification.certificate({}) if explain else certification.judgement()
 
 
 class _Certification:
@@ -76,11 +94,25 @@ class _Certification:
         # approximate symmetries that a measurement cannot tell from exact ones
         self.unseen = self._none()
 
+    def judgement(self) -> Certificate:
+        """The measurement, held against the count, without a word on what is unexplained."""
+        return self._judged(self._measurement())
+
+    def _measurement(self) -> Nullity:
+        self.subject.tell("measuring the nullity")
+        try:
+            function, fresh = self.function, self.subject.fresh()  # which try the model themselves
+        except OutOfTime:
+            return unmeasured(self.found.parameters, "the time limit was reached")
+        measured = measure_nullity(
+            function, fresh, seed=self.subject.seed, known=self.known, progress=self.subject.tell
+        )
+        measured, self.unseen = self._exactly(measured)
+        return measured
+
     def certificate(self, points: Mapping[str, Values]) -> Certificate:
         """The measurement, what it leaves unexplained, and that at other points."""
-        self.subject.tell("measuring the nullity")
-        measured = self._measured()
-        measured, self.unseen = self._exactly(measured)
+        measured = self._measurement()
         result = self._judged(measured)
         if measured.status != "clear":
             return result
@@ -97,15 +129,6 @@ class _Certification:
         """What is measured."""
         self.raised = self.subject.raised if self.subject.hidden else None
         return self.raised or self.subject.function()
-
-    def _measured(self) -> Nullity:
-        try:
-            function, fresh = self.function, self.subject.fresh()  # which try the model themselves
-        except OutOfTime:
-            return unmeasured(self.found.parameters, "the time limit was reached")
-        return measure_nullity(
-            function, fresh, seed=self.subject.seed, known=self.known, progress=self.subject.tell
-        )
 
     def _none(self) -> Tensor:
         return torch.zeros(self.found.parameters, 0, dtype=torch.float64)
