@@ -3,7 +3,9 @@
 import click
 
 from symfind import __version__
+from symfind.cli.align import align_command
 from symfind.cli.analyze import analyze_command
+from symfind.cli.apply import apply_command
 from symfind.cli.catalog import catalog_group
 from symfind.cli.conserved import conserved_command
 from symfind.cli.dims import dims_command
@@ -35,7 +37,9 @@ def main() -> None:
     """Find the continuous parameter-space symmetries of PyTorch models."""
 
 
+main.add_command(align_command)
 main.add_command(analyze_command)
+main.add_command(apply_command)
 main.add_command(catalog_group)
 main.add_command(conserved_command)
 main.add_command(dims_command)

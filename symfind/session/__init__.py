@@ -1,11 +1,14 @@
 """A model held open: loaded, traced, derived, verified and certified, each part once."""
 
+from symfind.session.acting import align, apply
 from symfind.session.entries import analyze, conserved, discover, exact_nullity, permutations
 from symfind.session.session import Session, open
 
 __all__ = [
     "Session",
+    "align",
     "analyze",
+    "apply",
     "conserved",
     "discover",
     "exact_nullity",
