@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         conserved,
         discover,
         exact_nullity,
+        fix,
         open,
         permutations,
     )
@@ -57,6 +58,7 @@ _HOMES = {
     "conserved": "symfind.session",
     "discover": "symfind.session",
     "exact_nullity": "symfind.session",
+    "fix": "symfind.session",
     "open": "symfind.session",
     "permutations": "symfind.session",
     "Session": "symfind.session",
@@ -84,6 +86,7 @@ __all__ = [
     "conserved",
     "discover",
     "exact_nullity",
+    "fix",
     "identify",
     "open",
     "permutations",

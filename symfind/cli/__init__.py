@@ -11,6 +11,7 @@ from symfind.cli.conserved import conserved_command
 from symfind.cli.dims import dims_command
 from symfind.cli.discover import discover_command
 from symfind.cli.exact import exact_command
+from symfind.cli.fix import fix_command
 from symfind.cli.guard import GuardedGroup
 from symfind.cli.identify import identify_command
 from symfind.cli.ops import ops_command
@@ -44,6 +45,7 @@ main.add_command(catalog_group)
 main.add_command(conserved_command)
 main.add_command(dims_command)
 main.add_command(exact_command)
+main.add_command(fix_command)
 main.add_command(identify_command)
 main.add_command(ops_command)
 main.add_command(permutations_command)

@@ -80,13 +80,10 @@ def _improve(walk: Walk, target: State, unknown: Unknown) -> None:
 
 def _begin(walk: Walk, target: State, free: Sequence[Unknown]) -> None:
     """Each unknown once, the best held first."""
-    acting: dict[Block, set[str]] = {}
-    for u in free:
-        for key in u.blocks():
-            acting.setdefault(key, set()).add(u.name)
+    acting = acting_on(free)
     open_ = {u.name: u for u in free}
     while open_:
-        held = {name: _held(u, acting, open_) for name, u in open_.items()}
+        held = {name: held_blocks(u, acting, open_) for name, u in open_.items()}
         name = max(open_, key=lambda n: held[n][0])
         unknown, blocks = open_.pop(name), held[name][1]
         pair = Pair(walk.group, walk.state, target)
@@ -99,7 +96,16 @@ def _begin(walk: Walk, target: State, free: Sequence[Unknown]) -> None:
             walk.do(step)
 
 
-def _held(
+def acting_on(free: Sequence[Unknown]) -> dict[Block, set[str]]:
+    """Names of what acts on each block."""
+    acting: dict[Block, set[str]] = {}
+    for u in free:
+        for key in u.blocks():
+            acting.setdefault(key, set()).add(u.name)
+    return acting
+
+
+def held_blocks(
     u: Unknown, acting: dict[Block, set[str]], open_: dict[str, Unknown]
 ) -> tuple[float, tuple[set[Block], dict[str, set[Block]]]]:
     """Which part of its blocks nothing else unknown acts on; and those with one that is inside."""

@@ -37,7 +37,7 @@ def common_gauge(walk: Walk, sweeps: int = _SWEEPS) -> None:
     kept = independent_translations(walk)
     for _ in range(sweeps):
         sizes = [
-            *(_slide(walk, name, seeds_only=True) for name in kept),
+            *(slide_one(walk, name, seeds_only=True) for name in kept),
             *balance_scales(walk),
             *balance_bonds(walk),
         ]
@@ -51,7 +51,7 @@ def least_norm(walk: Walk, sweeps: int = _SWEEPS) -> None:
     kept = independent_translations(walk)
     for _ in range(sweeps):
         sizes = [
-            *(_slide(walk, name, seeds_only=False) for name in kept),
+            *(slide_one(walk, name, seeds_only=False) for name in kept),
             *balance_scales(walk),
             *balance_bonds(walk),
         ]
@@ -257,7 +257,7 @@ def independent_translations(walk: Walk) -> list[str]:
     return kept
 
 
-def _slide(walk: Walk, name: str, seeds_only: bool) -> float:
+def slide_one(walk: Walk, name: str, seeds_only: bool) -> float:
     """Along one family of translations to its pin, or to the least norm; how far, relatively."""
     family = walk.group.sites[name].family
     seeds = _seeds(family) if seeds_only else None

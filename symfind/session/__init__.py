@@ -2,9 +2,11 @@
 
 from symfind.session.acting import align, apply
 from symfind.session.entries import analyze, conserved, discover, exact_nullity, permutations
+from symfind.session.fixing import Fixed, fix
 from symfind.session.session import Session, open
 
 __all__ = [
+    "Fixed",
     "Session",
     "align",
     "analyze",
@@ -12,6 +14,7 @@ __all__ = [
     "conserved",
     "discover",
     "exact_nullity",
+    "fix",
     "open",
     "permutations",
 ]

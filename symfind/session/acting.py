@@ -65,7 +65,7 @@ def applied(session: Session, checkpoint: Checkpoint, element: Element) -> Appli
     """
     function, before = session.subject.function(), checkpoint.state
     after = element.apply(before)
-    residual = _held(session, checkpoint, after)
+    residual = held(session, checkpoint, after)
     names = [n for n in session.group.shapes if after[n] is not before[n]]
     return Applied(
         checkpoint.replaced(after),
@@ -234,7 +234,7 @@ def align(
     if gauge == "own" and found.of_a.steps:
         element = found.of_a.inverse().compose(element)
         first, second = one.state, element.apply(two.state)
-    residual = _held(session, two, second)
+    residual = held(session, two, second)
     ways = found.ways
     last = ways[-1]
     if gauge == "own":
@@ -247,7 +247,7 @@ def align(
     )  # fmt: skip
 
 
-def _held(session: Session, checkpoint: Checkpoint, after: Mapping[str, Tensor]) -> float:
+def held(session: Session, checkpoint: Checkpoint, after: Mapping[str, Tensor]) -> float:
     """The change of the outputs, which must be none.
 
     Raises:

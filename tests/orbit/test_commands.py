@@ -96,3 +96,24 @@ def test_align_refuses_in_one_line(folder: Path, arguments: tuple[str, ...], mes
     assert done.exit_code == 2
     assert message in done.stderr and "Traceback" not in done.stderr
     assert not Path("out.pt").exists()
+
+
+def test_fix_prints_its_proof_and_writes_the_mask(folder: Path) -> None:
+    done = run("fix", "net.py", "1.pt", "-o", "out.pt", "--as", "pins", "--freeze", "mask.pt")
+    assert done.exit_code == 0, done.output
+    assert "with these entries held 0" in done.stdout
+    model, moved, x = network(1), network(1), torch.randn(5, 4)
+    moved.load_state_dict(torch.load("out.pt", weights_only=True))
+    mask = torch.load("mask.pt", weights_only=True)
+    held = [moved.state_dict()[n][m.bool()].abs() for n, m in mask.items()]
+    assert torch.cat(held).sub(0.5).abs().sub(0.5).abs().max() < 1e-6  # zero or one
+    assert torch.allclose(model(x), moved(x), atol=1e-4)
+
+
+def test_fix_refuses_in_one_line(folder: Path) -> None:
+    bad = network(1).state_dict()
+    bad["0.bias"][0] = float("inf")
+    torch.save(bad, "bad.pt")
+    done = run("fix", "net.py", "bad.pt", "-o", "out.pt")
+    assert done.exit_code == 2 and "0.bias holds numbers that are NaN or infinite" in done.stderr
+    assert not Path("out.pt").exists()
