@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from symfind.exact import ExactNullity
     from symfind.lie import Identification, identify
+    from symfind.ops.own import rule
     from symfind.report import Report
     from symfind.session import (
         Session,
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
         open,
         permutations,
     )
+    from symfind.sweeping import Sweep, sweep
+    from symfind.transforms import Found, inputs
 
 __version__ = "0.1.0"
 
@@ -41,6 +44,8 @@ _HOMES = {
     "Conserved": "symfind.conserve",
     "PermutationSpec": "symfind.discrete",
     "Discovery": "symfind.discovery",
+    "Found": "symfind.transforms",
+    "inputs": "symfind.transforms",
     "AlgebraError": "symfind.errors",
     "ExactError": "symfind.errors",
     "InputError": "symfind.errors",
@@ -53,6 +58,7 @@ _HOMES = {
     "Identification": "symfind.lie",
     "Report": "symfind.report",
     "align": "symfind.session",
+    "rule": "symfind.ops.own",
     "analyze": "symfind.session",
     "apply": "symfind.session",
     "conserved": "symfind.session",
@@ -62,6 +68,8 @@ _HOMES = {
     "open": "symfind.session",
     "permutations": "symfind.session",
     "Session": "symfind.session",
+    "Sweep": "symfind.sweeping",
+    "sweep": "symfind.sweeping",
 }
 
 __all__ = [
@@ -70,6 +78,7 @@ __all__ = [
     "Discovery",
     "ExactError",
     "ExactNullity",
+    "Found",
     "Identification",
     "InputError",
     "LoadError",
@@ -77,6 +86,7 @@ __all__ = [
     "PermutationSpec",
     "Report",
     "Session",
+    "Sweep",
     "SymfindError",
     "TraceError",
     "__version__",
@@ -88,8 +98,11 @@ __all__ = [
     "exact_nullity",
     "fix",
     "identify",
+    "inputs",
     "open",
     "permutations",
+    "rule",
+    "sweep",
 ]
 
 
