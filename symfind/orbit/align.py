@@ -77,6 +77,7 @@ def align_states(
     a: State,
     b: State,
     objective: Objective | None = None,
+    lowered: Objective | None = None,
     steps: int = 0,
     only_permutations: bool = False,
     tell: Tell = lambda text: None,
@@ -88,7 +89,8 @@ def align_states(
         group: of their model.
         a: stays on its orbit.
         b: is moved.
-        objective: measures barriers; and is lowered where `steps` is not zero.
+        objective: measures barriers.
+        lowered: what the learned alignment lowers.
         steps: of the learned alignment.
         only_permutations: nothing but permutations of hidden indices, in the gauge as it is.
         tell: called with a line on what is being done.
@@ -112,8 +114,8 @@ def align_states(
     slide(second, first.state)
     ways.append(way("whole group", first.state, second.state))
     shares = _shares(group, first.state, b, second, led, before)
-    if objective and steps:
-        learned(second, first.state, objective, steps, tell, seed)
+    if lowered and steps:
+        learned(second, first.state, lowered, steps, tell, seed)
         ways.append(way("learned", first.state, second.state))
     notes = tuple(dict.fromkeys((*first.notes, *second.notes)))
     return Aligned(first.state, second.state, first.element, second.element, tuple(ways), shares,
@@ -135,7 +137,7 @@ def _best(group: Group, target: State, start: State, only: Sequence[type], seed:
         walk = Walk(group, start)
         descend(walk, target, only, seed + k, anchored=k % 2 == 0)
         walks.append((gap(walk, target), k, walk))
-        if walks[-1][0] <= 1e-24 * max(walk.norm(), 1e-300):
+        if walks[-1][0] <= 1e-24:
             break
     return min(walks, key=lambda w: w[:2])[2]
 

@@ -13,7 +13,7 @@ from symfind.orbit.frames import Block
 from symfind.orbit.group import State
 from symfind.orbit.leastsquares import nearest
 from symfind.orbit.steps import Flow
-from symfind.orbit.unknowns import Bond, Order, Pair, Sign, Unknown, inner_scores, unknowns
+from symfind.orbit.unknowns import Bond, Order, Pair, Sign, Unknown, inner_scores, unknowns, weights
 from symfind.orbit.walk import Walk
 
 _ROUNDS = 60
@@ -47,8 +47,11 @@ def descend(
 
 
 def gap(walk: Walk, target: State) -> float:
-    """The squared distance over all trained tensors."""
-    return sum(float((walk.state[n] - target[n]).square().sum()) for n in walk.group.shapes)
+    """The squared distance over all trained tensors, each relative to its size."""
+    by = weights(walk.group, target)
+    return sum(
+        w * float((walk.state[n] - target[n]).square().sum()) for n, w in by.items() if w > 0
+    )
 
 
 def slide(walk: Walk, target: State) -> None:

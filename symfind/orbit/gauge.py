@@ -120,7 +120,8 @@ def one_for_each(
 def balance_scales(walk: Walk) -> list[float]:
     """Every free scale to where the norm is least: a convex function of its logarithm.
 
-    What can only grow or only shrink is given the mean square one. Returns the largest steps.
+    What can only grow or only shrink is given the size of a drawn matrix: the square of its norm
+    is the root of the number of its entries. Returns the largest steps.
     """
     gains = gain_wires(walk.group)
     sizes = []
@@ -164,7 +165,7 @@ def _least(terms: list[tuple[float, Tensor]], entries: float) -> Tensor:
     if len(rates) == 1:  # one-sided: there is no least norm
         (e,) = rates
         total = up + down
-        t = torch.where(total > 0, (entries / total.clamp_min(1e-300)).log() / (2 * e), 0.0)
+        t = torch.where(total > 0, (entries**0.5 / total.clamp_min(1e-300)).log() / (2 * e), 0.0)
     return t
 
 

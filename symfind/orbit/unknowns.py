@@ -19,6 +19,7 @@ from symfind.solve.families.family import MatrixFamily
 from symfind.solve.point.values import Environment
 
 _STILL = 1e-15
+_SMALL = 1e-12  # of all squares, below which a tensor is zero
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,23 @@ class Pair:
     moving: State
     target: State
     envs: tuple[Environment, Environment] = field(init=False)
+    weights: dict[str, float] = field(init=False)
 
     def __post_init__(self) -> None:
         """Values of wires at both, computed once."""
         envs = (self.group.environment(self.target), self.group.environment(self.moving))
         object.__setattr__(self, "envs", envs)
+        object.__setattr__(self, "weights", weights(self.group, self.target))
+
+
+def weights(group: Group, target: State) -> dict[str, float]:
+    """What a squared distance on each tensor counts: all alike, whatever their sizes.
+
+    A large tensor is not more telling than a small one; what is zero by the gauge tells nothing.
+    """
+    sizes = {n: float(target[n].square().sum()) for n in group.shapes}
+    least = _SMALL * sum(sizes.values())
+    return {n: 1.0 / size if size > least else 0.0 for n, size in sizes.items()}
 
 
 @dataclass(frozen=True)
@@ -54,7 +67,7 @@ class Bond:
         for m in self.family.members:
             if chosen is None or block_of(m.source, m.cell) in chosen:
                 a, b = (framed(env, self.family, m) for env in pair.envs)
-                one = a @ b.transpose(-1, -2)
+                one = pair.weights[m.source.key] * (a @ b.transpose(-1, -2))
                 total = one if total is None else total + one
         return total
 
@@ -91,7 +104,7 @@ class Order:
             key = block_of(s.source, s.cell)
             if s.source.role == "parameter" and (chosen is None or key in chosen):
                 a, b = (sheets(env, self.shuffle, s) for env in pair.envs)
-                one = a @ b.transpose(-1, -2)
+                one = pair.weights[s.source.key] * (a @ b.transpose(-1, -2))
                 by = next((g.name for g in signs if key in g.blocks()), None)
                 if by is None:
                     plain = one if plain is None else plain + one
@@ -143,7 +156,8 @@ class Sign:
             if chosen is None or block_of(m.source, m.cell) in chosen:
                 a, b = (e.take(m.source, m.cell, e.value(m.source)) for e in pair.envs)
                 if round(m.exponent) % 2:
-                    total += gathered(self.flip, m.places, a * b, index)
+                    one = gathered(self.flip, m.places, a * b, index)
+                    total += pair.weights[m.source.key] * one
         bits = (total < 0).double()
         return Flip(self.name, bits) if bool(bits.any()) else None
 
@@ -237,19 +251,22 @@ def inner_scores(pair: Pair, order: Order, inner: Unknown, chosen: set[Block]) -
         axes = [a.root for a in inner.family.indexed]
         members = [m for m in inner.family.members if block_of(m.source, m.cell) in chosen]
         slices = [[framed(e, inner.family, m) for e in pair.envs] for m in members]
+        keys = [m.source.key for m in members]
     elif isinstance(inner, Order):
         axes = [a.root for a in inner.shuffle.by]
         spots = [s for s in inner.shuffle.spots if block_of(s.source, s.cell) in chosen]
         slices = [[sheets(e, inner.shuffle, s) for e in pair.envs] for s in spots]
+        keys = [s.source.key for s in spots]
     else:
         return None
     if axis not in axes or not slices or not {a.root for a in outer} <= set(axes):
         return None
     front = _front(axes, outer, axis)
     total: Tensor | None = None
-    for a, b in slices:
+    for key, (a, b) in zip(keys, slices, strict=True):
         a, b = (x.permute([*front, x.dim() - 2, x.dim() - 1]) for x in (a, b))
         one = a.unsqueeze(len(front)) @ b.unsqueeze(len(front) - 1).transpose(-1, -2)
+        one = pair.weights[key] * one
         total = one if total is None else total + one
     assert total is not None
     if isinstance(inner, Bond):

@@ -183,6 +183,7 @@ def align(
     *,
     loss: Loss | None = None,
     data: Iterable[Any] | None = None,
+    train_data: Iterable[Any] | None = None,
     steps: int = 0,
     only: Literal["", "permutations"] = "",
     gauge: Literal["common", "own"] = "common",
@@ -204,7 +205,8 @@ def align(
         device: where the model is evaluated.
         seed: of all random numbers.
         loss: of outputs and targets; cross entropy or squared error without, by the targets.
-        data: batches, pairs of inputs and targets.
+        data: batches, pairs of inputs and targets, on which barriers are measured.
+        train_data: batches on which the learned alignment lowers the loss; `data` without.
         steps: of the learned alignment.
         only: "permutations": nothing else.
         gauge: "common": `a` is given in the gauge in which both were compared; "own": `a` is as it
@@ -227,8 +229,11 @@ def align(
     if steps and data is None:
         raise InputError("a learned alignment needs data: give --data as well as --steps")
     objective = Objective.of(session.loaded.model, data, loss) if data is not None else None
+    lowered = objective
+    if train_data is not None:
+        lowered = Objective.of(session.loaded.model, train_data, loss)
     found = align_states(
-        group, one.state, two.state, objective, steps, only == "permutations", tell, seed
+        group, one.state, two.state, objective, lowered, steps, only == "permutations", tell, seed
     )
     element, first, second = found.of_b, found.a, found.b
     if gauge == "own" and found.of_a.steps:
