@@ -37,6 +37,7 @@ class Convolutions(nn.Module):
         self.head = nn.Linear(channels, 10)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Logits of images."""
         y = F.relu(self.stem(x))
         for block in self.blocks:
             y = F.relu(y + block(y))

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         fix,
         open,
         permutations,
+        teleport,
     )
     from symfind.sweeping import Sweep, sweep
     from symfind.transforms import Found, inputs
@@ -67,6 +68,7 @@ _HOMES = {
     "fix": "symfind.session",
     "open": "symfind.session",
     "permutations": "symfind.session",
+    "teleport": "symfind.session",
     "Session": "symfind.session",
     "Sweep": "symfind.sweeping",
     "sweep": "symfind.sweeping",
@@ -103,6 +105,7 @@ __all__ = [
     "permutations",
     "rule",
     "sweep",
+    "teleport",
 ]
 
 

@@ -20,6 +20,7 @@ from symfind.cli.ops import ops_command
 from symfind.cli.permutations import permutations_command
 from symfind.cli.rules import rules_command
 from symfind.cli.sweep import sweep_command
+from symfind.cli.teleport import teleport_command
 
 _EPILOG = """\b
 Model specs:
@@ -54,6 +55,7 @@ main.add_command(fix_command)
 main.add_command(identify_command)
 main.add_command(inputs_command)
 main.add_command(ops_command)
+main.add_command(teleport_command)
 main.add_command(permutations_command)
 main.add_command(discover_command)
 main.add_command(rules_command)

@@ -18,8 +18,8 @@ _MOST = 20_000  # coefficients of one site
 
 
 @dataclass
-class _Knob:
-    """The coefficients of one site."""
+class Knob:
+    """The coefficients of one site, and the step that they stand for."""
 
     site: str
     c: Tensor
@@ -32,7 +32,7 @@ class _Knob:
         return Flow(self.site, self.c)
 
 
-def knobs(group: Group, kinds: tuple[str, ...] = ()) -> list[_Knob]:
+def knobs(group: Group, kinds: tuple[str, ...] = ()) -> list[Knob]:
     """Coefficients at zero for every site whose flow is exact: matrices, scales, translations."""
     found = []
     for name, site in group.sites.items():
@@ -40,11 +40,11 @@ def knobs(group: Group, kinds: tuple[str, ...] = ()) -> list[_Knob]:
         n = site.family.count()
         if not bent and n <= _MOST and site.kind != "inert" and (not kinds or site.kind in kinds):
             c = torch.zeros(n, dtype=torch.float64, requires_grad=True)
-            found.append(_Knob(name, c))
+            found.append(Knob(name, c))
     return found
 
 
-def turned(group: Group, state: State, found: list[_Knob]) -> dict[str, Tensor]:
+def turned(group: Group, state: State, found: list[Knob]) -> dict[str, Tensor]:
     """A checkpoint after the steps of all knobs."""
     moved = dict(state)
     for knob in found:
@@ -89,4 +89,4 @@ def learned(
         plan.step()
     for knob in found:
         with torch.no_grad():
-            walk.do(_Knob(knob.site, knob.c.detach()).step(walk.group))
+            walk.do(Knob(knob.site, knob.c.detach()).step(walk.group))

@@ -4,6 +4,7 @@ from symfind.session.acting import align, apply
 from symfind.session.entries import analyze, conserved, discover, exact_nullity, permutations
 from symfind.session.fixing import Fixed, fix
 from symfind.session.session import Session, open
+from symfind.session.teleporting import teleport
 
 __all__ = [
     "Fixed",
@@ -17,4 +18,5 @@ __all__ = [
     "fix",
     "open",
     "permutations",
+    "teleport",
 ]
