@@ -37,7 +37,13 @@ if TYPE_CHECKING:
         teleport,
     )
     from symfind.sweeping import Sweep, sweep
-    from symfind.transforms import Found, inputs
+    from symfind.transforms import (
+        Equivariance,
+        Found,
+        equivariance,
+        input_permutations,
+        inputs,
+    )
 
 __version__ = "0.1.0"
 
@@ -45,7 +51,10 @@ _HOMES = {
     "Conserved": "symfind.conserve",
     "PermutationSpec": "symfind.discrete",
     "Discovery": "symfind.discovery",
+    "Equivariance": "symfind.transforms",
     "Found": "symfind.transforms",
+    "equivariance": "symfind.transforms",
+    "input_permutations": "symfind.transforms",
     "inputs": "symfind.transforms",
     "AlgebraError": "symfind.errors",
     "ExactError": "symfind.errors",
@@ -78,6 +87,7 @@ __all__ = [
     "AlgebraError",
     "Conserved",
     "Discovery",
+    "Equivariance",
     "ExactError",
     "ExactNullity",
     "Found",
@@ -97,9 +107,11 @@ __all__ = [
     "apply",
     "conserved",
     "discover",
+    "equivariance",
     "exact_nullity",
     "fix",
     "identify",
+    "input_permutations",
     "inputs",
     "open",
     "permutations",
