@@ -7,6 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from symfind.action.record import Record
+    from symfind.algebra.generator import Generator
     from symfind.conserve import Conserved
     from symfind.discovery import Discovery
     from symfind.discrete import PermutationSpec
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from symfind.exact import ExactNullity
     from symfind.lie import Identification, identify
     from symfind.ops.own import rule
-    from symfind.report import Report
+    from symfind.report import Certificate, Factor, Report
     from symfind.session import (
         Session,
         align,
@@ -66,6 +68,10 @@ _HOMES = {
     "ExactNullity": "symfind.exact",
     "identify": "symfind.lie",
     "Identification": "symfind.lie",
+    "Certificate": "symfind.report",
+    "Factor": "symfind.report",
+    "Generator": "symfind.algebra.generator",
+    "Record": "symfind.action.record",
     "Report": "symfind.report",
     "align": "symfind.session",
     "rule": "symfind.ops.own",
@@ -85,17 +91,21 @@ _HOMES = {
 
 __all__ = [
     "AlgebraError",
+    "Certificate",
     "Conserved",
     "Discovery",
     "Equivariance",
     "ExactError",
     "ExactNullity",
+    "Factor",
+    "Generator",
     "Found",
     "Identification",
     "InputError",
     "LoadError",
     "OutputError",
     "PermutationSpec",
+    "Record",
     "Report",
     "Session",
     "Sweep",

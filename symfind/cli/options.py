@@ -105,7 +105,11 @@ _SOURCE_OPTIONS = (
         show_default=True,
         help="Random seed.",
     ),
-    click.option("--quiet", is_flag=True, help="No progress, no warnings."),
+    click.option(
+        "--quiet",
+        is_flag=True,
+        help="No progress, no warnings; beside --json FILE no table either.",
+    ),
 )
 
 _CHECK_OPTIONS = (

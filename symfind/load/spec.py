@@ -19,6 +19,7 @@ from symfind.load.loaded import Loaded
 from symfind.load.meta import isolated_randomness, with_values
 from symfind.load.pairs import with_pairs
 from symfind.load.sizes import sizes_of
+from symfind.load.suggest import hint
 from symfind.load.timm_zoo import from_timm
 from symfind.load.torchvision_zoo import from_torchvision
 from symfind.load.transformers_zoo import from_transformers
@@ -109,6 +110,8 @@ def _resolve(spec: str, settings: Mapping[str, Any]) -> tuple[nn.Module, Any, st
         return model, None, name
     path, attr = split_file(spec)
     if path is not None:
+        if not path.exists() and path.suffix != ".py" and (meant := hint(spec)):
+            raise LoadError(f"{path}: no such file{meant}")
         module = import_file(path)
         where = f"{path}:{attr}" if attr != "model" else f"{path}"
         value = attribute(module, attr, str(path))
@@ -118,8 +121,9 @@ def _resolve(spec: str, settings: Mapping[str, Any]) -> tuple[nn.Module, Any, st
         model, example = build(attribute(module, tail, head), spec, settings)
     else:
         raise LoadError(
-            f"{spec!r} is neither a file nor a model spec; write file.py, file.py:ATTR, "
-            "package.module:ATTR, torchvision:NAME, timm:NAME or transformers:CLASS"
+            f"{spec!r} is neither a file nor a model spec nor a command; write file.py, "
+            "file.py:ATTR, package.module:ATTR, torchvision:NAME, timm:NAME or "
+            f"transformers:CLASS{hint(spec)}"
         )
     if example is None:
         example = getattr(module, "example_inputs", None)

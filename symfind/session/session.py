@@ -17,6 +17,7 @@ from symfind.conserve.model import Conserved
 from symfind.conserve.pipeline import laws_of
 from symfind.count.counted import Counted, counted
 from symfind.count.symbols import Symbols, local_names
+from symfind.describe.explained import explain
 from symfind.discovery.explore import MOST_FIELDS
 from symfind.discovery.pipeline import discoverable, discovered
 from symfind.discovery.result import Discovery
@@ -29,6 +30,7 @@ from symfind.exact.subject import Subject as Exactly
 from symfind.load import Loaded, module_sizes, resolve
 from symfind.orbit.checkpoint import aliases_of
 from symfind.orbit.group import Group
+from symfind.report.explained import Explanation, chosen
 from symfind.report.model import Report
 from symfind.session.examination import Examination, Wanted
 from symfind.session.stages import Checked, Clock, guarded, uncollected
@@ -243,6 +245,29 @@ class Session:
             verify: apply a random element to the model itself, where it fits in memory.
         """
         return self._once(("permutations", verify), lambda: self._permutations(verify))
+
+    @alone()
+    def explain(
+        self,
+        rotation: bool = False,
+        between: tuple[str, str] | None = None,
+        at: str = "",
+        everything: bool = False,
+    ) -> Explanation:
+        """Why there are no larger groups: what every wire could carry, and what cuts it down.
+
+        Args:
+            rotation: only wires along which a rotation could be expected.
+            between: parts of the names of two tensors, one that writes and one that reads.
+            at: part of the name of a tensor.
+            everything: also wires that end at inputs and outputs.
+
+        Raises:
+            TraceError: the model cannot be traced; the message names the line.
+        """
+        matrices = self.derivation.matrices
+        wires = self._once(("explain",), lambda: explain(matrices) if matrices else [])
+        return Explanation(self.loaded.name, *chosen(wires, rotation, between, at, everything))
 
     @alone()
     def exact(
