@@ -17,6 +17,7 @@ from symfind.conserve.model import Conserved
 from symfind.conserve.pipeline import laws_of
 from symfind.count.counted import Counted, counted
 from symfind.count.symbols import Symbols, local_names
+from symfind.describe.explained import explain
 from symfind.discovery.explore import MOST_FIELDS
 from symfind.discovery.pipeline import discoverable, discovered
 from symfind.discovery.result import Discovery
@@ -27,9 +28,13 @@ from symfind.exact.nullity import MOST_PARAMETERS, ExactNullity, check_size, mea
 from symfind.exact.rank import flint
 from symfind.exact.subject import Subject as Exactly
 from symfind.load import Loaded, module_sizes, resolve
+from symfind.orbit.checkpoint import aliases_of
+from symfind.orbit.group import Group
+from symfind.report.explained import Explanation, chosen
 from symfind.report.model import Report
 from symfind.session.examination import Examination, Wanted
 from symfind.session.stages import Checked, Clock, guarded, uncollected
+from symfind.session.without import checked, switched_off
 from symfind.solve.solver import Derivation, derive, nothing
 from symfind.trace import Graph, trace_loaded
 from symfind.verify.threads import fitting_threads
@@ -50,6 +55,7 @@ def open(
     inputs: Sequence[str] = (),
     settings: Mapping[str, Any] | None = None,
     weights: str | None = None,
+    without: Sequence[str] = (),
     progress: Tell = None,
 ) -> "Session":
     """Load a model, and hold it for any number of questions.
@@ -67,19 +73,24 @@ def open(
         inputs: input specs that replace the example inputs, as `--input`.
         settings: keyword arguments for a factory, class or config, as `--set`.
         weights: a checkpoint whose names and shapes are checked against the model.
+        without: kinds of families (as in the report, or "all") that are not derived, to see what
+            discovery finds in their place.
         progress: called with a line on what is being done.
 
     Raises:
         LoadError: the spec cannot be loaded.
-        InputError: there are no example inputs, or they do not fit.
+        InputError: there are no example inputs, or they do not fit; or there is no such kind.
     """
+    off = checked(without)
     clock, tell = Clock(), progress or (lambda text: None)
     tell("loading the model")
     with clock.part("load"):
         loaded = resolve(
             model, example_inputs, inputs=inputs, settings=settings, weights=weights, seed=seed
         )
-    return Session(loaded, output, train, device, seed, settings or {}, tell, clock)
+    session = Session(loaded, output, train, device, seed, settings or {}, tell, clock)
+    session.without = off
+    return session
 
 
 class Session:
@@ -91,6 +102,7 @@ class Session:
         train: whether batch statistics are those of training.
         device: where it is evaluated.
         seed: of all random numbers.
+        without: kinds of families that are not derived.
     """
 
     def __init__(
@@ -108,6 +120,7 @@ class Session:
         self.loaded, self.output, self.train = loaded, output, train
         self.device, self.seed = device, seed
         self._settings, self._tell, self._clock = settings, tell, clock
+        self.without: frozenset[str] = frozenset()
         self._checked: Checked | None = None
         self._answers: dict[tuple[Any, ...], Any] = {}
 
@@ -135,7 +148,8 @@ class Session:
         graph = self.graph
         self._tell("deriving symmetries")
         with self._clock.part("solve"), fitting_threads(0), uncollected():
-            return guarded(self.subject, lambda: derive(graph, self.output), nothing)
+            found = guarded(self.subject, lambda: derive(graph, self.output), nothing)
+            return switched_off(found, self.without)
 
     @cached_property
     @alone()
@@ -159,6 +173,12 @@ class Session:
         return Subject(
             self.loaded, self.graph, self.output, self.train, self.device, self.seed, self._tell
         )
+
+    @cached_property
+    @alone()
+    def group(self) -> Group:
+        """What acts on checkpoints of the model, by site; neither counted nor verified."""
+        return Group(self.derivation, self._shapes(), aliases_of(self.loaded.model))
 
     # answers ------------------------------------------------------------------------------------
     @alone()
@@ -227,6 +247,29 @@ class Session:
         return self._once(("permutations", verify), lambda: self._permutations(verify))
 
     @alone()
+    def explain(
+        self,
+        rotation: bool = False,
+        between: tuple[str, str] | None = None,
+        at: str = "",
+        everything: bool = False,
+    ) -> Explanation:
+        """Why there are no larger groups: what every wire could carry, and what cuts it down.
+
+        Args:
+            rotation: only wires along which a rotation could be expected.
+            between: parts of the names of two tensors, one that writes and one that reads.
+            at: part of the name of a tensor.
+            everything: also wires that end at inputs and outputs.
+
+        Raises:
+            TraceError: the model cannot be traced; the message names the line.
+        """
+        matrices = self.derivation.matrices
+        wires = self._once(("explain",), lambda: explain(matrices) if matrices else [])
+        return Explanation(self.loaded.name, *chosen(wires, rotation, between, at, everything))
+
+    @alone()
     def exact(
         self, prime: int | None = None, expected: int | None = None, most: int = MOST_PARAMETERS
     ) -> ExactNullity:
@@ -281,9 +324,11 @@ class Session:
             self._answers[key] = compute()
         return self._answers[key]
 
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        return {name: tuple(op.shape or ()) for name, op in self.graph.parameters.items()}
+
     def _permutations(self, verify: bool) -> PermutationSpec:
-        shapes = {name: tuple(op.shape or ()) for name, op in self.graph.parameters.items()}
-        spec = spec_of(self.derivation, shapes, _aliases(self.loaded.model))
+        spec = spec_of(self.derivation, self._shapes(), aliases_of(self.loaded.model))
         small = sum(op.numel() for op in self.loaded.model.parameters()) <= VERIFIED_PARAMETERS
         if not (verify and small and spec.perms):
             return spec
@@ -305,15 +350,3 @@ class Session:
 
 
 _NO_GRAPH = Graph([], [], {}, [], [])
-
-
-def _aliases(model: nn.Module) -> dict[str, tuple[str, ...]]:
-    """Other names of shared tensors in a model's state."""
-    names: dict[int, list[str]] = {}
-    tensors = (
-        *model.named_parameters(remove_duplicate=False),
-        *model.named_buffers(remove_duplicate=False),
-    )
-    for name, tensor in tensors:
-        names.setdefault(id(tensor), []).append(name)
-    return {first: tuple(rest) for first, *rest in names.values() if rest}
