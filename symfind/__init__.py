@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from symfind.exact import ExactNullity
     from symfind.lie import Identification, identify
+    from symfind.ops.own import rule
     from symfind.report import Certificate, Factor, Report
     from symfind.session import (
         Session,
@@ -59,6 +60,7 @@ _HOMES = {
     "Generator": "symfind.algebra.generator",
     "Record": "symfind.action.record",
     "Report": "symfind.report",
+    "rule": "symfind.ops.own",
     "analyze": "symfind.session",
     "conserved": "symfind.session",
     "discover": "symfind.session",
@@ -100,6 +102,7 @@ __all__ = [
     "inputs",
     "open",
     "permutations",
+    "rule",
     "sweep",
 ]
 
