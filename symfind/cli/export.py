@@ -31,13 +31,24 @@ def export_command(model: str, form: str, out: str, quiet: bool, **arguments: An
 
         session = symfind.open(model, progress=tell, **arguments)
         if form in ("awq", "smoothquant", "spinquant"):
-            report = session.report(verify=True, certify="never", discover=False)
-            text = getattr(recipes, form)(report)
+            report = session.report(certify="never")
+            wires = session.explain(everything=True).wires
+            text = {
+                "awq": recipes.awq,
+                "smoothquant": recipes.smoothquant,
+                "spinquant": lambda r: recipes.spinquant(r, wires),
+            }[form](report)
         else:
             spec = session.permutations()
+            wires = session.explain(everything=True).wires
+            written = {n for w in wires if w.role == "residual stream" for n in w.writers}
+            tables = {
+                n for n, axes in spec.axes_to_perm.items()
+                if len(axes) == 2 and axes[1] and not axes[0] and n in written
+            }  # fmt: skip
             text = {
                 "torch-pruning": permuted.torch_pruning,
-                "mergekit": lambda s: permuted.mergekit(s, session.loaded.name),
+                "mergekit": lambda s: permuted.mergekit(s, session.loaded.name, tables),
                 "git-re-basin": render.as_python,
             }[form](spec)
     print_text(text) if out == "-" else write_text(out, text)
@@ -48,9 +59,7 @@ def export_command(model: str, form: str, out: str, quiet: bool, **arguments: An
 @click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False))
 @debug_option
 @click.pass_context
-def check_command(
-    ctx: click.Context, model: str, file: str, quiet: bool, **arguments: Any
-) -> None:
+def check_command(ctx: click.Context, model: str, file: str, quiet: bool, **arguments: Any) -> None:
     """Hold a hand-written mapping or permutation spec against the groups of MODEL.
 
     FILE is a recipe or a list of mappings (JSON or YAML), or Python source that defines

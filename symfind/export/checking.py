@@ -22,7 +22,8 @@ class Checked:
 
     Attributes:
         entry: as it is written.
-        verdict: `exact`; `incomplete` where readers are missing, so that it breaks the function;
+        verdict: `exact`; `incomplete` where readers are missing, or only a part of the channels is
+            free, so that it breaks the function;
             `broken` where no derived scale or permutation is of this kind; `unmatched` where it
             names nothing in the model.
         reason: by which reader, or what is missing.
@@ -157,6 +158,8 @@ def _one(
     for pair in own:
         wanted = set(pair.balance)
         others = [s for s in pair.smooth if s != writer]
+        if readers == wanted and not pair.whole:
+            return "incomplete", f"only some of the channels of {writer} are read there"
         if readers == wanted and not others:
             return "exact", f"acts on {pair.about}" if pair.about else ""
         if readers == wanted:

@@ -41,8 +41,9 @@ def pairs(report: Report) -> list[Pair]:
 
 
 def module(tensor: str) -> str:
-    """The module of a tensor."""
-    return tensor.rpartition(".")[0]
+    """The module of a tensor; the tensor itself where its module holds several weights."""
+    head, _, last = tensor.rpartition(".")
+    return head if head and last in ("weight", "bias") else tensor
 
 
 def _pair(record: Record) -> Pair | None:
@@ -116,7 +117,7 @@ def _product(shape: Iterable[int]) -> int:
 
 # patterns --------------------------------------------------------------------------------
 def gathered(found: Sequence[Pair]) -> list[tuple[Pair, list[Pair]]]:
-    """Pairs that differ in numbers of layers only: one with patterns, and all that it stands for."""
+    """Pairs that differ in numbers of layers only: a pattern, and all that it stands for."""
     alike: dict[Pair, list[Pair]] = {}
     for pair in found:
         key = replace(pair, smooth=_starred(pair.smooth), balance=_starred(pair.balance))

@@ -2,20 +2,22 @@
 
 import json
 import re
+from collections.abc import Collection
 from typing import Any
 
 from symfind.discrete.spec import PermutationSpec
 from symfind.export.pairs import module
 
 
-def mergekit(spec: PermutationSpec, name: str) -> str:
+def mergekit(spec: PermutationSpec, name: str, tables: Collection[str] = ()) -> str:
     """An architecture: every tensor with the spaces of its two sides, layers as templates.
 
     Args:
         spec: the permutations.
         name: of the class.
+        tables: tensors whose rows are looked up.
     """
-    weights = [_weight(key, axes) for key, axes in spec.axes_to_perm.items()]
+    weights = [_weight(key, axes, spec, tables) for key, axes in spec.axes_to_perm.items()]
     pre, layers, post = _layered(weights)
     return json.dumps(
         {
@@ -29,12 +31,21 @@ def mergekit(spec: PermutationSpec, name: str) -> str:
     ) + "\n"  # fmt: skip
 
 
-def _weight(key: str, axes: tuple[str | None, ...]) -> dict[str, Any]:
+def _weight(
+    key: str, axes: tuple[str | None, ...], spec: PermutationSpec, tables: Collection[str]
+) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": key}
+    if key in tables:
+        return {**entry, "is_embed": True, **({"output_space": axes[1]} if axes[1] else {})}
+    if len(axes) == 1:
+        return {**entry, **({"input_space": axes[0]} if axes[0] else {}), "is_vector": True}
     if len(axes) > 1 and axes[1]:
         entry["input_space"] = axes[1]
     if axes and axes[0]:
         entry["output_space"] = axes[0]
+    for side, axis in (("output", 0), ("input", 1)):
+        if axis < len(axes) and axes[axis] in spec.flattened:
+            entry["head_split"] = side
     return entry
 
 

@@ -1,10 +1,12 @@
 """Recipes of llm-compressor: smoothing mappings, and rotations of SpinQuant."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from symfind.export.pairs import Pair, gathered, module, pairs, pattern
-from symfind.report.model import Report
+from symfind.report.explained import Wire
+from symfind.report.model import Factor, Report
 
 
 def modules_of(report: Report) -> list[str]:
@@ -67,32 +69,27 @@ def smoothquant(report: Report) -> str:
     return _yaml(lines if entries else [*lines[:-1], "      mappings: []"], notes)
 
 
-def spinquant(report: Report) -> str:
-    """Rotations: R1 of the residual stream with the norms to be fused, R2 of values by head."""
-    modules, lines, notes = modules_of(report), [], []
-    lines += ["quant_stage:", "  quant_modifiers:", "    SpinQuantModifier:"]
+def spinquant(report: Report, wires: Sequence[Wire] = ()) -> str:
+    """Rotations of SpinQuantModifier: R1 of the residual stream, R2 of the values of every head.
+
+    Args:
+        report: with records.
+        wires: which say what is attention.
+    """
+    modules = modules_of(report)
     streams = [f for f in report.factors if f.kind == "rotation" and len(f.places) == 1]
-    values = [f for f in report.factors if f.kind == "gauge" and f.group.startswith("GL(")]
-    r2 = [_sides_of(f) for f in values]
-    r2 = [sides for sides in r2 if all(sides)]
-    chosen = [name for name, there in (("R1", streams), ("R2", r2)) if there]
-    lines.append(f"      rotations: [{', '.join(chosen)}]")
-    lines.append("      mappings:")
-    for factor in streams:
-        writes, reads = _sides_of(factor)
-        lines.append(f"        # R1: {factor.group}, W -> R W of what writes, W R^T of what reads")
-        lines.append(f"        r1_writes: [{', '.join(_patterns(writes, modules))}]")
-        lines.append(f"        r1_reads: [{', '.join(_patterns(reads, modules))}]")
-        if "SO(" in factor.group and factor.records[0].element.algebra == "stabiliser":
-            notes.append("R1 must keep the all-ones vector: means are taken off in the norms")
-    for writes, reads in r2:
-        lines.append("        # R2: one matrix for every head")
-        lines.append(f"        r2_writes: [{', '.join(_patterns(writes, modules))}]")
-        lines.append(f"        r2_reads: [{', '.join(_patterns(reads, modules))}]")
+    values = [w for w in wires if w.role == "value" and w.group.startswith("GL(")]
+    fields, notes = _mapping(streams, wires, modules)
+    if any(r.element.algebra == "stabiliser" for f in streams for r in f.records):
+        notes.append("R1 must keep the all-ones vector: means are taken off in the norms")
     if not streams:
-        lines[-1:] = [lines[-1]] if r2 else ["      mappings: {}"]
-        for item in report.absent:
-            notes.append(f"no R1: {item.group} of the {item.site}; but {'; '.join(item.because)}")
+        absent = [f"no R1: {item.group} of the {item.site}; but {'; '.join(item.because)}"
+                  for item in report.absent]  # fmt: skip
+        notes += absent or ["no R1: no rotation of a residual stream"]
+    chosen = [name for name, there in (("R1", streams), ("R2", values)) if there]
+    lines = ["quant_stage:", "  quant_modifiers:", "    SpinQuantModifier:"]
+    lines += [f"      rotations: [{', '.join(chosen)}]", "      mappings:"]
+    lines += [f"        {key}: {value}" for key, value in fields.items()]
     lines.append("      norm_mappings:")
     norms, _ = mappings(report, norms=True)
     for e in norms:
@@ -103,25 +100,72 @@ def spinquant(report: Report) -> str:
     return _yaml(lines, notes)
 
 
-def _sides_of(factor: Any) -> tuple[list[str], list[str]]:
+def _mapping(
+    streams: Sequence[Factor], wires: Sequence[Wire], modules: Sequence[str]
+) -> tuple[dict[str, str], list[str]]:
+    """Which modules are what, and what that leaves out."""
+    writes, reads = _sides_of(streams[0]) if streams else ([], [])
+    if not streams:
+        stream = next((w for w in wires if w.role == "residual stream"), None)
+        sides = (stream.writers, stream.readers) if stream else ((), ())
+        writes, reads = (list(dict.fromkeys(map(module, side))) for side in sides)
+    scores = [w for w in wires if w.role == "query · key"]
+    values = [w for w in wires if w.role == "value"]
+    query, key = _columns(scores, 2)
+    value = [m for w in values for m in map(module, w.writers)]
+    out = [m for w in values for m in map(module, w.readers)]
+    tables = [m for m in writes if not any(part.isdigit() for part in m.split("."))]
+    heads = [m for m in reads if not any(part.isdigit() for part in m.split("."))]
+    attention = {*query, *key, *value, *out}
+    one = {"embedding": tables, "attn_q": query, "attn_k": key, "attn_v": value, "attn_o": out,
+           "lm_head": heads}  # fmt: skip
+    fields, notes = {}, []
+    for name, found in one.items():
+        said = _patterns(found, modules)
+        if len(said) == 1:
+            fields[name] = said[0]
+        else:
+            notes.append(f"{name}: {', '.join(said) or 'none found'}")
+    parents = [m.rpartition(".")[0] for m in query]
+    if parents:
+        fields["attn"] = _patterns(parents, parents)[0]
+    if values:
+        fields["attn_head_dim"] = str(values[0].size)
+    for name, side, known in (("mlp_in", reads, heads), ("mlp_out", writes, tables)):
+        rest = [m for m in side if m not in attention and m not in known]
+        fields[name] = f"[{', '.join(_patterns(rest, modules))}]"
+    return fields, notes
+
+
+def _columns(wires: Sequence[Wire], count: int) -> list[list[str]]:
+    """The first writers of every layer, the second, and so on."""
+    found: list[list[str]] = [[] for _ in range(count)]
+    for wire in wires:
+        names = list(dict.fromkeys(map(module, wire.writers)))
+        step = max(len(names) // max(wire.copies, 1), 1)
+        for i, name in enumerate(names):
+            if i % step < count:
+                found[i % step].append(name)
+    return found
+
+
+def _sides_of(factor: Factor) -> tuple[list[str], list[str]]:
     """Modules that write and that read what a matrix acts on, over all places."""
     writes: dict[str, None] = {}
     reads: dict[str, None] = {}
     for generator in factor.recorded():
-        for a in generator.record.actions:
-            if a.act != "multiply" or len(a.shape) < 2:
-                continue
-            first = a.side != "right"
-            table = a.side == "right" and not a.dual  # rows of a table are what it writes
-            (writes if first or table else reads)[module(a.tensor)] = None
+        acting = [a for a in generator.record.actions if a.act == "multiply"]
+        # rows of a matrix are written; what is dual to them reads
+        turned = next((a.dual for a in acting if a.side == "left"), False)
+        for a in acting:
+            if len(a.shape) > 1:
+                (writes if a.dual is turned else reads)[module(a.tensor)] = None
     return list(writes), list(reads)
 
 
 def _patterns(names: Sequence[str], modules: Sequence[str]) -> list[str]:
-    import re
-
     alike: dict[str, list[str]] = {}
-    for name in names:
+    for name in dict.fromkeys(names):
         alike.setdefault(re.sub(r"\d+", "*", name), []).append(name)
     return [_quoted(pattern(same, modules)) for same in alike.values()]
 
