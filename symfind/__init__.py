@@ -35,7 +35,13 @@ if TYPE_CHECKING:
         permutations,
     )
     from symfind.sweeping import Sweep, sweep
-    from symfind.transforms import Found, inputs
+    from symfind.transforms import (
+        Equivariance,
+        Found,
+        equivariance,
+        input_permutations,
+        inputs,
+    )
 
 __version__ = "0.1.0"
 
@@ -43,7 +49,10 @@ _HOMES = {
     "Conserved": "symfind.conserve",
     "PermutationSpec": "symfind.discrete",
     "Discovery": "symfind.discovery",
+    "Equivariance": "symfind.transforms",
     "Found": "symfind.transforms",
+    "equivariance": "symfind.transforms",
+    "input_permutations": "symfind.transforms",
     "inputs": "symfind.transforms",
     "AlgebraError": "symfind.errors",
     "ExactError": "symfind.errors",
@@ -77,6 +86,7 @@ __all__ = [
     "Certificate",
     "Conserved",
     "Discovery",
+    "Equivariance",
     "ExactError",
     "ExactNullity",
     "Factor",
@@ -97,8 +107,10 @@ __all__ = [
     "analyze",
     "conserved",
     "discover",
+    "equivariance",
     "exact_nullity",
     "identify",
+    "input_permutations",
     "inputs",
     "open",
     "permutations",

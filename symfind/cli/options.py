@@ -75,7 +75,6 @@ def _page(ctx: click.Context, parameter: click.Parameter, value: str | None) -> 
 
 
 _SOURCE_OPTIONS = (
-    click.argument("model", metavar="MODEL", callback=_read),
     click.option(
         "--input",
         "inputs",
@@ -172,7 +171,14 @@ def source_options(command: F) -> F:
     """Add the argument MODEL and the options that say which function of parameters it is."""
     for option in reversed(_SOURCE_OPTIONS):
         command = option(command)
-    return command
+    return click.argument("model", metavar="MODEL", callback=_read)(command)
+
+
+def optional_source_options(command: F) -> F:
+    """The same where MODEL may be left out."""
+    for option in reversed(_SOURCE_OPTIONS):
+        command = option(command)
+    return click.argument("model", metavar="[MODEL]", callback=_read, required=False)(command)
 
 
 def model_options(command: F) -> F:

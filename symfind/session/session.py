@@ -32,6 +32,7 @@ from symfind.report.explained import Explanation, chosen
 from symfind.report.model import Report
 from symfind.session.examination import Examination, Wanted
 from symfind.session.stages import Checked, Clock, guarded, uncollected
+from symfind.session.without import checked, switched_off
 from symfind.solve.solver import Derivation, derive, nothing
 from symfind.trace import Graph, trace_loaded
 from symfind.verify.threads import fitting_threads
@@ -52,6 +53,7 @@ def open(
     inputs: Sequence[str] = (),
     settings: Mapping[str, Any] | None = None,
     weights: str | None = None,
+    without: Sequence[str] = (),
     progress: Tell = None,
 ) -> "Session":
     """Load a model, and hold it for any number of questions.
@@ -69,19 +71,24 @@ def open(
         inputs: input specs that replace the example inputs, as `--input`.
         settings: keyword arguments for a factory, class or config, as `--set`.
         weights: a checkpoint whose names and shapes are checked against the model.
+        without: kinds of families (as in the report, or "all") that are not derived, to see what
+            discovery finds in their place.
         progress: called with a line on what is being done.
 
     Raises:
         LoadError: the spec cannot be loaded.
-        InputError: there are no example inputs, or they do not fit.
+        InputError: there are no example inputs, or they do not fit; or there is no such kind.
     """
+    off = checked(without)
     clock, tell = Clock(), progress or (lambda text: None)
     tell("loading the model")
     with clock.part("load"):
         loaded = resolve(
             model, example_inputs, inputs=inputs, settings=settings, weights=weights, seed=seed
         )
-    return Session(loaded, output, train, device, seed, settings or {}, tell, clock)
+    session = Session(loaded, output, train, device, seed, settings or {}, tell, clock)
+    session.without = off
+    return session
 
 
 class Session:
@@ -93,6 +100,7 @@ class Session:
         train: whether batch statistics are those of training.
         device: where it is evaluated.
         seed: of all random numbers.
+        without: kinds of families that are not derived.
     """
 
     def __init__(
@@ -110,6 +118,7 @@ class Session:
         self.loaded, self.output, self.train = loaded, output, train
         self.device, self.seed = device, seed
         self._settings, self._tell, self._clock = settings, tell, clock
+        self.without: frozenset[str] = frozenset()
         self._checked: Checked | None = None
         self._answers: dict[tuple[Any, ...], Any] = {}
 
@@ -137,7 +146,8 @@ class Session:
         graph = self.graph
         self._tell("deriving symmetries")
         with self._clock.part("solve"), fitting_threads(0), uncollected():
-            return guarded(self.subject, lambda: derive(graph, self.output), nothing)
+            found = guarded(self.subject, lambda: derive(graph, self.output), nothing)
+            return switched_off(found, self.without)
 
     @cached_property
     @alone()
