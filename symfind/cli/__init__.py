@@ -13,6 +13,7 @@ from symfind.cli.exact import exact_command
 from symfind.cli.explain import explain_command
 from symfind.cli.export import check_command, export_command
 from symfind.cli.guard import GuardedGroup
+from symfind.cli.help import help_command
 from symfind.cli.identify import identify_command
 from symfind.cli.inputs import inputs_command
 from symfind.cli.ops import ops_command
@@ -49,6 +50,7 @@ main.add_command(dims_command)
 main.add_command(exact_command)
 main.add_command(explain_command)
 main.add_command(export_command)
+main.add_command(help_command)
 main.add_command(check_command)
 main.add_command(identify_command)
 main.add_command(inputs_command)
