@@ -1,5 +1,6 @@
 """Every derived generator is checked on the model itself."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -109,17 +110,21 @@ def _hold(
     found: Derived, bound: Mapping[int, BoundGenerator], residuals: Mapping[str, Measured]
 ) -> None:
     """Write residuals and generators into the factors whose families were looked at."""
+    alike = Counter((r.infinitesimal, r.random) for r in residuals.values())
     for k, group in enumerate(found.groups):
         if all(id(t.family) in bound for t in group.tallies):
             generators = tuple(bound[id(t.family)] for t in group.tallies)
             worst = max((residuals[g.id] for g in generators), key=lambda r: r.worst)
+            number = alike[worst.infinitesimal, worst.random]
             found.factors[k] = replace(
-                found.factors[k], residual=_residual(worst), generators=generators
+                found.factors[k],
+                residual=_residual(worst, number if number > 1 else None),
+                generators=generators,
             )
 
 
-def _residual(found: Measured) -> Residual:
-    return Residual(found.infinitesimal, found.random, found.finite)
+def _residual(found: Measured, together: int | None = None) -> Residual:
+    return Residual(found.infinitesimal, found.random, found.finite, together)
 
 
 def _near(
