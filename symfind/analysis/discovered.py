@@ -53,7 +53,7 @@ class Look:
         """The measurement, with what counts among the known directions."""
         assert measured.directions is not None and measured.beyond is not None
         known = span(measured.directions)
-        more = beyond_span(span(self.counting), known)
+        more = beyond_span(span(self.counting.to(known)), known)
         every = torch.cat([known, more], 1)
         return replace(
             measured,

@@ -62,7 +62,7 @@ def test_a_large_model_is_certified_through_twins_elsewhere() -> None:
 def test_what_has_no_rule_elsewhere() -> None:
     with second_device() as device:
         report = symfind.analyze(f"{EXAMPLES / 'custom.py'}", device=device)
-    assert report.certificate.status == "incomplete" and report.certificate.unexplained_sets
+    assert report.certificate.status == "complete" and report.certificate.discovered
 
 
 def test_what_is_wrong_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
