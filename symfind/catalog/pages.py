@@ -80,7 +80,7 @@ def _row(report: Report) -> tuple[str, ...]:
         words.count(d.parameters),
         words.count(d.redundant),
         words.share(d.redundant, d.parameters),
-        report.certificate.status,
+        words.status(report.certificate),
     )
 
 

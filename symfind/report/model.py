@@ -9,6 +9,7 @@ from symfind.action.bound import Recorded
 from symfind.action.record import Action, Element, Record
 from symfind.report.certificate import Certificate
 from symfind.report.codec import IN_MEMORY, OMIT_NONE, ReportFormatError, decode, encode
+from symfind.report.views import Views
 
 if TYPE_CHECKING:
     from symfind.algebra.generator import Generator
@@ -116,11 +117,15 @@ class GeneratorText:
 
 @dataclass(frozen=True)
 class Residual:
-    """What verification measured: the generator, a random direction alike, the finite flow."""
+    """What verification measured: the generator, a random direction alike, the finite flow.
+
+    `together` is the number of generators that were measured at once, of which this is the sum.
+    """
 
     infinitesimal: float | None = None
     random: float | None = None
     finite: float | None = None
+    together: int | None = field(default=None, metadata=OMIT_NONE)
 
 
 @dataclass(frozen=True)
@@ -145,7 +150,7 @@ class Place:
         return self.sites * self.dimension
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Factor:
     """One group with one role, wherever the model repeats it.
 
@@ -165,6 +170,7 @@ class Factor:
         module: common module path of the sites, `transformer.h.*.attn`.
         axes: the axes of the tensors on which it acts.
         places: the sites layer by layer.
+        site: where it acts, in words: the role of the wire, who writes it and who reads it.
         records: how it acts, as data: all ways that differ in more than names of tensors.
         generators: objects that apply it to weights, one for each place. Not serialised: what is
             read from JSON makes them from the records.
@@ -186,11 +192,16 @@ class Factor:
     module: str = ""
     axes: str = ""
     places: tuple[Place, ...] = ()
+    site: str = ""
     records: tuple[Record, ...] = ()
     generators: tuple["Generator", ...] = field(
         default=(), repr=False, compare=False, metadata=IN_MEMORY
     )
     origin: Literal["discovery"] | None = field(default=None, metadata=OMIT_NONE)
+
+    def __repr__(self) -> str:
+        """What and where, in a line."""
+        return f"<{self.group} x {self.sites:,} ({self.kind}, {self.total:,}) at {self.id}>"
 
     def recorded(self) -> tuple[Recorded, ...]:
         """Generators that act as the records say, one for each place."""
@@ -257,6 +268,19 @@ class Unsupported:
 
 
 @dataclass(frozen=True)
+class Absent:
+    """A group that almost exists: nothing but diagonals of the model stands against it.
+
+    `because` says what does, `restores` what would undo that.
+    """
+
+    group: str
+    site: str
+    because: tuple[str, ...] = ()
+    restores: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Verification:
     """How the generators fared on the model; `failed` lists the factors that left the totals.
 
@@ -293,8 +317,8 @@ class Versions:
     torch: str
 
 
-@dataclass(frozen=True)
-class Report:
+@dataclass(frozen=True, repr=False)
+class Report(Views):
     """Everything that one analysis found."""
 
     model: ModelInfo
@@ -308,6 +332,7 @@ class Report:
     verification: Verification
     timing: Timing
     versions: Versions
+    absent: tuple[Absent, ...] = ()
 
     @property
     def is_complete(self) -> bool:

@@ -34,7 +34,9 @@ def plural(number: int, noun: str) -> str:
 
 
 def where(factor: Factor) -> str:
-    """Name all sites at once: the id, with the module path starred where the report knows it."""
+    """Name all sites at once: in words, else by the id with a starred module path."""
+    if factor.site:
+        return factor.site
     _, colon, role = factor.id.partition(":")
     if "*" in factor.module:
         return f"{factor.module}{colon}{role}"
@@ -74,6 +76,11 @@ def effective_label(report: Report) -> str:
         twin = " (shown on the twin)" if report.certificate.on == "twin" else ""
         return f"functional dimension{twin}"
     return "upper bound on the functional dimension"
+
+
+def status(certificate: Certificate) -> str:
+    """The status of a certificate, with where that was seen where it was not on the model."""
+    return certificate.status + (" on twins" if certificate.on == "twin" else "")
 
 
 def certificate_sentence(certificate: Certificate) -> str:
