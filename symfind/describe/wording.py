@@ -134,6 +134,9 @@ def _multiplied(family: MatrixFamily) -> tuple[str, str]:
     if copies > 1:
         text += f"; {letter} has {copies} blocks of size {family.axis.size}"
         latex += rf",\quad {letter} = {letter}_1 \oplus \cdots \oplus {letter}_{{{copies}}}"
+    if family.bond.columns:
+        text += f"; {letter} = I + 1 k^T"
+        latex += rf",\quad {letter} = I + \mathbf{{1}} k^{{\top}}"
     if any(m.potential for m in family.members):
         text += "; G is the diagonal of the gains in between"
         latex += r",\quad \Gamma = \operatorname{diag}(\text{gains in between})"

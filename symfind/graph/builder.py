@@ -25,6 +25,7 @@ class Builder(Construction):
     peaks: dict[int, tuple[Node, tuple[int, ...], bool]] = field(default_factory=dict)
     totals: dict[int, tuple[Node, tuple[int, ...], bool]] = field(default_factory=dict)
     exponents: dict[int, Node] = field(default_factory=dict)
+    chosen: dict[tuple[int, int], p.Source] = field(default_factory=dict)
 
     # constants ---------------------------------------------------------------------------
     def constant(self, value: Any) -> Node:
@@ -68,8 +69,14 @@ class Builder(Construction):
         return self._put(wire)
 
     def one_hot(self, index: Node, rows: Axis) -> p.Source:
-        """Rows of the identity, chosen by the input."""
-        node = p.Source((), [*index.axes, Axis(rows.root.size)], role="input", key="one-hot")
+        """Rows of the identity, chosen by the input: the same wire for tables of equal length."""
+        key = id(index), rows.size
+        if key in self.chosen:
+            merge(self.chosen[key].axes[-1], rows)
+            return self.chosen[key]
+        node = self.chosen[key] = p.Source(
+            (), [*index.axes, Axis(rows.root.size)], role="input", key="one-hot"
+        )
         merge(node.axes[-1], rows)
         return self._put(node)
 

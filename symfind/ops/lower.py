@@ -141,27 +141,35 @@ def _parameter(node: Node, held: set[str]) -> bool:
     return isinstance(node, Source) and node.role == "parameter" and node.key not in held
 
 
+def _reached(roots: list[Node], *, offsets: bool) -> set[int]:
+    """What some wires depend on, by identity; with or without what parameters are offset by."""
+    found: set[int] = set()
+    stack = list(roots)
+    while stack:
+        node = stack.pop()
+        if id(node) in found:
+            continue
+        found.add(id(node))
+        stack.extend((*node.inputs, *node.silent))
+        if offsets and isinstance(node, Source) and node.offset is not None:
+            stack.append(node.offset)
+    return found
+
+
 def _live(builder: Builder, outputs: list[Output]) -> Lowered:
     """Drop what no output depends on: abandoned halves of recognised patterns constrain nothing.
 
     Parameters stay: one that is only multiplied by zero has no reader left, and is free.
     """
-    live: set[int] = set()
     held = {n.key for n in builder.nodes if isinstance(n, Source) and n.offset is not None}
-    stack: list[Node] = [*outputs, *(n for n in builder.nodes if _parameter(n, held))]
-    while stack:
-        node = stack.pop()
-        if id(node) in live:
-            continue
-        live.add(id(node))
-        stack.extend((*node.inputs, *node.silent))
-        if isinstance(node, Source) and node.offset is not None:
-            stack.append(node.offset)
+    roots = [*outputs, *(n for n in builder.nodes if _parameter(n, held))]
+    # What is only taken off a parameter, which follows, is no reader of anything.
+    read, live = _reached(roots, offsets=False), _reached(roots, offsets=True)
     nodes = [n for n in builder.nodes if id(n) in live]
     parameters: dict[str, list[Source]] = {}
     for i, node in enumerate(nodes):
         node.index = i
-        node.users = [u for u in node.users if id(u) in live]
+        node.users = [u for u in node.users if id(u) in read]
         if isinstance(node, Source) and node.role == "parameter":
             parameters.setdefault(node.key, []).append(node)
     gaps = {id(op): (op, why) for op, why in builder.rigid if op is not None}

@@ -15,11 +15,13 @@ from symfind.solve.families.family import MatrixFamily, ScalingFamily, ShiftFami
 from symfind.solve.families.inert import inert_families
 from symfind.solve.families.kernels import Blind, Reach
 from symfind.solve.families.parallel import parallel_families
+from symfind.solve.families.products import product_families
 from symfind.solve.families.shifts import shift_families
 from symfind.solve.limits import Limits
 from symfind.solve.point.family import Family
 from symfind.solve.transport.constants import take_up_constants
 from symfind.solve.transport.flows import Flows
+from symfind.solve.transport.maps import take_up_maps
 from symfind.trace import Graph, Op
 
 
@@ -83,7 +85,7 @@ class Credit(IntEnum):
 
 
 def _derive(lowered: Lowered) -> Derivation:
-    lowered = take_up_constants(lowered)
+    lowered = take_up_constants(take_up_maps(lowered))
     flows, limits = Flows(lowered), Limits()
     shifts = shift_families(lowered, flows, limits)
     inert = [f for f in shifts if f.kind == "inert"]
@@ -102,7 +104,10 @@ def _derive(lowered: Lowered) -> Derivation:
         Credit.END: [f for f in ended if f is not None],
         Credit.SHIFT: [f for f in shifts if f.kind == "shift"],
         Credit.PARALLEL: [f for f in parallel if not f.loose],
-        Credit.PATH: parallel_families(lowered, flows, limits),
+        Credit.PATH: [
+            *parallel_families(lowered, flows, limits),
+            *product_families(lowered, flows, limits),
+        ],
         Credit.REACH: Reach(lowered, flows).families(),
         Credit.BLIND: Blind(lowered, flows, shifts).families(),
         Credit.LEANING: [f for f in parallel if f.loose],
@@ -151,7 +156,8 @@ def _followers(scaling: Scaling) -> frozenset:
 
 def _matrices(lowered: Lowered) -> list[MatrixFamily]:
     result: list[MatrixFamily] = []
-    for bond, members in Matrices(lowered).bonds():
+    found = [*Matrices(lowered).bonds(), *Matrices(lowered, blind=True).bonds()]
+    for bond, members in found:
         first = members[0]
         axis = first.source.cells[first.cell].atoms[first.atom]
         kind = "rotation" if bond.skew else "gauge"

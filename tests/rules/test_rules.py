@@ -10,10 +10,12 @@ from tests.rules import (
     layers,
     linear_maps,
     movement,
+    paths,
     pointwise,
     recurrent,
     spans,
     spellings,
+    streams,
 )
 from tests.rules.harness import FALSE, Case, examine
 
@@ -22,12 +24,14 @@ CASES: list[Case] = [
     for module in (
         pointwise,
         movement,
+        paths,
         linear_maps,
         layers,
         recurrent,
         composed,
         spans,
         spellings,
+        streams,
         controls,
         comparing,
     )

@@ -43,7 +43,7 @@ def _gains(env: Environment, potential: Potential, nodes: list[p.Node]) -> Tenso
 
 @dataclass(eq=False, kw_only=True)
 class MatrixFamily(Family):
-    """A matrix algebra on one bond: gl, so, those that fix a vector, or rotate given pairs."""
+    """A matrix algebra on one bond: gl, so, those that fix a vector, rotate pairs, or are 1 κᵀ."""
 
     bond: Bond
     axis: Axis
@@ -55,6 +55,8 @@ class MatrixFamily(Family):
     def type(self) -> str:
         """Which algebra acts on the atom."""
         skew, ones, pairs = bool(self.bond.skew), bool(self.bond.ones), bool(self.bond.pairs)
+        if self.bond.columns:
+            return "columns"
         if pairs:
             return "rotations" if skew else "complex"
         if skew:
@@ -80,6 +82,8 @@ class MatrixFamily(Family):
         match self.type:
             case "general":
                 return n * n
+            case "columns":
+                return n
             case "affine-stabiliser":
                 return (n - 1) ** 2
             case "orthogonal":
@@ -104,6 +108,8 @@ class MatrixFamily(Family):
         match self.type:
             case "general":
                 return c.reshape(*lead, n, n)
+            case "columns":
+                return c.unsqueeze(-2).expand(*lead, n, n)
             case "orthogonal":
                 return _skew(c, n)
             case "stabiliser" | "affine-stabiliser":

@@ -161,18 +161,19 @@ class Environment:
 
 
 class Noted(Environment):
-    """Ones for all parameters, and a note of those that were needed."""
+    """One number for all parameters, and a note of those that were needed."""
 
-    def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]], number: float = 1.0) -> None:
         """Take the shapes by name."""
         super().__init__({})
         self.shapes = shapes
+        self.number = number
         self.needed: set[str] = set()
 
     def given(self, key: str) -> Tensor:
-        """Ones, and a note."""
+        """The number, and a note."""
         self.needed.add(key)
-        return torch.ones(self.shapes[key], **self.like)
+        return torch.full(self.shapes[key], self.number, **self.like)
 
 
 def known_value(node: Node) -> Tensor | None:
