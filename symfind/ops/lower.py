@@ -11,6 +11,7 @@ from symfind.graph.primitives import Node, Output, Source
 from symfind.graph.regroup import regroup
 from symfind.graph.straighten import straighten
 from symfind.ops import registry
+from symfind.ops.data import balanced, shares
 from symfind.ops.rotary import Rotation, find_rotations
 from symfind.trace import Graph, Op
 
@@ -87,8 +88,10 @@ def _one(builder: Builder, op: Op, made: dict[int, Any]) -> Any:
         role = "input" if op.varies else "constant"
         if op.shape is None:
             return tuple(builder.source(role, shape or ()) for shape, _ in op.outputs)
-        key = "one-hot" if op.varies and _shares(op) else op.key
-        return builder.source(role, op.shape, op, key)
+        key = "one-hot" if op.varies and shares(op) else op.key
+        node = builder.source(role, op.shape, op, key)
+        node.balanced = balanced(op) if op.varies else ()
+        return node
     rule = registry.lower.find(op.target)
     inputs = [made[id(x)] for x in op.operands]
     shapes = [op.shape] if op.shape is not None else [s for s, _ in op.outputs]
@@ -106,15 +109,6 @@ def _one(builder: Builder, op: Op, made: dict[int, Any]) -> Any:
     if op.shape is not None and result.shape != tuple(op.shape):
         return _rigid(builder, op, inputs, shapes, "a rule of another shape")
     return result
-
-
-def _shares(op: Op) -> bool:
-    """Whether the last dimension of some data sums to one."""
-    while op.target.startswith(("aten._to_copy", "aten.clone", "aten.detach")):
-        op = op.args[0]
-    if op.target.startswith("aten.softmax"):
-        return op.args[1] in (-1, len(op.shape or ()) - 1)
-    return op.target.startswith("aten.one_hot")
 
 
 def _differentiable(dtype: torch.dtype) -> bool:

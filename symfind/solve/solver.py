@@ -10,6 +10,8 @@ from symfind.graph import primitives as p
 from symfind.ops.lower import Lowered, lower
 from symfind.solve.bonds.matrices import Matrices
 from symfind.solve.bonds.scalings import Scaling, Scalings
+from symfind.solve.charts.lifted import lifted_families
+from symfind.solve.charts.substitute import substituted
 from symfind.solve.families.exponentials import anchored, find_anchors
 from symfind.solve.families.family import MatrixFamily, ScalingFamily, ShiftFamily
 from symfind.solve.families.inert import inert_families
@@ -85,8 +87,19 @@ class Credit(IntEnum):
 
 
 def _derive(lowered: Lowered) -> Derivation:
+    limits = Limits()
+    weights = substituted(lowered)
     lowered = take_up_constants(take_up_maps(lowered))
-    flows, limits = Flows(lowered), Limits()
+    families, scalings = _families(lowered, limits)
+    if weights is not None:
+        made, _ = _families(take_up_constants(take_up_maps(weights)), limits)
+        families += lifted_families(made, limits)
+    return Derivation(lowered, families, _relaxed(lowered, scalings), limits)
+
+
+def _families(lowered: Lowered, limits: Limits) -> tuple[list[Family], list[Scaling]]:
+    """All exact families of a graph, in the order in which they are counted, and its scalings."""
+    flows = Flows(lowered)
     shifts = shift_families(lowered, flows, limits)
     inert = [f for f in shifts if f.kind == "inert"]
     dead = {(f.seed, f.cell) for f in inert if isinstance(f, ShiftFamily) and f.whole}
@@ -112,8 +125,7 @@ def _derive(lowered: Lowered) -> Derivation:
         Credit.BLIND: Blind(lowered, flows, shifts).families(),
         Credit.LEANING: [f for f in parallel if f.loose],
     }
-    families = [f for credit in sorted(found) for f in found[credit] if f.count() > 0]
-    return Derivation(lowered, families, _relaxed(lowered, scalings), limits)
+    return [f for credit in sorted(found) for f in found[credit] if f.count() > 0], scalings
 
 
 def _relaxed(lowered: Lowered, exact: Sequence[Scaling]) -> list[Family]:

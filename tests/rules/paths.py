@@ -81,7 +81,7 @@ PATHS = [
         w=lambda: linear(4, 3), v=lambda: linear(4, 3))),
     Case("a gain beside a matrix", "linear", rows(
         lambda m, x: m.w(x) + m.g * x, g=lambda: weight(4), w=lambda: linear(4, 4))),
-    Case("a scale beside a gain", "linear", rows(
+    Case("a scale beside a gain", "mul.Tensor", rows(
         lambda m, x: m.s * x + m.g * x, g=lambda: weight(4), s=lambda: weight(1))),
     Case("low rank with biases beside a matrix", "linear", rows(
         lambda m, x: m.w(x) + m.b(m.a(x)), w=lambda: linear(4, 3), a=lambda: linear(4, 2),
@@ -129,7 +129,8 @@ def euler(m: Any, x: Tensor) -> Tensor:
 C = torch.randn(3, 4)
 MAPS = [
     Case("identity beside a matrix", "linear", rows(
-        lambda m, x: (lambda s: s + m.w(s))(m.e(x)), e=lambda: linear(4, 3), w=lambda: linear(3, 3))),
+        lambda m, x: (lambda s: s + m.w(s))(m.e(x)), e=lambda: linear(4, 3),
+        w=lambda: linear(3, 3))),
     Case("identity minus a matrix, between matrices", "linear", rows(
         lambda m, x: m.r((lambda s: 2 * s - m.w(s))(m.e(x))), e=lambda: linear(4, 3),
         w=lambda: linear(3, 3, False), r=lambda: linear(3, 3))),

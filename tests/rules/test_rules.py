@@ -16,6 +16,7 @@ from tests.rules import (
     spans,
     spellings,
     streams,
+    weights,
 )
 from tests.rules.harness import FALSE, Case, examine
 
@@ -32,6 +33,7 @@ CASES: list[Case] = [
         spans,
         spellings,
         streams,
+        weights,
         controls,
         comparing,
     )

@@ -66,6 +66,8 @@ class Environment:
         return self._generic(node)
 
     def _source(self, node: p.Source) -> Tensor:
+        if node.chart is not None:
+            return self._shifted(node, node.chart.value(self), -1.0)
         if node.role == "parameter":
             return self._shifted(node, self.arranged(node, self.given(node.key)), -1.0)
         if node.make is not None:

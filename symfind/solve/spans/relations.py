@@ -90,6 +90,8 @@ class AffineRelations:
                 return [_ones(node, node.dims, 1.0)]
             case p.Source() if node.key == "one-hot" and node.role == "input":
                 return [_ones(node, (len(node.axes) - 1,), 1.0)]
+            case p.Source() if node.balanced:
+                return [_ones(node, node.balanced, 0.0)]
             case p.Expand():
                 copied = [_copied(node, d) for d in _repeated(node)] if node.varies else []
                 return [*self._carried(node), *copied]
