@@ -1,13 +1,13 @@
 """From the traced graph to primitives."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from symfind.algebra.axes import Tangled
 from symfind.graph.builder import Builder
-from symfind.graph.primitives import Node, Output, Source
+from symfind.graph.primitives import Instance, Node, Output, Source
 from symfind.graph.regroup import regroup
 from symfind.graph.straighten import straighten
 from symfind.ops import registry
@@ -24,6 +24,13 @@ class Lowered:
     parameters: dict[str, list[Source]]
     outputs: list[Output]
     gaps: list[tuple[Op, str]]  # operations treated as rigid for want of a rule
+    _met: dict[Node, list[Instance]] = field(init=False, default_factory=dict, repr=False)
+
+    def instances(self, node: Node) -> list[Instance]:
+        """Blocks of a primitive, found once: for when no operand changes any more."""
+        if node not in self._met:
+            self._met[node] = list(node.instances())
+        return self._met[node]
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:

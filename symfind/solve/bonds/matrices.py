@@ -92,7 +92,7 @@ class Matrices:
                 for c, cell in enumerate(node.cells):
                     for a in range(len(cell.atoms)):
                         self._kill(self._start[node.index][c] + a)
-            for instance in node.instances():
+            for instance in lowered.instances(node):
                 self._read(node, instance)
             if isinstance(node, p.Centre) and not self.blind:
                 self._level(node)
