@@ -69,8 +69,15 @@ def lower(graph: Graph, output: str = "raw") -> Lowered:
 
 
 def _rotate(builder: Builder, rotation: Rotation, made: dict[int, Any]) -> Node:
-    """What is turned by itself where it is one range, and the rest as it is."""
+    """What is turned by itself where it is one range, and the rest as it is.
+
+    All in the order in which it leaves the region, for there the index meets others.
+    """
     x, dim, pairs, even = made[id(rotation.root)], rotation.dim, rotation.pairs, rotation.even
+    order = list(rotation.order)
+    if order != sorted(order):
+        x = builder.take(x, dim, builder.constant(torch.tensor(order)))
+        pairs = tuple((order.index(i), order.index(j)) for i, j in pairs)
     turned = {i for pair in pairs for i in pair}
     n, start, length = x.axes[dim].size, min(turned), len(turned)
     if length == n or max(turned) != start + length - 1:
