@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from symfind.algebra.axes import Axis
+from symfind.algebra.axes import Axis, branches
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Instance, Node, Port
 from symfind.ops.lower import Lowered
@@ -247,8 +247,8 @@ class Matrices:
         """
         (x,) = instance.inputs
         along = [name for name in x.labels if name[0] in node.blind]
-        cells = next(c for c in p.alongside(x.node, node.blind) if x.cell in c)
-        if len(along) != 1 or len(cells) != 1:
+        whole = all(len(branches(x.node.axes[d])) == 1 for d in node.blind)
+        if len(along) != 1 or not whole:
             self._rigid(x, instance.output)
             return
         for i, name in enumerate(x.labels):
