@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from symfind.exact import ExactNullity
     from symfind.lie import Identification, identify
+    from symfind.ops.own import rule
     from symfind.report import Report
     from symfind.session import (
         Session,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
         open,
         permutations,
     )
+    from symfind.sweeping import Sweep, sweep
+    from symfind.transforms import Found, inputs
 
 __version__ = "0.1.0"
 
@@ -38,6 +41,8 @@ _HOMES = {
     "Conserved": "symfind.conserve",
     "PermutationSpec": "symfind.discrete",
     "Discovery": "symfind.discovery",
+    "Found": "symfind.transforms",
+    "inputs": "symfind.transforms",
     "AlgebraError": "symfind.errors",
     "ExactError": "symfind.errors",
     "InputError": "symfind.errors",
@@ -49,6 +54,7 @@ _HOMES = {
     "identify": "symfind.lie",
     "Identification": "symfind.lie",
     "Report": "symfind.report",
+    "rule": "symfind.ops.own",
     "analyze": "symfind.session",
     "conserved": "symfind.session",
     "discover": "symfind.session",
@@ -56,6 +62,8 @@ _HOMES = {
     "open": "symfind.session",
     "permutations": "symfind.session",
     "Session": "symfind.session",
+    "Sweep": "symfind.sweeping",
+    "sweep": "symfind.sweeping",
 }
 
 __all__ = [
@@ -64,6 +72,7 @@ __all__ = [
     "Discovery",
     "ExactError",
     "ExactNullity",
+    "Found",
     "Identification",
     "InputError",
     "LoadError",
@@ -71,6 +80,7 @@ __all__ = [
     "PermutationSpec",
     "Report",
     "Session",
+    "Sweep",
     "SymfindError",
     "TraceError",
     "__version__",
@@ -79,8 +89,11 @@ __all__ = [
     "discover",
     "exact_nullity",
     "identify",
+    "inputs",
     "open",
     "permutations",
+    "rule",
+    "sweep",
 ]
 
 

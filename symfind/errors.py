@@ -9,6 +9,14 @@ class LoadError(SymfindError):
     """A spec that leads to no model: a file, an attribute, a zoo name, a setting, a weight file."""
 
 
+class UnknownSetting(LoadError):
+    """A setting that nobody would read; `setting` is its name."""
+
+    def __init__(self, message: str, setting: str) -> None:
+        super().__init__(message)
+        self.setting = setting
+
+
 class InputError(SymfindError):
     """Example inputs that are absent, malformed, or do not fit the model's forward."""
 

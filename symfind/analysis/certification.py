@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from symfind.analysis.derived import Derived
@@ -25,21 +26,27 @@ MOST_PARAMETERS = 10_000
 
 def certify_derived(
     found: Derived, subject: Subject, wanted: str, points: Mapping[str, Values]
-) -> Certificate:
+) -> tuple[Certificate, Derived]:
     """Measure the nullity where that is possible, and hold the derived count against it.
+
+    What no rule derives is looked for, and is counted where it stands.
 
     Args:
         found: what was derived.
         subject: the model.
         wanted: "auto", "always" or "never".
         points: what gives the values of the parameters at other points than random ones.
+
+    Returns:
+        The certificate, and what was derived with what discovery adds.
     """
     if wanted == "never":
-        return Certificate("skipped", reason="not asked for")
+        return Certificate("skipped", reason="not asked for"), found
     try:
         return _certified(found, subject, wanted, points)
     except Exception as error:  # what was derived stands, whatever happens to its certificate
-        return Certificate("skipped", reason=f"it could not be measured: {_reason(error)}")
+        reason = f"it could not be measured: {_reason(error)}"
+        return Certificate("skipped", reason=reason), found
 
 
 def _reason(error: Exception) -> str:
@@ -51,11 +58,12 @@ def _reason(error: Exception) -> str:
 
 def _certified(
     found: Derived, subject: Subject, wanted: str, points: Mapping[str, Values]
-) -> Certificate:
+) -> tuple[Certificate, Derived]:
     most = DENSE_PARAMETERS if wanted == "auto" else MOST_PARAMETERS
     if found.parameters > most:
-        return certify_by_twins(found, subject)
-    return _Certification(found, subject).certificate(points)
+        return certify_by_twins(found, subject), found
+    certification = _Certification(found, subject)
+    return certification.certificate(points), certification.found
 
 
 class _Certification:
@@ -63,7 +71,8 @@ class _Certification:
         self.found, self.subject = found, subject
         self.function: Function = subject.function()
         self.known = found.known()
-        self.unseen = 0  # approximate symmetries that a measurement cannot tell from exact ones
+        # approximate symmetries that a measurement cannot tell from exact ones
+        self.unseen = torch.zeros(self.function.count, 0, dtype=torch.float64)
 
     def certificate(self, points: Mapping[str, Values]) -> Certificate:
         """The measurement, what it leaves unexplained, and that at other points."""
@@ -128,7 +137,8 @@ class _Certification:
 
     def _explained(self, certificate: Certificate, measured: Nullity) -> Certificate:
         """Say what is special about points, and what is left unexplained."""
-        words = [sentence(self.unseen)] if self.unseen else []
+        unseen = self.unseen.shape[1]
+        words = [sentence(unseen)] if unseen else []
         more = [n for n in measured.points if n > (measured.nullity or 0)]
         if more:
             words.append(
@@ -146,11 +156,18 @@ class _Certification:
             )
         if not beyond:
             return replace(certificate, words="\n".join(words))
-        self.subject.tell("looking for what carries the unexplained directions")
         look = self._look(measured)
+        words.append(look.sentence(beyond))
+        certificate = replace(certificate, discovered=look.fields)
+        if look.counted:
+            self.found = self.found.with_found(look.counted)
+            certificate, measured = self._with(certificate, measured, look)
+        if not certificate.unexplained:
+            return replace(certificate, words="\n".join(words))
+        self.subject.tell("looking for what carries the unexplained directions")
         sets = Remainder(self.subject, self.function, measured, look.directions).sets()
         support = {name for one in sets for name in one.tensors}
-        words += [*sentences(sets), look.sentence(beyond)]
+        words = [*words[:-1], *sentences(sets), words[-1]]
         rigid = [gap.op for gap in self.found.gaps()]
         if rigid and any(one.kind == "structural" for one in sets):
             words.append(f"Operations without a rule, where one may be missing: {some_of(rigid)}.")
@@ -158,15 +175,28 @@ class _Certification:
             certificate,
             unexplained_support=tuple(n for n in self.function.names if n in support),
             unexplained_sets=sets,
-            discovered=look.fields,
             words="\n".join(words),
         )
+
+    def _with(
+        self, certificate: Certificate, measured: Nullity, look: Look
+    ) -> tuple[Certificate, Nullity]:
+        """Certificate and measurement once what was discovered counts."""
+        beside = look.beside(measured)
+        left = (certificate.unexplained or 0) - look.dimension
+        return replace(
+            certificate,
+            status="incomplete" if left else "complete",
+            redundant=self.found.redundant,
+            unexplained=left,
+            known=(certificate.known or 0) + beside.known - measured.known,
+        ), beside  # fmt: skip
 
     def _look(self, measured: Nullity) -> Look:
         """Whether vector fields that no rule gives explain some of what is left."""
         # Small matrices in exact arithmetic, wherever the nullity was measured.
         subject = replace(self.subject, device="cpu")
-        return look_beyond(subject, subject.function(), measured.on_cpu())
+        return look_beyond(subject, subject.function(), measured.on_cpu(), self.unseen)
 
     def _elsewhere(self, certificate: Certificate, points: Mapping[str, Values]) -> Certificate:
         """Measure at given points as well."""
@@ -202,7 +232,7 @@ class _Certification:
             return f"At {where} nothing was measured: {error}."
         if found.nullity is None or found.status == "undetermined":
             return f"At {where} the nullity is undetermined: {found.reason}."
-        nullity = found.nullity - self.unseen
+        nullity = found.nullity - self.unseen.shape[1]
         more = nullity - generic
         if more > 0:
             return nullity, f"At {where} {more:,} more are null: special to this point."

@@ -1,7 +1,8 @@
 """What the symbolic side found, counted and grouped into the factors of a report."""
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -9,9 +10,13 @@ from symfind.count.counted import Counted
 from symfind.count.null_directions import known_directions
 from symfind.count.tally import tally_beside, whole
 from symfind.describe.factors import Group, factor, gather, written
+from symfind.describe.recorded import Recorder
 from symfind.report.model import Factor, GeneratorText, Unsupported
 from symfind.solve.point.family import Family
 from symfind.solve.point.generator import BoundGenerator
+
+if TYPE_CHECKING:
+    from symfind.discovery.factor import FoundFactor
 
 
 class Derived:
@@ -27,9 +32,20 @@ class Derived:
         self.groups = gather(tallies)
         self.approximate = gather([whole(f, self.symbols) for f in relaxed])
         self.failed: frozenset[int] = frozenset()  # positions of factors that verification rejected
+        self.recorder = Recorder(self.shapes, counted.derivation.lowered.nodes)
         taken: set[str] = set()
-        self.factors = [factor(g, self.symbols, taken) for g in self.groups]
-        self.near = [factor(g, self.symbols, taken) for g in self.approximate]
+        self.factors = self._written(self.groups, taken)
+        self.near = self._written(self.approximate, taken)
+        self.found: tuple[FoundFactor, ...] = ()
+
+    def _written(self, groups: Sequence[Group], taken: set[str]) -> list[Factor]:
+        return [factor(g, self.symbols, taken, self.recorder) for g in groups]
+
+    def with_found(self, found: Sequence["FoundFactor"]) -> "Derived":
+        """The same with what discovery adds."""
+        result = copy.copy(self)
+        result.found = tuple(found)
+        return result
 
     def generators(
         self, groups: Sequence[Group], factors: Sequence[Factor]
@@ -63,7 +79,7 @@ class Derived:
         self.failed = frozenset(failed)
         self.groups = groups
         self.groups = groups + gather(tally_beside(self.families, kept, self.shapes, self.symbols))
-        self.factors = [factor(g, self.symbols, taken) for g in self.groups]
+        self.factors = self._written(self.groups, taken)
 
     @property
     def families(self) -> list[Family]:
@@ -93,6 +109,8 @@ class Derived:
             else:
                 algebra += sum(t.algebra for t in g.tallies)
                 symmetry += g.orbit
+        algebra += sum(one.algebra for one in self.found)
+        symmetry += sum(one.orbit for one in self.found)
         return algebra, symmetry, inert + sum(self.unread.values())
 
     def formula(self) -> str:
@@ -113,6 +131,7 @@ class Derived:
         for k, g in enumerate(self.groups):
             if k not in self.failed:
                 total = total + g.formula(self.symbols, orbit=True)
+        total = total + sum(one.orbit for one in self.found)
         return sympy.sympify(total)
 
     def standing(self) -> tuple[Factor, ...]:
@@ -124,7 +143,14 @@ class Derived:
             )
             for name, n in self.unread.items()
         )  # fmt: skip
-        return tuple(f for k, f in enumerate(self.factors) if k not in self.failed) + unread
+        derived = [f for k, f in enumerate(self.factors) if k not in self.failed]
+        if not self.found:
+            return (*derived, *unread)
+        # discovery holds itself against an analysis, and so imports it
+        from symfind.discovery.factor import factor_of
+
+        taken = {f.id for f in (*self.factors, *unread)}
+        return (*derived, *(factor_of(one, taken, self.recorder) for one in self.found), *unread)
 
     def gaps(self) -> tuple[Unsupported, ...]:
         """Operations that are rigid, and what could not be counted."""

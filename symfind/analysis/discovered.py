@@ -1,13 +1,24 @@
 """What no rule derives, and is found all the same: discovery on what a measurement leaves over."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from symfind.analysis.subject import Subject
+from symfind.count.rank import rank
+from symfind.numerics.spans import beyond_span, span
 from symfind.report.certificate import FoundField
 from symfind.verify import Function, Nullity
+
+if TYPE_CHECKING:
+    from symfind.analysis.found import Trials
+    from symfind.discovery.check import Basis
+    from symfind.discovery.factor import FoundFactor
+    from symfind.discovery.family import FoundFamily
+    from symfind.discovery.patterns import Pattern
 
 _SHOWN = 4  # kinds of fields that are spelled out in a sentence
 
@@ -19,70 +30,177 @@ class Look:
     Attributes:
         fields: the kinds of vector fields that add to the derived ones; None where none were
             looked for.
-        directions: of the generators where the nullity was measured, [parameters, number].
+        counted: families that stood all trials on the model.
+        counting: their directions where the nullity was measured, [parameters, number].
+        directions: those of all that was found, [parameters, number].
         all: whether everything was looked at.
+        reason: why it was not looked for any.
     """
 
     fields: tuple[FoundField, ...] | None
+    counted: tuple["FoundFactor", ...]
+    counting: Tensor
     directions: Tensor
     all: bool
+    reason: str = ""
 
     @property
     def dimension(self) -> int:
-        """How many of the unexplained directions are explained."""
-        return sum(field.dimension for field in self.fields or ())
+        """How many of the unexplained directions are explained, and count."""
+        return sum(one.orbit for one in self.counted)
+
+    def beside(self, measured: Nullity) -> Nullity:
+        """The measurement, with what counts among the known directions."""
+        assert measured.directions is not None and measured.beyond is not None
+        known = span(measured.directions)
+        more = beyond_span(span(self.counting), known)
+        every = torch.cat([known, more], 1)
+        return replace(
+            measured,
+            known=measured.known + more.shape[1],
+            directions=torch.cat([measured.directions, more], 1),
+            beyond=beyond_span(span(measured.beyond), every),
+        )
 
     def sentence(self, unexplained: int) -> str:
         """In words, with how many directions there were to explain."""
         if self.fields is None:
-            return "Discovery did not look at them, the model being large for it: --discover does."
+            return self.reason
         more = "" if self.all else " Not all was looked at: --discover looks further."
         if not self.fields:
             return f"Discovery found no vector field that explains any of them.{more}"
-        shown = [f"{f.dimension:,} by {f.text}" for f in self.fields[:_SHOWN]]
-        rest = len(self.fields) - len(shown)
-        shown += [f"the others by {rest:,} more kinds of fields"] if rest else []
-        return (
-            f"Discovered, without a rule: {self.dimension:,} of the unexplained {unexplained:,}, "
-            f"with these fields: {'; '.join(shown)}. Checked by derivatives and along flows at "
-            f"fresh points, and not in the totals.{more}"
-        )
+        words = _counted(self.fields, self.dimension, unexplained) + _doubtful(self.fields)
+        return " ".join(words) + more
 
 
-def look_beyond(subject: Subject, function: Function, measured: Nullity) -> Look:
+def _counted(fields: Sequence[FoundField], dimension: int, unexplained: int) -> list[str]:
+    counted = [f"{f.counted:,} by {f.text}" for f in fields if f.counted]
+    if not counted:
+        return []
+    return [
+        f"Found by discovery, without a rule: {dimension:,} of the {unexplained:,} that no rule "
+        f"derives, with these fields: {_some(counted)}. They stood derivatives, and flows far "
+        "enough to cross kinks, at several points of the model itself, and are in the totals."
+    ]
+
+
+def _doubtful(fields: Sequence[FoundField]) -> list[str]:
+    rest = [f"{f.dimension - f.counted:,} by {f.text}" for f in fields if f.dimension > f.counted]
+    if not rest:
+        return []
+    return [
+        f"Found and not counted: {_some(rest)}; null at the points and on the inputs where it was "
+        "looked, and not on others."
+    ]
+
+
+def _some(shown: list[str]) -> str:
+    rest = len(shown) - _SHOWN
+    return "; ".join(shown[:_SHOWN] + ([f"others by {rest:,} more kinds of fields"] * (rest > 0)))
+
+
+def not_looked(function: Function, reason: str) -> Look:
+    """No discovery, and why."""
+    none = torch.zeros(function.count, 0, dtype=torch.float64)
+    return Look(None, (), none, none, False, reason)
+
+
+def look_beyond(
+    subject: Subject, function: Function, measured: Nullity, approximate: Tensor | None = None
+) -> Look:
     """Run discovery on what a measurement shows beyond the derived directions.
 
     Args:
         subject: the model; it says whether to look further than a few seconds allow.
         function: the same.
         measured: with directions beyond the known ones.
+        approximate: directions that only an eps keeps from being null, [parameters, number]; what
+            is a combination of them is not looked for.
     """
     # discovery compares itself with an analysis, and so imports it
+    from symfind.analysis.found import Trials
     from symfind.discovery.beyond import beyond
-    from symfind.discovery.generators import moves
-    from symfind.discovery.samples import places
 
+    if not subject.discovery:
+        return not_looked(function, "Discovery was switched off.")
     subject.tell("looking for vector fields that no rule gives")
-    none = torch.zeros(function.count, 0, dtype=torch.float64)
+    assert measured.directions is not None
+    if approximate is not None:
+        measured = replace(measured, directions=torch.cat([measured.directions, approximate], 1))
     found = beyond(
         function, measured, subject.fresh(), subject.seed, subject.discover, subject.tell
     )
     if found is None:
-        return Look(None, none, False)
+        return not_looked(
+            function,
+            "Discovery did not look at them, the model being large for it: --discover does.",
+        )
     basis, everything = found
-    assert measured.theta is not None
-    directions = moves(basis.generators, measured.theta, places(function, function.names))
-    by_id = {g.id: g for g in basis.generators}
-    fields = []
-    for kind in basis.patterns:
-        own = [by_id[name] for name in kind.generators]
-        fields.append(FoundField(
-            text=kind.text,
-            example=kind.example,
-            generators=kind.count,
-            dimension=kind.dimension,
-            parameters=own[0].parameters,
-            exact=all(g.exact for g in own),
-            residual=max(g.residual for g in own),
-        ))  # fmt: skip
-    return Look(tuple(f for f in fields if f.dimension), directions, everything)
+    kinds = [k for k in sorted(basis.patterns, key=lambda k: k.degree) if k.dimension]
+    subject.tell(f"trying {len(kinds)} kinds of fields on the model")
+    return _weighed(function, measured, basis, kinds, Trials(subject, function), everything)
+
+
+def _weighed(
+    function: Function,
+    measured: Nullity,
+    basis: "Basis",
+    kinds: Sequence["Pattern"],
+    trials: "Trials",
+    everything: bool,
+) -> Look:
+    """What each kind of fields adds, the simplest first, and which of them stand."""
+    from symfind.discovery.factor import FoundFactor
+    from symfind.discovery.family import FoundFamily, columns_of
+    from symfind.discovery.samples import places
+
+    slices, by_id = places(function, function.names), {g.id: g for g in basis.generators}
+    theta, known = measured.theta, measured.directions
+    assert theta is not None and known is not None
+    families = [
+        FoundFamily(f"found-{i}", tuple(by_id[name] for name in kind.generators))
+        for i, kind in enumerate(kinds)
+    ]
+    tried = {one.family.id: one for one in trials.standing(families)}
+    every, standing = _Rank(known), _Rank(known)
+    counted: list[FoundFactor] = []
+    fields: list[FoundField] = []
+    for kind, family in zip(kinds, families, strict=True):
+        dimension = every.beside(columns_of([family], theta, slices))
+        own, more = tried.get(family.id), 0
+        if own is not None:
+            more = standing.beside(columns_of([own.family], theta, slices))
+            counted += [FoundFactor(own.family, more, own.residual)] if more else []
+        fields.append(_field(kind, family, max(dimension, more), more))
+    return Look(
+        tuple(f for f in fields if f.dimension),
+        tuple(counted),
+        columns_of([one.family for one in counted], theta, slices),
+        columns_of(families, theta, slices),
+        everything,
+    )
+
+
+def _field(kind: "Pattern", family: "FoundFamily", dimension: int, counted: int) -> FoundField:
+    return FoundField(
+        text=kind.text,
+        example=kind.example,
+        generators=kind.count,
+        dimension=dimension,
+        parameters=family.parameters,
+        exact=all(g.exact for g in family.fields),
+        residual=max(g.residual for g in family.fields),
+        counted=counted,
+    )
+
+
+class _Rank:
+    """How many dimensions columns add, one batch after another, to known ones."""
+
+    def __init__(self, known: Tensor) -> None:
+        self.seen, self.rank = known, rank(known)
+
+    def beside(self, columns: Tensor) -> int:
+        self.seen = torch.cat([self.seen, columns], 1)
+        before, self.rank = self.rank, rank(self.seen)
+        return self.rank - before

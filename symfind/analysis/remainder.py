@@ -87,7 +87,7 @@ class Remainder:
         """All of it, by the fewest tensors that carry it: first what was discovered."""
         known = span(self.known)
         found = beyond_span(span(self.found), known)
-        rest = beyond_span(self.beyond, torch.cat([known, found], 1))
+        rest = beyond_span(span(self.beyond), torch.cat([known, found], 1))
         sets = [self._named(one, known) for one in self._carried(known, found)]
         if rest.shape[1]:
             whole = self._filled(self.function.names, self.measured.rank or 0)

@@ -39,6 +39,7 @@ class Subject:
         seed: of all random numbers.
         tell: called with a line on what is being done.
         discover: whether discovery looks at all of what is unexplained, however long it takes.
+        discovery: whether it looks at all.
     """
 
     loaded: Loaded
@@ -49,6 +50,7 @@ class Subject:
     seed: int
     tell: Callable[[str], None]
     discover: bool = False
+    discovery: bool = True
 
     @property
     def mode(self) -> Literal["eval", "train"]:

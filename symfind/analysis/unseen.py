@@ -16,7 +16,7 @@ from symfind.verify import Nullity
 _NULL = 1e-7  # of a unit vector, below which nothing of it lies outside of the null space
 
 
-def set_apart(measured: Nullity, approximate: Tensor) -> tuple[Nullity, int]:
+def set_apart(measured: Nullity, approximate: Tensor) -> tuple[Nullity, Tensor]:
     """The measurement without the approximate symmetries that were taken for null.
 
     Args:
@@ -24,30 +24,30 @@ def set_apart(measured: Nullity, approximate: Tensor) -> tuple[Nullity, int]:
         approximate: directions that are null but for an eps, [parameters, number].
 
     Returns:
-        The measurement with what else is null, and how many were set apart.
+        The measurement with what else is null, and orthonormal directions that were set apart.
     """
     if measured.directions is None or measured.beyond is None or measured.nullity is None:
-        return measured, 0
+        return measured, approximate[:, :0]
     directions, beyond = measured.directions.cpu(), measured.beyond.cpu()
     known = span(directions)
     null = torch.cat([known, beyond_span(span(beyond), known)], 1)
     near = span(approximate)
     if not near.shape[1] or null.shape[1] == known.shape[1]:
-        return measured, 0
+        return measured, approximate[:, :0]
     # combinations of them that lie within the null space
     _, values, vh = svd(near - null @ (null.T @ near), full=True)
     seen = near @ vh[int((values > _NULL).sum()) :].T
     seen = beyond_span(span(seen), known)
     count = seen.shape[1]
     if not count:
-        return measured, 0
+        return measured, seen
     rest = beyond_span(span(beyond), torch.cat([known, seen], 1))
     return replace(
         measured,
         nullity=measured.nullity - count,
         points=tuple(n - count for n in measured.points),
         beyond=rest.to(measured.beyond),
-    ), count
+    ), seen
 
 
 def sentence(count: int) -> str:

@@ -6,13 +6,17 @@ from symfind import __version__
 from symfind.cli.analyze import analyze_command
 from symfind.cli.catalog import catalog_group
 from symfind.cli.conserved import conserved_command
+from symfind.cli.diff import diff_command
 from symfind.cli.dims import dims_command
 from symfind.cli.discover import discover_command
 from symfind.cli.exact import exact_command
 from symfind.cli.guard import GuardedGroup
 from symfind.cli.identify import identify_command
+from symfind.cli.inputs import inputs_command
 from symfind.cli.ops import ops_command
 from symfind.cli.permutations import permutations_command
+from symfind.cli.rules import rules_command
+from symfind.cli.sweep import sweep_command
 
 _EPILOG = """\b
 Model specs:
@@ -38,11 +42,15 @@ def main() -> None:
 main.add_command(analyze_command)
 main.add_command(catalog_group)
 main.add_command(conserved_command)
+main.add_command(diff_command)
 main.add_command(dims_command)
 main.add_command(exact_command)
 main.add_command(identify_command)
+main.add_command(inputs_command)
 main.add_command(ops_command)
 main.add_command(permutations_command)
 main.add_command(discover_command)
+main.add_command(rules_command)
+main.add_command(sweep_command)
 
 __all__ = ["main"]

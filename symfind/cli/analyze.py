@@ -45,6 +45,12 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Look long for vector fields that explain what no rule does.",
 )
+@click.option(
+    "--discovery/--no-discovery",
+    default=True,
+    show_default=True,
+    help="Look for such fields at all; those that stand on the model count.",
+)
 @json_option
 @page_option
 @click.option("--details", is_flag=True, help="Show every place, tensor and size.")

@@ -12,9 +12,10 @@ from symfind.cli.output import STDOUT, check_writable
 F = Callable[..., Any]
 
 
-def _settings(
+def settings_of(
     ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]
 ) -> dict[str, str]:
+    """KEY=VALUE, repeated, as a table."""
     settings = {}
     for text in values:
         key, equals, value = text.partition("=")
@@ -50,7 +51,8 @@ def _debug(ctx: click.Context, parameter: click.Parameter, value: bool) -> bool:
     return value
 
 
-def _writable(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+def writable(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """A file to write, refused before the work where it cannot be."""
     if value is None or value == STDOUT:
         return value
     check_writable(value)
@@ -69,7 +71,7 @@ def _page(ctx: click.Context, parameter: click.Parameter, value: str | None) -> 
         from symfind.report.pages import form_of
 
         form_of(value)
-    return _writable(ctx, parameter, value)
+    return writable(ctx, parameter, value)
 
 
 _SOURCE_OPTIONS = (
@@ -86,7 +88,7 @@ _SOURCE_OPTIONS = (
         "settings",
         multiple=True,
         metavar="KEY=VALUE",
-        callback=_settings,
+        callback=settings_of,
         help="Keyword argument for the factory, class or config; repeatable.",
     ),
     click.option(
@@ -141,7 +143,7 @@ def _file_option(flag: str, callback: F, help: str) -> Callable[[F], F]:
     return click.option(flag, name, metavar="FILE", callback=callback, help=help)
 
 
-json_option = _file_option("--json", _writable, "Write the result as JSON; - for stdout.")
+json_option = _file_option("--json", writable, "Write the result as JSON; - for stdout.")
 weights_option = click.option(
     "--weights",
     metavar="FILE",

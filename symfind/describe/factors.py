@@ -9,6 +9,7 @@ from symfind.count.symbols import Symbols
 from symfind.count.tally import Tally
 from symfind.describe.describe import describe
 from symfind.describe.names import common_module, unique
+from symfind.describe.recorded import Recorder, distinct
 from symfind.describe.wording import action
 from symfind.report.model import Factor, GeneratorText, Place
 from symfind.solve.families.family import MatrixFamily, ScalingFamily, ShiftFamily
@@ -72,11 +73,13 @@ def _role(family: Family) -> Any:
     return "null", family.kind, ranks[0], frozenset(ranks[1:])
 
 
-def factor(group: Group, symbols: Symbols, taken: set[str]) -> Factor:
+def factor(group: Group, symbols: Symbols, taken: set[str], recorder: Recorder) -> Factor:
     """One row of a report."""
     first = group.tallies[0]
+    records, shares = distinct([recorder.record(t.family) for t in group.tallies])
+    text, latex = action(first.family, records[0], recorder.record)
     about = describe(first.family)
-    places = tuple(_place(t) for t in group.tallies)
+    places = tuple(_place(t, *one) for t, one in zip(group.tallies, shares, strict=True))
     names = tuple(dict.fromkeys(n for t in group.tallies for n in t.family.names))
     total = sum(t.algebra for t in group.tallies)
     single = _single(group)
@@ -97,11 +100,12 @@ def factor(group: Group, symbols: Symbols, taken: set[str]) -> Factor:
         total=total,
         formula=written(group.formula(symbols)),
         parameters=names,
-        generator=GeneratorText(*action(first.family)),
+        generator=GeneratorText(text, latex, records[0].element, records[0].actions),
         source=about.source,
         module=common_module([p.id for p in places]),
         axes=about.axes,
         places=places,
+        records=records,
     )
 
 
@@ -116,7 +120,7 @@ def _single(group: Group) -> int:
     return found.pop() or 1
 
 
-def _place(t: Tally) -> Place:
+def _place(t: Tally, record: int, tensors: tuple[str, ...]) -> Place:
     about = describe(t.family)
     single = about.single if about.single and t.algebra % about.single == 0 else t.algebra
     if t.family.kind == "scaling":
@@ -127,6 +131,8 @@ def _place(t: Tally) -> Place:
         axes=about.axes,
         dimension=single,
         sites=t.algebra // single if single else 1,
+        record=record,
+        tensors=tensors,
     )
 
 

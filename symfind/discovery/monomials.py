@@ -80,6 +80,13 @@ class Monomial:
         """The number of fields."""
         return math.prod(self.sizes)
 
+    @property
+    def degree(self) -> int | None:
+        """In the parameters where that is 0 or 1; None where the fields are not affine."""
+        if any(source.form != "value" for source, _ in self.factors) or len(self.factors) > 1:
+            return None
+        return len(self.factors)
+
     def pull(self, rows: Tensor, theta: Theta) -> Tensor:
         """Covectors on the target, [rows, *squeezed shape], on all fields: [rows, count]."""
         inner = ",".join(["Z" + self.letters, *(letters for _, letters in self.factors)])

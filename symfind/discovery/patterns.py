@@ -22,6 +22,7 @@ class Pattern:
             all of them are combinations of those by functions of θ.
         example: the first of them.
         generators: their ids.
+        degree: in the parameters, and the number of terms: what is simpler comes first.
     """
 
     text: str
@@ -29,6 +30,7 @@ class Pattern:
     dimension: int
     example: str
     generators: tuple[str, ...]
+    degree: tuple[int, int] = (0, 0)
 
 
 def patterns(found: Sequence[Discovered], directions: Tensor, known: Tensor) -> tuple[Pattern, ...]:
@@ -49,7 +51,8 @@ def patterns(found: Sequence[Discovered], directions: Tensor, known: Tensor) -> 
         after = rank(seen)
         names = tuple(found[i].id for i in members)
         example = found[members[0]].text
-        kinds.append(Pattern(text, len(members), after - before, example, names))
+        kinds.append(Pattern(text, len(members), after - before, example, names,
+                             _complexity(found[members[0]])))  # fmt: skip
         before = after
     return tuple(sorted(kinds, key=lambda p: -p.dimension))
 

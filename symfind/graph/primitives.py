@@ -221,9 +221,14 @@ class Commute(Node):
 
 @dataclass(eq=False)
 class Rigid(Node):
-    """An operation of which nothing is known but what it reads; `known` if that is no gap."""
+    """An operation of which nothing is known but what it reads; `known` if that is no gap.
+
+    `rows`: a dimension, and two numbers: along it stands the first at as many places as the last
+    operand is long, the second at all others, whichever places these are.
+    """
 
     known: bool = False
+    rows: tuple[int, float, float] | None = None
 
     def index_map(self, at: int = 0) -> IndexMap:
         """Nothing is known of any index."""

@@ -12,10 +12,12 @@ from symfind.errors import AlgebraError
 from symfind.lie.algebra import Algebra
 from symfind.lie.generators import Field
 from symfind.lie.linear import Array, Exact, Numeric, dense, domain_matrix
+from symfind.lie.nearest import nearest_subalgebra
 
 ROUNDING = 1e-13  # the least noise that float generators are credited with
 _SAFETY = 4.0  # the noise is taken to be so many times what the closure shows of it
 _EPSILON = 1e-15
+_NOISY = 1e-9  # what rounding does not explain
 _EVEN, _GAP = 10.0, 100.0  # gaps in a spectrum: below the first none, above the second a clear one
 _BALANCING = 40  # steps
 _LARGEST = 400  # dimension at which generating an algebra is given up
@@ -95,10 +97,12 @@ def close_floats(given: Array, close: bool, tolerance: float) -> Closed:
         span = _Span(rows, n, max(dropped, span.dropped))
         if len(rows) > _LARGEST:
             raise AlgebraError(f"the generated algebra has a dimension above {_LARGEST}")
+    linear = Numeric(max(ROUNDING, span.dropped, _SAFETY * span.residual))
+    if span.residual > _NOISY:  # zeros are still told by the noise, and lie further below it
+        span = _Span(nearest_subalgebra(span.basis, n), n, span.dropped)
     basis, matrices = span.basis, span.basis.reshape(-1, n, n)
     k = len(basis)
     c = span.inside.reshape(k, k, k)
-    linear = Numeric(max(ROUNDING, span.dropped, _SAFETY * span.residual))
     if k == len(given) == first:
         return Closed(Algebra(c, linear), matrices, given, given.reshape(k, -1) @ basis.T)
     return Closed(Algebra(c, linear), matrices, matrices, np.eye(k), added=k - first)

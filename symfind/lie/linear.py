@@ -57,7 +57,9 @@ class Numeric:
         floor = self.noise * top
         top = max([top, *values[:1]])
         ladder = [top, *np.clip(values, floor, None), floor]
-        cuts = [i for i in range(len(values) + 1) if ladder[i + 1] <= CEILING * top]
+        # where the noise itself is above the ceiling, only what is lost in it may be dropped
+        ceiling = max(CEILING * top, floor)
+        cuts = [i for i in range(len(values) + 1) if ladder[i + 1] <= ceiling]
         best = max(cuts, key=lambda i: ladder[i] / ladder[i + 1])
         if ladder[best] < MIN_GAP * ladder[best + 1]:
             raise AlgebraError(

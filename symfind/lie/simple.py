@@ -99,17 +99,23 @@ def _roots(algebra: Algebra) -> tuple[Array, Array]:
     linear = algebra.linear
     assert isinstance(linear, Numeric)
     rng = np.random.default_rng(0)
-    trials = []
+    trials, failures = [], []
     for _ in range(_TRIES):
         x = rng.standard_normal(algebra.dimension)
         x /= np.linalg.norm(x)
         values = np.linalg.eigvals(algebra.adjoint(x[None])[0])
         size = np.sort(np.abs(values))[::-1]
-        live = values[np.argsort(-np.abs(values))[: linear.rank(size, float(size[0]) or 1.0)]]
+        try:
+            live = values[np.argsort(-np.abs(values))[: linear.rank(size, float(size[0]) or 1.0)]]
+        except AlgebraError as error:
+            failures.append(error)
+            continue
         apart = np.abs(live[:, None] - live[None]) + np.eye(len(live)) * 9.0
         width = float(min(apart.min(), np.abs(live).min()) if len(live) else 0.0)
         trials.append((algebra.dimension - len(live), width, x))
-    # an element that happens to be nearly singular has another rank than the rest
+    if not trials:
+        raise failures[0]
+    # an element that happens to be nearly singular has another rank than the rest, or none
     rank, _ = Counter(trial[0] for trial in trials).most_common(1)[0]
     _, _, x = max((t for t in trials if t[0] == rank), key=lambda t: t[1])
     if not 0 < rank < algebra.dimension:

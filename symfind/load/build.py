@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
-from symfind.errors import LoadError
+from symfind.errors import LoadError, UnknownSetting
 from symfind.load.files import explain, near
 from symfind.load.operators import with_operators
 
@@ -60,8 +60,13 @@ def bare(model: nn.Module) -> nn.Module:
         model = inner
 
 
-def check_model(model: nn.Module, where: str) -> None:
+def check_model(model: nn.Module, where: str, frozen: bool = False) -> None:
     """Make sure that there is something to analyse.
+
+    Args:
+        model: the module.
+        where: how messages name it.
+        frozen: whether it may be without trainable parameters.
 
     Raises:
         LoadError: The model has no (trainable) parameters, or lazy ones that have no shape yet, or
@@ -85,6 +90,8 @@ def check_model(model: nn.Module, where: str) -> None:
             f"{where}: {lazy[0]} has no shape yet (a lazy module); call the model once on an "
             "example before handing it over"
         )
+    if frozen:
+        return
     if not parameters:
         raise LoadError(f"{where}: {type(model).__name__} has no parameters, so no symmetries")
     if not any(p.requires_grad and p.numel() for _, p in parameters):
@@ -105,12 +112,15 @@ def _unfinished(model: nn.Module, path: str = "") -> str | None:
     return next((name for name in found if name is not None), None)
 
 
-def unknown_setting(where: str, name: str, known: list[str]) -> LoadError:
-    """The error for a ``--set`` that nobody would read."""
+def unknown_setting(
+    where: str, name: str, known: list[str], setting: str | None = None
+) -> UnknownSetting:
+    """The error for a ``--set`` that nobody would read; `name` is the part at fault of it."""
     close = near(name, known)
     shown = ", ".join(known[:12]) + (", …" if known[12:] else "")
     hint = f"did you mean {' or '.join(close)}?" if close else f"it takes {shown or 'none'}"
-    return LoadError(f"{where} does not take the setting {name!r}; {hint}")
+    message = f"{where} does not take the setting {name!r}; {hint}"
+    return UnknownSetting(message, name if setting is None else setting)
 
 
 def _check_settings(function: Any, where: str, settings: Mapping[str, Any]) -> None:

@@ -22,6 +22,7 @@ def resolve(
     settings: Mapping[str, Any] | None = None,
     weights: str | None = None,
     seed: int = 0,
+    frozen: bool = False,
 ) -> Loaded:
     """Load a spec, or take a module with its example inputs.
 
@@ -32,20 +33,23 @@ def resolve(
         settings: keyword arguments for a factory, class or config.
         weights: a checkpoint whose names and shapes are checked against the model.
         seed: of random inputs.
+        frozen: whether the model may be without trainable parameters.
 
     Raises:
         LoadError: the spec cannot be loaded, or it is no model.
         InputError: there are no example inputs, or they do not fit.
     """
     if isinstance(model, str):
-        loaded = load(model, inputs=inputs, settings=settings or {}, weights=weights, seed=seed)
+        loaded = load(
+            model, inputs=inputs, settings=settings or {}, weights=weights, seed=seed, frozen=frozen
+        )
         if example_inputs is not None:
             loaded.inputs = as_inputs(example_inputs)
             check_fits(loaded.model, loaded.inputs)
         return loaded
     model = bare(model)
     name = type(model).__name__
-    check_model(model, name)
+    check_model(model, name, frozen)
     if example_inputs is None:
         raise InputError(
             f"{name} needs example inputs: pass example_inputs=, a tensor, a tuple or a dict"

@@ -38,6 +38,7 @@ def load(
     settings: Mapping[str, Any] | None = None,
     weights: str | Path | None = None,
     seed: int = 0,
+    frozen: bool = False,
 ) -> Loaded:
     """Load what a spec names; nothing is ever downloaded.
 
@@ -48,6 +49,7 @@ def load(
         settings: ``--set`` as key to text (or value), for the factory, class or config.
         weights: A weight file whose tensors are matched to the model.
         seed: Seeds whatever the loaded code draws; the caller's random states are left alone.
+        frozen: Whether the model may be without trainable parameters.
 
     Raises:
         LoadError: The spec, the settings or the weights do not lead to a model.
@@ -61,7 +63,7 @@ def load(
         with contextlib.redirect_stdout(sys.stderr):
             model, example, name = _resolve(spec, parsed)
             model = bare(model)
-            check_model(model, spec)
+            check_model(model, spec, frozen)
             example_inputs = _choose_inputs(spec, model, given, example, parsed, generator)
     check_fits(model, example_inputs)
     model = with_pairs(model)
@@ -105,7 +107,7 @@ def _resolve(spec: str, settings: Mapping[str, Any]) -> tuple[nn.Module, Any, st
         model = _ZOOS[head](tail, settings)
         name = type(model).__name__ if head == "transformers" else tail
         return model, None, name
-    path, attr = _split_file(spec)
+    path, attr = split_file(spec)
     if path is not None:
         module = import_file(path)
         where = f"{path}:{attr}" if attr != "model" else f"{path}"
@@ -124,7 +126,12 @@ def _resolve(spec: str, settings: Mapping[str, Any]) -> tuple[nn.Module, Any, st
     return model, example, type(bare(model)).__name__
 
 
-def _split_file(spec: str) -> tuple[Path | None, str]:
+def names_zoo(spec: str) -> bool:
+    """Whether a spec names a model of a zoo."""
+    return spec.partition(":")[0] in _ZOOS
+
+
+def split_file(spec: str) -> tuple[Path | None, str]:
     """The file and attribute of a spec that names a file, else ``None``."""
     if spec.endswith(".py") or Path(spec).exists():
         return Path(spec), "model"

@@ -177,7 +177,7 @@ def _check_known(config: Any, key: str, where: str) -> None:
     for part in key.split("."):
         if not hasattr(value, part):
             known = [n for n in {**vars(value), **value.attribute_map} if not n.startswith("_")]
-            raise unknown_setting(where, part, known)
+            raise unknown_setting(where, part, known, key)
         value = getattr(value, part)
 
 

@@ -8,10 +8,13 @@ real point, on a `Tape`. The rules of one operation stand together in the file o
 import functools
 import importlib
 import pkgutil
+import warnings
 from collections.abc import Callable
+from importlib import metadata
 from typing import Any
 
 Rule = Callable[..., Any]
+GROUP = "symfind.rules"  # of entry points
 LEAVES = ("input", "parameter", "constant", "getitem", "output")  # of a trace, and no operators
 
 
@@ -36,10 +39,11 @@ class Reading:
         """
 
         def register(function: Rule) -> Rule:
-            for target in map(_full, targets):
-                if target in self.rules:
+            for target in map(full_name, targets):
+                known = self.rules.get(target)
+                if known is not None and _home(known) != _home(function):
                     raise ValueError(f"{target} has a rule for {self.name} already")
-                self.rules[target] = function
+                self.rules[target] = function  # a file may be read twice
             return function
 
         return register
@@ -55,10 +59,16 @@ class Reading:
         return sorted(self.rules)
 
 
-def _full(name: str) -> str:
+def full_name(name: str) -> str:
+    """How an operation is spelled in the tables: `aten.add`, `mylib.gate`."""
     if "::" in name:
         return name.replace("::", ".")
     return name if name in LEAVES else f"aten.{name}"
+
+
+def _home(function: Rule) -> tuple[Any, ...]:
+    code = getattr(function, "__code__", None)
+    return (code.co_filename, function.__qualname__) if code else (function,)
 
 
 lower, sizes, exact = Reading("lowering"), Reading("sizes"), Reading("exact arithmetic")
@@ -66,7 +76,17 @@ lower, sizes, exact = Reading("lowering"), Reading("sizes"), Reading("exact arit
 
 @functools.cache
 def load_rules() -> None:
-    """Import every family of operations once, so that its rules register."""
+    """Import every family of operations once, so that its rules register, then those of others.
+
+    Other packages name a module of rules as an entry point of the group `symfind.rules`. One that
+    cannot be imported is left out with a warning: its operations are rigid then.
+    """
     package = importlib.import_module("symfind.ops")
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"symfind.ops.{module.name}")
+    for point in metadata.entry_points(group=GROUP):
+        try:
+            point.load()
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}"
+            warnings.warn(f"the rules of {point.value} are left out ({what})", stacklevel=2)

@@ -6,10 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from symfind.graph import primitives as p
 from symfind.graph.builder import Builder
 from symfind.graph.extents import Relations
 from symfind.graph.primitives import Node
-from symfind.graph.uniform import is_uniform
+from symfind.graph.uniform import is_uniform, number
 from symfind.ops.moved import moved
 from symfind.ops.movement import repeated
 from symfind.ops.registry import exact, lower, sizes
@@ -20,12 +21,29 @@ from symfind.trace import Op
 @lower("scatter.value")
 def scatter_value(b: Builder, x: Node, dim: int, index: Node, value: object) -> Node:
     """Some entries replaced by a number: a product with a mask, and a constant."""
+    dim %= len(x.axes)
     if not b.learned(x):
-        return b.opaque([x, index], b.op.shape)  # locally constant
+        y: Any = b.opaque([x, index], b.op.shape)  # locally constant
+        if is_uniform(x) and _distinct(index, dim) and _alike(x, index, dim):
+            y.rows = dim, float(value), number(x)  # type: ignore[arg-type]
+        return y
     if b.learned(index):
         return b.opaque([x, index], b.op.shape, "places that parameters decide")
     kept = b.multiply(x, b.source("input", x.shape))
     return b.add(kept, b.source("input", x.shape))
+
+
+def _distinct(index: Node, dim: int) -> bool:
+    """Whether no place is named twice along a dimension: one place, or those of a sorted row."""
+    while isinstance(index, p.Narrow):
+        (index,) = index.inputs
+    return index.shape[dim] == 1 or (isinstance(index, p.Order) and index.dims == (dim,))
+
+
+def _alike(x: Node, index: Node, dim: int) -> bool:
+    """Whether the index names places in every row."""
+    pairs = zip(x.shape, index.shape, strict=True)
+    return all(n == m for d, (n, m) in enumerate(pairs) if d != dim)
 
 
 @lower("index_add")

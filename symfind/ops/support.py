@@ -1,12 +1,13 @@
 """Which operations have which rules, for a model and altogether."""
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from symfind.graph.extents import is_pointwise
 from symfind.ops import registry
 from symfind.ops.facts import TABLE
+from symfind.ops.gaps import modules
 from symfind.trace import Graph, Op
 
 
@@ -21,6 +22,7 @@ class Support:
         sized: whether it is rebuilt at other sizes on a twin; without one it keeps its own.
         exact: whether exact mode computes it.
         why: why there is no exact rule, where a reason is known.
+        modules: in which modules it is called, numbers starred, with how often.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Support:
     sized: bool
     exact: bool
     why: str
+    modules: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def row(self) -> tuple[str, ...]:
@@ -36,13 +39,25 @@ class Support:
         marks = ("yes" if has else "-" for has in (self.lowered, self.sized, self.exact))
         return self.name.removeprefix("aten."), *marks, self.why
 
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """As text, with how often it occurs."""
+        *row, why = self.row
+        return *row, f"{self.count:,}", why
+
 
 def supported(graph: Graph) -> list[Support]:
     """What is known of each operation that parameters reach, by name."""
     ops = [op for op in graph.ops if op.trainable and op.target not in registry.LEAVES]
     counts = Counter(op.target for op in ops)
     firsts = {op.target: op for op in reversed(ops)}
-    return [_support(name, counts[name], firsts[name]) for name in sorted(counts)]
+    return [
+        replace(
+            _support(name, counts[name], firsts[name]),
+            modules=modules(op for op in ops if op.target == name),
+        )
+        for name in sorted(counts)
+    ]
 
 
 def catalogue() -> list[Support]:
@@ -62,12 +77,14 @@ def _support(name: str, count: int = 0, op: Op | None = None) -> Support:
     return Support(name, count, lowered, sized, exact, "" if exact or not row else row.irrational)
 
 
-def table(rows: Iterable[tuple[str, ...]]) -> str:
-    """Rows in columns under the names of the three readings."""
-    rows = [("operation", "derived", "twin", "exact", ""), *rows]
-    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+def table(rows: Iterable[tuple[str, ...]], *more: str) -> str:
+    """Rows in columns under the names of the three readings and of what follows them."""
+    rows = [("operation", "derived", "twin", "exact", *more, ""), *rows]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
     return "".join(
-        "  ".join([*(text.ljust(n) for text, n in zip(row, widths, strict=False)), row[4]]).rstrip()
+        "  ".join(
+            [*(text.ljust(n) for text, n in zip(row, widths, strict=False)), row[-1]]
+        ).rstrip()
         + "\n"
         for row in rows
     )

@@ -55,7 +55,7 @@ class NullSet:
 class FoundField:
     """A kind of vector field that no rule derives, and that leaves the function as it is.
 
-    It was found as a solution of the linearised invariance equation. It is no part of the totals.
+    It was found as a solution of the linearised invariance equation.
 
     Attributes:
         text: how it acts, `w.weight -> A w.weight, r.weight -> r.weight A`, A for any coefficients
@@ -67,6 +67,8 @@ class FoundField:
         exact: whether all coefficients are fractions.
         residual: the largest derivative of the output along one of them, at fresh points, relative
             to that along a random direction alike.
+        counted: how many of the dimensions are part of the totals: those that stood all trials on
+            the model.
     """
 
     text: str
@@ -76,6 +78,7 @@ class FoundField:
     parameters: tuple[str, ...]
     exact: bool
     residual: float
+    counted: int = 0
 
 
 @dataclass(frozen=True)

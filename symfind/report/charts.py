@@ -6,7 +6,6 @@ Shapes carry classes (`gauge`, `scaling`, ...), so that the page that holds them
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from xml.etree import ElementTree
 
 from symfind.characters import shown
@@ -14,6 +13,13 @@ from symfind.report import words
 from symfind.report.certificate import Certificate
 from symfind.report.dims import by_layer
 from symfind.report.model import KINDS, Factor, Report
+from symfind.report.svg import canvas as _svg
+from symfind.report.svg import done as _done
+from symfind.report.svg import line as _line
+from symfind.report.svg import rect as _rect
+from symfind.report.svg import style as _style
+from symfind.report.svg import text as _text
+from symfind.report.svg import title as _title
 
 _LAYERS = 40  # bars at most
 _TENSORS = 60  # rows of the map at most
@@ -92,9 +98,7 @@ def standalone(report: Report) -> str:
     svg = _movements(shown(report), legend=True)
     if svg is None:
         svg = _svg(0, 0, "no symmetry")
-    colours = ElementTree.Element("style")
-    colours.text = resources.files(__package__).joinpath("templates", "chart.css").read_text()
-    svg.insert(0, colours)
+    _style(svg)
     return _done(svg) + "\n"
 
 
@@ -196,53 +200,3 @@ def _share(row: Pattern, factor: Factor) -> float:
 
 def _label(row: Pattern) -> str:
     return row.name if len(row.tensors) == 1 else f"{row.name} ×{len(row.tensors)}"
-
-
-def _svg(width: float, height: float, label: str) -> ElementTree.Element:
-    return ElementTree.Element("svg", {
-        "xmlns": "http://www.w3.org/2000/svg",
-        "viewBox": f"0 0 {width:.0f} {height:.0f}",
-        "width": f"{width:.0f}",
-        "height": f"{height:.0f}",
-        "role": "img",
-        "aria-label": label,
-    })  # fmt: skip
-
-
-def _rect(
-    svg: ElementTree.Element,
-    x: float, y: float, width: float, height: float,
-    kind: str, opacity: float = 1.0,
-) -> ElementTree.Element:  # fmt: skip
-    place = {"x": x, "y": y, "width": max(width, 0.0), "height": height}
-    attributes = {name: f"{value:.1f}" for name, value in place.items()} | {"class": kind}
-    if opacity < 1:
-        attributes["opacity"] = f"{opacity:.2f}"
-    return ElementTree.SubElement(svg, "rect", attributes)
-
-
-def _line(
-    svg: ElementTree.Element, x1: float, y1: float, x2: float, y2: float, kind: str
-) -> None:  # fmt: skip
-    place = {"x1": x1, "y1": y1, "x2": x2, "y2": y2}
-    ElementTree.SubElement(svg, "line", {k: f"{v:.1f}" for k, v in place.items()} | {"class": kind})
-
-
-def _text(
-    svg: ElementTree.Element, x: float, y: float, text: str, anchor: str = "start", kind: str = ""
-) -> ElementTree.Element:
-    attributes = {"x": f"{x:.1f}", "y": f"{y:.1f}", "text-anchor": anchor}
-    if kind:
-        attributes["class"] = kind
-    element = ElementTree.SubElement(svg, "text", attributes)
-    element.text = text
-    return element
-
-
-def _title(element: ElementTree.Element, text: str) -> None:
-    """What shows where the pointer rests on a shape; in a text it may stand beside the letters."""
-    ElementTree.SubElement(element, "title").text = text
-
-
-def _done(svg: ElementTree.Element) -> str:
-    return ElementTree.tostring(svg, encoding="unicode")

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from symfind.action.bound import Recorded
+from symfind.action.record import Action, Element, Record
 from symfind.report.certificate import Certificate
 from symfind.report.codec import IN_MEMORY, OMIT_NONE, ReportFormatError, decode, encode
 
@@ -101,10 +103,15 @@ class Dimension:
 
 @dataclass(frozen=True)
 class GeneratorText:
-    """How the generator acts: `W_Q -> A W_Q, W_K -> -A^T W_K`; `latex` has no dollar signs."""
+    """How the generator acts: `W_Q -> A W_Q, W_K -> -A^T W_K`; `latex` has no dollar signs.
+
+    `element` and `actions` are the record of the first place, of which both are printed.
+    """
 
     text: str
     latex: str = ""
+    element: Element | None = field(default=None, metadata=OMIT_NONE)
+    actions: tuple[Action, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,13 +125,19 @@ class Residual:
 
 @dataclass(frozen=True)
 class Place:
-    """One layer's share of a factor: `sites` copies (heads, say), each of `dimension`."""
+    """One layer's share of a factor: `sites` copies (heads, say), each of `dimension`.
+
+    `record` is the number of the factor's record by which it acts, and `tensors` are the names that
+    stand here for those of that record.
+    """
 
     id: str
     parameters: tuple[str, ...] = ()
     axes: str = ""
     dimension: int = 0
     sites: int = 1
+    record: int | None = field(default=None, metadata=OMIT_NONE)
+    tensors: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:
@@ -152,7 +165,10 @@ class Factor:
         module: common module path of the sites, `transformer.h.*.attn`.
         axes: the axes of the tensors on which it acts.
         places: the sites layer by layer.
-        generators: objects that apply it to weights; in memory only, not serialised or compared.
+        records: how it acts, as data: all ways that differ in more than names of tensors.
+        generators: objects that apply it to weights, one for each place. Not serialised: what is
+            read from JSON makes them from the records.
+        origin: `discovery` where no rule derives it; absent where one does.
     """
 
     id: str
@@ -170,9 +186,21 @@ class Factor:
     module: str = ""
     axes: str = ""
     places: tuple[Place, ...] = ()
+    records: tuple[Record, ...] = ()
     generators: tuple["Generator", ...] = field(
         default=(), repr=False, compare=False, metadata=IN_MEMORY
     )
+    origin: Literal["discovery"] | None = field(default=None, metadata=OMIT_NONE)
+
+    def recorded(self) -> tuple[Recorded, ...]:
+        """Generators that act as the records say, one for each place."""
+        made = []
+        for i, place in enumerate(self.places):
+            if place.record is not None and place.record < len(self.records):
+                record = self.records[place.record]
+                names = dict(zip(record.names, place.tensors, strict=True))
+                made.append(Recorded(f"{self.id}@{i}", record.renamed(names)))
+        return tuple(made)
 
 
 @dataclass(frozen=True)
@@ -304,7 +332,21 @@ class Report:
         found = data.get("schema") if isinstance(data, Mapping) else None
         if found != SCHEMA:
             raise ReportFormatError(f"report.schema: expected {SCHEMA!r}, found {found!r}")
-        return decode(cls, data)
+        return decode(cls, data)._alive()
+
+    def _alive(self) -> "Report":
+        """The same, with generators that are made from the records."""
+
+        def alive(factors: tuple[Factor, ...]) -> tuple[Factor, ...]:
+            return tuple(
+                f if f.generators else replace(f, generators=f.recorded()) for f in factors
+            )
+
+        failed = replace(self.verification, failed=alive(self.verification.failed))
+        return replace(
+            self, factors=alive(self.factors), approximate=alive(self.approximate),
+            verification=failed,
+        )  # fmt: skip
 
     @classmethod
     def from_json(cls, text: str) -> "Report":

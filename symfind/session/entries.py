@@ -31,6 +31,7 @@ def analyze(
     points: str | Sequence[str] = "generic",
     budget: float | None = None,
     discover: bool = False,
+    discovery: bool = True,
     progress: Tell = None,
 ) -> Report:
     """Find the continuous symmetries of a model's parameter space.
@@ -54,6 +55,8 @@ def analyze(
             then is said to be undetermined. An interruption from the keyboard does the same.
         discover: look for all vector fields that explain what no rule does, as `symfind.discover`,
             however long it takes; a few seconds are spent on that in any case.
+        discovery: whether it is looked for them at all. What is found, and stands on the model,
+            counts like what rules derive.
         progress: called with a line on what is being done.
 
     Returns:
@@ -69,7 +72,9 @@ def analyze(
         train=train, inputs=inputs, settings=settings, weights=weights,
         progress=progress,
     )  # fmt: skip
-    return session.report(verify, certify, points=points, budget=budget, discover=discover)
+    return session.report(
+        verify, certify, points=points, budget=budget, discover=discover, discovery=discovery
+    )
 
 
 def conserved(

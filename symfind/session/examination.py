@@ -117,7 +117,10 @@ class Examination:
 
     def _certified(self) -> Certificate:
         places = {} if self.wanted.certify == "never" else self.wanted.places
-        return certify_derived(self.found, self.subject, self.wanted.certify, places)
+        certificate, self.found = certify_derived(
+            self.found, self.subject, self.wanted.certify, places
+        )
+        return certificate
 
     def _written(self) -> Report:
         loaded, found = self.subject.loaded, self.found

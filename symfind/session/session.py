@@ -170,6 +170,7 @@ class Session:
         points: str | Sequence[str] = "generic",
         budget: float | None = None,
         discover: bool = False,
+        discovery: bool = True,
     ) -> Report:
         """Which continuous groups act, where, in how many dimensions, and whether that is all.
 
@@ -182,15 +183,17 @@ class Session:
                 then is said to be undetermined. An interruption from the keyboard does the same.
             discover: look for all vector fields that explain what no rule does, however long it
                 takes; a few seconds are spent on that in any case.
+            discovery: whether it is looked for them at all.
 
         Raises:
             InputError: a point is none, or the model is not finite on its inputs.
             TraceError: the model cannot be traced; the message names the line.
         """
         places = asked_points(points, self.loaded, self._settings, self.seed)
-        subject, counts = replace(self.subject, discover=discover), self.counted
+        subject, counts = self.subject, self.counted
+        subject = replace(subject, discover=discover, discovery=discovery)
         wanted = Wanted(verify, certify, places, budget)
-        key = ("report", verify, certify, tuple(places), budget, discover)
+        key = ("report", verify, certify, tuple(places), budget, discover, discovery)
         if key not in self._answers:
             examination = Examination(subject, counts, wanted, self._clock, self._checked)
             report = examination.report()

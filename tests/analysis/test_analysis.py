@@ -135,7 +135,8 @@ def test_generators_of_a_report_act_on_weights() -> None:
 
 # a generator that is wrong ----------------------------------------------------------------
 def test_a_wrong_generator_is_caught(corrupted: None) -> None:
-    report = symfind.analyze(mlp(6, 5, 4, 6), torch.randn(16, 6))
+    session = symfind.open(mlp(6, 5, 4, 6), torch.randn(16, 6))
+    report = session.report(discovery=False)
     assert report.verification.status == "failed"
     (lost,) = report.verification.failed
     assert lost.residual.infinitesimal > 1e-3 and lost.total == 5
@@ -145,6 +146,11 @@ def test_a_wrong_generator_is_caught(corrupted: None) -> None:
     certificate = report.certificate
     assert (certificate.status, certificate.redundant, certificate.nullity) == ("incomplete", 4, 9)
     assert any(name.startswith("0.") for name in certificate.unexplained_support)
+    # what the wrong one should have been is discovered, under another name
+    found = session.report()
+    assert found.verification.failed == report.verification.failed and found.is_complete
+    assert [f.total for f in found.factors if f.origin == "discovery"] == [5]
+    assert len({f.id for f in (*found.factors, *found.verification.failed)}) == 3
 
 
 FILE = """

@@ -1,5 +1,7 @@
 """The command that says which operations of a model have a rule."""
 
+import json
+
 from click.testing import CliRunner
 
 from symfind.cli import main
@@ -39,3 +41,22 @@ def test_each_reading_of_each_operation(net) -> None:
 
 def test_strict_fails_where_one_has_none(net) -> None:
     assert CliRunner().invoke(main, ["ops", str(net), "--quiet", "--strict"]).exit_code == 1
+
+
+def test_what_is_rigid_is_said_with_its_place_and_between_what(net) -> None:
+    result = CliRunner().invoke(main, ["ops", str(net), "--quiet"])
+    text = result.stdout
+    assert "aten.linalg_matrix_exp.default, 1 place: no rule" in text
+    assert "at net.py:11 in forward" in text
+    assert "rigid behind b.bias, b.weight" in text
+
+
+def test_counts_and_modules_as_json(net) -> None:
+    result = CliRunner().invoke(main, ["ops", str(net), "--quiet", "--json", "-"])
+    data = json.loads(result.stdout)
+    by = {row["op"]: row for row in data["operations"]}
+    assert data["schema"] == "symfind.ops/1"
+    assert by["aten.linear.default"]["count"] == 2
+    assert by["aten.linear.default"]["modules"] == {"a": 1, "b": 1}
+    (gap,) = data["rigid"]
+    assert gap["writers"] == ["b.bias", "b.weight"] and gap["readers"] == []

@@ -18,19 +18,43 @@ def test_unexplained_directions_are_discovered(name: str) -> None:
     model, args = MODELS[name].build()
     report = symfind.analyze(model, args)
     certificate, dimension = report.certificate, MODELS[name].dimension
-    # what is discovered is told apart: the totals are those of the rules
-    assert report.dimension.redundant == certificate.redundant == 0
-    assert certificate.status == "incomplete" and certificate.unexplained == dimension
+    assert report.dimension.redundant == certificate.redundant == dimension
+    assert certificate.status == "complete" and certificate.unexplained == 0
+    assert report.dimension.formula == str(dimension)
+    assert {factor.origin for factor in report.factors} == {"discovery"}
     assert certificate.discovered is not None
-    assert sum(field.dimension for field in certificate.discovered) == dimension
+    assert sum(field.counted for field in certificate.discovered) == dimension
     for field in certificate.discovered:
-        assert field.generators >= field.dimension > 0 and field.residual < 1e-9
+        assert field.generators >= field.dimension == field.counted > 0 and field.residual < 1e-9
         assert field.exact and all(tensor in field.text for tensor in field.parameters)
-    assert f"Discovered, without a rule: {dimension} of the unexplained" in certificate.words
-    assert "no group is missing" not in certificate.words
-    assert sum(one.dimension for one in certificate.unexplained_sets) == dimension
-    assert all("a rule is missing" in one.words for one in certificate.unexplained_sets)
+    for factor in report.factors:
+        assert factor.residual is not None and (factor.residual.finite or 0.0) < 1e-9
+    assert (
+        f"Found by discovery, without a rule: {dimension} of the {dimension}" in certificate.words
+    )
+    assert not certificate.unexplained_sets
     assert Report.from_json(report.to_json()) == report
+
+
+@pytest.mark.parametrize("name", ["spectrum-4", "singular-values"])
+def test_what_was_found_acts_on_weights(name: str) -> None:
+    """Generators of found factors are applied like any other; without discovery there are none."""
+    torch.manual_seed(0)
+    model, args = MODELS[name].build()
+    session = symfind.open(model, args)
+    function, rng = session.subject.function(), torch.Generator().manual_seed(1)
+    theta = function.random_point(rng)
+    for factor in session.report().factors:
+        (family,) = factor.generators
+        assert family.parameters == factor.parameters
+        moved = family.flow(theta, family.coefficients(rng), 0.7)
+        assert any(float((v - theta[n]).norm()) > 0.1 for n, v in moved.items())
+        change = function({**theta, **moved}) - function(theta)
+        assert float(change.norm()) < 1e-10 * float(function(theta).norm())
+    without = session.report(discovery=False)
+    assert without.dimension.redundant == 0 and not without.factors
+    assert without.certificate.unexplained == MODELS[name].dimension
+    assert "Discovery was switched off" in without.certificate.words
 
 
 def test_beside_what_the_rules_derive() -> None:
@@ -47,9 +71,11 @@ def test_beside_what_the_rules_derive() -> None:
             return self.read(torch.fft.rfft(self.second(torch.relu(self.first(x)))).abs())
 
     report = symfind.analyze(Mixed(), torch.randn(12, 3))
-    assert report.dimension.redundant == 4  # a scale for each hidden unit
+    derived = [factor for factor in report.factors if factor.origin is None]
+    assert sum(factor.total for factor in derived) == 4  # a scale for each hidden unit
+    assert report.dimension.redundant == 4 + 1 + 3 and report.is_complete
     found = report.certificate.discovered
-    assert found is not None and sum(field.dimension for field in found) == 1 + 3
+    assert found is not None and sum(field.counted for field in found) == 1 + 3
     assert {name for field in found for name in field.parameters} == {
         "second.weight", "second.bias", "read.weight",
     }  # fmt: skip

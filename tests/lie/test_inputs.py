@@ -118,3 +118,22 @@ def test_zero() -> None:
 def test_what_cannot_be_read(generators, word: str) -> None:
     with pytest.raises(InputError, match=word):
         symfind.identify(generators)
+
+
+@pytest.mark.parametrize(
+    ("generators", "name"),
+    [(so(3), "so(3)"), (so(4), "so(4)"), (so(5), "so(5)"), (sl(2), "sl(2,R)"), (sl(3), "sl(3,R)")],
+)
+def test_learned_generators_are_named(generators, name: str) -> None:
+    """Noise above what rounding leaves: given to the tolerance that was asked for."""
+    rng = np.random.default_rng(0)
+    noisy = np.array(generators, float) + 1e-3 * rng.standard_normal(np.shape(generators))
+    found = symfind.identify(noisy, tolerance=1e-2)
+    assert found.name == name and 1e-4 < found.noise < 0.1
+
+
+def test_noise_that_hides_the_structure_is_said_to() -> None:
+    rng = np.random.default_rng(0)
+    noisy = np.array(so(5), float) + 0.03 * rng.standard_normal((10, 5, 5))
+    with pytest.raises(AlgebraError, match="more precise generators"):
+        symfind.identify(noisy, tolerance=0.3)

@@ -1,5 +1,8 @@
 """Operations that only move entries."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -26,6 +29,16 @@ SHIFTS = (torch.arange(4)[:, None] + torch.arange(4)) % 4
 
 def heads(z: Tensor) -> Tensor:
     return z.reshape(*z.shape[:-1], 2, 2)
+
+
+def chosen(run: Callable[[Tensor], Tensor]) -> Any:
+    """What is made of a soft choice, read by a linear layer; the choice is seen as well."""
+
+    def both(m: Any, x: Tensor) -> Tensor:
+        soft = m.g(x).softmax(1)
+        return m.o(run(soft)) + soft
+
+    return of(both, (12, 3), g=lambda: linear(3, 4), o=lambda: linear(4, 4))
 
 
 CASES = [
@@ -146,6 +159,14 @@ CASES = [
          lambda z: z.sin() * torch.zeros_like(z).scatter(2, z.topk(2).indices, 1.0))),
     Case("index-add", "index_add", sequences(
          lambda z: z.sin().index_add(1, torch.tensor([2, 1]), z[:, :2]))),
+    Case("scatter-chosen", "scatter.value topk", chosen(
+         lambda s: torch.zeros_like(s).scatter(1, s.topk(2).indices, 0.5))),
+    Case("one-hot-chosen", "one_hot argmax", chosen(
+         lambda s: F.one_hot(s.argmax(1), 4).to(s.dtype))),
+    Case("straight-through", "scatter.value argmax", chosen(
+         lambda s: torch.zeros_like(s).scatter(1, s.argmax(1, True), 1.0) - s + s.square())),
+    Case("straight-through-soft", "scatter.value argmax", chosen(
+         lambda s: torch.zeros_like(s).scatter(1, s.argmax(1, True), 1.0) - s / 2)),
     Case("masked-scatter", "masked_scatter", of(
          lambda m, x: m.r(m.w(x).masked_scatter((x[:, :1] > 0).expand(12, 3), m.v(x)).relu()),
          (12, 3), w=lambda: linear(3, 3), v=lambda: linear(3, 3), r=lambda: linear(3, 3))),

@@ -40,7 +40,22 @@ def scores(m, x):
     return m.q(x) @ m.k(x).mT * past + -1e4 * (1 - past)
 
 
+def halves(m, x):
+    """Two halves that are read apart, behind a gain that is an exponential."""
+    one, two = (m.w(x) * torch.exp(m.s / 3)).chunk(2, 1)
+    return one.tanh() + x * two
+
+
 CASES = [
+    Case("exp-gain-chunked", "exp", of(
+         halves, (12, 2), w=lambda: linear(2, 4), s=lambda: weight(4))),
+    Case("exp-gain-joined", "exp", of(
+         lambda m, x: m.r((torch.cat([m.w(x), m.v(x)], 1) * m.s.exp()).sin()), (12, 3),
+         w=lambda: linear(3, 2), v=lambda: linear(3, 2), s=lambda: weight(4),
+         r=lambda: linear(4, 3))),
+    Case("exp-gain-half", "exp", of(
+         lambda m, x: torch.cat([m.w(x), x.sin()], 1) * m.s.exp(), (12, 3),
+         w=lambda: linear(3, 2), s=lambda: weight(5))),
     *(_plain(name) for name in _PLAIN.split()),
     *(_plain(name, lambda z: z * z + 2.0) for name in _POSITIVE.split()),
     *(_plain(name, lambda z: 0.9 * torch.tanh(z)) for name in _UNIT.split()),

@@ -18,6 +18,7 @@ from symfind.ops.lower import Lowered
 from symfind.solve.bonds.classes import Classes
 
 Pairs = tuple[tuple[int, int], ...]
+Anchored = dict[tuple[int, int], frozenset[int]]  # by node and block: atoms that index a scale
 Slots = dict[int, int]  # from the slots of a class to the atoms of a member
 Term = tuple[float, int, dict[int, Any]]  # coefficient, class, labels of its slots
 
@@ -44,9 +45,10 @@ class Follower:
 
 @dataclass(frozen=True)
 class Anchor:
-    """An exponential or a logarithm at which a scaling ends: see `solve.exponentials`."""
+    """A block of an exponential or a logarithm at which a scaling ends: see `exponentials`."""
 
     node: p.Pointwise
+    cell: int
     exponent: float
     places: tuple[int, ...]
 
@@ -74,11 +76,11 @@ class Scalings:
         lowered: Lowered,
         *,
         relaxed: bool = False,
-        anchors: Mapping[int, frozenset[int]] | None = None,
+        anchors: Anchored | None = None,
     ) -> None:
         """Read every instance of every primitive once, then solve.
 
-        `anchors`: for the numbers of nodes at which a scaling may end, the atoms that index it.
+        `anchors`: for the blocks of nodes at which a scaling may end, the atoms that index it.
         """
         self.lowered = lowered
         self.relaxed = relaxed
@@ -180,12 +182,12 @@ class Scalings:
                     self._equal(inputs[0], out)
                 else:
                     self._equations.append([(node.degree, inputs[0]), (-1.0, out)])
-            case p.Pointwise() if node.index in self.anchors:
+            case p.Pointwise() if (node.index, out.cell) in self.anchors:
                 shut, open_ = (inputs[0], out) if node.growth is not None else (out, inputs[0])
                 self._zero(shut)
                 root, labels = self._of(open_)
                 where = dict(zip(open_.labels, range(len(open_.labels)), strict=True))
-                kept = self.anchors[node.index]
+                kept = self.anchors[node.index, out.cell]
                 self._drop(root, [s for s, name in labels.items() if where[name] not in kept])
             case p.Normalise():
                 if node.eps and not self.relaxed:
@@ -322,13 +324,14 @@ class Scalings:
                     for c, v, places in self._followed(node, cell):
                         free.setdefault(v, []).append((node, cell, c, places))
         ends: dict[int, list[Anchor]] = {}
-        for node in self.lowered.nodes:
-            if isinstance(node, p.Pointwise) and node.index in self.anchors:
-                open_ = node if node.growth is not None else node.inputs[0]
-                for c, v, places in self._followed(open_, 0):
-                    slots = sorted(self._unknowns[v].slots)
-                    found = tuple(places[s] for s in slots if s in places)
-                    ends.setdefault(v, []).append(Anchor(node, c, found))
+        for index, cell in sorted(self.anchors):
+            node = self.lowered.nodes[index]
+            assert isinstance(node, p.Pointwise)
+            open_ = node if node.growth is not None else node.inputs[0]
+            for c, v, places in self._followed(open_, cell):
+                slots = sorted(self._unknowns[v].slots)
+                found = tuple(places[s] for s in slots if s in places)
+                ends.setdefault(v, []).append(Anchor(node, cell, c, found))
         result = []
         for v in sorted({*free, *ends}):
             unknown = self._unknowns[v]

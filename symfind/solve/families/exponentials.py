@@ -7,16 +7,17 @@ are places at which scalings may end, besides the inputs and the outputs of the 
 """
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from symfind.algebra.axes import Sizes
+from symfind.algebra.axes import Sizes, branches, extent
 from symfind.graph import primitives as p
 from symfind.ops.lower import Lowered
-from symfind.solve.bonds.scalings import Anchor, Scaling
+from symfind.solve.bonds.scalings import Anchor, Anchored, Scaling
 from symfind.solve.families.family import NullFamily, ScalingFamily, carry_out
 from symfind.solve.limits import Limits
 from symfind.solve.point.family import Family, Moves
@@ -28,20 +29,20 @@ from symfind.solve.transport.state import State, canonical
 MOST_INDICES = 6  # along which a scale may end in an exponential
 
 
-def find_anchors(lowered: Lowered, flows: Flows, limits: Limits) -> dict[int, frozenset[int]]:
-    """For every exponential or logarithm that may change a scale: the atoms that may index it."""
-    found: dict[int, frozenset[int]] = {}
+def find_anchors(lowered: Lowered, flows: Flows, limits: Limits) -> Anchored:
+    """For every block of an exponential or logarithm that may change a scale: its free atoms."""
+    found: Anchored = {}
     for node in lowered.nodes:
         if isinstance(node, p.Pointwise) and (node.growth or node.decades):
-            if len(node.cells) == 1:
-                n = len(node.cells[0].atoms)
+            for cell, block in enumerate(node.cells):
+                n = len(block.atoms)
                 if n > MOST_INDICES:
                     limits.reached(
                         node, f"scales that end here along more than {MOST_INDICES} indices"
                     )
                 for chosen in _subsets(n):
-                    if _plan(node, chosen, flows) is not None:
-                        found[node.index] = chosen
+                    if _plan(node, cell, chosen, flows) is not None:
+                        found[node.index, cell] = chosen
                         break
     return found
 
@@ -51,20 +52,20 @@ def _subsets(n: int) -> Iterator[frozenset[int]]:
         yield from map(frozenset, itertools.combinations(range(n), k))
 
 
-def _plan(node: p.Pointwise, chosen: frozenset[int], flows: Flows) -> Plan | None:
+def _plan(node: p.Pointwise, cell: int, chosen: frozenset[int], flows: Flows) -> Plan | None:
     """How parameters shift what goes into an exponential, or take back what a logarithm gives."""
-    state = _state(node, chosen)
+    state = _state(node, cell, chosen)
     if node.growth is None:
         return flows.dispose(node, state, True, PLAIN)
     (x,) = node.inputs
     return flows.undo(x, state) if len(x.users) == 1 else None
 
 
-def _state(node: p.Pointwise, chosen: frozenset[int]) -> State:
-    cell = node.cells[0]
+def _state(node: p.Pointwise, cell: int, chosen: frozenset[int]) -> State:
+    block = node.cells[cell]
     dims = []
-    for d, choice in enumerate(cell.choice):
-        which = frozenset(i for a, (dim, i) in enumerate(cell.places) if dim == d and a in chosen)
+    for d, choice in enumerate(block.choice):
+        which = frozenset(i for a, (dim, i) in enumerate(block.places) if dim == d and a in chosen)
         dims.append((choice, which))
     return canonical(node, dims)
 
@@ -79,31 +80,47 @@ class _End:
     def act(self, env: Environment, logs: Tensor, moves: Moves) -> Moves:
         """Shift for a scale e^(exponent · logs)."""
         node, exponent = self.anchor.node, self.anchor.exponent
-        rate = node.rate
-        atoms = node.cells[0].atoms
+        shift = self._placed(env, logs)
+        factor = exponent * node.rate if node.growth is None else -exponent / node.rate
+        return carry_out(env, self.plan, factor * shift, moves)
+
+    def _placed(self, env: Environment, logs: Tensor) -> Tensor:
+        """The logarithms in their block of the wire, of size one where nothing varies."""
+        node, cell = self.anchor.node, self.anchor.cell
+        block = node.cells[cell]
         order = sorted(range(logs.dim()), key=lambda d: self.anchor.places[d])
-        lengths = [1] * len(atoms)
+        shape = [1] * len(block.atoms)
         for d, place in enumerate(self.anchor.places):
-            lengths[place] = logs.shape[d]
-        # Dimensions of which no atom varies stay of size one.
-        full, sizes = env.shape(node), [1] * len(node.axes)
-        block = logs.permute(order).reshape(lengths)
-        widths = list(lengths)
-        for a, (d, _) in enumerate(node.cells[0].places):
-            if any(lengths[b] > 1 for b, (e, _) in enumerate(node.cells[0].places) if e == d):
-                widths[a] = env.take(node, 0, block.new_zeros(full)).shape[a]
-                sizes[d] = full[d]
-        block = block.expand(widths).reshape(sizes)
-        if node.growth is None:
-            return carry_out(env, self.plan, exponent * rate * block, moves)
-        return carry_out(env, self.plan, -exponent / rate * block, moves)
+            shape[place] = logs.shape[d]
+        free = {block.places[a][0] for a in self.anchor.places}
+        split = {d for d, axis in enumerate(node.axes) if len(branches(axis)) > 1}
+        widths = [
+            extent(atom, env.sizes) if d in free | split else 1
+            for atom, (d, _) in zip(block.atoms, block.places, strict=True)
+        ]
+        return _spread(env, node, cell, logs.permute(order).reshape(shape).expand(widths))
+
+
+def _spread(env: Environment, node: p.Pointwise, cell: int, values: Tensor) -> Tensor:
+    """A block within the wire: dimensions of several blocks are zero outside of theirs."""
+    choice, places = node.cells[cell].choice, node.cells[cell].places
+    by_dim = [math.prod(n for n, (e, _) in zip(values.shape, places, strict=True) if e == d)
+              for d in range(len(choice))]  # fmt: skip
+    values = values.reshape(by_dim)
+    for d, axis in enumerate(node.axes):
+        if len(branches(axis)) > 1:
+            sizes = list(values.shape)
+            sizes[d] = env.shape(node)[d]
+            whole = values.new_zeros(sizes)
+            values = whole.index_copy(d, env.places(axis, choice[d]), values)
+    return values
 
 
 def anchored(scaling: Scaling, flows: Flows) -> Family | None:
     """The family of a scaling that ends in exponentials or logarithms; None where it cannot."""
     ends = []
     for anchor in scaling.anchors:
-        plan = _plan(anchor.node, frozenset(anchor.places), flows)
+        plan = _plan(anchor.node, anchor.cell, frozenset(anchor.places), flows)
         if plan is None or len(anchor.places) != len(scaling.indexed):
             return None
         ends.append(_End(anchor, plan))
@@ -141,5 +158,6 @@ def anchored(scaling: Scaling, flows: Flows) -> Family | None:
     loose = any(m.source.key in passed for m in scaling.members)
     return NullFamily(
         kind="scaling", sources=sources, width=width, build=build, loose=loose, follow=follow,
-        scaled=tuple(dict.fromkeys(m.source for m in scaling.members)),
+        scaled=tuple({m.source: m.exponent for m in scaling.members}),
+        rates=tuple({m.source: m.exponent for m in scaling.members}.values()),
     )  # fmt: skip

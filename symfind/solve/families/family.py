@@ -11,6 +11,7 @@ from torch import Tensor
 
 from symfind.algebra.axes import Axis, Sizes, extent, half
 from symfind.algebra.exponential import exponential
+from symfind.algebra.matrices import matrices
 from symfind.graph import primitives as p
 from symfind.solve.bonds.matrices import Bond, Member, Potential
 from symfind.solve.bonds.scalings import Scaling
@@ -105,36 +106,8 @@ class MatrixFamily(Family):
         n = self._width(env.sizes)
         lead = [extent(a, env.sizes) for a in self.indexed]
         c = c.reshape(*lead, self.single(env.sizes))
-        match self.type:
-            case "general":
-                return c.reshape(*lead, n, n)
-            case "columns":
-                return c.unsqueeze(-2).expand(*lead, n, n)
-            case "orthogonal":
-                return _skew(c, n)
-            case "stabiliser" | "affine-stabiliser":
-                q = _complement_of_ones(n, env)
-                inner = (
-                    _skew(c, n - 1) if self.type == "stabiliser" else c.reshape(*lead, n - 1, n - 1)
-                )
-                return q @ inner @ q.T
-        pairs = self._pairs(env.sizes)
-        k = len(pairs)
-        x = c.new_zeros(*lead, n, n)
-        i = torch.tensor([a for a, _ in pairs], device=c.device)
-        j = torch.tensor([b for _, b in pairs], device=c.device)
-        turn = c[..., :k]
-        x[..., i, j], x[..., j, i] = -turn, turn
-        used = {a for pair in pairs for a in pair}
-        rest = torch.tensor([a for a in range(n) if a not in used], dtype=torch.long)
-        if self.type == "complex":
-            x[..., i, i] = x[..., j, j] = c[..., k : 2 * k]
-            block = c[..., 2 * k :].reshape(*lead, len(rest), len(rest))
-        else:
-            block = _skew(c[..., k:], len(rest))
-        if len(rest):
-            x[..., rest[:, None], rest[None, :]] = block
-        return x
+        pairs = self._pairs(env.sizes) if self.bond.pairs else []
+        return matrices(self.type, n, pairs, c)
 
     def _act(self, env: Environment, member: Member, x: Tensor, block: Tensor) -> Tensor:
         """Apply a matrix [*indexed, n, n] to the member's atom of a block."""
@@ -173,22 +146,6 @@ class MatrixFamily(Family):
             change = self._act(env, member, back if member.dual else forth, block) - block
             values[member.source] = env.put(member.source, member.cell, change, onto=whole)
         return values
-
-
-def _skew(c: Tensor, n: int) -> Tensor:
-    x = c.new_zeros(*c.shape[:-1], n, n)
-    i, j = torch.triu_indices(n, n, 1)
-    x[..., i, j] = c
-    return x - x.transpose(-1, -2)
-
-
-def _complement_of_ones(n: int, env: Environment) -> Tensor:
-    """Orthonormal columns orthogonal to the all-ones vector (Helmert)."""
-    q = torch.zeros(n, n - 1, **env.like)
-    for k in range(1, n):
-        q[:k, k - 1] = 1.0
-        q[k, k - 1] = -float(k)
-    return q / q.norm(dim=0)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -330,6 +287,7 @@ class NullFamily(Family):
     slices: bool = False  # other families may act on nothing but what this one does
     piecewise: bool = False  # its dimension depends on which of several sizes is the smallest
     scaled: tuple[p.Source, ...] = ()  # what is multiplied, where the rest is shifted for it
+    rates: tuple[float, ...] = ()  # by e to the power of this times t
     follow: object = None  # (env, c, t) -> Moves: the flow, where it is known
 
     def count(self, sizes: Sizes | None = None) -> int:

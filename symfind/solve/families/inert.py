@@ -33,13 +33,14 @@ def inert_families(lowered: Lowered, limits: Limits) -> list[NullFamily]:
 
 def _family(source: p.Source, entries: Tensor) -> NullFamily:
     count = int(entries.sum())
+    places = entries.reshape(-1).nonzero().squeeze(-1)
 
     def width(sizes: Sizes | None) -> int:
         return count if sizes is None else 0  # a twin has other coordinates
 
     def build(env: Environment, c: Tensor) -> Moves:
-        place = entries.to(c.device).reshape(-1).nonzero().squeeze(-1)
-        change = torch.zeros(entries.numel(), **env.like).index_put((place,), c)
+        change = torch.zeros(entries.numel(), **env.like)
+        change = change.index_put((places.to(c.device),), c)
         return {source: change.reshape(entries.shape)}
 
     # Other families may act on nothing but a slice that is hidden as a whole.

@@ -30,6 +30,7 @@ class Relation:
     constant: Callable[[Environment], Tensor]  # c: [count]
     count: Callable[[Sizes | None], int]
     zero: bool = False  # c = 0
+    even: bool = False  # κ = 1
     unit: bool = False  # κ = 1 and c = 1
     copies: bool = False  # κ compares entries that are equal
     piecewise: bool = False  # how many there are depends on which of several sizes is the smallest
@@ -92,6 +93,8 @@ class AffineRelations:
                 return [_ones(node, (len(node.axes) - 1,), 1.0)]
             case p.Source() if node.balanced:
                 return [_ones(node, node.balanced, 0.0)]
+            case p.Rigid() if node.rows is not None:
+                return [_chosen(node, *node.rows)]
             case p.Expand():
                 copied = [_copied(node, d) for d in _repeated(node)] if node.varies else []
                 return [*self._carried(node), *copied]
@@ -104,7 +107,7 @@ class AffineRelations:
             case p.Contract():
                 return [*self._gained(node), *self._multiplied(node)]
             case p.Add():
-                return self._shifted(node)
+                return [*self._shifted(node), *self._summed(node)]
             case p.Pointwise() if node.slope is not None:
                 return [_stretched(r, node.slope) for r in self._known[node.inputs[0].index]
                         if r.zero or math.isfinite(node.slope)]  # fmt: skip
@@ -165,6 +168,15 @@ class AffineRelations:
                     result.append(_moved(relation, moves))
         return result
 
+    def _summed(self, node: p.Add) -> list[Relation]:
+        """Sums of wires each of which has a known total, as a hard choice around a soft one."""
+        if not all(x.varies and x.shape == node.shape for x in node.inputs):
+            return []
+        known = [[r for r in self._known[x.index] if r.even] for x in node.inputs]
+        rows = [[next((r for r in k if r.dims == one.dims), None) for k in known]
+                for one in known[0]]  # fmt: skip
+        return [_total(node, [r for r in row if r]) for row in rows if all(row)]
+
     def _shifted(self, node: p.Add) -> list[Relation]:
         if len(node.inputs) != 2:
             return []
@@ -210,7 +222,30 @@ def _ones(node: Node, dims: tuple[int, ...], c: float) -> Relation:
     def constant(env: Environment) -> Tensor:
         return torch.full((1,), c, **env.like)
 
-    return Relation(dims, vector, constant, lambda sizes: 1, c == 0, c == 1)
+    return Relation(dims, vector, constant, lambda sizes: 1, c == 0, even=True, unit=c == 1)
+
+
+def _total(node: p.Add, parts: list[Relation]) -> Relation:
+    def constant(env: Environment) -> Tensor:
+        return torch.stack(
+            [s * r.constant(env) for s, r in zip(node.signs, parts, strict=True)]
+        ).sum(0)
+
+    pairs = list(zip(node.signs, parts, strict=True))
+    if all(r.zero or r.unit for r in parts):
+        return _ones(node, parts[0].dims, sum(s for s, r in pairs if r.unit))
+    return replace(_ones(node, parts[0].dims, math.nan), constant=constant)
+
+
+def _chosen(node: Node, dim: int, value: float, rest: float) -> Relation:
+    """A number at some places of each row and another at the others: the sum is known."""
+    total = node.inputs[-1].shape[dim] * (value - rest) + node.shape[dim] * rest
+
+    def constant(env: Environment) -> Tensor:
+        chosen, all_ = env.shape(node.inputs[-1])[dim], env.shape(node)[dim]
+        return torch.full((1,), chosen * (value - rest) + all_ * rest, **env.like)
+
+    return replace(_ones(node, (dim,), total), constant=constant)
 
 
 def _stretched(relation: Relation, slope: float) -> Relation:
@@ -326,6 +361,7 @@ def _moved(relation: Relation, moves: dict[int, int]) -> Relation:
         relation.constant,
         relation.count,
         relation.zero,
+        relation.even,
         relation.unit,
         relation.copies,
     )

@@ -1,0 +1,1 @@
+"""Generators as data: records that can be printed, stored and applied without the traced model."""

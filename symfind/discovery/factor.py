@@ -1,0 +1,117 @@
+"""A family of discovered fields as a factor of a report."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from symfind.describe.names import unique
+from symfind.describe.recorded import Recorder
+from symfind.discovery.family import FoundFamily
+from symfind.discovery.monomials import Monomial
+from symfind.discovery.words import pattern
+from symfind.report.model import Factor, GeneratorText, Kind, Place, Residual
+
+_SHOWN = 4  # tensors in a name
+
+
+@dataclass(frozen=True)
+class FoundFactor:
+    """What discovery adds to a report.
+
+    Attributes:
+        family: the fields, which stand.
+        orbit: dimensions that they add, at a generic point, to all before them.
+        residual: what verification measured.
+    """
+
+    family: FoundFamily
+    orbit: int
+    residual: Residual
+
+    @property
+    def algebra(self) -> int:
+        """Number of the fields, which are independent over the constants."""
+        return len(self.family.fields)
+
+
+def factor_of(found: FoundFactor, taken: set[str], recorder: Recorder) -> Factor:
+    """A row of the report, marked as found by discovery."""
+    record = recorder.of_generator(found.family, found.algebra)
+    n, names = found.algebra, found.family.parameters
+    label = f"R^{n}" if n > 1 else "R"
+    name = unique(_identified(names), taken)
+    return Factor(
+        id=name,
+        kind=_kind(found.family),
+        group=label,
+        algebra=label,
+        sites=1,
+        dimension=n,
+        total=n,
+        formula=str(n),
+        parameters=names,
+        generator=GeneratorText(
+            pattern(found.family.fields[0].terms), "", record.element, record.actions
+        ),
+        residual=found.residual,
+        places=(Place(name, names, "", n, record=0, tensors=record.names),),
+        records=(record,),
+        generators=(found.family,),
+        origin="discovery",
+    )
+
+
+def _kind(family: FoundFamily) -> Kind:
+    blocks = [block for block, _ in family.blocks]
+    if any(source.form == "kernel" for block in blocks for source, _ in block.factors):
+        return "reach"
+    if all(_constant(block) for block in blocks):
+        return "shift"
+    if all(_skew(family, block) for block in blocks):
+        return "rotation"
+    if not any(_own(block) for block in blocks):
+        return "parallel"
+    if all(_own(block) and _diagonal(family, block) for block in blocks):
+        return "scaling"
+    return "gauge"
+
+
+def _constant(block: Monomial) -> bool:
+    """Whether the tensor moves by constants, over gains or not."""
+    return all(source.name != block.target and len(letters) == 1 for source, letters in
+               block.factors)  # fmt: skip
+
+
+def _own(block: Monomial) -> bool:
+    return any(source.name == block.target for source, _ in block.factors)
+
+
+def _values(family: FoundFamily, block: Monomial) -> Tensor:
+    return next(basis for own, basis in family.blocks if own is block)
+
+
+def _skew(family: FoundFamily, block: Monomial) -> bool:
+    values = _values(family, block)
+    square = values.ndim == 3 and values.shape[1] == values.shape[2] > 1
+    return square and bool((values + values.mT).abs().max() == 0) and _own(block)
+
+
+def _diagonal(family: FoundFamily, block: Monomial) -> bool:
+    values = _values(family, block)
+    if values.ndim < 3:
+        return True
+    square = values.shape[-1] == values.shape[-2]
+    return square and bool((values - values.diagonal(dim1=-2, dim2=-1).diag_embed()).abs().max()
+                           == 0)  # fmt: skip
+
+
+def _identified(names: Sequence[str]) -> str:
+    """A readable name: the common path of its tensors, and their last names."""
+    split = [name.split(".") for name in names]
+    depth = 0
+    while all(len(s) > depth + 1 for s in split) and len({s[depth] for s in split}) == 1:
+        depth += 1
+    tails = list(dict.fromkeys(".".join(s[depth:]).removesuffix(".weight") for s in split))
+    shown = "-".join(tails[:_SHOWN]) + ("-..." if len(tails) > _SHOWN else "")
+    return f"{'.'.join(split[0][:depth]) or 'model'}:{shown}"

@@ -1,0 +1,111 @@
+"""Generators of one kind as one family: a linear space of vector fields that acts on weights."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from symfind.algebra.integrate import integrate
+from symfind.discovery.generators import Discovered
+from symfind.discovery.monomials import Monomial, Theta
+
+_TERMS = 60  # of the series of an exponential, at most
+_NEGLIGIBLE = 1e-17  # of what has been added up
+_STEPS = 200  # in which a field that is not linear moves a tensor by its own size
+
+
+@dataclass(frozen=True)
+class FoundFamily:
+    """Fields of one kind, ready to act on parameters by name.
+
+    It has the methods of `symfind.algebra.generator.Generator`.
+
+    Attributes:
+        id: unique name.
+        fields: linearly independent ones.
+    """
+
+    id: str
+    fields: tuple[Discovered, ...]
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the tensors that move."""
+        return tuple(dict.fromkeys(name for one in self.fields for name in one.parameters))
+
+    @cached_property
+    def blocks(self) -> tuple[tuple[Monomial, Tensor], ...]:
+        """Every monomial with the coefficients that the fields have in it, [fields, *sizes]."""
+        found: dict[tuple[str, str, tuple[int, ...]], tuple[Monomial, Tensor]] = {}
+        for i, one in enumerate(self.fields):
+            for term in one.terms:
+                key = (term.tensor, term.text, term.shape)
+                if key not in found:
+                    found[key] = (term.monomial, torch.zeros(len(self.fields), *term.shape,
+                                                             dtype=torch.float64))  # fmt: skip
+                found[key][1][i] += term.values()
+        return tuple(found.values())
+
+    def coefficients(self, rng: torch.Generator) -> Tensor:
+        """A random element, shape [fields]."""
+        n = len(self.fields)
+        return torch.randn(n, generator=rng, dtype=torch.float64) / n**0.5
+
+    def direction(self, theta: Theta, c: Tensor) -> dict[str, Tensor]:
+        """The vector field at theta: changes of the tensors that move, in their shapes."""
+        return _pushed(self._mixed(c), theta)
+
+    def flow(self, theta: Theta, c: Tensor, t: float) -> dict[str, Tensor]:
+        """Where the field leads in time t: exactly, where it is linear in the parameters."""
+        mixed = self._mixed(c)
+        if all(block.degree is not None for block, _ in mixed):
+            return self._series(theta, mixed, t)
+        speed = max(1.0, abs(t))
+        steps = int(_STEPS * speed) + 4
+        return integrate(lambda here: _pushed(mixed, here), theta, t, steps)
+
+    def _mixed(self, c: Tensor) -> list[tuple[Monomial, Tensor]]:
+        return [(block, torch.tensordot(c.to(basis), basis, 1)) for block, basis in self.blocks]
+
+    def _series(
+        self, theta: Theta, mixed: Sequence[tuple[Monomial, Tensor]], t: float
+    ) -> dict[str, Tensor]:
+        """Taylor's series of the flow of an affine field."""
+        linear = [one for one in mixed if one[0].degree == 1]
+        change = {n: t * d for n, d in _pushed(mixed, theta).items()}
+        here = {name: theta[name] + d for name, d in change.items()}
+        for k in range(2, _TERMS):
+            # what does not move has no part in the next term
+            still = {n: torch.zeros_like(v) for n, v in theta.items() if n not in change}
+            change = {n: d * (t / k) for n, d in _pushed(linear, {**still, **change}).items()}
+            here = {n: here[n] + change[n] if n in change else v for n, v in here.items()}
+            if all(float(d.norm()) <= _NEGLIGIBLE * float(here[n].norm())
+                   for n, d in change.items()):  # fmt: skip
+                break
+        return here
+
+
+def _pushed(mixed: Sequence[tuple[Monomial, Tensor]], theta: Theta) -> dict[str, Tensor]:
+    moves: dict[str, Tensor] = {}
+    for block, values in mixed:
+        change = block.push(values, theta)
+        name = block.target
+        moves[name] = moves[name] + change if name in moves else change
+    return moves
+
+
+def columns_of(
+    families: Sequence[FoundFamily], theta: Theta, slices: Mapping[str, slice]
+) -> Tensor:
+    """All fields of all families at a point as columns, [parameters, fields]."""
+    size = max((place.stop for place in slices.values()), default=0)
+    columns = []
+    for family in families:
+        for c in torch.eye(len(family.fields), dtype=torch.float64):
+            column = torch.zeros(size, dtype=torch.float64)
+            for name, change in family.direction(theta, c).items():
+                column[slices[name]] = change.reshape(-1)
+            columns.append(column)
+    return torch.stack(columns, 1) if columns else torch.zeros(size, 0, dtype=torch.float64)
