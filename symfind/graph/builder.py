@@ -101,6 +101,21 @@ class Builder(Construction):
         y.apply = torch.reciprocal
         return y
 
+    def norm_of_rows(self, x: Node, dims: Sequence[int], centred: bool, eps: float) -> Node | None:
+        """The norm of rows that the data picks from a table: rows of the norm of the table."""
+        known = isinstance(x, p.Contract) and len(x.inputs) == 2 and not x.silent
+        rows = x.inputs[0] if known else None
+        if not isinstance(x, p.Contract) or not isinstance(rows, p.Source):
+            return None
+        table, own = x.inputs[1], x.labels[1]
+        names = [x.out[d] for d in dims]
+        if rows.key != "one-hot" or table.varies or any(n not in own for n in names):
+            return None
+        places = [own.index(n) for n in names]
+        made: Any = self.normalise(table, places, centred, eps)
+        made.exact = True
+        return self.contract([rows, made], x.labels, x.out)
+
     # memory ------------------------------------------------------------------------------
     def remember_mean(self, y: Node, x: Node, dims: Sequence[int], keep: bool) -> None:
         """Note that y is the mean of x."""

@@ -21,6 +21,7 @@ from symfind.solve.families.products import product_families
 from symfind.solve.families.shifts import shift_families
 from symfind.solve.limits import Limits
 from symfind.solve.point.family import Family
+from symfind.solve.transport.averages import take_averages
 from symfind.solve.transport.constants import take_up_constants
 from symfind.solve.transport.flows import Flows
 from symfind.solve.transport.maps import take_up_maps
@@ -88,6 +89,7 @@ class Credit(IntEnum):
 
 def _derive(lowered: Lowered) -> Derivation:
     limits = Limits()
+    lowered = take_averages(lowered)
     weights = substituted(lowered)
     lowered = take_up_constants(take_up_maps(lowered))
     families, scalings = _families(lowered, limits)

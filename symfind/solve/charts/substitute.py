@@ -8,6 +8,7 @@ from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
 from symfind.ops.lower import Lowered
 from symfind.solve.charts.normed import Polar, polar_weights
+from symfind.solve.transport.maps import read
 
 
 def substituted(lowered: Lowered) -> Lowered | None:
@@ -66,19 +67,5 @@ def _with_weights(graph: Lowered, charts: Sequence[Polar]) -> Lowered:
         parameters[weight.key] = [weight]
         for source in chart.sources:
             parameters.pop(source.key, None)
-    nodes = _read([places.get(n, n) for n in graph.nodes])
+    nodes = read([places.get(n, n) for n in graph.nodes])
     return replace(graph, nodes=nodes, parameters=parameters)
-
-
-def _read(nodes: Sequence[Node]) -> list[Node]:
-    """Without what nothing reads, numbered anew."""
-    kept = []
-    for node in reversed(nodes):
-        if node.users or isinstance(node, p.Output):
-            kept.append(node)
-            continue
-        for x in node.inputs:
-            x.users = [u for u in x.users if u is not node]
-    for i, node in enumerate(reversed(kept)):
-        node.index = i
-    return kept[::-1]

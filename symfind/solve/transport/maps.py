@@ -56,11 +56,11 @@ def take_up_maps(lowered: Lowered) -> Lowered:
         for step in _steps(here):
             found.setdefault(step.weight, []).append(step)
         moved = any(_move(steps, here) for steps in found.values())
-    return replace(here, nodes=_read(here.nodes))
+    return replace(here, nodes=read(here.nodes))
 
 
-def _read(nodes: Sequence[Node]) -> list[Node]:
-    """Without what nothing reads any more, numbered anew."""
+def read(nodes: Sequence[Node]) -> list[Node]:
+    """Nodes without what nothing reads any more, numbered anew."""
     kept = []
     for node in reversed(nodes):
         if node.users or isinstance(node, p.Source | p.Output | p.Moved):
