@@ -50,8 +50,8 @@ def _of(node: p.Contract, at: int, flows: Flows, limits: Limits) -> Family | Non
 
 def followed(node: Node, effect: Effect, flows: Flows, limits: Limits) -> list[Taken] | None:
     """How an effect on a wire is taken back, at the first sum on its way where that can be."""
-    wire, path = node, {node}
-    for _ in range(DEPTH):
+    wire, path, products = node, {node}, 0
+    while products < DEPTH:
         if len(wire.users) != 1:
             return None
         user = wire.users[0]
@@ -67,6 +67,7 @@ def followed(node: Node, effect: Effect, flows: Flows, limits: Limits) -> list[T
             if onward is None:
                 return None
             effect = onward
+            products += isinstance(user, p.Contract)
         wire = user
         path.add(wire)
     limits.reached(node, f"parallel paths: not followed through more than {DEPTH} maps")

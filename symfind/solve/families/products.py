@@ -66,7 +66,7 @@ def _of(node: p.Contract, at: int, flows: Flows, limits: Limits) -> Iterator[Fam
         if any(set(free) <= more for more in done):
             continue
         state = [ARBITRARY if d in free else CONSTANT for d in range(len(w.axes))]
-        write = flows.absorption.undo(w, canonical(w, state), LEANING)
+        write = flows.absorption.undo(w, canonical(w, state), LEANING, gains=True)
         if not write:
             continue
         done.append(set(free))

@@ -55,7 +55,12 @@ class Absorption:
         self.relations = relations
 
     def undo(
-        self, node: Node, state: State, absorb: Absorb = PLAIN, skip: int | None = None
+        self,
+        node: Node,
+        state: State,
+        absorb: Absorb = PLAIN,
+        skip: int | None = None,
+        gains: bool = False,
     ) -> Plan | None:
         """Actions that subtract a perturbation from a wire, by parameters that nothing else sees.
 
@@ -64,6 +69,7 @@ class Absorption:
             state: along which indices the perturbation varies.
             absorb: whether a weight may lean on a relation that its input satisfies.
             skip: operand of a sum that is not to be used.
+            gains: whether to look behind gains that are parameters too.
         """
         if isinstance(node, p.Add):
             for i, z in enumerate(node.inputs):
@@ -74,7 +80,7 @@ class Absorption:
                 below = states.back(node, i, state)
                 if below is None:
                     continue
-                plan = self.undo(z, below, absorb)
+                plan = self.undo(z, below, absorb, gains=gains)
                 if plan is not None:
                     sign = node.signs[i]
                     lower = steps.back(node, i)
@@ -91,21 +97,21 @@ class Absorption:
                 return None
             return (Action(node, (negative(node),)),)
         if isinstance(node, p.Contract):
-            plan = self._undo_factor(node, state, absorb)
+            plan = self._undo_factor(node, state, absorb, gains)
             return self.lean(node, state) if plan is None and absorb == LEANING else plan
-        return self._undo_movement(node, state, absorb)
+        return self._undo_movement(node, state, absorb, gains)
 
-    def _undo_movement(self, node: Node, state: State, absorb: Absorb) -> Plan | None:
+    def _undo_movement(self, node: Node, state: State, absorb: Absorb, gains: bool) -> Plan | None:
         if not node.inputs:
             return None
         x = node.inputs[0]
         alone = len(x.users) == 1
         match node:
             case p.Join():
-                return self._undo_join(node, state, absorb)
+                return self._undo_join(node, state, absorb, gains)
             case p.Pointwise() if node.slope is not None and node.slope == node.slope and alone:
                 slope = node.slope
-                plan = self.undo(x, state, absorb)
+                plan = self.undo(x, state, absorb, gains=gains)
 
                 def divided(env: Environment, t: Tensor) -> Tensor:
                     return t / slope
@@ -115,13 +121,13 @@ class Absorption:
                 if not alone and not (isinstance(node, p.Narrow) and _disjoint(x)):
                     return None
                 below = states.back(node, 0, state)
-                plan = None if below is None else self.undo(x, below, absorb)
+                plan = None if below is None else self.undo(x, below, absorb, gains=gains)
                 step = steps.back(node, 0)
             case _:
                 return None
         return None if plan is None else tuple(a.after(step) for a in plan)
 
-    def _undo_join(self, node: p.Join, state: State, absorb: Absorb) -> Plan | None:
+    def _undo_join(self, node: p.Join, state: State, absorb: Absorb, gains: bool) -> Plan | None:
         total: list[Action] = []
         for i, part in enumerate(node.inputs):
             below = states.back(node, i, state)  # nothing, where a block lies elsewhere
@@ -129,14 +135,16 @@ class Absorption:
                 continue
             if len(part.users) != 1:
                 return None
-            plan = self.undo(part, below, absorb)
+            plan = self.undo(part, below, absorb, gains=gains)
             if plan is None:
                 return None
             step = steps.back(node, i)
             total.extend(a.after(step) for a in plan)
         return tuple(total)
 
-    def _undo_factor(self, node: p.Contract, state: State, absorb: Absorb) -> Plan | None:
+    def _undo_factor(
+        self, node: p.Contract, state: State, absorb: Absorb, gains: bool
+    ) -> Plan | None:
         """Before an entrywise product with a gain, the perturbation is a quotient."""
         if len(node.inputs) != 2 or node.windows or node.inputs[0] is node.inputs[1]:
             return None
@@ -145,12 +153,14 @@ class Absorption:
             whole = x.shape == node.shape and node.labels[at] == node.out
             if x.fixed or factor.varies or len(x.users) != 1 or not whole:
                 continue
+            if not (factor.fixed or gains):
+                continue
             names = node.labels[1 - at]
             wide = [n for n, a in zip(names, factor.axes, strict=True) if a.size > 1]
             if any(n not in node.out for n in wide) or not regular(factor):
                 continue
             below = [ARBITRARY if n in wide else s for n, s in zip(node.out, state, strict=True)]
-            plan = self.undo(x, canonical(x, below), absorb)
+            plan = self.undo(x, canonical(x, below), absorb, gains=gains)
             if plan is not None:
                 step = _quotient(factor, names, node.out)
                 return tuple(a.after(step) for a in plan)

@@ -61,9 +61,10 @@ def take_up_maps(lowered: Lowered) -> Lowered:
 
 def read(nodes: Sequence[Node]) -> list[Node]:
     """Nodes without what nothing reads any more, numbered anew."""
-    kept = []
+    kept, taken_off = [], _taken_off(nodes)
     for node in reversed(nodes):
-        if node.users or isinstance(node, p.Source | p.Output | p.Moved):
+        alive = node.users or node in taken_off
+        if alive or isinstance(node, p.Source | p.Output | p.Moved):
             kept.append(node)
             continue
         for x in node.inputs:
@@ -71,6 +72,18 @@ def read(nodes: Sequence[Node]) -> list[Node]:
     for i, node in enumerate(reversed(kept)):
         node.index = i
     return kept[::-1]
+
+
+def _taken_off(nodes: Sequence[Node]) -> set[Node]:
+    """What parameters are offset by, and all that this is made of."""
+    found: set[Node] = set()
+    stack = [n.offset for n in nodes if isinstance(n, p.Source) and n.offset is not None]
+    while stack:
+        node = stack.pop()
+        if node not in found:
+            found.add(node)
+            stack.extend(node.inputs)
+    return found
 
 
 def _steps(lowered: Lowered) -> Iterator[Step]:

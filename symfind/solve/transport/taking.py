@@ -104,8 +104,11 @@ def _embedded(part: Effect, embed: Callable[[Environment, Tensor], Tensor]) -> M
 def _disposed(user: p.Add, constant: Constant, flows: Flows) -> Plan | None:
     """What takes a constant on a sum away: an operand, or what comes after."""
     state = [ARBITRARY if n in constant.labels else CONSTANT for n in constant.out]
-    plan = flows.absorption.undo(user, canonical(user, state), PLAIN)
-    return flows.dispose(user, canonical(user, state), True, PLAIN) if plan is None else plan
+    wanted = canonical(user, state)
+    plan = flows.absorption.undo(user, wanted, PLAIN)
+    if plan is None:
+        plan = flows.dispose(user, wanted, True, PLAIN)
+    return flows.absorption.undo(user, wanted, PLAIN, gains=True) if plan is None else plan
 
 
 # operands --------------------------------------------------------------------------------
