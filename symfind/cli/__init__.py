@@ -10,6 +10,7 @@ from symfind.cli.diff import diff_command
 from symfind.cli.dims import dims_command
 from symfind.cli.discover import discover_command
 from symfind.cli.exact import exact_command
+from symfind.cli.explain import explain_command
 from symfind.cli.guard import GuardedGroup
 from symfind.cli.identify import identify_command
 from symfind.cli.inputs import inputs_command
@@ -45,6 +46,7 @@ main.add_command(conserved_command)
 main.add_command(diff_command)
 main.add_command(dims_command)
 main.add_command(exact_command)
+main.add_command(explain_command)
 main.add_command(identify_command)
 main.add_command(inputs_command)
 main.add_command(ops_command)

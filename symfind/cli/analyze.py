@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Look for such fields at all; those that stand on the model count.",
 )
+@click.option("--without", multiple=True, hidden=True)
 @json_option
 @page_option
 @click.option("--details", is_flag=True, help="Show every place, tensor and size.")

@@ -75,7 +75,6 @@ def _page(ctx: click.Context, parameter: click.Parameter, value: str | None) -> 
 
 
 _SOURCE_OPTIONS = (
-    click.argument("model", metavar="MODEL", callback=_read),
     click.option(
         "--input",
         "inputs",
@@ -106,7 +105,11 @@ _SOURCE_OPTIONS = (
         show_default=True,
         help="Random seed.",
     ),
-    click.option("--quiet", is_flag=True, help="No progress, no warnings."),
+    click.option(
+        "--quiet",
+        is_flag=True,
+        help="No progress, no warnings; beside --json FILE no table either.",
+    ),
 )
 
 _CHECK_OPTIONS = (
@@ -168,7 +171,14 @@ def source_options(command: F) -> F:
     """Add the argument MODEL and the options that say which function of parameters it is."""
     for option in reversed(_SOURCE_OPTIONS):
         command = option(command)
-    return command
+    return click.argument("model", metavar="MODEL", callback=_read)(command)
+
+
+def optional_source_options(command: F) -> F:
+    """The same where MODEL may be left out."""
+    for option in reversed(_SOURCE_OPTIONS):
+        command = option(command)
+    return click.argument("model", metavar="[MODEL]", callback=_read, required=False)(command)
 
 
 def model_options(command: F) -> F:

@@ -10,6 +10,8 @@
 - *divided*: translations divided by a vector, and shifts by the quotient of two: the relations of
   what is normalised, where the gain is no symmetry itself because others read it as well.
 - *unseen*: moves along what another tensor does not see: `W -> W + A (I - V V^+)`.
+- *weighted*: multiplication of an axis by a matrix times the weights of a quadratic form.
+- *normalised*: gains that take up what scales do to the norms of normalised weights.
 - *sliced*: multiplication of an axis at one index of another (one matrix for each element of a
   batch, each group of channels), and the products that go with it.
 - *parallel*: matrices that move by products on the same side (`W -> W + A V`, two paths into one
@@ -25,10 +27,13 @@ import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from symfind.discovery.forms import normalised, weighted
 from symfind.discovery.monomials import Form, Monomial, Source, squeezed
 
 NEAR = ("own", "dressed", "shifts", "dressed shifts")
-FAR = ("divided", "unseen", "sliced", "parallel", "crossed")
+FAR = (
+    "divided", "unseen", "weighted", "normalised", "sliced", "parallel", "crossed",
+)  # fmt: skip
 TIERS = NEAR + FAR
 
 
@@ -139,6 +144,10 @@ def tier(
             return list(_unseen(shapes))
         case "crossed":
             return list(_crossed(shapes))
+        case "weighted":
+            return list(weighted(shapes))
+        case "normalised":
+            return list(normalised(shapes))
     raise ValueError(f"{name!r} is none of {', '.join(TIERS)}")
 
 

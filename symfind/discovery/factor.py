@@ -1,18 +1,20 @@
 """A family of discovered fields as a factor of a report."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from symfind.describe.names import unique
 from symfind.describe.recorded import Recorder
-from symfind.discovery.family import FoundFamily
+from symfind.discovery.family import Acting
 from symfind.discovery.monomials import Monomial
-from symfind.discovery.words import pattern
 from symfind.report.model import Factor, GeneratorText, Kind, Place, Residual
 
 _SHOWN = 4  # tensors in a name
+_ELEMENTS = 40  # that are looked at, to say of which kind they are
 
 
 @dataclass(frozen=True)
@@ -25,14 +27,14 @@ class FoundFactor:
         residual: what verification measured.
     """
 
-    family: FoundFamily
+    family: Acting
     orbit: int
     residual: Residual
 
     @property
     def algebra(self) -> int:
-        """Number of the fields, which are independent over the constants."""
-        return len(self.family.fields)
+        """Dimension of the fields, which are independent over the constants."""
+        return self.family.dimension
 
 
 def factor_of(found: FoundFactor, taken: set[str], recorder: Recorder) -> Factor:
@@ -51,9 +53,7 @@ def factor_of(found: FoundFactor, taken: set[str], recorder: Recorder) -> Factor
         total=n,
         formula=str(n),
         parameters=names,
-        generator=GeneratorText(
-            pattern(found.family.fields[0].terms), "", record.element, record.actions
-        ),
+        generator=GeneratorText(found.family.text, "", record.element, record.actions),
         residual=found.residual,
         places=(Place(name, names, "", n, record=0, tensors=record.names),),
         records=(record,),
@@ -62,8 +62,8 @@ def factor_of(found: FoundFactor, taken: set[str], recorder: Recorder) -> Factor
     )
 
 
-def _kind(family: FoundFamily) -> Kind:
-    blocks = [block for block, _ in family.blocks]
+def _kind(family: Acting) -> Kind:
+    blocks = family.monomials
     if any(source.form == "kernel" for block in blocks for source, _ in block.factors):
         return "reach"
     if all(_constant(block) for block in blocks):
@@ -87,17 +87,21 @@ def _own(block: Monomial) -> bool:
     return any(source.name == block.target for source, _ in block.factors)
 
 
-def _values(family: FoundFamily, block: Monomial) -> Tensor:
-    return next(basis for own, basis in family.blocks if own is block)
+def _values(family: Acting, block: Monomial) -> Tensor:
+    """Coefficients that some elements have in a monomial, [elements, *sizes]."""
+    some = itertools.islice(family.elements(), _ELEMENTS)
+    return torch.stack([
+        values for c in some for own, values in family.mixed(c) if own is block
+    ])  # fmt: skip
 
 
-def _skew(family: FoundFamily, block: Monomial) -> bool:
+def _skew(family: Acting, block: Monomial) -> bool:
     values = _values(family, block)
     square = values.ndim == 3 and values.shape[1] == values.shape[2] > 1
     return square and bool((values + values.mT).abs().max() == 0) and _own(block)
 
 
-def _diagonal(family: FoundFamily, block: Monomial) -> bool:
+def _diagonal(family: Acting, block: Monomial) -> bool:
     values = _values(family, block)
     if values.ndim < 3:
         return True

@@ -1,6 +1,7 @@
 """Generators of one kind as one family: a linear space of vector fields that acts on weights."""
 
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,64 +11,65 @@ from torch import Tensor
 from symfind.algebra.integrate import integrate
 from symfind.discovery.generators import Discovered
 from symfind.discovery.monomials import Monomial, Theta
+from symfind.discovery.words import pattern
 
 _TERMS = 60  # of the series of an exponential, at most
 _NEGLIGIBLE = 1e-17  # of what has been added up
 _STEPS = 200  # in which a field that is not linear moves a tensor by its own size
 
 
-@dataclass(frozen=True)
-class FoundFamily:
-    """Fields of one kind, ready to act on parameters by name.
+class Acting(ABC):
+    """A linear space of fields, each a sum of monomials, ready to act on parameters by name.
 
     It has the methods of `symfind.algebra.generator.Generator`.
-
-    Attributes:
-        id: unique name.
-        fields: linearly independent ones.
     """
 
     id: str
-    fields: tuple[Discovered, ...]
+
+    @property
+    @abstractmethod
+    def monomials(self) -> tuple[Monomial, ...]:
+        """The blocks of fields."""
+
+    @abstractmethod
+    def mixed(self, c: Tensor) -> list[tuple[Monomial, Tensor]]:
+        """Every monomial with the coefficients that an element has in it."""
+
+    @abstractmethod
+    def coefficients(self, rng: torch.Generator) -> Tensor:
+        """A random element."""
+
+    @abstractmethod
+    def elements(self) -> Iterator[Tensor]:
+        """Coefficients of elements that span the space."""
+
+    @property
+    @abstractmethod
+    def dimension(self) -> int:
+        """Of the space."""
+
+    @property
+    @abstractmethod
+    def text(self) -> str:
+        """How it acts."""
 
     @property
     def parameters(self) -> tuple[str, ...]:
         """Names of the tensors that move."""
-        return tuple(dict.fromkeys(name for one in self.fields for name in one.parameters))
-
-    @cached_property
-    def blocks(self) -> tuple[tuple[Monomial, Tensor], ...]:
-        """Every monomial with the coefficients that the fields have in it, [fields, *sizes]."""
-        found: dict[tuple[str, str, tuple[int, ...]], tuple[Monomial, Tensor]] = {}
-        for i, one in enumerate(self.fields):
-            for term in one.terms:
-                key = (term.tensor, term.text, term.shape)
-                if key not in found:
-                    found[key] = (term.monomial, torch.zeros(len(self.fields), *term.shape,
-                                                             dtype=torch.float64))  # fmt: skip
-                found[key][1][i] += term.values()
-        return tuple(found.values())
-
-    def coefficients(self, rng: torch.Generator) -> Tensor:
-        """A random element, shape [fields]."""
-        n = len(self.fields)
-        return torch.randn(n, generator=rng, dtype=torch.float64) / n**0.5
+        return tuple(dict.fromkeys(block.target for block in self.monomials))
 
     def direction(self, theta: Theta, c: Tensor) -> dict[str, Tensor]:
         """The vector field at theta: changes of the tensors that move, in their shapes."""
-        return _pushed(self._mixed(c), theta)
+        return _pushed(self.mixed(c), theta)
 
     def flow(self, theta: Theta, c: Tensor, t: float) -> dict[str, Tensor]:
         """Where the field leads in time t: exactly, where it is linear in the parameters."""
-        mixed = self._mixed(c)
+        mixed = self.mixed(c)
         if all(block.degree is not None for block, _ in mixed):
             return self._series(theta, mixed, t)
         speed = max(1.0, abs(t))
         steps = int(_STEPS * speed) + 4
         return integrate(lambda here: _pushed(mixed, here), theta, t, steps)
-
-    def _mixed(self, c: Tensor) -> list[tuple[Monomial, Tensor]]:
-        return [(block, torch.tensordot(c.to(basis), basis, 1)) for block, basis in self.blocks]
 
     def _series(
         self, theta: Theta, mixed: Sequence[tuple[Monomial, Tensor]], t: float
@@ -87,6 +89,60 @@ class FoundFamily:
         return here
 
 
+@dataclass(frozen=True)
+class FoundFamily(Acting):
+    """Fields of one kind, as they were found.
+
+    Attributes:
+        id: unique name.
+        fields: linearly independent ones.
+    """
+
+    id: str
+    fields: tuple[Discovered, ...]
+
+    @cached_property
+    def blocks(self) -> tuple[tuple[Monomial, Tensor], ...]:
+        """Every monomial with the coefficients that the fields have in it, [fields, *sizes]."""
+        found: dict[tuple[str, str, tuple[int, ...]], tuple[Monomial, Tensor]] = {}
+        for i, one in enumerate(self.fields):
+            for term in one.terms:
+                key = (term.tensor, term.text, term.shape)
+                if key not in found:
+                    none = torch.zeros(len(self.fields), *term.shape, dtype=torch.float64)
+                    found[key] = (term.monomial, none)
+                found[key][1][i] += term.values()
+        return tuple(found.values())
+
+    @property
+    def monomials(self) -> tuple[Monomial, ...]:
+        """The blocks of fields."""
+        return tuple(block for block, _ in self.blocks)
+
+    @property
+    def dimension(self) -> int:
+        """Number of fields."""
+        return len(self.fields)
+
+    @property
+    def text(self) -> str:
+        """How the fields act, whatever their coefficients."""
+        return pattern(self.fields[0].terms)
+
+    def coefficients(self, rng: torch.Generator) -> Tensor:
+        """A random element, shape [fields]."""
+        n = len(self.fields)
+        return torch.randn(n, generator=rng, dtype=torch.float64) / n**0.5
+
+    def elements(self) -> Iterator[Tensor]:
+        """One field after the other."""
+        yield from torch.eye(len(self.fields), dtype=torch.float64)
+
+    def mixed(self, c: Tensor) -> list[tuple[Monomial, Tensor]]:
+        """Every monomial with the coefficients that a combination of the fields has in it."""
+        return [(block, torch.tensordot(c.to(basis), basis, 1)) for block, basis in self.blocks]
+
+
 def _pushed(mixed: Sequence[tuple[Monomial, Tensor]], theta: Theta) -> dict[str, Tensor]:
     moves: dict[str, Tensor] = {}
     for block, values in mixed:
@@ -96,14 +152,12 @@ def _pushed(mixed: Sequence[tuple[Monomial, Tensor]], theta: Theta) -> dict[str,
     return moves
 
 
-def columns_of(
-    families: Sequence[FoundFamily], theta: Theta, slices: Mapping[str, slice]
-) -> Tensor:
-    """All fields of all families at a point as columns, [parameters, fields]."""
+def columns_of(families: Sequence[Acting], theta: Theta, slices: Mapping[str, slice]) -> Tensor:
+    """Elements that span all families, at a point as columns, [parameters, elements]."""
     size = max((place.stop for place in slices.values()), default=0)
     columns = []
     for family in families:
-        for c in torch.eye(len(family.fields), dtype=torch.float64):
+        for c in family.elements():
             column = torch.zeros(size, dtype=torch.float64)
             for name, change in family.direction(theta, c).items():
                 column[slices[name]] = change.reshape(-1)

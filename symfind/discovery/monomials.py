@@ -16,7 +16,7 @@ from torch import Tensor
 
 from symfind.numerics.decompose import svd
 
-Form = Literal["value", "reciprocal", "kernel"]
+Form = Literal["value", "reciprocal", "kernel", "precision"]
 Theta = Mapping[str, Tensor]
 
 _KERNEL = 1e-10  # relative singular value of a direction that a matrix does not see
@@ -33,8 +33,10 @@ class Source:
 
     Attributes:
         name: of the parameter.
-        form: its value; its entrywise reciprocal; or the orthogonal projector [n, n] onto what it
-            does not see along `axis`: with M the unfolding [n, rest], `I - M M^+`.
+        form: its value; its entrywise reciprocal; the orthogonal projector [n, n] onto what it
+            does not see along `axis`: with M the unfolding [n, rest], `I - M M^+`; or the precision
+            [n], the reciprocal of the sum of its squares along all axes but `axis` (along all, if
+            that is negative).
         axis: of the tensor without axes of size one.
     """
 
@@ -47,6 +49,10 @@ class Source:
         tensor = theta[self.name].squeeze()
         if self.form == "reciprocal":
             return tensor.reciprocal()
+        if self.form == "precision":
+            squares = tensor.square()
+            kept = squares.movedim(self.axis, 0).flatten(1) if self.axis >= 0 else squares.flatten()
+            return kept.sum(-1).reciprocal()
         if self.form == "kernel":
             matrix = tensor.movedim(self.axis, 0).flatten(1)
             u, s, _ = svd(matrix)

@@ -32,6 +32,7 @@ def analyze(
     budget: float | None = None,
     discover: bool = False,
     discovery: bool = True,
+    without: Sequence[str] = (),
     progress: Tell = None,
 ) -> Report:
     """Find the continuous symmetries of a model's parameter space.
@@ -57,6 +58,8 @@ def analyze(
             however long it takes; a few seconds are spent on that in any case.
         discovery: whether it is looked for them at all. What is found, and stands on the model,
             counts like what rules derive.
+        without: kinds of families (as in the report, or "all") that are not derived, to see what
+            discovery finds in their place.
         progress: called with a line on what is being done.
 
     Returns:
@@ -70,7 +73,7 @@ def analyze(
     session = open(
         model, example_inputs, output, device, seed,
         train=train, inputs=inputs, settings=settings, weights=weights,
-        progress=progress,
+        without=without, progress=progress,
     )  # fmt: skip
     return session.report(
         verify, certify, points=points, budget=budget, discover=discover, discovery=discovery

@@ -17,6 +17,7 @@ from symfind.conserve.model import Conserved
 from symfind.conserve.pipeline import laws_of
 from symfind.count.counted import Counted, counted
 from symfind.count.symbols import Symbols, local_names
+from symfind.describe.explained import explain
 from symfind.discovery.explore import MOST_FIELDS
 from symfind.discovery.pipeline import discoverable, discovered
 from symfind.discovery.result import Discovery
@@ -27,9 +28,11 @@ from symfind.exact.nullity import MOST_PARAMETERS, ExactNullity, check_size, mea
 from symfind.exact.rank import flint
 from symfind.exact.subject import Subject as Exactly
 from symfind.load import Loaded, module_sizes, resolve
+from symfind.report.explained import Explanation, chosen
 from symfind.report.model import Report
 from symfind.session.examination import Examination, Wanted
 from symfind.session.stages import Checked, Clock, guarded, uncollected
+from symfind.session.without import checked, switched_off
 from symfind.solve.solver import Derivation, derive, nothing
 from symfind.trace import Graph, trace_loaded
 from symfind.verify.threads import fitting_threads
@@ -50,6 +53,7 @@ def open(
     inputs: Sequence[str] = (),
     settings: Mapping[str, Any] | None = None,
     weights: str | None = None,
+    without: Sequence[str] = (),
     progress: Tell = None,
 ) -> "Session":
     """Load a model, and hold it for any number of questions.
@@ -67,19 +71,24 @@ def open(
         inputs: input specs that replace the example inputs, as `--input`.
         settings: keyword arguments for a factory, class or config, as `--set`.
         weights: a checkpoint whose names and shapes are checked against the model.
+        without: kinds of families (as in the report, or "all") that are not derived, to see what
+            discovery finds in their place.
         progress: called with a line on what is being done.
 
     Raises:
         LoadError: the spec cannot be loaded.
-        InputError: there are no example inputs, or they do not fit.
+        InputError: there are no example inputs, or they do not fit; or there is no such kind.
     """
+    off = checked(without)
     clock, tell = Clock(), progress or (lambda text: None)
     tell("loading the model")
     with clock.part("load"):
         loaded = resolve(
             model, example_inputs, inputs=inputs, settings=settings, weights=weights, seed=seed
         )
-    return Session(loaded, output, train, device, seed, settings or {}, tell, clock)
+    session = Session(loaded, output, train, device, seed, settings or {}, tell, clock)
+    session.without = off
+    return session
 
 
 class Session:
@@ -91,6 +100,7 @@ class Session:
         train: whether batch statistics are those of training.
         device: where it is evaluated.
         seed: of all random numbers.
+        without: kinds of families that are not derived.
     """
 
     def __init__(
@@ -108,6 +118,7 @@ class Session:
         self.loaded, self.output, self.train = loaded, output, train
         self.device, self.seed = device, seed
         self._settings, self._tell, self._clock = settings, tell, clock
+        self.without: frozenset[str] = frozenset()
         self._checked: Checked | None = None
         self._answers: dict[tuple[Any, ...], Any] = {}
 
@@ -135,7 +146,8 @@ class Session:
         graph = self.graph
         self._tell("deriving symmetries")
         with self._clock.part("solve"), fitting_threads(0), uncollected():
-            return guarded(self.subject, lambda: derive(graph, self.output), nothing)
+            found = guarded(self.subject, lambda: derive(graph, self.output), nothing)
+            return switched_off(found, self.without)
 
     @cached_property
     @alone()
@@ -225,6 +237,29 @@ class Session:
             verify: apply a random element to the model itself, where it fits in memory.
         """
         return self._once(("permutations", verify), lambda: self._permutations(verify))
+
+    @alone()
+    def explain(
+        self,
+        rotation: bool = False,
+        between: tuple[str, str] | None = None,
+        at: str = "",
+        everything: bool = False,
+    ) -> Explanation:
+        """Why there are no larger groups: what every wire could carry, and what cuts it down.
+
+        Args:
+            rotation: only wires along which a rotation could be expected.
+            between: parts of the names of two tensors, one that writes and one that reads.
+            at: part of the name of a tensor.
+            everything: also wires that end at inputs and outputs.
+
+        Raises:
+            TraceError: the model cannot be traced; the message names the line.
+        """
+        matrices = self.derivation.matrices
+        wires = self._once(("explain",), lambda: explain(matrices) if matrices else [])
+        return Explanation(self.loaded.name, *chosen(wires, rotation, between, at, everything))
 
     @alone()
     def exact(

@@ -36,6 +36,7 @@ class Derivation:
     families: list[Family]
     approximate: list[Family]
     limits: Limits
+    matrices: Matrices | None = None  # the equations of changes of basis, which say why not
 
     @property
     def parameters(self) -> dict[str, p.Source]:
@@ -92,20 +93,24 @@ def _derive(lowered: Lowered) -> Derivation:
     lowered = take_averages(lowered)
     weights = substituted(lowered)
     lowered = take_up_constants(take_up_maps(lowered))
-    families, scalings = _families(lowered, limits)
+    families, scalings, equations = _families(lowered, limits)
     if weights is not None:
-        made, _ = _families(take_up_constants(take_up_maps(weights)), limits)
+        made, *_ = _families(take_up_constants(take_up_maps(weights)), limits)
         families += lifted_families(made, limits)
-    return Derivation(lowered, families, _relaxed(lowered, scalings), limits)
+    return Derivation(lowered, families, _relaxed(lowered, scalings), limits, equations)
 
 
-def _families(lowered: Lowered, limits: Limits) -> tuple[list[Family], list[Scaling]]:
-    """All exact families of a graph, in the order in which they are counted, and its scalings."""
+def _families(lowered: Lowered, limits: Limits) -> tuple[list[Family], list[Scaling], Matrices]:
+    """All exact families of a graph, in the order in which they are counted.
+
+    With them the scalings and the equations between matrices that they come from.
+    """
     flows = Flows(lowered)
     shifts = shift_families(lowered, flows, limits)
     inert = [f for f in shifts if f.kind == "inert"]
     dead = {(f.seed, f.cell) for f in inert if isinstance(f, ShiftFamily) and f.whole}
-    matrices = [f for f in _matrices(lowered) if not _within(f, dead)]
+    equations = Matrices(lowered)
+    matrices = [f for f in _matrices(equations) if not _within(f, dead)]
     scalings = Scalings(lowered, anchors=find_anchors(lowered, flows, limits)).scalings()
     diagonal = {_diagonal(f) for f in matrices}
     ended = [anchored(s, flows) for s in scalings if s.anchors]
@@ -127,7 +132,8 @@ def _families(lowered: Lowered, limits: Limits) -> tuple[list[Family], list[Scal
         Credit.BLIND: Blind(lowered, flows, shifts).families(),
         Credit.LEANING: [f for f in parallel if f.loose],
     }
-    return [f for credit in sorted(found) for f in found[credit] if f.count() > 0], scalings
+    families = [f for credit in sorted(found) for f in found[credit] if f.count() > 0]
+    return families, scalings, equations
 
 
 def _relaxed(lowered: Lowered, exact: Sequence[Scaling]) -> list[Family]:
@@ -168,10 +174,10 @@ def _followers(scaling: Scaling) -> frozenset:
     return frozenset((id(m.source), m.cell, m.exponent, m.places) for m in scaling.members)
 
 
-def _matrices(lowered: Lowered) -> list[MatrixFamily]:
+def _matrices(equations: Matrices) -> list[MatrixFamily]:
     result: list[MatrixFamily] = []
-    found = [*Matrices(lowered).bonds(), *Matrices(lowered, blind=True).bonds()]
-    for bond, members in found:
+    blind = Matrices(equations.lowered, blind=True)
+    for bond, members in (*equations.bonds(), *blind.bonds()):
         first = members[0]
         axis = first.source.cells[first.cell].atoms[first.atom]
         kind = "rotation" if bond.skew else "gauge"
@@ -183,7 +189,7 @@ def _matrices(lowered: Lowered) -> list[MatrixFamily]:
                 axis=axis,
                 indexed=tuple(sorted(bond.indexed, key=lambda a: a.serial)),
                 members=members,
-                nodes=lowered.nodes,
+                nodes=equations.lowered.nodes,
             )
         )
     return [f for f in result if f.count() > 0]
