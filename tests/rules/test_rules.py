@@ -12,6 +12,7 @@ from tests.rules import (
     movement,
     paths,
     pointwise,
+    quadratic,
     recurrent,
     spans,
     spellings,
@@ -24,6 +25,7 @@ CASES: list[Case] = [
     case
     for module in (
         pointwise,
+        quadratic,
         movement,
         paths,
         linear_maps,
