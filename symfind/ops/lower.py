@@ -99,7 +99,9 @@ def _one(builder: Builder, op: Op, made: dict[int, Any]) -> Any:
     if op.target == "getitem":
         return made[id(op.args[0])][op.args[1]]
     if not op.trainable:
-        role = "input" if op.varies else "constant"
+        # A complex number is no gain that a real change of basis could be taken through.
+        whole = op.dtype is not None and op.dtype.is_complex
+        role = "input" if op.varies or whole else "constant"
         if op.shape is None:
             return tuple(builder.source(role, shape or ()) for shape, _ in op.outputs)
         key = "one-hot" if op.varies and shares(op) else op.key

@@ -24,6 +24,37 @@ def ended(norm: Any, **more: Any) -> Any:
               r=lambda: linear(4, 2), **more)  # fmt: skip
 
 
+def first_layer(m: Any, x: Tensor) -> Tensor:
+    """The first layer of a decoder whose target is zero: its values are all equal."""
+    target = torch.zeros_like(m.queries).expand(len(x), -1, -1)
+    q, k, v = m.q(target + m.queries), m.k(target + m.queries), m.v(target)
+    y = target + m.o((q @ k.mT).softmax(-1) @ v)
+    return m.head((x[:, None] + y).tanh())
+
+
+def halves(m: Any, x: Tensor) -> Tensor:
+    """Rotary positions on even and odd entries, which leave as two halves."""
+    angle = torch.arange(5.0)[:, None] * torch.tensor([1.0, 0.1])
+
+    def turned(z: Tensor) -> Tensor:
+        u, w = z[..., ::2], z[..., 1::2]
+        return torch.cat([u * angle.cos() - w * angle.sin(), w * angle.cos() + u * angle.sin()], -1)
+
+    return (turned(m.q(x)) @ turned(m.k(x)).mT).softmax(-1) @ x
+
+
+def looked_up(norm: Any) -> Any:
+    make = of(lambda m, x, i: m.out(torch.tanh(norm(m.e(i)) + m.x(x))), (5, 3),
+              e=lambda: nn.Embedding(5, 4), x=lambda: linear(3, 4),
+              out=lambda: linear(4, 2))  # fmt: skip
+
+    def build() -> Any:
+        net, (x,) = make()
+        return net, (x, torch.arange(5))
+
+    return build
+
+
 CASES = [
     Case("post-norm stream", "layer_norm", ended(lambda z: F.layer_norm(z, (4,)))),
     Case("post-norm stream, eps zero", "layer_norm",
@@ -39,6 +70,16 @@ CASES = [
          of(lambda m, x: residual(m, x, lambda z: F.layer_norm(z * m.g + m.p, (4,))), (8, 3, 6),
             e=lambda: linear(6, 4), a=lambda: linear(4, 3), b=lambda: linear(3, 4),
             g=lambda: weight(4), p=lambda: weight(3, 4), r=lambda: linear(4, 2))),
+    Case("attention over equal values", "softmax", of(
+        first_layer, (8, 4), queries=lambda: weight(3, 4), q=lambda: linear(4, 4),
+        k=lambda: linear(4, 4), v=lambda: linear(4, 4), o=lambda: linear(4, 4),
+        head=lambda: linear(4, 2))),
+    Case("rotary halves of even and odd entries", "cat", of(
+        halves, (4, 5, 4), q=lambda: linear(4, 4, False), k=lambda: linear(4, 4, False))),
+    Case("norm of rows of a table", "rms_norm", looked_up(lambda z: F.rms_norm(z, (4,))),
+         bounds={"1": 5}),
+    Case("centred norm of rows of a table", "layer_norm",
+         looked_up(lambda z: F.layer_norm(z, (4,), eps=0.0)), bounds={"1": 5}),
     Case("encoder layer, norms last", "layer_norm",
          of(lambda m, x: m.r(torch.tanh(m.n(m.e(x)))), (2, 3, 5), e=lambda: linear(5, 4),
             n=encoder, r=lambda: linear(4, 2))),
