@@ -28,6 +28,8 @@ from symfind.exact.nullity import MOST_PARAMETERS, ExactNullity, check_size, mea
 from symfind.exact.rank import flint
 from symfind.exact.subject import Subject as Exactly
 from symfind.load import Loaded, module_sizes, resolve
+from symfind.orbit.checkpoint import aliases_of
+from symfind.orbit.group import Group
 from symfind.report.explained import Explanation, chosen
 from symfind.report.model import Report
 from symfind.session.examination import Examination, Wanted
@@ -171,6 +173,12 @@ class Session:
         return Subject(
             self.loaded, self.graph, self.output, self.train, self.device, self.seed, self._tell
         )
+
+    @cached_property
+    @alone()
+    def group(self) -> Group:
+        """What acts on checkpoints of the model, by site; neither counted nor verified."""
+        return Group(self.derivation, self._shapes(), aliases_of(self.loaded.model))
 
     # answers ------------------------------------------------------------------------------------
     @alone()
@@ -316,9 +324,11 @@ class Session:
             self._answers[key] = compute()
         return self._answers[key]
 
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        return {name: tuple(op.shape or ()) for name, op in self.graph.parameters.items()}
+
     def _permutations(self, verify: bool) -> PermutationSpec:
-        shapes = {name: tuple(op.shape or ()) for name, op in self.graph.parameters.items()}
-        spec = spec_of(self.derivation, shapes, _aliases(self.loaded.model))
+        spec = spec_of(self.derivation, self._shapes(), aliases_of(self.loaded.model))
         small = sum(op.numel() for op in self.loaded.model.parameters()) <= VERIFIED_PARAMETERS
         if not (verify and small and spec.perms):
             return spec
@@ -340,15 +350,3 @@ class Session:
 
 
 _NO_GRAPH = Graph([], [], {}, [], [])
-
-
-def _aliases(model: nn.Module) -> dict[str, tuple[str, ...]]:
-    """Other names of shared tensors in a model's state."""
-    names: dict[int, list[str]] = {}
-    tensors = (
-        *model.named_parameters(remove_duplicate=False),
-        *model.named_buffers(remove_duplicate=False),
-    )
-    for name, tensor in tensors:
-        names.setdefault(id(tensor), []).append(name)
-    return {first: tuple(rest) for first, *rest in names.values() if rest}
