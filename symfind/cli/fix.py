@@ -11,7 +11,7 @@ from symfind.cli.options import (
     source_options,
     written_option,
 )
-from symfind.cli.output import deliver, print_text, write_bytes
+from symfind.cli.output import deliver, near, print_text, write_bytes
 from symfind.cli.progress import working
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def fix_command(
         parts += [(freeze, packed(mask_file(found.frozen), freeze))] if freeze else []
         for path, content in parts:
             write_bytes(path, content)
-    written = ", ".join(path for path, _ in parts)
+    written = ", ".join(near(path) for path, _ in parts)
     deliver(json_file, quiet, found.to_json, lambda: print_text(shown(found, written)))
 
 
