@@ -9,6 +9,7 @@ from torch import Tensor
 
 from symfind.analysis.derived import Derived
 from symfind.analysis.discovered import Look, look_beyond
+from symfind.analysis.members import certify_by_members
 from symfind.analysis.points import Values
 from symfind.analysis.remainder import Remainder, sentences, some_of
 from symfind.analysis.subject import Subject
@@ -61,9 +62,26 @@ def _certified(
 ) -> tuple[Certificate, Derived]:
     most = DENSE_PARAMETERS if wanted == "auto" else MOST_PARAMETERS
     if found.parameters > most:
-        return certify_by_twins(found, subject), found
+        return _elsewhere(found, subject), found
     certification = _Certification(found, subject)
     return certification.certificate(points), certification.found
+
+
+def _elsewhere(found: Derived, subject: Subject) -> Certificate:
+    """By small models that are made as this one is, else by its graph at small sizes."""
+    members = certify_by_members(found, subject, _measured)
+    if members.status in ("complete", "incomplete"):
+        return members
+    twins = certify_by_twins(found, subject)
+    if twins.status in ("complete", "incomplete"):
+        return twins
+    last = members if twins.nullity is None else twins
+    return replace(last, reason=f"{members.reason}; {twins.reason}")
+
+
+def _measured(found: Derived, subject: Subject, explain: bool) -> Certificate:
+    certification = _Certification(found, subject)
+    return certification.certificate({}) if explain else certification.judgement()
 
 
 class _Certification:
@@ -74,17 +92,23 @@ class _Certification:
         # approximate symmetries that a measurement cannot tell from exact ones
         self.unseen = torch.zeros(self.function.count, 0, dtype=torch.float64)
 
-    def certificate(self, points: Mapping[str, Values]) -> Certificate:
-        """The measurement, what it leaves unexplained, and that at other points."""
+    def judgement(self) -> Certificate:
+        """The measurement, held against the count, without a word on what is unexplained."""
+        return self._judged(self._exactly(self._measurement()))
+
+    def _measurement(self) -> Nullity:
         self.subject.tell("measuring the nullity")
-        measured = measure_nullity(
+        return measure_nullity(
             self.function,
             self.subject.fresh(),
             seed=self.subject.seed,
             known=self.known,
             progress=self.subject.tell,
         )
-        measured = self._exactly(measured)
+
+    def certificate(self, points: Mapping[str, Values]) -> Certificate:
+        """The measurement, what it leaves unexplained, and that at other points."""
+        measured = self._exactly(self._measurement())
         result = self._judged(measured)
         if measured.status != "clear":
             return result
