@@ -63,7 +63,8 @@ def parse_steps(text: str) -> Steps:
 class Laws(Protocol):
     """Quantities that are known by their gradients."""
 
-    law: Law
+    @property
+    def law(self) -> Law: ...  # noqa: D102
 
     def gradients(self, theta: Theta) -> dict[str, Tensor]:
         """One matrix [entries, functions] per tensor."""
@@ -149,9 +150,8 @@ def _drift(watch: _Watch, how: Steps, number: int) -> Drift:
     law, exact = watch.laws.law, how.kind == "sgd"
     moved = float((watch.end - watch.start).abs().max()) / size
     predicted = float((watch.predicted - watch.start).abs().max()) / size if exact else None
-    return Drift(
-        law.factor, law.text, number, moved, predicted, watch.error / size if exact else None
-    )
+    error = watch.error / size if exact else None
+    return Drift(law.factor, law.text, number, moved, predicted, error)
 
 
 def _slope(

@@ -15,9 +15,8 @@ def network() -> nn.Module:
 
 
 @pytest.mark.parametrize(
-    "steps",
-    ["sgd:lr=0.05", "sgd:lr=0.05,wd=0.01", "sgd:lr=0.05,momentum=0.9", "sgd:lr=0.1,momentum=0.9,wd=0.01"],
-)  # fmt: skip
+    "steps", ["sgd:lr=0.05", "sgd:lr=0.05,wd=0.01", "sgd:lr=0.1,momentum=0.9,wd=0.01"]
+)
 def test_five_hundred_steps_are_predicted(steps) -> None:
     found = symfind.conserved(network(), torch.randn(5, 3), check=False, steps=steps)
     assert found.steps
