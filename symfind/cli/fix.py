@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from symfind.session.fixing import Fixed
 
 
+_SAME = 1e-6  # distance of two forms that are one
+
+
 @click.command("fix")
 @source_options
 @checkpoint_argument("weights")
@@ -72,7 +75,8 @@ def shown(found: "Fixed", written: str) -> str:
     if p.nullity is not None:
         lines.append(f"nullity      {p.nullity:,}; with these entries held {p.unexplained:,}")
     if p.again is not None:
-        lines.append(f"unique       the form of a random image differs by {p.again:.1e}")
+        what = "unique      " if p.again < _SAME else "not unique  "
+        lines.append(f"{what} the form of a random image differs by {p.again:.1e}")
     lines += [f"not unique   {note}" for note in found.notes]
     lines += [f"not measured {p.why}"] if p.why else []
     return "\n".join([*lines, f"written      {written}"]) + "\n"
