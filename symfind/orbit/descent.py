@@ -124,15 +124,16 @@ def held_blocks(
         elif len(others) == 1 and isinstance(u, Order) and _within(open_[others[0]], u):
             inside.setdefault(others[0], set()).add(key)
     fraction = (len(alone) + sum(map(len, inside.values()))) / max(total, 1)
-    # signs are found last: rotations and permutations hold them
-    return fraction - (0.5 if isinstance(u, Sign) else 0.0), (alone, inside)
+    return fraction, (alone, inside)
 
 
 def _settled(other: Unknown, u: Unknown) -> bool:
     """Whether the other is a change of sign along what is turned or permuted itself."""
     if not isinstance(other, Sign):
         return False
-    return isinstance(u, Bond) or (isinstance(u, Order) and u.carries(other))
+    if isinstance(u, Bond):
+        return u.family.axis.root in {a.root for a in other.flip.scaling.indexed}
+    return isinstance(u, Order) and u.carries(other)
 
 
 def _signs(order: Order, open_: Iterable[Unknown]) -> list[Sign]:

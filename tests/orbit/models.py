@@ -137,3 +137,18 @@ CASES = {
     "gpt-rmsnorm": lambda: (GPT(norm=RMSNorm), tokens()),
     "cnn": lambda: (Residual().eval(), image()),
 }
+
+
+class Trunks(nn.Module):
+    """Two networks whose outputs are turned together, held by units that have signs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3))
+        self.b = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 3))
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return -(self.a(x) - self.b(y)).pow(2).sum(-1)
+
+
+CASES["trunks"] = lambda: (Trunks(), (torch.randn(7, 4), torch.randn(7, 3)))
