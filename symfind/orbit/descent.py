@@ -5,6 +5,7 @@ input or write an output, then those beside what is known already. So a network 
 another under any element is carried back exactly; others are then improved in turn.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
 import torch
@@ -115,8 +116,10 @@ def held_blocks(
     alone: set[Block] = set()
     inside: dict[str, set[Block]] = {}
     total = 0
-    for key in set(u.blocks()):
+    for key, times in Counter(u.blocks()).items():
         total += 1
+        if times > 1:
+            continue  # it meets itself along another index
         others = [n for n in acting[key] if n != u.name and n in open_]
         others = [n for n in others if not _settled(open_[n], u)]
         if not others:

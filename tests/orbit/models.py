@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tests.ground_truth.layers import RMSNorm
+from tests.ground_truth.layers import ParallelConvs, RMSNorm
 
 
 class Mixed(nn.Module):
@@ -152,3 +152,5 @@ class Trunks(nn.Module):
 
 
 CASES["trunks"] = lambda: (Trunks(), (torch.randn(7, 4), torch.randn(7, 3)))
+
+CASES["parallel"] = lambda: (ParallelConvs(), torch.randn(3, 3, 5, 5))
