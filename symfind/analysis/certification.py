@@ -61,7 +61,7 @@ def _certified(
 ) -> tuple[Certificate, Derived]:
     most = DENSE_PARAMETERS if wanted == "auto" else MOST_PARAMETERS
     if found.parameters > most:
-        return certify_by_twins(found, subject), found
+        return certify_by_twins(found, subject)
     certification = _Certification(found, subject)
     return certification.certificate(points), certification.found
 

@@ -57,6 +57,7 @@ class Question:
         device: where twins are evaluated.
         tell: called with a line on what is being done.
         explain: what is null on a twin beyond what is derived, by the tensors that carry it.
+        short: told of every twin on which more is null than is derived, before that.
     """
 
     graph: Graph
@@ -70,6 +71,7 @@ class Question:
     device: str = "cpu"
     tell: Tell = lambda text: None
     explain: Explain | None = None
+    short: Callable[[Twin, TwinFunction, Nullity], None] | None = None
 
 
 def certify_on_twins(question: Question, most: int = MOST_PARAMETERS) -> Certificate:
@@ -245,6 +247,9 @@ class _Certification:
         if last.nullity.status != "clear":
             return Certificate("undetermined", reason=last.nullity.reason, **common)
         if last.gap > 0:
+            if self.question.short is not None and model.kept != 1:
+                for one in done[-TWINS:]:
+                    self.question.short(one.twin, one.function, one.nullity)
             common["unexplained_support"] = last.support
             if self.question.explain is not None and last.support:
                 common["unexplained_sets"] = self.question.explain(last.function, last.nullity)
