@@ -7,14 +7,14 @@ family of any size. At the size of the model it is tried like whatever is found 
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from symfind import budget
-from symfind.algebra.axes import Axis, branches, extent
+from symfind.algebra.axes import Axis, branches
 from symfind.analysis.found import Trials
 from symfind.analysis.remainder import Surroundings
 from symfind.count.rank import rank
@@ -100,19 +100,8 @@ class _Solver:
         for every in (rows, torch.cat([rows, unknowns.relations])):
             split = every.split([b.count for b in blocks], 1)
             shaped = [(b, s.reshape(len(s), *b.sizes)) for b, s in zip(blocks, split, strict=True)]
-            known = {(one.text, one.pieces) for one in found}
-            found += [
-                one for one in lifted(text, shaped, self.axes, self.sizes)
-                if (one.text, one.pieces) not in known
-            ]  # fmt: skip
-        return found
-
-    def resized(self, block: Monomial) -> Monomial | None:
-        """A monomial at the sizes of this twin."""
-        letters = letters_of(block, self.axes)
-        if letters is None:
-            return None
-        return replace(block, sizes=tuple(int(extent(a, self.sizes)) for a in letters))
+            found += lifted(text, shaped, self.axes, self.sizes)
+        return list({one.key: one for one in found}.values())
 
     def counted(self, kinds: Sequence[Lifted]) -> list[int]:
         """What each adds to the known directions and to those before it, where it stands."""
@@ -154,7 +143,7 @@ class OnTwins:
         self.kinds: list[Kind] = []
         if small.function.count <= MOST_PARAMETERS:
             tell(f"looking for vector fields on a twin of {small.function.count:,} parameters")
-            self.kinds = _lacking(_on_both(small, other, surroundings[0].seed, tell), small, other)
+            self.kinds = _lacking(_candidates(small, surroundings[0].seed, tell), small, other)
 
     def dimension(self, kinds: Sequence[Kind], twin: int) -> int:
         """What some of the kinds add on one of the twins."""
@@ -171,21 +160,17 @@ class OnTwins:
         return beyond_span(span(columns), span(measured.directions))
 
 
-def _on_both(
-    small: "_Solver", other: "_Solver", seed: int, tell: Callable[[str], None]
-) -> list[Lifted]:
+def _candidates(small: "_Solver", seed: int, tell: Callable[[str], None]) -> list[Lifted]:
+    """Families of any size that have, on the smallest twin, what was found there."""
     basis, _ = explored(small.function, small.of.measured, small.samples, seed, tell=tell)
     by_id = {g.id: g for g in basis.generators}
-    both: list[Lifted] = []
+    found: list[Lifted] = []
     for kind in sorted(basis.patterns, key=lambda k: k.degree):
         if not kind.dimension:
             continue
         family = FoundFamily("", tuple(by_id[name] for name in kind.generators))
-        there = [other.resized(b) for b in family.monomials]
-        again = other.lifted(kind.text, [b for b in there if b]) if all(there) else []
-        for one in small.lifted(kind.text, family.monomials):
-            both += [same for o in again if (same := one.agreeing(o))]
-    return list({(one.text, one.pieces): one for one in both}.values())
+        found += small.lifted(kind.text, family.monomials)
+    return list({one.key: one for one in found}.values())
 
 
 def _lacking(both: list[Lifted], small: "_Solver", other: "_Solver") -> list[Kind]:
@@ -263,7 +248,7 @@ def _repeated(kinds: Sequence[Kind], names: Mapping[str, Any]) -> list[Kind]:
 
 
 def _where(one: Lifted) -> tuple[Any, ...]:
-    return one.text, one.pieces
+    return one.key
 
 
 def _shifted(one: Kind, step: int, names: Mapping[str, Any]) -> Kind | None:

@@ -7,8 +7,10 @@ structure (`structure.py`), which has to be the same on models of different size
 """
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any
 
 import torch
@@ -17,13 +19,16 @@ from torch import Tensor
 from symfind.algebra.axes import Axis, branches, extent, positions
 from symfind.discovery.family import Acting
 from symfind.discovery.monomials import Monomial
-from symfind.discovery.structure import Image, Structure, images, matching
+from symfind.discovery.structure import Image, Structure, images, structures
 from symfind.numerics.decompose import svd
 
 Axes = Callable[[str, int], Axis | None]  # of a tensor, by its dimension (sizes of one left out)
 
 _LINKED = 1e-9  # entries of a projector that are zero but for rounding
 _MOST_PIECES = 64  # of one kind of fields
+_MOST_IMAGES = 80  # whose factors are solved for at once
+_EXACT = 1e-8  # what is left of an array, of entries of order one, that is in a space
+_DENOMINATOR = 60  # of factors
 
 
 @dataclass(frozen=True)
@@ -48,30 +53,21 @@ class Lifted:
         blocks: their monomials.
         pieces: of the coefficients, that are not zero.
         lead: number of the piece whose coefficients say all.
-        spaces: structures that these may have.
-        maps: for every piece, images that its coefficients may be of those of the lead.
+        space: the structure that these have.
+        maps: for every piece, images of those of the lead whose sum its coefficients are.
     """
 
     text: str
     blocks: tuple[Monomial, ...]
     pieces: tuple[Piece, ...]
     lead: int
-    spaces: tuple[Structure, ...]
+    space: Structure
     maps: tuple[tuple[Image, ...], ...]
 
-    def agreeing(self, other: "Lifted") -> "Lifted | None":
-        """What both may be, if there is something."""
-        if (self.text, self.lead, self.pieces) != (other.text, other.lead, other.pieces):
-            return None
-        theirs = [s.spelled for s in other.spaces]
-        spaces = tuple(s for s in self.spaces if s.spelled in theirs)
-        maps = tuple(
-            tuple(m for m in mine if any(m.same(o) for o in others))
-            for mine, others in zip(self.maps, other.maps, strict=True)
-        )
-        if not spaces or not all(maps):
-            return None
-        return replace(self, spaces=spaces, maps=maps)
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What tells it from others, at any size."""
+        return self.text, self.pieces, self.lead, self.space.spelled, self.maps
 
     def renamed(self, names: Mapping[str, str]) -> "Lifted":
         """The same on other tensors."""
@@ -110,11 +106,11 @@ class Lifted:
             letters = every[piece.block]
             assert letters is not None
             places.append(_places(letters, piece.choice, sizes))
-        space = self.spaces[0]
+        space = self.space
         text = f"{self.text} (A {space.words})" if space.words else self.text
         return LiftedFamily(
             name, text, tuple(blocks), self.pieces, tuple(places), self.lead, space,
-            tuple(m[0] for m in self.maps),
+            self.maps,
         )  # fmt: skip
 
 
@@ -164,7 +160,7 @@ class LiftedFamily(Acting):
         places: of the pieces.
         lead: number of the piece whose coefficients an element is.
         space: of these.
-        maps: what the coefficients of the pieces are.
+        maps: images, whose sum the coefficients of a piece are.
     """
 
     id: str
@@ -174,7 +170,7 @@ class LiftedFamily(Acting):
     places: tuple[list[Tensor], ...]
     lead: int
     space: Structure
-    maps: tuple[Image, ...]
+    maps: tuple[tuple[Image, ...], ...]
 
     @property
     def monomials(self) -> tuple[Monomial, ...]:
@@ -209,10 +205,10 @@ class LiftedFamily(Acting):
         """Every monomial with its coefficients."""
         lead = self.space.array(c, self.sizes)
         values = [torch.zeros(b.sizes, dtype=c.dtype, device=c.device) for b in self.blocks]
-        for piece, places, image in zip(self.pieces, self.places, self.maps, strict=True):
+        for piece, places, images_ in zip(self.pieces, self.places, self.maps, strict=True):
             shape = tuple(n for place in places for n in place.shape)
             grid = torch.meshgrid(*(p.reshape(-1).to(c.device) for p in places), indexing="ij")
-            made = image.of(lead, shape)
+            made = torch.stack([image.of(lead, shape) for image in images_]).sum(0)
             if grid:
                 values[piece.block][grid] += made.reshape(grid[0].shape)
             else:
@@ -244,11 +240,12 @@ def lifted(
                 cut.append((Piece(number, tuple(choice)), part))
     if len(cut) > _MOST_PIECES:
         return []
-    found = []
-    for together, spaced in _components(cut):
-        one = _lifted(text, tuple(b for b, _ in blocks), together, spaced)
-        found += [one] if one else []
-    return found
+    every = tuple(b for b, _ in blocks)
+    return [
+        one
+        for together, spaced in _components(cut)
+        for one in _families(text, every, together, spaced)
+    ]
 
 
 def _components(
@@ -280,27 +277,123 @@ def _components(
         yield [cut[i][0] for i in group], shaped
 
 
-def _lifted(
+def _families(
     text: str, blocks: tuple[Monomial, ...], pieces: Sequence[Piece], spaced: Sequence[Tensor]
-) -> Lifted | None:
-    """A family whose coefficients all follow from those of one piece."""
-    count = len(spaced[0])
-    for lead in sorted(range(len(pieces)), key=lambda i: -spaced[i].ndim):
-        basis = spaced[lead]
-        flat = basis.reshape(count, -1)
-        spaces = matching(basis) if int(torch.linalg.matrix_rank(flat)) == count else []
-        maps = tuple(tuple(images(basis, other)) for other in spaced) if spaces else ()
-        if maps and all(maps):
-            used = sorted({p.block for p in pieces})
-            return Lifted(
-                _only(text, blocks, used),
-                tuple(blocks[k] for k in used),
-                tuple(replace(p, block=used.index(p.block)) for p in pieces),
-                lead,
-                tuple(spaces),
-                maps,
-            )
-    return None
+) -> list[Lifted]:
+    """Families within a space, the largest first, until they are all of it.
+
+    The coefficients of every piece are a sum of images of those of one of them.
+    """
+    flat = torch.cat([values.reshape(len(values), -1) for values in spaced], 1)
+    rows = torch.linalg.qr(flat.T).Q.T  # orthonormal
+    tried = [
+        (float(space.dimension(tuple(v.shape[1:]))), lead, space)
+        for lead, v in enumerate(spaced) for space in structures(tuple(v.shape[1:]))
+    ]  # fmt: skip
+    found: list[Lifted] = []
+    seen = rows[:0]
+    for dimension, lead, space in sorted(tried, key=lambda t: -t[0]):
+        if round(dimension) > len(rows) or len(seen) == len(rows):
+            continue
+        fit = _fitted(rows, [tuple(v.shape[1:]) for v in spaced], lead, space)
+        if fit is None:
+            continue
+        maps, elements = fit
+        more = elements - (elements @ seen.T) @ seen
+        _, s, vh = svd(more)
+        new = vh[s > _LINKED * max(1.0, float(s[0]))] if len(s) else vh[:0]
+        if not len(new):
+            continue
+        seen = torch.cat([seen, new])
+        found.append(_kept(text, blocks, pieces, lead, space, maps))
+    return found
+
+
+def _fitted(
+    rows: Tensor, shapes: Sequence[tuple[int, ...]], lead: int, space: Structure
+) -> tuple[list[tuple[Image, ...]], Tensor] | None:
+    """Sums of images of a structure on one piece that lie in the row space of orthonormal rows."""
+    n = round(float(space.dimension(shapes[lead])))
+    basis = torch.stack([
+        space.array(c, shapes[lead]) for c in torch.eye(n, dtype=torch.float64)
+    ])  # fmt: skip
+    widths = [math.prod(shape) for shape in shapes]
+    starts = [0, *itertools.accumulate(widths)]
+    own: list[tuple[int, Image]] = [
+        (k, image) for k, shape in enumerate(shapes) if k != lead
+        for image in images(shapes[lead], shape)
+    ]  # fmt: skip
+    if len(own) > _MOST_IMAGES:
+        return None
+
+    def placed(k: int, values: Tensor) -> Tensor:
+        full = torch.zeros(n, starts[-1], dtype=torch.float64)
+        full[:, starts[k] : starts[k + 1]] = values.reshape(n, -1)
+        return full
+
+    first = placed(lead, basis)
+    others = [placed(k, image.of(basis, shapes[k])) for k, image in own]
+    chosen = list(range(len(own)))
+    factors = _factors(first, others, chosen, rows)
+    if factors is None:
+        return None
+    for k in reversed(range(len(own))):  # the fewest that do
+        fewer = [i for i in chosen if i != k]
+        again = _factors(first, others, fewer, rows)
+        if again is not None:
+            chosen, factors = fewer, again
+    maps: list[list[Image]] = [[] for _ in shapes]
+    letters = "abcdefgh"[: len(shapes[lead])]
+    maps[lead] = [Image(letters, letters, 1.0)]
+    total = first
+    for i, factor in zip(chosen, factors, strict=True):
+        k, image = own[i]
+        maps[k].append(replace(image, factor=_round(factor)))
+        total = total + factor * others[i]
+    return [tuple(m) for m in maps], total
+
+
+def _factors(
+    first: Tensor, others: Sequence[Tensor], chosen: Sequence[int], rows: Tensor
+) -> list[float] | None:
+    """Factors of images, with which the sum lies in the row space; None where there are none."""
+
+    def outside(values: Tensor) -> Tensor:
+        return (values - (values @ rows.T) @ rows).reshape(-1)
+
+    wanted = -outside(first)
+    if not chosen:
+        return [] if float(wanted.abs().max()) < _EXACT else None
+    columns = torch.stack([outside(others[i]) for i in chosen], 1)
+    solution = torch.linalg.lstsq(columns, wanted[:, None], driver="gelsd").solution[:, 0]
+    left = float((columns @ solution - wanted).abs().max())
+    return [float(x) for x in solution] if left < _EXACT else None
+
+
+def _round(value: float) -> float:
+    near = Fraction(value).limit_denominator(_DENOMINATOR)
+    return float(near) if abs(value - near) < _EXACT else value
+
+
+def _kept(
+    text: str,
+    blocks: tuple[Monomial, ...],
+    pieces: Sequence[Piece],
+    lead: int,
+    space: Structure,
+    maps: Sequence[tuple[Image, ...]],
+) -> Lifted:
+    """A family without the pieces, and the monomials, that do not move in it."""
+    moving = [k for k, images_ in enumerate(maps) if images_]
+    used = sorted({pieces[k].block for k in moving})
+    return Lifted(
+        _only(text, blocks, used),
+        tuple(blocks[k] for k in used),
+        tuple(replace(pieces[k], block=used.index(pieces[k].block)) for k in moving),
+        moving.index(lead),
+        space,
+        tuple(maps[k] for k in moving),
+    )
 
 
 def _only(text: str, blocks: Sequence[Monomial], used: Sequence[int]) -> str:

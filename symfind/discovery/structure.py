@@ -170,18 +170,6 @@ def structures(sizes: Sequence[int]) -> Iterator[Structure]:
                 yield Structure((*([(two, pair)] if two and pair else []), *parts))
 
 
-def matching(basis: Tensor) -> list[Structure]:
-    """The structures whose space is that of the rows of a basis, [dimension, *sizes]."""
-    count, sizes = len(basis), tuple(basis.shape[1:])
-    found = []
-    for one in structures(sizes):
-        if round(float(one.dimension(sizes))) == count:
-            left = basis - one.project(basis)
-            if float(left.abs().max()) <= _EXACT * float(basis.abs().max()):
-                found.append(one)
-    return found
-
-
 @dataclass(frozen=True)
 class Image:
     """A linear image of arrays: an Einstein sum, along which new letters are repeated.
@@ -211,29 +199,19 @@ class Image:
         return self.factor * image.expand(*image.shape[: image.ndim - len(sizes)], *sizes)
 
 
-def images(basis: Tensor, other: Tensor) -> list[Image]:
-    """The images that take one array of coefficients to another, field by field.
-
-    Args:
-        basis: [fields, *sizes].
-        other: [fields, *other sizes].
-    """
-    sizes, wanted = tuple(basis.shape[1:]), tuple(other.shape[1:])
+def images(sizes: Sequence[int], wanted: Sequence[int]) -> list[Image]:
+    """All images of arrays of some sizes that have the wanted ones."""
     found = []
     for given in _named(sizes):
         size = dict(zip(given, sizes, strict=True))
-        new = [c for c in "uvwxyz"[: len(wanted)]]
-        options = [[c for c in size if size[c] == n] + [new[k]] for k, n in enumerate(wanted)]
-        for made in itertools.product(*options):
-            if len(set(made)) < len(made):
-                continue
-            image = Image(given, "".join(made), 1.0)
-            value = image.of(basis, wanted)
-            norm = float(value.square().sum())
-            factor = float((value * other).sum()) / norm if norm else 0.0
-            left = float((factor * value - other).abs().max())
-            if factor and left <= _EXACT * float(other.abs().max()):
-                found.append(Image(given, image.made, factor))
+        options = [
+            [*(c for c in size if size[c] == n), "uvwxyz"[k]] for k, n in enumerate(wanted)
+        ]  # fmt: skip
+        found += [
+            Image(given, "".join(made), 1.0)
+            for made in itertools.product(*options)
+            if len(set(made)) == len(made)
+        ]
     return found
 
 
