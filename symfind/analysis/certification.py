@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from symfind.analysis.derived import Derived
-from symfind.analysis.discovered import Look, look_beyond
+from symfind.analysis.discovered import Look, look_beyond, not_looked
 from symfind.analysis.points import Values
 from symfind.analysis.remainder import Remainder, sentences, some_of
 from symfind.analysis.subject import Subject
@@ -196,7 +196,11 @@ class _Certification:
         """Whether vector fields that no rule gives explain some of what is left."""
         # Small matrices in exact arithmetic, wherever the nullity was measured.
         subject = replace(self.subject, device="cpu")
-        return look_beyond(subject, subject.function(), measured.on_cpu(), self.unseen)
+        function = subject.function()
+        try:
+            return look_beyond(subject, function, measured.on_cpu(), self.unseen)
+        except Exception as error:  # what was measured stands, whatever happens to the search
+            return not_looked(function, f"Discovery failed: {_reason(error)}.")
 
     def _elsewhere(self, certificate: Certificate, points: Mapping[str, Values]) -> Certificate:
         """Measure at given points as well."""

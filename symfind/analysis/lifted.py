@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from symfind import budget
-from symfind.algebra.axes import Axis, branches
+from symfind.algebra.axes import Axis, atoms, branches
 from symfind.analysis.found import Trials
 from symfind.analysis.remainder import Surroundings
 from symfind.count.rank import rank
@@ -32,6 +32,7 @@ from symfind.twin.module import TwinFunction
 from symfind.verify import Function, Nullity
 
 MOST_PARAMETERS = 1600  # of a twin that is looked at
+MOST_POSITIONS = 9  # along an index of one size, that are told apart
 _NUMBER = re.compile(r"(?<![^.])\d+(?![^.])")
 
 
@@ -85,6 +86,9 @@ class _Solver:
         self.samples = Samples(self.function, self.function.fresh, surroundings.seed + 1)
         self.axes = axes_in(shortage.twin.relations)
         self.sizes = shortage.twin.sizes.values
+        relations = shortage.twin.relations
+        pinned = {a for axis, _ in relations.pinned for a in atoms(axis)}
+        self.fixed = {a for a in pinned if 1 < a.size <= MOST_POSITIONS}
         self.trials = Trials(surroundings, self.function)
 
     def lifted(self, text: str, blocks: Sequence[Monomial]) -> list[Lifted]:
@@ -100,7 +104,7 @@ class _Solver:
         for every in (rows, torch.cat([rows, unknowns.relations])):
             split = every.split([b.count for b in blocks], 1)
             shaped = [(b, s.reshape(len(s), *b.sizes)) for b, s in zip(blocks, split, strict=True)]
-            found += lifted(text, shaped, self.axes, self.sizes)
+            found += lifted(text, shaped, self.axes, self.sizes, self.fixed)
         return list({one.key: one for one in found}.values())
 
     def counted(self, kinds: Sequence[Lifted]) -> list[int]:
@@ -227,9 +231,9 @@ def _formula(one: Kind, family: LiftedFamily, axes: Axes, symbols: Any) -> Any:
     letters = letters_of(one.lifted.blocks[lead.block], axes)
     assert letters is not None
     sizes = []
-    for axis, choice in zip(letters, lead.choice, strict=True):
-        atoms = next(below for c, below in branches(axis) if c == choice)
-        sizes += [symbols.get(a) for a in atoms]
+    for axis, choice, at in zip(letters, lead.choice, lead.at, strict=True):
+        below = next(own for parts, own in branches(axis) if parts == choice)
+        sizes += [symbols.get(a) for a, k in zip(below, at, strict=True) if k is None]
     return sympy.expand(family.space.dimension(sizes))
 
 

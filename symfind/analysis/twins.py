@@ -10,6 +10,7 @@ from torch import Tensor
 from symfind.analysis.derived import Derived
 from symfind.analysis.remainder import Remainder, sentences
 from symfind.analysis.subject import Subject
+from symfind.errors import SymfindError
 from symfind.load.inputs import leaves
 from symfind.numerics.spans import beyond_span, span
 from symfind.report.certificate import Certificate, NullSet
@@ -97,7 +98,12 @@ class _Short:
         """What carries what is left on the last twin, once discovery has looked at it."""
         measured = measured.on_cpu()
         if self.subject.discovery and len(self.shortages) == TWINS:
-            measured = self._looked(measured)
+            try:
+                measured = self._looked(measured)
+            except SymfindError:
+                raise
+            except Exception as error:  # what was measured stands, whatever happens to the search
+                self.subject.tell(f"discovery fails: {type(error).__name__}: {error}")
         assert measured.beyond is not None
         if not measured.beyond.shape[1]:
             return ()

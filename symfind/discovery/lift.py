@@ -8,7 +8,7 @@ structure (`structure.py`), which has to be the same on models of different size
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -38,10 +38,13 @@ class Piece:
     Attributes:
         block: number of the monomial.
         choice: for every free letter, the parts that are chosen.
+        at: for every free letter and atom of these, the position that is chosen, where the atom has
+            the same size in every model; None for all of them.
     """
 
     block: int
     choice: tuple[tuple[int, ...], ...]
+    at: tuple[tuple[int | None, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ class Lifted:
         for piece in self.pieces:
             letters = every[piece.block]
             assert letters is not None
-            places.append(_places(letters, piece.choice, sizes))
+            places.append(_places(letters, piece, sizes))
         space = self.space
         text = f"{self.text} (A {space.words})" if space.words else self.text
         return LiftedFamily(
@@ -133,10 +136,13 @@ def letters_of(block: Monomial, axes: Axes) -> list[Axis] | None:
     return [found[letter] for letter in block.free]
 
 
-def _places(letters: Sequence[Axis], choice: Sequence[tuple[int, ...]], sizes: Any) -> list[Tensor]:
+def _places(letters: Sequence[Axis], piece: Piece, sizes: Any) -> list[Tensor]:
+    """Positions along every letter, with a dimension for each atom that is not fixed."""
     return [
-        torch.from_numpy(positions(axis, part, sizes).copy())
-        for axis, part in zip(letters, choice, strict=True)
+        torch.from_numpy(positions(axis, parts, sizes).copy())[
+            tuple(slice(None) if k is None else k for k in at)
+        ]
+        for axis, parts, at in zip(letters, piece.choice, piece.at, strict=True)
     ]
 
 
@@ -207,17 +213,21 @@ class LiftedFamily(Acting):
         values = [torch.zeros(b.sizes, dtype=c.dtype, device=c.device) for b in self.blocks]
         for piece, places, images_ in zip(self.pieces, self.places, self.maps, strict=True):
             shape = tuple(n for place in places for n in place.shape)
-            grid = torch.meshgrid(*(p.reshape(-1).to(c.device) for p in places), indexing="ij")
             made = torch.stack([image.of(lead, shape) for image in images_]).sum(0)
-            if grid:
-                values[piece.block][grid] += made.reshape(grid[0].shape)
-            else:
+            if not places:
                 values[piece.block] = values[piece.block] + made
+                continue
+            grid = torch.meshgrid(*(p.reshape(-1).to(c.device) for p in places), indexing="ij")
+            values[piece.block][grid] += made.reshape(grid[0].shape)
         return list(zip(self.blocks, values, strict=True))
 
 
 def lifted(
-    text: str, blocks: Sequence[tuple[Monomial, Tensor]], axes: Axes, sizes: Any = None
+    text: str,
+    blocks: Sequence[tuple[Monomial, Tensor]],
+    axes: Axes,
+    sizes: Any = None,
+    fixed: Collection[Axis] = (),
 ) -> list[Lifted]:
     """Families of any size within a space of fields; what has no structure is left out.
 
@@ -226,6 +236,7 @@ def lifted(
         blocks: monomials with the coefficients of a basis of the space, [fields, *sizes].
         axes: of the tensors.
         sizes: of atomic axes.
+        fixed: atomic axes that have the same size in every model.
     """
     letters = [letters_of(block, axes) for block, _ in blocks]
     if any(own is None for own in letters):
@@ -233,11 +244,10 @@ def lifted(
     cut: list[tuple[Piece, Tensor]] = []
     for number, ((_, basis), own) in enumerate(zip(blocks, letters, strict=True)):
         assert own is not None
-        options = [[choice for choice, _ in branches(axis)] for axis in own]
-        for choice in itertools.product(*options):
-            part = taken(basis, _places(own, choice, sizes))
+        for piece in _pieces(number, own, fixed):
+            part = taken(basis, _places(own, piece, sizes))
             if part.numel() and float(part.abs().max()) > _LINKED:
-                cut.append((Piece(number, tuple(choice)), part))
+                cut.append((piece, part))
     if len(cut) > _MOST_PIECES:
         return []
     every = tuple(b for b, _ in blocks)
@@ -246,6 +256,19 @@ def lifted(
         for together, spaced in _components(cut)
         for one in _families(text, every, together, spaced)
     ]
+
+
+def _pieces(block: int, letters: Sequence[Axis], fixed: Collection[Axis]) -> Iterator[Piece]:
+    """All pieces of the coefficients of a monomial."""
+    options = []
+    for axis in letters:
+        own: list[tuple[tuple[int, ...], tuple[int | None, ...]]] = []
+        for parts, below in branches(axis):
+            ways = [range(a.size) if a in fixed else (None,) for a in below]
+            own += [(parts, at) for at in itertools.product(*ways)]
+        options.append(own)
+    for chosen in itertools.product(*options):
+        yield Piece(block, tuple(parts for parts, _ in chosen), tuple(at for _, at in chosen))
 
 
 def _components(
@@ -292,7 +315,7 @@ def _families(
     ]  # fmt: skip
     found: list[Lifted] = []
     seen = rows[:0]
-    for dimension, lead, space in sorted(tried, key=lambda t: -t[0]):
+    for dimension, lead, space in sorted(tried, key=lambda t: (-t[0], t[2].constants)):
         if round(dimension) > len(rows) or len(seen) == len(rows):
             continue
         fit = _fitted(rows, [tuple(v.shape[1:]) for v in spaced], lead, space)

@@ -151,6 +151,11 @@ class Structure:
         return tuple((part.name, places) for part, places in self.parts)
 
     @property
+    def constants(self) -> int:
+        """Letters along which arrays are repeated: better said by an array without them."""
+        return sum(part.name == "constant" for part, _ in self.parts)
+
+    @property
     def words(self) -> str:
         """What is special about the arrays, empty where nothing is."""
         return ", ".join(part.name for part, _ in self.parts if part.name)
@@ -196,7 +201,7 @@ class Image:
         for k, c in enumerate(self.made):
             if c not in self.given:
                 image = image.unsqueeze(values.ndim - len(self.given) + k)
-        return self.factor * image.expand(*image.shape[: image.ndim - len(sizes)], *sizes)
+        return self.factor * image.expand((*image.shape[: image.ndim - len(sizes)], *sizes))
 
 
 def images(sizes: Sequence[int], wanted: Sequence[int]) -> list[Image]:
