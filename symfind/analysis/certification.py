@@ -8,11 +8,17 @@ import torch
 from torch import Tensor
 
 from symfind.analysis.derived import Derived
-from symfind.analysis.discovered import Look, look_beyond, not_looked
+from symfind.analysis.discovered import (
+    Look,
+    look_beyond,
+    look_on_twins,
+    looked_at_on_twins,
+    not_looked,
+)
 from symfind.analysis.points import Values
 from symfind.analysis.remainder import Remainder, sentences, some_of
 from symfind.analysis.subject import Subject
-from symfind.analysis.twins import certify_by_twins
+from symfind.analysis.twins import certify_by_twins, found_on_twins
 from symfind.analysis.unseen import sentence, set_apart
 from symfind.budget import OutOfTime
 from symfind.count.null_directions import known_directions
@@ -198,6 +204,9 @@ class _Certification:
         subject = replace(self.subject, device="cpu")
         function = subject.function()
         try:
+            if subject.discovery and looked_at_on_twins(function, subject.discover):
+                found = found_on_twins(self.found, subject)
+                return look_on_twins(function, measured.on_cpu(), found)
             return look_beyond(subject, function, measured.on_cpu(), self.unseen)
         except Exception as error:  # what was measured stands, whatever happens to the search
             return not_looked(function, f"Discovery failed: {_reason(error)}.")

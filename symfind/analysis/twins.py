@@ -71,6 +71,7 @@ def _question(found: Derived, subject: Subject, short: "_Short") -> Question:
         tell=subject.tell,
         explain=short.explained,
         short=short.take,
+        without=subject.without,
     )
 
 

@@ -26,7 +26,7 @@ Axes = Callable[[str, int], Axis | None]  # of a tensor, by its dimension (sizes
 
 _LINKED = 1e-9  # entries of a projector that are zero but for rounding
 _MOST_PIECES = 64  # of one kind of fields
-_MOST_IMAGES = 80  # whose factors are solved for at once
+_MOST_IMAGES = 160  # whose factors are solved for at once
 _EXACT = 1e-8  # what is left of an array, of entries of order one, that is in a space
 _DENOMINATOR = 60  # of factors
 

@@ -7,7 +7,7 @@ moves by: transposed, summed, repeated, times a number.
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -152,8 +152,8 @@ class Structure:
 
     @property
     def constants(self) -> int:
-        """Letters along which arrays are repeated: better said by an array without them."""
-        return sum(part.name == "constant" for part, _ in self.parts)
+        """Letters that say nothing: better said by an array without them."""
+        return sum(part.name in ("constant", "scalar") for part, _ in self.parts)
 
     @property
     def words(self) -> str:
@@ -181,7 +181,8 @@ class Image:
 
     Attributes:
         given: letters of the array; equal ones take its diagonal.
-        made: letters of the image; what is not in `given` is repeated.
+        made: letters of the image; along what is not in `given` it is repeated, and equal ones make
+            a diagonal.
         factor: that multiplies it.
     """
 
@@ -196,12 +197,23 @@ class Image:
 
     def of(self, values: Tensor, sizes: Sequence[int]) -> Tensor:
         """The image [..., *sizes] of arrays [..., *given]."""
-        kept = "".join(c for c in self.made if c in self.given)
+        letters = "".join(dict.fromkeys(self.made))
+        size = dict(zip(self.made, sizes, strict=True))
+        kept = "".join(c for c in letters if c in self.given)
         image = torch.einsum(f"...{self.given}->...{kept}", values)
-        for k, c in enumerate(self.made):
+        batch = image.shape[: image.ndim - len(kept)]
+        for k, c in enumerate(letters):
             if c not in self.given:
-                image = image.unsqueeze(values.ndim - len(self.given) + k)
-        return self.factor * image.expand((*image.shape[: image.ndim - len(sizes)], *sizes))
+                image = image.unsqueeze(len(batch) + k)
+        image = image.expand((*batch, *(size[c] for c in letters)))
+        for k, c in enumerate(self.made):
+            if self.made.index(c) < k:  # a second time: the diagonal of what is made
+                eye = torch.eye(size[c], dtype=image.dtype, device=image.device)
+                image = image.unsqueeze(len(batch) + k)
+                shape = [1] * image.ndim
+                shape[len(batch) + self.made.index(c)] = shape[len(batch) + k] = size[c]
+                image = image * eye.reshape(shape)
+        return self.factor * image
 
 
 def images(sizes: Sequence[int], wanted: Sequence[int]) -> list[Image]:
@@ -209,15 +221,20 @@ def images(sizes: Sequence[int], wanted: Sequence[int]) -> list[Image]:
     found = []
     for given in _named(sizes):
         size = dict(zip(given, sizes, strict=True))
-        options = [
-            [*(c for c in size if size[c] == n), "uvwxyz"[k]] for k, n in enumerate(wanted)
-        ]  # fmt: skip
-        found += [
-            Image(given, "".join(made), 1.0)
-            for made in itertools.product(*options)
-            if len(set(made)) == len(made)
-        ]
+        found += [Image(given, made, 1.0) for made in _made(size, "", wanted)]
     return found
+
+
+def _made(size: Mapping[str, int], before: str, wanted: Sequence[int]) -> Iterator[str]:
+    """Letters of images, of which at most two are the same."""
+    if not wanted:
+        yield before
+        return
+    fresh = "uvwxyz"[len(before)]
+    for c in (*size, fresh):
+        again = len(set(before + c)) < len(before) + 1
+        if size.get(c, wanted[0]) == wanted[0] and not (again and len(set(before)) < len(before)):
+            yield from _made({**size, c: wanted[0]}, before + c, wanted[1:])
 
 
 def _named(sizes: Sequence[int]) -> Iterator[str]:

@@ -9,7 +9,7 @@ Where a twin has more than the formula, the model may have it as well, or only a
 layers: it is told of the model only where two repetitions of each layer are there.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -57,6 +57,7 @@ class Question:
         device: where twins are evaluated.
         tell: called with a line on what is being done.
         explain: what is null on a twin beyond what is derived, by the tensors that carry it.
+        without: kinds of families that are not derived.
         short: told of every twin on which more is null than is derived, before that.
     """
 
@@ -72,6 +73,7 @@ class Question:
     tell: Tell = lambda text: None
     explain: Explain | None = None
     short: Callable[[Twin, TwinFunction, Nullity], None] | None = None
+    without: Collection[str] = ()
 
 
 def certify_on_twins(question: Question, most: int = MOST_PARAMETERS) -> Certificate:
@@ -165,7 +167,7 @@ class _Certification:
         return short(
             q.graph,
             q.redundant,
-            lambda graph: count(graph, q.output, q.names),
+            lambda graph: count(graph, q.output, q.names, q.without),
             lambda relations, variant: self._build(relations, variant).parameters,
             most,
         )
@@ -216,7 +218,7 @@ class _Certification:
 
     def _measure(self, twin: Twin, counted: Counted) -> _Measured | Certificate:
         q = self.question
-        own = count(twin.graph, q.output, {})
+        own = count(twin.graph, q.output, {}, q.without)
         formula = at_sizes(counted, own)
         if formula is None:
             return Certificate(
