@@ -33,6 +33,8 @@ from symfind.verify import Function, Nullity
 
 MOST_PARAMETERS = 1600  # of a twin that is looked at
 MOST_POSITIONS = 9  # along an index of one size, that are told apart
+ENTRIES = 20_000_000  # of directions of a model, that are ranked
+Known = Callable[[Mapping[str, Tensor]], Tensor]
 _NUMBER = re.compile(r"(?<![^.])\d+(?![^.])")
 
 
@@ -194,7 +196,7 @@ def _lacking(both: list[Lifted], small: "_Solver", other: "_Solver") -> list[Kin
 
 def of_model(
     kinds: Sequence[Kind], relations: Relations, function: Function, surroundings: Surroundings,
-    symbols: Any,
+    symbols: Any, known: Known | None,
 ) -> tuple[list[FoundFactor], list[Kind]]:  # fmt: skip
     """The families at the size of a model, those that stand on it.
 
@@ -204,6 +206,7 @@ def of_model(
         function: the model.
         surroundings: its inputs.
         symbols: from atomic axes to symbols.
+        known: what gives the derived directions at a point; None where they are too many.
 
     Returns:
         Factors, and those of the kinds that stand.
@@ -217,11 +220,36 @@ def of_model(
     tried = Trials(surroundings, function).standing([family for _, family in wanted])
     residuals = {one.family.id: one.residual for one in tried}
     standing = [(one, family) for one, family in wanted if family.id in residuals]
-    return [
-        FoundFactor(family, family.dimension - one.lack, residuals[family.id],
-                    _formula(one, family, axes, symbols) - one.lack)
-        for one, family in standing
-    ], [one for one in kinds if any(one is own for own, _ in standing)]  # fmt: skip
+    orbits = _orbits([family for _, family in standing], function, known, surroundings.seed)
+    factors, kinds_ = [], []
+    for k, (one, family) in enumerate(standing):
+        expected = family.dimension - one.lack
+        if orbits is None and one.lack:
+            continue  # how what it lacks depends on sizes, two twins do not tell
+        orbit = expected if orbits is None else orbits[k]
+        formula = _formula(one, family, axes, symbols) - one.lack if orbit == expected else None
+        if orbit:
+            factors.append(FoundFactor(family, orbit, residuals[family.id], formula))
+            kinds_ += [one for own in kinds if own is one]
+    return factors, kinds_
+
+
+def _orbits(
+    families: Sequence[LiftedFamily], function: Function, known: Known | None, seed: int
+) -> list[int] | None:
+    """What each adds to known directions and to those before it; None where that is too much."""
+    if known is None or sum(f.dimension for f in families) * function.count > ENTRIES:
+        return None
+    theta = function.random_point(torch.Generator().manual_seed(seed + 11))
+    seen = known(theta)
+    slices, before, found = places(function, function.names), rank(seen), []
+    for family in families:
+        budget.check()
+        seen = torch.cat([seen, columns_of([family], theta, slices)], 1)
+        after = rank(seen)
+        found.append(after - before)
+        before = after
+    return found
 
 
 def _formula(one: Kind, family: LiftedFamily, axes: Axes, symbols: Any) -> Any:

@@ -112,7 +112,7 @@ class _Short:
         return Remainder(_Surroundings(function, self.subject.seed), function, measured).sets()
 
     def _looked(self, measured: Nullity) -> Nullity:
-        from symfind.analysis.lifted import OnTwins, of_model
+        from symfind.analysis.lifted import ENTRIES, OnTwins, of_model
 
         around = [_Surroundings(s.function, self.subject.seed) for s in self.shortages]
         on_twins = OnTwins(self.shortages, around, self.subject.tell)
@@ -120,8 +120,11 @@ class _Short:
             return measured
         self.subject.tell(f"trying {len(on_twins.kinds)} kinds of fields on the model")
         subject = replace(self.subject, device="cpu")
-        factors, kinds = of_model(on_twins.kinds, relate(subject.graph), subject.function(),
-                                  subject, self.found.symbols)  # fmt: skip
+        few = self.found.redundant * self.found.parameters <= ENTRIES
+        factors, kinds = of_model(
+            on_twins.kinds, relate(subject.graph), subject.function(), subject,
+            self.found.symbols, self.found.known() if few else None,
+        )  # fmt: skip
         self.factors = tuple(factors)
         more = [on_twins.directions(kinds, k) for k in range(TWINS)]
         left = [
