@@ -7,6 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from symfind.action.record import Record
+    from symfind.algebra.generator import Generator
     from symfind.conserve import Conserved
     from symfind.discovery import Discovery
     from symfind.discrete import PermutationSpec
@@ -22,18 +24,28 @@ if TYPE_CHECKING:
     from symfind.exact import ExactNullity
     from symfind.lie import Identification, identify
     from symfind.ops.own import rule
-    from symfind.report import Report
+    from symfind.report import Certificate, Factor, Report
     from symfind.session import (
         Session,
+        align,
         analyze,
+        apply,
         conserved,
         discover,
         exact_nullity,
+        fix,
         open,
         permutations,
+        teleport,
     )
     from symfind.sweeping import Sweep, sweep
-    from symfind.transforms import Found, inputs
+    from symfind.transforms import (
+        Equivariance,
+        Found,
+        equivariance,
+        input_permutations,
+        inputs,
+    )
 
 __version__ = "0.1.0"
 
@@ -41,7 +53,10 @@ _HOMES = {
     "Conserved": "symfind.conserve",
     "PermutationSpec": "symfind.discrete",
     "Discovery": "symfind.discovery",
+    "Equivariance": "symfind.transforms",
     "Found": "symfind.transforms",
+    "equivariance": "symfind.transforms",
+    "input_permutations": "symfind.transforms",
     "inputs": "symfind.transforms",
     "AlgebraError": "symfind.errors",
     "ExactError": "symfind.errors",
@@ -53,14 +68,22 @@ _HOMES = {
     "ExactNullity": "symfind.exact",
     "identify": "symfind.lie",
     "Identification": "symfind.lie",
+    "Certificate": "symfind.report",
+    "Factor": "symfind.report",
+    "Generator": "symfind.algebra.generator",
+    "Record": "symfind.action.record",
     "Report": "symfind.report",
+    "align": "symfind.session",
     "rule": "symfind.ops.own",
     "analyze": "symfind.session",
+    "apply": "symfind.session",
     "conserved": "symfind.session",
     "discover": "symfind.session",
     "exact_nullity": "symfind.session",
+    "fix": "symfind.session",
     "open": "symfind.session",
     "permutations": "symfind.session",
+    "teleport": "symfind.session",
     "Session": "symfind.session",
     "Sweep": "symfind.sweeping",
     "sweep": "symfind.sweeping",
@@ -68,32 +91,43 @@ _HOMES = {
 
 __all__ = [
     "AlgebraError",
+    "Certificate",
     "Conserved",
     "Discovery",
+    "Equivariance",
     "ExactError",
     "ExactNullity",
+    "Factor",
+    "Generator",
     "Found",
     "Identification",
     "InputError",
     "LoadError",
     "OutputError",
     "PermutationSpec",
+    "Record",
     "Report",
     "Session",
     "Sweep",
     "SymfindError",
     "TraceError",
     "__version__",
+    "align",
     "analyze",
+    "apply",
     "conserved",
     "discover",
+    "equivariance",
     "exact_nullity",
+    "fix",
     "identify",
+    "input_permutations",
     "inputs",
     "open",
     "permutations",
     "rule",
     "sweep",
+    "teleport",
 ]
 
 

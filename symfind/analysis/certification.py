@@ -15,6 +15,7 @@ from symfind.analysis.discovered import (
     looked_at_on_twins,
     not_looked,
 )
+from symfind.analysis.members import certify_by_members
 from symfind.analysis.points import Values
 from symfind.analysis.remainder import Remainder, sentences, some_of
 from symfind.analysis.subject import Subject
@@ -67,9 +68,33 @@ def _certified(
 ) -> tuple[Certificate, Derived]:
     most = DENSE_PARAMETERS if wanted == "auto" else MOST_PARAMETERS
     if found.parameters > most:
-        return certify_by_twins(found, subject)
+        return _elsewhere(found, subject)
     certification = _Certification(found, subject)
     return certification.certificate(points), certification.found
+
+
+def _elsewhere(found: Derived, subject: Subject) -> tuple[Certificate, Derived]:
+    """By small models that are made as this one is, else by its graph at small sizes.
+
+    What small models show beyond what is derived is looked for on twins.
+    """
+    members = certify_by_members(found, subject, _measured)
+    short = members.status == "incomplete" and subject.discovery
+    if members.status in ("complete", "incomplete") and not short:
+        return members, found
+    twins, more = certify_by_twins(found, subject)
+    if short and not more.found:
+        return members, found
+    if twins.status in ("complete", "incomplete"):
+        return twins, more
+    last = members if twins.nullity is None else twins
+    return replace(last, reason=f"{members.reason}; {twins.reason}"), more
+
+
+def _measured(found: Derived, subject: Subject, explain: bool) -> Certificate:
+    # what is found on a member alone is no family of any size
+    certification = _Certification(found, replace(subject, discovery=False))
+    return certification.certificate({}) if explain else certification.judgement()
 
 
 class _Certification:
@@ -80,17 +105,23 @@ class _Certification:
         # approximate symmetries that a measurement cannot tell from exact ones
         self.unseen = torch.zeros(self.function.count, 0, dtype=torch.float64)
 
-    def certificate(self, points: Mapping[str, Values]) -> Certificate:
-        """The measurement, what it leaves unexplained, and that at other points."""
+    def judgement(self) -> Certificate:
+        """The measurement, held against the count, without a word on what is unexplained."""
+        return self._judged(self._exactly(self._measurement()))
+
+    def _measurement(self) -> Nullity:
         self.subject.tell("measuring the nullity")
-        measured = measure_nullity(
+        return measure_nullity(
             self.function,
             self.subject.fresh(),
             seed=self.subject.seed,
             known=self.known,
             progress=self.subject.tell,
         )
-        measured = self._exactly(measured)
+
+    def certificate(self, points: Mapping[str, Values]) -> Certificate:
+        """The measurement, what it leaves unexplained, and that at other points."""
+        measured = self._exactly(self._measurement())
         result = self._judged(measured)
         if measured.status != "clear":
             return result

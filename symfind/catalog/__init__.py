@@ -1,6 +1,7 @@
-"""Many models: published architectures and building blocks, analysed and laid out as pages."""
+"""Many models: published architectures and building blocks, or one's own, laid out as pages."""
 
 from symfind.catalog.build import build
 from symfind.catalog.entries import Entry, entries
+from symfind.catalog.project import Project, load
 
-__all__ = ["Entry", "build", "entries"]
+__all__ = ["Entry", "Project", "build", "entries", "load"]

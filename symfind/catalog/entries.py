@@ -1,8 +1,8 @@
 """What the catalog holds: architectures at their published sizes, and building blocks."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 _BLOCKS = "symfind.catalog.blocks"
 
@@ -15,19 +15,35 @@ class Entry:
         slug: file name of its page, without the ending.
         title: how people call it.
         spec: what `symfind analyze` takes.
-        family: the table of the index in which it stands.
+        family: the table of the index in which it stands; a heading, or `architecture`, `block`.
         settings: keyword arguments, as `--set` takes them.
         inputs: example inputs, as `--input` takes them; empty leaves them to the spec.
         large: too many parameters to run: not verified on itself.
+        text: Markdown for the top of its page.
+        depends: files that its result depends on, beside the one that the spec names.
     """
 
     slug: str
     title: str
     spec: str
-    family: Literal["architecture", "block"]
+    family: str
     settings: Mapping[str, str] = field(default_factory=dict)
     inputs: tuple[str, ...] = ()
     large: bool = False
+    text: str = ""
+    depends: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> str:
+        """What analyses it from a shell."""
+        words = ["symfind", "analyze", self.spec]
+        for key, value in self.settings.items():
+            words += ["--set", f"{key}={value}"]
+        for given in self.inputs:
+            words += ["--input", given]
+        if self.large:
+            words.append("--no-verify")
+        return shlex.join(words)
 
 
 def entries() -> tuple[Entry, ...]:

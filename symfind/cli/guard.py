@@ -1,6 +1,8 @@
 """What a user sees when something goes wrong: one message and an exit code, no traceback."""
 
+import difflib
 import os
+import signal
 import sys
 import sysconfig
 import traceback
@@ -19,10 +21,24 @@ _PACKAGE = str(Path(__file__).parent.parent)
 
 
 class GuardedGroup(click.Group):
-    """A group whose commands end in an exit code, whatever they raise."""
+    """A group whose commands end in an exit code, whatever they raise.
+
+    A model in the place of a command is analysed.
+    """
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant: `symfind model.py` is `symfind analyze model.py`."""
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            meant = difflib.get_close_matches(args[0], self.list_commands(ctx))
+            if _names_model(args[0]) or not meant:
+                args = ["analyze", *args]
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; see the module."""
+        signal.signal(signal.SIGTERM, _terminated)
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
@@ -37,6 +53,16 @@ class GuardedGroup(click.Group):
             _trace(error, ctx)
             click.echo(visible(message(error), lines=True), err=True)
             ctx.exit(BAD_USAGE)
+
+
+def _names_model(text: str) -> bool:
+    """Whether an argument is a spec rather than a misspelt command."""
+    return ":" in text or "/" in text or "\\" in text or os.path.isfile(text)
+
+
+def _terminated(number: int, frame: object) -> None:
+    """What ends a process from outside is an interruption: what is known by then is reported."""
+    raise KeyboardInterrupt
 
 
 def message(error: BaseException) -> str:

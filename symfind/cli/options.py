@@ -75,7 +75,6 @@ def _page(ctx: click.Context, parameter: click.Parameter, value: str | None) -> 
 
 
 _SOURCE_OPTIONS = (
-    click.argument("model", metavar="MODEL", callback=_read),
     click.option(
         "--input",
         "inputs",
@@ -106,7 +105,11 @@ _SOURCE_OPTIONS = (
         show_default=True,
         help="Random seed.",
     ),
-    click.option("--quiet", is_flag=True, help="No progress, no warnings."),
+    click.option(
+        "--quiet",
+        is_flag=True,
+        help="No progress, no warnings; beside --json FILE no table either.",
+    ),
 )
 
 _CHECK_OPTIONS = (
@@ -150,6 +153,37 @@ weights_option = click.option(
     callback=_read,
     help="Analyse this point as well: safetensors, or a torch file without code.",
 )
+checkpoint_option = click.option(
+    "--weights",
+    required=True,
+    metavar="FILE",
+    callback=_read,
+    help="The checkpoint: safetensors, or a torch file without code.",
+)
+result_option = click.option(
+    "-o",
+    "--out",
+    "out",
+    required=True,
+    metavar="FILE",
+    callback=writable,
+    help="Where the result is written: safetensors by its ending, else a torch file.",
+)
+device_option = click.option(
+    "--device", default="cpu", show_default=True, help="Where the model is evaluated: cpu, cuda, …"
+)
+
+
+def written_option(flag: str, help: str) -> Callable[[F], F]:
+    """A further file that is written."""
+    return click.option(flag, metavar="FILE", callback=writable, help=help)
+
+
+def checkpoint_argument(name: str) -> Callable[[F], F]:
+    """A checkpoint that is read, as an argument."""
+    return click.argument(name, metavar=name.upper(), callback=_read)
+
+
 page_option = _file_option(
     "--page",
     _page,
@@ -168,7 +202,14 @@ def source_options(command: F) -> F:
     """Add the argument MODEL and the options that say which function of parameters it is."""
     for option in reversed(_SOURCE_OPTIONS):
         command = option(command)
-    return command
+    return click.argument("model", metavar="MODEL", callback=_read)(command)
+
+
+def optional_source_options(command: F) -> F:
+    """The same where MODEL may be left out."""
+    for option in reversed(_SOURCE_OPTIONS):
+        command = option(command)
+    return click.argument("model", metavar="[MODEL]", callback=_read, required=False)(command)
 
 
 def model_options(command: F) -> F:

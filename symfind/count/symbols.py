@@ -53,6 +53,33 @@ class Symbols:
         return {symbol: self.value(symbol) for symbol in expression.free_symbols}
 
 
+class AxisSymbols(Symbols):
+    """A symbol of its own for every atomic axis, whatever the sizes: equal ones are not merged."""
+
+    def __init__(self) -> None:
+        """No axis has been asked for."""
+        super().__init__({})
+        self._axes: dict[str, Axis] = {}
+        self._names: dict[Axis, str] = {}
+
+    def get(self, axis: Axis, default: Any = None) -> Any:
+        """The symbol of an atomic axis; an axis of size one is the number."""
+        root = axis.root
+        if root.size == 1:
+            return 1
+        name = self._names.setdefault(root, f"i{len(self._names)}")
+        self._axes[name] = root
+        return _symbol(name)
+
+    def axis(self, symbol: Any) -> Axis:
+        """The axis that a symbol stands for."""
+        return self._axes[str(symbol)]
+
+    def value(self, symbol: Any) -> int:
+        """The size that a symbol stands for."""
+        return self.axis(symbol).size
+
+
 def _symbol(name: str) -> Any:
     import sympy
 

@@ -38,6 +38,9 @@ def build(
                 f"{next(iter(settings))}=… cannot reach it; name a class or a function instead"
             )
         return _unpack(value, where)
+    from symfind.load.configs import with_configs  # which speaks of settings as this module does
+
+    settings = with_configs(value, where, settings)
     _check_settings(value, where, settings)
     try:
         built = with_operators(lambda: value(**settings))

@@ -10,6 +10,7 @@ from torch import nn
 
 from symfind.load.grammar import parse_inputs
 from symfind.load.inputs import Inputs
+from symfind.load.tokens import token_input
 
 LONGEST = 1024
 """Positions of a derived text input are capped here."""
@@ -22,7 +23,7 @@ def derive(
     settings: Mapping[str, Any] | None = None,
     generator: torch.Generator | None = None,
 ) -> Inputs | None:
-    """Inputs of one sample for a model of torchvision, timm or transformers.
+    """Inputs of one sample for a model of torchvision, timm or transformers, or one of tokens.
 
     Args:
         model: The model.
@@ -42,6 +43,9 @@ def derive(
         if ".detection." in type(model).__module__:
             return Inputs(([torch.randn(3, 320, 320, generator=generator)],))
         texts = _torchvision(model)
+    else:
+        tokens = token_input(model)
+        texts = [tokens] if tokens else None
     return _shaped(model, parse_inputs(texts, generator)) if texts else None
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 
 from symfind.load.inputs import Inputs
+from symfind.load.recipe import Recipe
 
 
 @dataclass
@@ -19,6 +20,8 @@ class Loaded:
         sizes: The model's own names for its integer sizes, for formulas (``n_embd`` = 768).
         weights: A given point: parameter name to tensor, matched to the model; ``None`` without
             ``--weights``.
+        recipe: How to make the model again with other arguments; ``None`` for one that was
+            handed over as it is.
     """
 
     model: nn.Module
@@ -27,3 +30,4 @@ class Loaded:
     spec: str
     sizes: dict[str, int] = field(default_factory=dict)
     weights: Mapping[str, Tensor] | None = None
+    recipe: Recipe | None = None

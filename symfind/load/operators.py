@@ -18,22 +18,23 @@ _SCHEMAS = {
 _libraries: list[torch.library.Library] = []  # torch forgets a library that nobody holds
 
 
-def with_operators(execute: Callable[[], T]) -> T:
+def with_operators(execute: Callable[[], T], quiet: bool = False) -> T:
     """The result of something that imports torchvision, or a package that imports it.
 
-    Where it fails for want of torchvision's operators, they are declared, a warning says so, and
-    it runs once more: models can then be built and analysed, the operators not executed.
+    Where it fails for want of torchvision's operators, they are declared, a warning says so unless
+    `quiet`, and it runs once more: models can then be built and analysed, the operators not
+    executed.
     """
     try:
         return execute()
     except Exception as error:
         if _libraries or not any(_missing_operator(cause) for cause in _causes(error)):
             raise
-    _declare()
+    _declare(quiet)
     return execute()
 
 
-def import_torchvision() -> ModuleType:
+def import_torchvision(quiet: bool = False) -> ModuleType:
     """Import torchvision, whether or not its compiled operators load.
 
     Raises:
@@ -45,13 +46,13 @@ def import_torchvision() -> ModuleType:
 
         return torchvision  # type: ignore[no-any-return]
 
-    return with_operators(imported)
+    return with_operators(imported, quiet)
 
 
 def prepare_torchvision() -> None:
     """Make torchvision importable for packages that import it themselves, if it is there."""
     try:
-        import_torchvision()
+        import_torchvision(quiet=True)  # nobody asked for it
     except ImportError:
         pass
 
@@ -68,7 +69,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _declare() -> None:
+def _declare(quiet: bool) -> None:
     library = torch.library.Library("torchvision", "FRAGMENT")
     _libraries.append(library)
     for name, schema in _SCHEMAS.items():
@@ -76,6 +77,8 @@ def _declare() -> None:
             library.define(schema)
     for module in [m for m in sys.modules if m.split(".")[0] == "torchvision"]:
         del sys.modules[module]
+    if quiet:
+        return
     warnings.warn(
         "the compiled operators of torchvision do not load beside this torch; models that execute "
         "them (detection) cannot be analysed, all others can",

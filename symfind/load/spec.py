@@ -18,7 +18,9 @@ from symfind.load.inputs import Inputs, as_inputs, check_fits
 from symfind.load.loaded import Loaded
 from symfind.load.meta import isolated_randomness, with_values
 from symfind.load.pairs import with_pairs
+from symfind.load.recipe import Calls, Recipe, of_config, of_function, recording
 from symfind.load.sizes import sizes_of
+from symfind.load.suggest import hint
 from symfind.load.timm_zoo import from_timm
 from symfind.load.torchvision_zoo import from_torchvision
 from symfind.load.transformers_zoo import from_transformers
@@ -61,14 +63,17 @@ def load(
         parsed = parse_settings(settings or {})
         # what a user's file prints must not mix with results on standard output
         with contextlib.redirect_stdout(sys.stderr):
-            model, example, name = _resolve(spec, parsed)
+            with recording() as calls:
+                model, example, name, value = _resolve(spec, parsed)
             model = bare(model)
             check_model(model, spec, frozen)
+            recipe = _recipe(spec, parsed, model, value, calls)
             example_inputs = _choose_inputs(spec, model, given, example, parsed, generator)
     check_fits(model, example_inputs)
     model = with_pairs(model)
     matched = match_weights(model, read_weights(weights)) if weights is not None else None
-    return Loaded(model, example_inputs, name, spec, sizes_of(model, parsed), matched)
+    sizes = sizes_of(model, parsed)
+    return Loaded(model, example_inputs, name, spec, sizes, matched, recipe)
 
 
 def initialised(spec: str, settings: Mapping[str, Any], seed: int) -> nn.Module:
@@ -83,7 +88,7 @@ def initialised(spec: str, settings: Mapping[str, Any], seed: int) -> nn.Module:
         with_values(),
         contextlib.redirect_stdout(sys.stderr),
     ):
-        model, _, _ = _resolve(spec, parse_settings(settings))
+        model, *_ = _resolve(spec, parse_settings(settings))
     return with_pairs(bare(model))
 
 
@@ -99,31 +104,50 @@ def _own_device() -> Iterator[None]:
         torch.set_grad_enabled(gradients)
 
 
-def _resolve(spec: str, settings: Mapping[str, Any]) -> tuple[nn.Module, Any, str]:
+def _resolve(spec: str, settings: Mapping[str, Any]) -> tuple[nn.Module, Any, str, Any]:
+    """The model, its example inputs, its name, and what a user's spec names."""
     head, colon, tail = spec.partition(":")
     if head in _ZOOS:
         if not tail:
             raise LoadError(f"{spec!r} names no model; write {head}:NAME")
         model = _ZOOS[head](tail, settings)
         name = type(model).__name__ if head == "transformers" else tail
-        return model, None, name
+        return model, None, name, None
     path, attr = split_file(spec)
     if path is not None:
+        if not path.exists() and path.suffix != ".py" and (meant := hint(spec)):
+            raise LoadError(f"{path}: no such file{meant}")
         module = import_file(path)
         where = f"{path}:{attr}" if attr != "model" else f"{path}"
         value = attribute(module, attr, str(path))
         model, example = build(value, where, settings, path.resolve())
     elif colon and tail:
         module = import_module(head)
-        model, example = build(attribute(module, tail, head), spec, settings)
+        value = attribute(module, tail, head)
+        model, example = build(value, spec, settings)
     else:
         raise LoadError(
-            f"{spec!r} is neither a file nor a model spec; write file.py, file.py:ATTR, "
-            "package.module:ATTR, torchvision:NAME, timm:NAME or transformers:CLASS"
+            f"{spec!r} is neither a file nor a model spec nor a command; write file.py, "
+            "file.py:ATTR, package.module:ATTR, torchvision:NAME, timm:NAME or "
+            f"transformers:CLASS{hint(spec)}"
         )
     if example is None:
         example = getattr(module, "example_inputs", None)
-    return model, example, type(bare(model)).__name__
+    return model, example, type(bare(model)).__name__, value
+
+
+def _recipe(
+    spec: str, settings: Mapping[str, Any], model: nn.Module, value: Any, calls: Calls
+) -> Recipe | None:
+    """How to make the model again: its config, what the user's function takes, its constructor."""
+    head, _, tail = spec.partition(":")
+    if head == "transformers":
+        return of_config(
+            model.config, lambda changes: from_transformers(tail, {**settings, **changes})
+        )
+    called = callable(value) and not isinstance(value, nn.Module)
+    own = of_function(value, settings) if called else None
+    return own or (calls[id(model)][1] if id(model) in calls else None)
 
 
 def names_zoo(spec: str) -> bool:

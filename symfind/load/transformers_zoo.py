@@ -71,10 +71,10 @@ def _completed(kind: Any, config: Any, where: str) -> nn.Module | None:
 
 
 def _model_class(transformers: Any, name: str) -> Any:
-    names = [n for n in dir(transformers) if "Model" in n or "For" in n]
     try:
         found = getattr(transformers, name)
     except Exception as error:
+        names = [n for n in dir(transformers) if "Model" in n or "For" in n]
         if name in names:
             raise LoadError(f"transformers:{name} cannot be imported: {error}") from error
         close = near(name, names)

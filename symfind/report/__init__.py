@@ -5,6 +5,7 @@ from symfind.report.codec import ReportFormatError
 from symfind.report.model import (
     KINDS,
     SCHEMA,
+    Absent,
     Dimension,
     Discrete,
     DiscretePlace,
@@ -25,6 +26,7 @@ from symfind.report.pages import page
 __all__ = [
     "KINDS",
     "SCHEMA",
+    "Absent",
     "Certificate",
     "Dimension",
     "Discrete",

@@ -115,6 +115,8 @@ class Certificate:
         unexplained_sets: the unexplained directions by the fewest tensors that carry them.
         words: what this says, a sentence on every line.
         twins: every twin that was measured, the one of the numbers above last.
+        members: of every twin that was made anew as the model is, the arguments and lengths of
+            inputs that differ; empty where twins are the model's graph at other sizes.
         discovered: vector fields that explain some of the unexplained directions; absent where
             nothing was unexplained, or it was not looked for them.
     """
@@ -136,4 +138,5 @@ class Certificate:
     unexplained_sets: tuple[NullSet, ...] = ()
     words: str = ""
     twins: tuple[TwinMeasure, ...] = ()
+    members: tuple[Mapping[str, int], ...] = ()
     discovered: tuple[FoundField, ...] | None = field(default=None, metadata=OMIT_NONE)

@@ -1,16 +1,13 @@
 """A page for one report that stands alone: no script, nothing to fetch, pictures drawn inside."""
 
-import operator
-from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
 
 import jinja2
 from markupsafe import Markup, escape
 
 from symfind.characters import shown
 from symfind.report import charts, words
-from symfind.report.expression import read
+from symfind.report.expression import symbolic
 from symfind.report.model import KINDS, Report
 
 _PARAMETERS = 24  # names of tensors of a group that are listed
@@ -45,7 +42,7 @@ def formula_mathml(formula: str) -> Markup:
     import sympy
 
     try:
-        body = sympy.mathml(read(formula, _Sympy()), printer="presentation")
+        body = sympy.mathml(symbolic(formula), printer="presentation")
     except (ValueError, RecursionError):
         return Markup("<code>{}</code>").format(formula)
     # names of several letters beside each other need a space between them
@@ -73,45 +70,3 @@ def _breakable(path: str) -> Markup:
     for mark in (".", ":", "-"):
         text = text.replace(mark, f"{mark}<wbr>")
     return Markup(text)
-
-
-_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-    "//": operator.floordiv,
-    "**": operator.pow,
-}
-_MOST = 100  # of an exponent that is a number: powers of numbers are worked out
-
-
-class _Sympy:
-    """An expression of sympy."""
-
-    def number(self, value: int | float) -> Any:
-        import sympy
-
-        if isinstance(value, float):
-            raise ValueError("sizes are whole")
-        return sympy.Integer(value)
-
-    def name(self, name: str) -> Any:
-        import sympy
-
-        return sympy.Symbol(name, positive=True)
-
-    def negative(self, operand: Any) -> Any:
-        return -operand
-
-    def binary(self, operator: str, left: Any, right: Any) -> Any:
-        if operator == "**" and right.is_number and abs(right) > _MOST:
-            raise ValueError("a power too large to be worked out")
-        return _OPERATORS[operator](left, right)
-
-    def call(self, name: str, arguments: Sequence[Any]) -> Any:
-        import sympy
-
-        if name != "floor" or len(arguments) != 1:
-            raise ValueError(f"no function {name}")
-        return sympy.floor(arguments[0])

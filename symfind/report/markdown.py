@@ -1,4 +1,8 @@
-"""A page for one report in Markdown, with formulas and generators between `$$` signs."""
+"""A page for one report in Markdown, with formulas in the spelling that GitHub renders.
+
+Formulas stand in blocks of `math`, and between `$` signs and backquotes within a line: there
+nothing but the formula is read, so that underscores and backslashes stay what they are.
+"""
 
 import re
 from collections.abc import Sequence
@@ -11,17 +15,26 @@ from symfind.report.model import Factor, Report
 _TENSORS_SHOWN = 12
 
 
-def markdown(report: Report, title: str | None = None, picture: str | None = None) -> str:
+def markdown(
+    report: Report,
+    title: str | None = None,
+    picture: str | None = None,
+    text: str = "",
+    command: str = "",
+) -> str:
     """Write the page: groups, where, formula, dimension, generators, certificate, verification.
 
     Args:
         report: what the page is about.
         title: instead of the name of the model.
         picture: path, from the page, of a map of what each group moves.
+        text: Markdown that stands below the title.
+        command: what makes the report anew.
     """
     report = shown(report)
     sections = (
-        _head(report, title),
+        [*_head(report, title), *(["", text.strip()] if text.strip() else [])],
+        ["```sh", visible(command), "```"] if command else [],
         _totals(report),
         _groups(report),
         [f"![Which tensors each group moves]({picture})"] if picture else [],
@@ -47,6 +60,11 @@ def code(text: str) -> str:
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     edge = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{fence}{edge}{text}{edge}{fence}"
+
+
+def math(formula: str) -> list[str]:
+    r"""Set a formula of LaTeX as a block; GitHub does not know `\operatorname`."""
+    return ["```math", formula.replace(r"\operatorname{", r"\text{"), "```"]
 
 
 def plain(text: str) -> str:
@@ -77,10 +95,10 @@ def _totals(report: Report) -> list[str]:
     lines = ["## Dimension", "", *table(("", "count", "share"), rows, "lrr")]
     lines += ["", f"effective: {words.effective_label(report)}."]
     if d.formula:
-        lines += ["", f"$$\\text{{redundant}} = {formula_latex(d.formula)}$$"]
+        lines += ["", *math(rf"\text{{redundant}} = {formula_latex(d.formula)}")]
     sizes = words.used_sizes(report)
     if sizes:
-        values = ", ".join(f"${formula_latex(name)} = {size}$" for name, size in sizes.items())
+        values = ", ".join(f"$`{formula_latex(name)} = {size}`$" for name, size in sizes.items())
         lines += ["", f"with {values}."]
     return lines
 
@@ -119,9 +137,9 @@ def _generator(factor: Factor) -> list[str]:
     if factor.generator.text:
         lines += [plain(factor.generator.text), ""]
     if factor.generator.latex:
-        lines += [f"$${factor.generator.latex}$$", ""]
+        lines += [*math(factor.generator.latex), ""]
     if factor.formula and not factor.formula.isdigit():
-        lines += [f"$$\\dim = {formula_latex(factor.formula)} = {factor.total}$$", ""]
+        lines += [*math(rf"\dim = {formula_latex(factor.formula)} = {factor.total}"), ""]
     shown = factor.parameters[:_TENSORS_SHOWN]
     more = len(factor.parameters) - len(shown)
     tail = f" and {more:,} more" if more else ""

@@ -9,6 +9,7 @@ from symfind.action.bound import Recorded
 from symfind.action.record import Action, Element, Record
 from symfind.report.certificate import Certificate
 from symfind.report.codec import IN_MEMORY, OMIT_NONE, ReportFormatError, decode, encode
+from symfind.report.views import Views
 
 if TYPE_CHECKING:
     from symfind.algebra.generator import Generator
@@ -145,7 +146,7 @@ class Place:
         return self.sites * self.dimension
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Factor:
     """One group with one role, wherever the model repeats it.
 
@@ -191,6 +192,10 @@ class Factor:
         default=(), repr=False, compare=False, metadata=IN_MEMORY
     )
     origin: Literal["discovery"] | None = field(default=None, metadata=OMIT_NONE)
+
+    def __repr__(self) -> str:
+        """What and where, in a line."""
+        return f"<{self.group} x {self.sites:,} ({self.kind}, {self.total:,}) at {self.id}>"
 
     def recorded(self) -> tuple[Recorded, ...]:
         """Generators that act as the records say, one for each place."""
@@ -257,6 +262,19 @@ class Unsupported:
 
 
 @dataclass(frozen=True)
+class Absent:
+    """A group that almost exists: nothing but diagonals of the model stands against it.
+
+    `because` says what does, `restores` what would undo that.
+    """
+
+    group: str
+    site: str
+    because: tuple[str, ...] = ()
+    restores: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Verification:
     """How the generators fared on the model; `failed` lists the factors that left the totals.
 
@@ -293,8 +311,8 @@ class Versions:
     torch: str
 
 
-@dataclass(frozen=True)
-class Report:
+@dataclass(frozen=True, repr=False)
+class Report(Views):
     """Everything that one analysis found."""
 
     model: ModelInfo
@@ -308,6 +326,7 @@ class Report:
     verification: Verification
     timing: Timing
     versions: Versions
+    absent: tuple[Absent, ...] = ()
 
     @property
     def is_complete(self) -> bool:

@@ -39,6 +39,7 @@ def render(report: Report, console: Console, details: bool = False) -> None:
     _findings(report, console)
     _approximate(report, console)
     _discrete(report, console)
+    _absent(report, console)
     _unsupported(report, console, details)
     if details:
         _details(report, console)
@@ -171,6 +172,15 @@ def _discrete(report: Report, console: Console) -> None:
     _print(console, Text("Discrete symmetries (not counted)", style="bold"))
     for item in report.discrete:
         _indented(console, f"{item.group}: {words.finite(item)}")
+    _print(console)
+
+
+def _absent(report: Report, console: Console) -> None:
+    if not report.absent:
+        return
+    _print(console, Text("Groups that almost exist (symfind explain says more)", style="bold"))
+    for item in report.absent:
+        _indented(console, f"{item.group} of the {item.site}; but {'; '.join(item.because)}")
     _print(console)
 
 

@@ -76,6 +76,11 @@ def effective_label(report: Report) -> str:
     return "upper bound on the functional dimension"
 
 
+def status(certificate: Certificate) -> str:
+    """The status of a certificate, with where that was seen where it was not on the model."""
+    return certificate.status + (" on twins" if certificate.on == "twin" else "")
+
+
 def certificate_sentence(certificate: Certificate) -> str:
     """Say in words what the certificate shows, starting with its status."""
     reason = f": {certificate.reason}" if certificate.reason else ""

@@ -20,6 +20,7 @@ from symfind.analysis.verification import (
 )
 from symfind.budget import OutOfTime, limited
 from symfind.count.counted import Counted
+from symfind.describe.explained import nearly
 from symfind.discrete import discrete_part
 from symfind.errors import SymfindError
 from symfind.load.inputs import describe
@@ -146,4 +147,5 @@ class Examination:
             verification=self.verified.verification,
             timing=self.clock.timing(),
             versions=Versions(__version__, str(torch.__version__)),
+            absent=nearly(found.derivation.matrices),
         )

@@ -18,6 +18,7 @@ from symfind.conserve.pipeline import laws_of
 from symfind.count.counted import Counted, counted
 from symfind.count.symbols import Symbols, local_names
 from symfind.count.without import checked, switched_off
+from symfind.describe.explained import explain
 from symfind.discovery.explore import MOST_FIELDS
 from symfind.discovery.pipeline import discoverable, discovered
 from symfind.discovery.result import Discovery
@@ -28,6 +29,9 @@ from symfind.exact.nullity import MOST_PARAMETERS, ExactNullity, check_size, mea
 from symfind.exact.rank import flint
 from symfind.exact.subject import Subject as Exactly
 from symfind.load import Loaded, module_sizes, resolve
+from symfind.orbit.checkpoint import aliases_of
+from symfind.orbit.group import Group
+from symfind.report.explained import Explanation, chosen
 from symfind.report.model import Report
 from symfind.session.examination import Examination, Wanted
 from symfind.session.stages import Checked, Clock, guarded, uncollected
@@ -171,6 +175,12 @@ class Session:
             without=self.without,
         )  # fmt: skip
 
+    @cached_property
+    @alone()
+    def group(self) -> Group:
+        """What acts on checkpoints of the model, by site; neither counted nor verified."""
+        return Group(self.derivation, self._shapes(), aliases_of(self.loaded.model))
+
     # answers ------------------------------------------------------------------------------------
     @alone()
     def report(
@@ -238,6 +248,29 @@ class Session:
         return self._once(("permutations", verify), lambda: self._permutations(verify))
 
     @alone()
+    def explain(
+        self,
+        rotation: bool = False,
+        between: tuple[str, str] | None = None,
+        at: str = "",
+        everything: bool = False,
+    ) -> Explanation:
+        """Why there are no larger groups: what every wire could carry, and what cuts it down.
+
+        Args:
+            rotation: only wires along which a rotation could be expected.
+            between: parts of the names of two tensors, one that writes and one that reads.
+            at: part of the name of a tensor.
+            everything: also wires that end at inputs and outputs.
+
+        Raises:
+            TraceError: the model cannot be traced; the message names the line.
+        """
+        matrices = self.derivation.matrices
+        wires = self._once(("explain",), lambda: explain(matrices) if matrices else [])
+        return Explanation(self.loaded.name, *chosen(wires, rotation, between, at, everything))
+
+    @alone()
     def exact(
         self, prime: int | None = None, expected: int | None = None, most: int = MOST_PARAMETERS
     ) -> ExactNullity:
@@ -292,9 +325,11 @@ class Session:
             self._answers[key] = compute()
         return self._answers[key]
 
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        return {name: tuple(op.shape or ()) for name, op in self.graph.parameters.items()}
+
     def _permutations(self, verify: bool) -> PermutationSpec:
-        shapes = {name: tuple(op.shape or ()) for name, op in self.graph.parameters.items()}
-        spec = spec_of(self.derivation, shapes, _aliases(self.loaded.model))
+        spec = spec_of(self.derivation, self._shapes(), aliases_of(self.loaded.model))
         small = sum(op.numel() for op in self.loaded.model.parameters()) <= VERIFIED_PARAMETERS
         if not (verify and small and spec.perms):
             return spec
@@ -316,15 +351,3 @@ class Session:
 
 
 _NO_GRAPH = Graph([], [], {}, [], [])
-
-
-def _aliases(model: nn.Module) -> dict[str, tuple[str, ...]]:
-    """Other names of shared tensors in a model's state."""
-    names: dict[int, list[str]] = {}
-    tensors = (
-        *model.named_parameters(remove_duplicate=False),
-        *model.named_buffers(remove_duplicate=False),
-    )
-    for name, tensor in tensors:
-        names.setdefault(id(tensor), []).append(name)
-    return {first: tuple(rest) for first, *rest in names.values() if rest}

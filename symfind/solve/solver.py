@@ -31,6 +31,7 @@ class Derivation:
     families: list[Family]
     approximate: list[Family]
     limits: Limits
+    matrices: Matrices | None = None  # the equations of changes of basis, which say why not
 
     @property
     def parameters(self) -> dict[str, p.Source]:
@@ -88,7 +89,8 @@ def _derive(lowered: Lowered) -> Derivation:
     shifts = shift_families(lowered, flows, limits)
     inert = [f for f in shifts if f.kind == "inert"]
     dead = {(f.seed, f.cell) for f in inert if isinstance(f, ShiftFamily) and f.whole}
-    matrices = [f for f in _matrices(lowered) if not _within(f, dead)]
+    equations = Matrices(lowered)
+    matrices = [f for f in _matrices(equations) if not _within(f, dead)]
     scalings = Scalings(lowered, anchors=find_anchors(lowered, flows, limits)).scalings()
     diagonal = {_diagonal(f) for f in matrices}
     ended = [anchored(s, flows) for s in scalings if s.anchors]
@@ -108,7 +110,7 @@ def _derive(lowered: Lowered) -> Derivation:
         Credit.LEANING: [f for f in parallel if f.loose],
     }
     families = [f for credit in sorted(found) for f in found[credit] if f.count() > 0]
-    return Derivation(lowered, families, _relaxed(lowered, scalings), limits)
+    return Derivation(lowered, families, _relaxed(lowered, scalings), limits, equations)
 
 
 def _relaxed(lowered: Lowered, exact: Sequence[Scaling]) -> list[Family]:
@@ -149,9 +151,9 @@ def _followers(scaling: Scaling) -> frozenset:
     return frozenset((id(m.source), m.cell, m.exponent, m.places) for m in scaling.members)
 
 
-def _matrices(lowered: Lowered) -> list[MatrixFamily]:
+def _matrices(equations: Matrices) -> list[MatrixFamily]:
     result: list[MatrixFamily] = []
-    for bond, members in Matrices(lowered).bonds():
+    for bond, members in equations.bonds():
         first = members[0]
         axis = first.source.cells[first.cell].atoms[first.atom]
         kind = "rotation" if bond.skew else "gauge"
@@ -163,7 +165,7 @@ def _matrices(lowered: Lowered) -> list[MatrixFamily]:
                 axis=axis,
                 indexed=tuple(sorted(bond.indexed, key=lambda a: a.serial)),
                 members=members,
-                nodes=lowered.nodes,
+                nodes=equations.lowered.nodes,
             )
         )
     return [f for f in result if f.count() > 0]

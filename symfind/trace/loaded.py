@@ -2,8 +2,11 @@
 
 from symfind.errors import TraceError
 from symfind.load.loaded import Loaded
+from symfind.trace.build import build
 from symfind.trace.graph import Graph
+from symfind.trace.recover import recover_buffers
 from symfind.trace.tracer import trace
+from symfind.trace.ways import recorded
 
 
 def trace_loaded(loaded: Loaded, *, train: bool = False) -> Graph:
@@ -20,6 +23,16 @@ def trace_loaded(loaded: Loaded, *, train: bool = False) -> Graph:
 
         raise misfit(loaded.model, loaded.inputs) or error from error
     return _without_empty(graph)
+
+
+def record_loaded(loaded: Loaded, *, train: bool = False) -> Graph:
+    """The graph of a loaded model by the recorder alone: what it cannot record fails at once.
+
+    Whatever the forward pass raises is passed on.
+    """
+    recovered = recover_buffers(loaded.model)
+    found = recorded(loaded.model, loaded.inputs.args, loaded.inputs.kwargs, train, recovered)
+    return _without_empty(build(loaded.model, found, recovered))
 
 
 def _without_empty(graph: Graph) -> Graph:

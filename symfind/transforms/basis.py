@@ -34,6 +34,18 @@ def echelon(rows: Tensor, order: Tensor) -> Tensor:
     return rows
 
 
+def reduced(rows: Tensor) -> Tensor:
+    """The reduced echelon form of noisy independent rows: the pivot is the largest entry left."""
+    rows = rows.clone()
+    for done in range(len(rows)):
+        at, column = divmod(int(rows[done:].abs().argmax()), rows.shape[1])
+        rows[[done, done + at]] = rows[[done + at, done]]
+        rows[done] /= rows[done, column].clone()
+        others = torch.arange(len(rows)) != done
+        rows[others] -= rows[others, column][:, None] * rows[done]
+    return rows
+
+
 def rational(rows: Tensor, holds: Callable[[Tensor], bool]) -> Tensor:
     """The same rows with rational entries, where all are near such and these hold as well."""
     close = torch.full_like(rows, torch.inf)

@@ -83,10 +83,17 @@ def as_matrices(dictionary: Dictionary, coefficients: Tensor) -> list[list[list[
     return dictionary.matrices(coefficients).tolist()
 
 
-def text(dictionary: Dictionary, coefficients: Tensor, most: int = 12) -> str:
-    """A field as text, `x1 ∂0 - x0 ∂1`, cut after some terms."""
+def text(dictionary: Dictionary, coefficients: Tensor, least: float = 1e-9, most: int = 12) -> str:
+    """A field as text, `x1 ∂0 - x0 ∂1`, cut after some terms.
+
+    Args:
+        dictionary: of the field.
+        coefficients: [n, monomials].
+        least: size of a term that is shown, relative to the largest.
+        most: terms that are shown.
+    """
     size = float(coefficients.abs().max())
-    places = (coefficients.abs() > 1e-9 * size).nonzero().tolist()
+    places = (coefficients.abs() > least * size).nonzero().tolist()
     shown = [
         _term(float(coefficients[i, m]), dictionary.term(dictionary.monomials[m]), i)
         for i, m in places[:most]
@@ -97,5 +104,5 @@ def text(dictionary: Dictionary, coefficients: Tensor, most: int = 12) -> str:
 
 def _term(value: float, monomial: str, i: int) -> str:
     sign, size = ("-", -value) if value < 0 else ("+", value)
-    number = "" if size == 1.0 else f"{size:.4g} "
+    number = "" if f"{size:.3g}" == "1" else f"{size:.4g} "
     return f"{sign} {number}{monomial + ' ' if monomial else ''}∂{i}"

@@ -16,7 +16,7 @@ from symfind.load.loaded import Loaded
 from symfind.load.outputs import results
 from symfind.load.resolve import resolve
 from symfind.trace.blame import place
-from symfind.transforms.oracle import Oracle, opened
+from symfind.transforms.oracle import Evaluate, Oracle, opened
 from symfind.verify.isolation import isolated
 from symfind.verify.placed import placed
 from symfind.verify.precision import double_precision, widen
@@ -52,17 +52,21 @@ def open_function(
     )
     values = weights_of(loaded, seed)
 
-    def evaluate(call: Inputs) -> list[Tensor]:
-        with (
-            _quiet(),
-            isolated(loaded.model, train=train),
-            double_precision(),
-            placed(loaded.model, values),
-        ):
-            return _results(loaded.model(*call.args, **call.kwargs), output)
-
+    evaluate = evaluator(loaded.model, values, train, output)
     names = _names(loaded.inputs, loaded.model)
     return _opened(evaluate, loaded.inputs, names, loaded.name), loaded.model, loaded
+
+
+def evaluator(
+    model: nn.Module, values: Mapping[str, Tensor], train: bool = False, output: str = "raw"
+) -> Evaluate:
+    """A model at some weights, in float64, which is left as it was."""
+
+    def evaluate(call: Inputs) -> list[Tensor]:
+        with _quiet(), isolated(model, train=train), double_precision(), placed(model, values):
+            return _results(model(*call.args, **call.kwargs), output)
+
+    return evaluate
 
 
 @contextmanager
@@ -117,9 +121,7 @@ def _of_function(f: Called, x: Any, output: str) -> Oracle:
     return _opened(evaluate, given, _names(given, None, parameters), name)
 
 
-def _opened(
-    evaluate: Callable[[Inputs], list[Tensor]], given: Inputs, names: dict[str, str], name: str
-) -> Oracle:
+def _opened(evaluate: Evaluate, given: Inputs, names: dict[str, str], name: str) -> Oracle:
     try:
         return opened(evaluate, given, names, name)
     except InputError:

@@ -49,28 +49,36 @@ def _row(generator: Generator) -> list[str]:
 
 
 def _facts(found: Found) -> list[str]:
-    lines = _fact("algebra", _algebra(found))
+    lines = fact("algebra", _algebra(found))
     if found.aliases:
-        lines += _fact("also", ", ".join(found.aliases))
-    lines += _fact("dimension", _dimension(found))
+        lines += fact("also", ", ".join(found.aliases))
+    lines += fact("dimension", _dimension(found))
     if found.blind:
-        lines += _fact("blind", _blind(found))
-    lines += _fact("known by", _known(found))
+        lines += fact("blind", _blind(found))
+    lines += fact("known by", _known(found))
     if found.generators:
         moved = min((g.moved or 0.0) for g in found.generators)
         worst = max((g.residual or 0.0) for g in found.generators)
-        lines += _fact(
+        lines += fact(
             "applied",
             f"exp(tX) moves the input by {moved:.0%} of its size or more and changes the output "
             f"by {worst:.0e} of what a random displacement does",
         )
-    kept, dropped = found.gap
-    lines += _fact("gap", f"10^{kept} to 10^{dropped}, {found.points} points")
+    lines += fact("gap", _gap(found))
     for note in found.notes:
-        lines += _fact("note", note)
+        lines += fact("note", note)
     if found.status != "found":
-        lines += _fact("undetermined", found.reason)
+        lines += fact("undetermined", found.reason)
     return lines
+
+
+def _gap(found: Found) -> str:
+    if found.spectrum:
+        count = len(found.generators)
+        shown = [f"{v:.4f}" for v in found.spectrum[: count + 3]]
+        return "cosines " + " ".join([*shown[:count], "|", *shown[count:]])
+    kept, dropped = found.gap
+    return f"10^{kept} to 10^{dropped}, {found.points} points"
 
 
 def _algebra(found: Found) -> str:
@@ -105,6 +113,8 @@ _WAYS = {"rules": "rules derive", "discovery": "discovery finds", "measured": "m
 
 
 def _known(found: Found) -> str:
+    if found.sources.keys() == {"data"} or found.spectrum:
+        return f"gradients at {found.points:,} samples, not exact"
     if found.rules:
         return f"measured; rules were not asked: {found.rules}"
     if not found.generators:
@@ -113,7 +123,8 @@ def _known(found: Found) -> str:
     return ", ".join(ways) + f"; {len(found.generators)} are measured in all"
 
 
-def _fact(label: str, text: str) -> list[str]:
+def fact(label: str, text: str) -> list[str]:
+    """A label with its text, wrapped."""
     lines = textwrap.wrap(text, WIDTH - _LABEL, break_long_words=False) or [""]
     return [f"{label:<{_LABEL}}{lines[0]}", *(" " * _LABEL + line for line in lines[1:])]
 

@@ -71,6 +71,7 @@ class Found:
         sources: how many of the generators are known by rules, by discovery, and by measurement.
         rules: why rules derived nothing, where they could not be asked.
         notes: what was taken for granted.
+        spectrum: from data, the root mean squares of the cosines, from the smallest.
         identification: the algebra with its structure.
     """
 
@@ -96,6 +97,7 @@ class Found:
     sources: dict[str, int]
     rules: str
     notes: tuple[str, ...] = ()
+    spectrum: tuple[float, ...] = ()
     identification: Identification | None = field(
         default=None, repr=False, compare=False, metadata=IN_MEMORY
     )

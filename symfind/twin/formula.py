@@ -5,7 +5,7 @@ from typing import Any
 
 from symfind.algebra.axes import Axis, atoms, extent
 from symfind.count.counted import Counted, counted
-from symfind.count.symbols import Symbols
+from symfind.count.symbols import AxisSymbols, Symbols
 from symfind.count.tally import Tally
 from symfind.count.without import switched_off
 from symfind.solve.solver import Derivation, derive
@@ -14,18 +14,22 @@ from symfind.verify.threads import fitting_threads
 
 
 def count(
-    graph: Graph, output: str, names: Mapping[str, int], without: Collection[str] = ()
+    graph: Graph,
+    output: str,
+    names: Mapping[str, int] | Symbols,
+    without: Collection[str] = (),
 ) -> Counted:
     """Derive and count.
 
     Args:
         graph: of a model, or of a twin.
         output: "raw" or "softmax".
-        names: the model's own names for sizes.
+        names: the model's own names for sizes, or what gives symbols to indices.
         without: kinds of families that are not derived.
     """
     with fitting_threads(0):
-        return counted(graph, switched_off(derive(graph, output), without), Symbols(names))
+        symbols = names if isinstance(names, Symbols) else Symbols(names)
+        return counted(graph, switched_off(derive(graph, output), without), symbols)
 
 
 def at_sizes(model: Counted, twin: Counted) -> int | None:
@@ -52,6 +56,11 @@ def _value(t: Tally, symbols: Symbols, sizes: Mapping[Axis, int]) -> int | None:
     expression = sympy.sympify(t.orbit_formula)
     values = {}
     for symbol in expression.free_symbols:
+        if isinstance(symbols, AxisSymbols):
+            if symbols.axis(symbol).root not in sizes:
+                return None
+            values[symbol] = sizes[symbols.axis(symbol).root]
+            continue
         size = symbols.value(symbol)
         mine = {a for s in t.family.sources for x in s.axes for a in atoms(x)}
         found = {sizes[a] for a in mine if a.size == size and a in sizes}

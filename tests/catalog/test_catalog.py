@@ -50,14 +50,15 @@ def test_build_writes_pages_and_index(tmp_path):
         "gpt2.json",
         "gpt2.md",
         "gpt2.svg",
+        "manifest.json",
     ]
     text = (tmp_path / "catalog" / "gpt2.json").read_text()
     assert json.loads(text)["timing"] == {}
     assert Report.from_json(text) == complete().without_timing()
     assert "](gpt2.svg)" in (tmp_path / "catalog" / "gpt2.md").read_text()
     index = (tmp_path / "catalog" / "README.md").read_text()
-    assert "| [GPT-2 small](gpt2.md) | 59,858,688 | 599,040 | 1.00% | complete |" in index
-    assert len(lines) == 2
+    assert "| [GPT-2 small](gpt2.md) | 59,858,688 | 599,040 | 1.00% | complete on twins |" in index
+    assert lines == ["[1/2] GPT-2 small: complete", "[2/2] SwiGLU: skipped"]
 
 
 def test_two_builds_are_equal(tmp_path):

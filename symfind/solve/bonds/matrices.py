@@ -14,6 +14,7 @@ from symfind.graph import primitives as p
 from symfind.graph.primitives import Instance, Node, Port
 from symfind.ops.lower import Lowered
 from symfind.solve.bonds.classes import Classes
+from symfind.solve.bonds.cuts import Cut, Cuts, Kind
 
 Gain = tuple[int, int]  # (node index, cell) of a parameter-only wire along one atom
 Potential = tuple[tuple[Gain, int], ...]  # exponents of gains: X = Γ^e X' Γ^-e
@@ -47,6 +48,12 @@ class Bond:
     ones: set[Potential] = field(default_factory=set)
     pairs: dict[tuple[tuple[int, int], ...], Potential] = field(default_factory=dict)
     needs: set[Axis] = field(default_factory=set)  # must be indexed by these, for a gain is
+    cuts: Cuts = field(default_factory=Cuts)
+
+    def cut(self, kind: Kind, node: Node | None, gains: Potential = NONE) -> None:
+        """Note what lets less through."""
+        self.rigid |= kind in ("rigid", "gain", "tie", "differ")
+        self.cuts.own.append(Cut(kind, node, tuple(index for (index, _), _ in gains)))
 
 
 @dataclass(frozen=True)
@@ -77,12 +84,14 @@ class Matrices:
         n = len(self._owner)
         self._classes: Classes[Image] = Classes(n, lambda v: (False, NONE), _compose)
         self._bonds: list[Bond] = []
+        self._at: Node | None = None  # the node that is read
         for node, c, a in self._owner:
             atoms = node.cells[c].atoms
             count = Counter(atoms)
             indexed = frozenset(x for x in atoms if count[x] == 1 and x is not atoms[a])
             self._bonds.append(Bond(atoms[a].size, indexed=indexed))
         for node in lowered.nodes:
+            self._at = node
             if isinstance(node, p.Source) and node.role != "parameter" and not node.zero:
                 for c, cell in enumerate(node.cells):
                     for a in range(len(cell.atoms)):
@@ -98,7 +107,7 @@ class Matrices:
         return root, dual, potential
 
     def _kill(self, v: int) -> None:
-        self._bonds[self._find(v)[0]].rigid = True
+        self._bonds[self._find(v)[0]].cut("rigid", self._at)
 
     def _link(self, v: int, w: int, dual: bool, pot: Potential, indexed: frozenset[Axis]) -> None:
         """Declare X_w = Γ^pot D_dual(X_v)."""
@@ -113,15 +122,16 @@ class Matrices:
             # Γ^e1 D_d1(X) = Γ^eb D_db(X)
             if d1 == db:
                 if e1 != eb:
-                    bond.rigid = True
+                    bond.cut("gain", self._at, _combine(e1, eb, -1))
             else:
                 # One side is dual: X = −Xᵀ up to the gains between; half a gain is not followed.
                 first, second = (e1, eb) if not d1 else (eb, e1)
                 total = _combine(first, second, -1)
                 if any(e % 2 for _, e in total):
-                    bond.rigid = True
+                    bond.cut("tie", self._at, tuple((g, e) for g, e in total if e % 2))
                 else:
                     bond.skew.add(tuple((g, -(e // 2)) for g, e in total))
+                    bond.cut("skew", self._at, total)
             return
         # X_b = D_db(Γ^(e1−eb) D_d1(X_a)) = Γ^(±(e1−eb)) D_(db^d1)(X_a)
         e = _combine(e1, eb, -1)
@@ -132,6 +142,7 @@ class Matrices:
         one.rigid |= two.rigid or one.size != two.size
         one.indexed &= two.indexed & indexed
         one.needs |= two.needs
+        one.cuts.joined.append(two.cuts)
         for pots, target in ((two.skew, one.skew), (two.ones, one.ones)):
             target.update(self._transport(q, db ^ d1, e) for q in pots)
         for pairs, q in two.pairs.items():
@@ -143,10 +154,10 @@ class Matrices:
         total = _combine(q, e)
         return tuple((g, -k) for g, k in total) if dual else total
 
-    @staticmethod
-    def _pair(bond: Bond, pairs: tuple[tuple[int, int], ...], q: Potential) -> None:
-        if bond.pairs.setdefault(pairs, q) != q:
-            bond.rigid = True
+    def _pair(self, bond: Bond, pairs: tuple[tuple[int, int], ...], q: Potential) -> None:
+        known = bond.pairs.setdefault(pairs, q)
+        if known != q:
+            bond.cut("differ", self._at, _combine(known, q, -1))
 
     def _constrain(self, v: int) -> tuple[Bond, Potential]:
         root, dual, e = self._find(v)
@@ -222,14 +233,17 @@ class Matrices:
             if isinstance(node, p.Commute):
                 pairs = node.inside(y.cell)
                 if pairs is None:
-                    bond.rigid = True
+                    bond.cut("differ", node)
                 elif pairs:
                     self._pair(bond, pairs, pot)
+                    bond.cut("pairs", node, pot)
                 continue
             if isinstance(node, p.Normalise):
                 bond.skew.add(pot)
+                bond.cut("skew", node, pot)
             if isinstance(node, p.Centre) or node.centred:  # type: ignore[attr-defined]
                 bond.ones.add(pot)
+                bond.cut("ones", node, pot)
 
     def _level(self, node: p.Centre) -> None:
         """Beside a mean, one change of basis for all values of what it runs over."""
@@ -286,6 +300,18 @@ class Matrices:
         return still[0].node.index, still[0].cell
 
     # result ------------------------------------------------------------------------------
+    def classes(self) -> dict[int, list[tuple[Node, int, int, bool, Potential]]]:
+        """All unknowns by the root of their class, with their images of it."""
+        found: dict[int, list[tuple[Node, int, int, bool, Potential]]] = {}
+        for v, (node, c, a) in enumerate(self._owner):
+            root, dual, pot = self._find(v)
+            found.setdefault(root, []).append((node, c, a, dual, pot))
+        return found
+
+    def bond(self, root: int) -> Bond:
+        """The class with a given root."""
+        return self._bonds[root]
+
     def bonds(self) -> list[tuple[Bond, list[Member]]]:
         """The classes that act on parameters, each with its constraint brought to one potential."""
         members: dict[int, list[tuple[p.Source, int, int, bool, Potential]]] = {}

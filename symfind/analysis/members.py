@@ -1,0 +1,282 @@
+"""The certificate of a model by small members of its family: the same, made with other arguments.
+
+On every member three numbers must agree: the measured nullity, what is derived from the member
+itself, and the formula that was derived from the model, at the sizes of the member. Members have
+few layers; that the count of the model is what it is with all of them is an equation between
+counts, which is checked too.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from symfind.analysis.derived import Derived
+from symfind.analysis.subject import Subject
+from symfind.count.counted import Counted
+from symfind.count.symbols import AxisSymbols
+from symfind.family.depth import Short, shortened, with_layers
+from symfind.family.family import Family, Member, name_of
+from symfind.family.places import Place
+from symfind.family.shrink import Shrinking
+from symfind.family.small import apart, richer, small
+from symfind.report.certificate import Certificate, TwinMeasure
+from symfind.twin.formula import at_sizes, count
+
+MOST_PARAMETERS = 6500
+_EASY = 3600  # parameters of a member that is measured in seconds
+_OTHERS = (3, 4)  # least integers of the members after the first
+_RICHER = (2, 4)  # times as many tokens as the widest bond has units
+_SECONDS = 10.0  # of the processor, to make one member small
+_PERIOD = 8  # layers after which a pattern of them comes again, at most
+_WORDS = "Measured on small models of the same family, made with other arguments: "
+
+Measure = Callable[[Derived, Subject, bool], Certificate]
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """A member with its count, the formula of the model there, and its own certificate."""
+
+    member: Member
+    own: Counted
+    formula: int | None
+    certificate: Certificate
+
+    @property
+    def agrees(self) -> bool:
+        """Whether measurement, formula and own count are one number."""
+        return self.certificate.status == "complete" and self.formula == self.own.redundant
+
+    def record(self, family: Family, felt: list[Place]) -> TwinMeasure:
+        sizes = {name_of(p): self.member.values[p] for p in felt}
+        c = self.certificate
+        redundant = self.own.redundant if self.formula is None else self.formula
+        return TwinMeasure(sizes, self.member.parameters, c.nullity, redundant, c.gap)
+
+
+def certify_by_members(found: Derived, subject: Subject, measure: Measure) -> Certificate:
+    """Hold what was derived against the measured nullity of small members of the model's family.
+
+    Args:
+        found: what was derived.
+        subject: the model.
+        measure: certifies a small model by its own nullity, and says what is unexplained or not.
+
+    Returns:
+        A certificate of the last member that was measured; `skipped` where there is no member.
+    """
+    if found.failed:
+        return Certificate("skipped", reason="the formula contains factors that failed")
+    family = Family.of(subject.loaded, subject.graph, subject.train)
+    if family is None:
+        return Certificate("skipped", reason="it is not known which arguments the model has")
+    return _ByMembers(found, subject, measure, family).certificate()
+
+
+class _ByMembers:
+    def __init__(self, found: Derived, subject: Subject, measure: Measure, family: Family) -> None:
+        self.found, self.subject, self.measure = found, subject, measure
+        self.family = family
+
+    def certificate(self) -> Certificate:
+        self.subject.tell("making small models of the same family")
+        short = shortened(self.family)
+        if isinstance(short, str):
+            return Certificate("skipped", reason=f"the model cannot be made again: {short}")
+        if not self._same(self.family.member({})):
+            return Certificate("skipped", reason="made again, the model has other parameters")
+        first = self._small(short, 2)
+        if first.member.parameters > MOST_PARAMETERS:
+            return Certificate("skipped", reason=self._too_large(first))
+        counted = count(
+            short.member.graph, self.subject.output, AxisSymbols(), self.subject.without
+        )
+        done: list[_Measured] = []
+        same: list[Place] = []
+        for one in self._several(short, first):
+            same = [p for p in first.felt if one.values[p] == first.member.values[p]]
+            done.append(self._settled(short, one, counted))
+            if len(done) > 1 and all(m.agrees for m in done[-2:]):
+                break
+        return self._verdict(done, short, counted, first.felt, same)
+
+    def _settled(self, short: Short, member: Member, counted: Counted) -> _Measured:
+        """What a member shows, with a larger vocabulary where it shows more than is derived."""
+        found = self._measured(member, counted)
+        for times in _RICHER:
+            if found.certificate.status == "complete":
+                break
+            rich = richer(self.family, short.member, member, times, MOST_PARAMETERS)
+            if rich is not found.member and rich is not member:
+                found = self._measured(rich, counted)
+        return found
+
+    def _several(self, short: Short, first: Shrinking) -> Iterator[Member]:
+        """Members that differ from the first in as much as can be."""
+        yield first.member
+        for least in _OTHERS:
+            other = self._small(short, least)
+            if other.member.parameters > MOST_PARAMETERS:
+                other = replace(first)
+            apart(self.family, short, first, other, MOST_PARAMETERS)
+            yield other.member
+
+    def _same(self, again: Any) -> bool:
+        """Whether the recipe with nothing changed gives the model."""
+        if not isinstance(again, Member):
+            return False
+        shapes = {name: tuple(op.shape or ()) for name, op in again.graph.parameters.items()}
+        return shapes == {name: tuple(shape) for name, shape in self.found.shapes.items()}
+
+    def _small(self, short: Short, least: int) -> Shrinking:
+        """Small, and in the order of the model's sizes if that is small enough."""
+        found = small(self.family, short, least, _SECONDS)
+        if found.member.parameters <= _EASY:
+            return found
+        other = small(self.family, short, least + 1, _SECONDS, ordered=False)
+        other.member = richer(self.family, short.member, other.member, 1, MOST_PARAMETERS)
+        return min(found, other, key=lambda one: one.member.parameters)
+
+    def _measured(self, member: Member, counted: Counted) -> _Measured:
+        s = self.subject
+        s.tell(f"a model of {member.parameters:,} parameters")
+        own = count(member.graph, s.output, {}, s.without)
+        formula = at_sizes(counted, own)
+        there = replace(s, loaded=member.loaded, graph=member.graph, discover=False)
+        certificate = self.measure(Derived(own), there, False)
+        return _Measured(member, own, None if formula is None else formula + own.inert, certificate)
+
+    def _verdict(
+        self,
+        done: list[_Measured],
+        short: Short,
+        counted: Counted,
+        felt: list[Place],
+        same: list[Place],
+    ) -> Certificate:
+        agree = [m for m in done if m.agrees]
+        if len(agree) == 1:  # of several: nothing that all of them say
+            reason = "small models of the family disagree: " + "; ".join(map(self._outcome, done))
+            return Certificate("undetermined", on="twin", reason=reason)
+        last = agree[-1] if agree else done[-1]
+        found = replace(
+            last.certificate,
+            on="twin",
+            at={},
+            twins=tuple(m.record(self.family, felt) for m in done),
+            members=tuple(self._changed(m.member) for m in done),
+        )
+        if found.status in ("undetermined", "skipped"):
+            return found
+        if last.formula != last.own.redundant:
+            return replace(found, status="undetermined", reason=self._broken(last))
+        if found.status == "incomplete":
+            found = self._explained(found, last)
+            where = f"On a model of {found.parameters:,} parameters made with other arguments:"
+            return replace(found, words=f"{where}\n{found.words}")
+        uneven = self._uneven(short, counted)
+        if uneven:
+            return replace(found, status="undetermined", reason=uneven)
+        words = _WORDS + "; ".join(self._spelled(m.member, felt) for m in done) + "."
+        if same:
+            words += f" The same in all of them: {_names(same)}."
+        return replace(found, words="\n".join(line for line in (words, found.words) if line))
+
+    def _outcome(self, m: _Measured) -> str:
+        c = m.certificate
+        return f"{m.own.redundant} derived, {c.nullity} measured at {self._spelled(m.member, [])}"
+
+    def _explained(self, found: Certificate, last: _Measured) -> Certificate:
+        """With what can be said of what a member has beyond what is derived."""
+        there = replace(self.subject, loaded=last.member.loaded, graph=last.member.graph)
+        full = self.measure(Derived(last.own), there, True)
+        if full.status != "incomplete":  # what was found on a small model is not known of this one
+            return found
+        return replace(full, on=found.on, at={}, twins=found.twins, members=found.members)
+
+    def _broken(self, last: _Measured) -> str:
+        if last.formula is None:
+            return "an index of the formula has no counterpart in a smaller model of the family"
+        return (
+            f"at {self._spelled(last.member, [])} the formula gives {last.formula:,}, but "
+            f"{last.own.redundant:,} are derived there"
+        )
+
+    def _changed(self, member: Member) -> dict[str, int]:
+        """The arguments and inputs of a member that differ from the model's."""
+        base = self.family.base
+        return {name_of(p): n for p, n in member.values.items() if base.get(p) != n}
+
+    def _spelled(self, member: Member, felt: list[Place]) -> str:
+        changed = self._changed(member)
+        names = [name_of(p) for p in felt] or list(changed)
+        shown = [f"{name}={changed[name]}" for name in names if name in changed]
+        more = f", … ({len(shown) - 8} more)" if len(shown) > 8 else ""
+        return ", ".join(shown[:8]) + more
+
+    def _too_large(self, one: Shrinking) -> str:
+        """Which argument keeps the smallest member large, and what was said to smaller values."""
+        words = f"the smallest model of the family has {one.member.parameters:,} parameters"
+        kept = {
+            p: why for p, why in one.kept.items() if one.member.values[p] == self.family.base[p]
+        }
+        if not kept:
+            return words
+        place = max(kept, key=lambda p: self.family.base[p])
+        why = kept[place].partition(". Check that")[0][:200]
+        return (
+            f"{words}; {name_of(place)}={self.family.base[place]} could not be made smaller: {why}"
+        )
+
+    # layers -------------------------------------------------------------------------------------
+    def _uneven(self, short: Short, counted: Counted) -> str:
+        """What is wrong with the count, as that of a model with fewer layers; nothing at best."""
+        total = counted.redundant
+        for place, n in short.depths.items():
+            few = short.member.values[place]
+            if few == n:
+                continue
+            more = self._more(short, counted, place, n - few)
+            if more is None:
+                return f"{name_of(place)} does not add the same by the layer"
+            total += more
+        if total == self.found.redundant:
+            return ""
+        return f"{self.found.redundant:,} were derived, but by its layers the count is {total:,}"
+
+    def _more(self, short: Short, counted: Counted, place: Place, layers: int) -> int | None:
+        """What so many more layers of a kind add: whole periods, and what is left of one."""
+        counts = {0: counted.redundant}
+        few = short.member.values[place]
+
+        def at(k: int) -> int | None:
+            if k not in counts:
+                made = self.family.member(with_layers(short.member, {place: few + k}))
+                if isinstance(made, str):
+                    return None
+                counts[k] = count(
+                    made.graph, self.subject.output, {}, self.subject.without
+                ).redundant
+            return counts[k]
+
+        for period in _periods(layers):
+            one, two = at(period), at(2 * period) if layers >= 2 * period else None
+            if one is None:
+                return None
+            rest = layers % period
+            start = at(rest)
+            if start is None:
+                return None
+            if two is None or two - one == one - counts[0]:
+                whole = (one - counts[0]) * (layers // period)
+                return start - counts[0] + whole
+        return None
+
+
+def _periods(layers: int) -> Iterator[int]:
+    yield from range(1, min(_PERIOD, layers) + 1)
+
+
+def _names(places: list[Place]) -> str:
+    shown = [name_of(p) for p in places[:6]]
+    return ", ".join(shown) + (f" and {len(places) - 6} more" if len(places) > 6 else "")

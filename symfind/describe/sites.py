@@ -1,0 +1,155 @@
+"""What a wire is in the network: its role, who writes it and who reads it."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from symfind.graph import primitives as p
+from symfind.graph.primitives import Node
+
+_FAR = 12  # steps to a softmax
+
+
+@dataclass(frozen=True)
+class Site:
+    """A wire between parameters.
+
+    Attributes:
+        role: `residual stream`, `query · key`, `value`, `hidden units`, `bond`.
+        writers: tensors that write it.
+        readers: tensors that read it.
+    """
+
+    role: str
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
+
+    def name(self, shown: int = 3) -> str:
+        """The role, the module once, and an arrow from who writes to who reads."""
+        path = common(tuple(dict.fromkeys([*self.writers, *self.readers])))
+        sides = [_some([_last(n, path) for n in side], shown) for side in
+                 (self.writers, self.readers)]  # fmt: skip
+        arrow = " → ".join(side for side in sides if side)
+        place = f" of {path}" if path else ""
+        return f"{self.role}{place}: {arrow}"
+
+
+def common(names: Sequence[str]) -> str:
+    """The module path that tensors share, with * for the numbers in which they differ."""
+    paths = [n.split(".")[:-1] for n in names]
+    shared: list[str] = []
+    for parts in zip(*paths, strict=False):
+        if len(set(parts)) > 1:
+            break
+        shared.append(parts[0])
+    if shared and all(len(path) == len(shared) for path in paths) and len(set(names)) > 1:
+        pass
+    elif paths and len(shared) == min(len(path) for path in paths):
+        shared = shared[:-1]
+    return ".".join(shared)
+
+
+def starred(name: str) -> str:
+    """A name with * for its numbers."""
+    return re.sub(r"(?<=\.)\d+(?=\.)", "*", name)
+
+
+def _last(name: str, path: str) -> str:
+    rest = name.removeprefix(f"{path}.") if path else name
+    return starred(f".{rest}")[1:].removesuffix(".weight")
+
+
+def _some(names: Iterable[str], shown: int) -> str:
+    unique = list(dict.fromkeys(names))
+    more = f", … {len(unique)} in all" if len(unique) > shown else ""
+    return ", ".join(unique[:shown]) + more
+
+
+def site(wires: Sequence[tuple[Node, int]], members: Sequence[tuple[p.Source, int]]) -> Site:
+    """The role of an index.
+
+    Args:
+        wires: nodes and dimensions that carry it.
+        members: parameters among them.
+    """
+    nodes = {id(n): n for n, _ in wires}
+    writers: list[str] = []
+    readers: list[str] = []
+    for source, dim in members:
+        (writers if _writes(source, dim) else readers).append(source.key)
+    return Site(
+        _role(list(nodes.values()), set(wires)),
+        tuple(dict.fromkeys(writers)),
+        tuple(dict.fromkeys(readers)),
+    )
+
+
+def _writes(source: Node, dim: int) -> bool:
+    """Whether a product with a parameter keeps the index: then the parameter writes it."""
+    stack = [(source, dim)]
+    while stack:
+        node, d = stack.pop()
+        for user in node.users:
+            for at, x in enumerate(user.inputs):
+                if x is not node:
+                    continue
+                if isinstance(user, p.Contract) and user.varies:
+                    return user.labels[at][d] in user.out
+                if not user.varies:
+                    stack += [(user, o) for r in user.index_map(at) if d in r.ins for o in r.outs]
+    return True
+
+
+def _role(nodes: Sequence[Node], wires: set[tuple[Node, int]]) -> str:
+    sums = [n for n in nodes if isinstance(n, p.Add) and n.varies
+            and sum(x.varies and len(x.axes) == len(n.axes) for x in n.inputs) > 1]  # fmt: skip
+    products = [n for n in _readers(nodes) if isinstance(n, p.Contract) and len(n.inputs) == 2
+                and all(x.varies for x in n.inputs) and n.inputs[0] is not n.inputs[1]]  # fmt: skip
+    for product in products:
+        if _meets(product, wires) and _softened(product):
+            return "query · key"
+    if any(_weighed(n) for n in nodes):
+        return "value"
+    if sums:
+        return "residual stream"
+    return "hidden units" if any(_entrywise(u) for u in _readers(nodes)) else "bond"
+
+
+def _entrywise(node: Node) -> bool:
+    """Whether a wire is acted upon entry by entry."""
+    if isinstance(node, p.Pointwise):
+        return node.slope is None
+    return isinstance(node, p.Contract) and all(
+        x.varies and set(names) <= set(node.out)
+        for x, names in zip(node.inputs, node.labels, strict=True)
+    )
+
+
+def _readers(nodes: Sequence[Node]) -> list[Node]:
+    return list(dict.fromkeys(u for n in nodes for u in n.users))
+
+
+def _meets(product: p.Contract, wires: set[tuple[Node, int]]) -> bool:
+    """Whether two wires are multiplied and summed over the index."""
+    x, y = product.inputs
+    return any(
+        (x, d) in wires and name not in product.out and name in product.labels[1]
+        and (y, product.labels[1].index(name)) in wires
+        for d, name in enumerate(product.labels[0])
+    )  # fmt: skip
+
+
+def _softened(node: Node) -> bool:
+    """Whether a softmax follows."""
+    here = [node]
+    for _ in range(_FAR):
+        here = list(dict.fromkeys(u for n in here for u in n.users))
+        if any(isinstance(n, p.Softmax) for n in here):
+            return True
+        here = [n for n in here if not isinstance(n, p.Contract)]
+    return False
+
+
+def _weighed(node: Node) -> bool:
+    """Whether a wire is a mean with weights that a softmax gives."""
+    return isinstance(node, p.Contract) and any(isinstance(x, p.Softmax) for x in node.inputs)

@@ -1,0 +1,151 @@
+"""A model and others that are made as it is, with other arguments and other inputs."""
+
+import math
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+
+from symfind.family.inputs import lengths, resized
+from symfind.family.lookups import check_lookups
+from symfind.family.places import Place, changed, integers, spelled
+from symfind.family.signature import shapes, signature, steps, vocabulary
+from symfind.load import Inputs, Loaded, as_inputs, check_fits, draw
+from symfind.load.recipe import Recipe
+from symfind.trace import Graph, record_loaded, trace_loaded
+from symfind.trace.lookups import leaf_ranges
+
+Values = Mapping[Place, int]
+_HUGE = 400_000_000  # entries of the largest wire of a member that is worth tracing
+
+
+@dataclass(frozen=True)
+class Member:
+    """One of a family.
+
+    Attributes:
+        values: every integer of its arguments and every length of its inputs.
+        loaded: the model with its inputs.
+        graph: its trace.
+    """
+
+    values: Values
+    loaded: Loaded
+    graph: Graph
+
+    @property
+    def parameters(self) -> int:
+        """Trainable scalars."""
+        return sum(math.prod(op.shape or ()) for op in self.graph.parameters.values())
+
+    @cached_property
+    def signature(self) -> Hashable:
+        """The operations in order."""
+        return signature(self.graph)
+
+    @cached_property
+    def steps(self) -> Hashable:
+        """The operations in order, whatever has one entry only."""
+        return steps(self.graph)
+
+    @cached_property
+    def vocabulary(self) -> Hashable:
+        """The operations that occur."""
+        return vocabulary(self.graph)
+
+    @cached_property
+    def shapes(self) -> Hashable:
+        """The shapes of all that it computes with."""
+        return shapes(self.graph)
+
+
+class Family:
+    """All models that a recipe makes, with their inputs.
+
+    Attributes:
+        loaded: the model that was asked about.
+        base: its own integers: of its arguments, and the lengths and bounds of its inputs.
+    """
+
+    def __init__(self, loaded: Loaded, recipe: Recipe, graph: Graph, train: bool = False) -> None:
+        """Take a model, how it was made, and its trace."""
+        self.loaded, self.recipe, self.train = loaded, recipe, train
+        self.arguments = integers(recipe.arguments)
+        self.inputs = _bounded(graph, loaded.inputs)
+        self.given: dict[Place, int] = {**lengths(self.inputs)}
+        self.base: dict[Place, int] = {**self.arguments, **self.given}
+        self._recordable = True
+        self._made: dict[frozenset[tuple[Place, int]], Member | str] = {}
+
+    @classmethod
+    def of(cls, loaded: Loaded, graph: Graph, train: bool = False) -> "Family | None":
+        """The family of a loaded model, None where it is not known how it was made."""
+        if loaded.recipe is None:
+            return None
+        family = cls(loaded, loaded.recipe, graph, train)
+        return family if family.arguments else None
+
+    def member(self, values: Values) -> Member | str:
+        """The member with other integers than the model in some places, or why there is none."""
+        key = frozenset(item for item in values.items() if self.base.get(item[0]) != item[1])
+        if key not in self._made:
+            try:
+                self._made[key] = self._make(dict(key))
+            except Exception as error:  # whatever a constructor or a forward pass raises
+                first = (str(error).strip().splitlines() or [""])[0]
+                self._made[key] = f"{type(error).__name__}: {first}"
+        return self._made[key]
+
+    def _make(self, values: dict[Place, int]) -> Member:
+        own = {p: n for p, n in values.items() if p in self.arguments}
+        model, example = self.recipe.again(changed(self.recipe.arguments, own))
+        given = {p: n for p, n in values.items() if p in self.given}
+        inputs = as_inputs(example) if example is not None else self._resized(given)
+        check_fits(model, inputs)
+        loaded = Loaded(model, inputs, self.loaded.name, self.loaded.spec)
+        graph = self._traced(loaded)
+        check_lookups(graph)
+        loaded.inputs = _within(graph, inputs)
+        return Member({**self.base, **values}, loaded, graph)
+
+    def _traced(self, loaded: Loaded) -> Graph:
+        """Recorded, which is fast, unless that is no way for this architecture."""
+        if self._recordable:
+            try:
+                return record_loaded(loaded, train=self.train)
+            except Exception:
+                if self._made:  # it was one for another member
+                    raise
+                self._recordable = False
+        return trace_loaded(loaded, train=self.train)
+
+    def _resized(self, values: Mapping[Place, int]) -> Inputs:
+        return resized(self.inputs, {**self.given, **values})
+
+
+def _bounded(graph: Graph, inputs: Inputs) -> Inputs:
+    """The inputs with a bound for those integers of which all entries index one table."""
+    found = {
+        key: r.widest
+        for key, r in leaf_ranges(graph, inputs).items()
+        if r.low.numel() == 1 and not int(r.low) and r.high.numel() == 1
+    }
+    return replace(inputs, bounds={**found, **inputs.bounds})
+
+
+def _within(graph: Graph, inputs: Inputs) -> Inputs:
+    """The inputs with integers that its tables have rows for."""
+    ranges = leaf_ranges(graph, inputs)
+    if not ranges:
+        return inputs
+    return draw(inputs, torch.Generator().manual_seed(0), ranges=ranges)
+
+
+def name_of(place: Place) -> str:
+    """How a place is called: `n_embd`, `depths[0]`, `length of input_ids`."""
+    if place[0] == "input":
+        return f"{place[1]}.shape[{place[2]}]"
+    if place[0] == "bound":
+        return f"values of {place[1]}"
+    return spelled(place)

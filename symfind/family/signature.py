@@ -1,0 +1,65 @@
+"""What members of a family have in common: which operations follow each other, and in which case.
+
+An operation may do one thing at some sizes and another at others: a convolution is depthwise where
+it has as many groups as channels, a choice of the best k is none where there are but k. What the
+sizes decide of these is part of the signature.
+"""
+
+from collections.abc import Hashable
+from typing import Any
+
+from symfind.trace import Graph, Op
+
+_LEAVES = ("parameter", "constant", "input", "output")
+
+
+def signature(graph: Graph) -> tuple[Hashable, ...]:
+    """The operations in their order, with what sizes decide of them, and where sizes are one."""
+    return tuple(
+        (op.target, _case(op), _single(op)) for op in graph.ops if op.target not in _LEAVES
+    )
+
+
+def steps(graph: Graph) -> tuple[Hashable, ...]:
+    """The operations in their order, with what sizes decide of them."""
+    return tuple((op.target, _case(op)) for op in graph.ops if op.target not in _LEAVES)
+
+
+def vocabulary(graph: Graph) -> frozenset[Hashable]:
+    """The operations that occur, however often, with what sizes decide of them."""
+    return frozenset(steps(graph))
+
+
+def shapes(graph: Graph) -> tuple[Hashable, ...]:
+    """The shapes of all wires, and of all parameters by name."""
+    wires = tuple((op.shape, tuple(s for s, _ in op.outputs)) for op in graph.ops)
+    return wires, tuple((name, op.shape) for name, op in graph.parameters.items())
+
+
+def _single(op: Op) -> tuple[bool, ...]:
+    """Which dimensions have one entry: nothing is told of these."""
+    return tuple(n == 1 for n in op.shape or ())
+
+
+def _case(op: Op) -> Hashable:
+    try:
+        return _decided(op)
+    except (AttributeError, IndexError, TypeError, ZeroDivisionError):
+        return None
+
+
+def _decided(op: Op) -> Hashable:
+    name = op.base
+    if name in ("topk", "kthvalue"):
+        shape = op.args[0].shape
+        dim = op.args[2] if len(op.args) > 2 else -1
+        return _order(op.args[1], shape[dim]), _order(op.args[1], 1)
+    if name in ("convolution", "conv1d", "conv2d", "conv3d"):
+        groups = op.args[8 if name == "convolution" else 6] if len(op.args) > 6 else 1
+        weight = op.args[1].shape
+        return _order(groups, 1), _order(weight[1], 1), _order(weight[0], groups)
+    return None
+
+
+def _order(a: Any, b: Any) -> int:
+    return (a > b) - (a < b)

@@ -1,0 +1,122 @@
+"""Members of a family that are small enough to be measured, and rich enough to show everything."""
+
+import math
+from collections.abc import Iterator
+
+from symfind.family.depth import Short
+from symfind.family.family import Family, Member
+from symfind.family.places import Place
+from symfind.family.shrink import Shrinking, shrink
+
+_TRIED = 4  # values beside the present one, of an integer that should differ
+
+
+def small(
+    family: Family, short: Short, least: int, seconds: float, ordered: bool = True
+) -> Shrinking:
+    """A small member with the layers of a short one.
+
+    Args:
+        family: of the model.
+        short: the model with few layers.
+        least: the smallest integer that is tried.
+        seconds: of the processor, after which what is reached is taken.
+        ordered: whether what is larger than another in the model stays so.
+    """
+    found = shrink(family, short.member, list(short.depths), least, seconds, ordered)
+    found.member = _many_contexts(family, short.member, found.member)
+    return found
+
+
+def _many_contexts(family: Family, model: Member, member: Member) -> Member:
+    """The member with inputs so long that there are more of them than parameters."""
+    for place, n in family.given.items():
+        bound = member.values.get(("bound", place[1], 0))
+        if place[0] != "input" or bound is None:
+            continue
+        least = math.ceil(math.log(4 * member.parameters, bound)) if bound > 1 else n
+        now = member.values[place]
+        if now >= least:
+            continue
+        for longer in range(least, min(2 * least, n) + 1):
+            made = family.member({**member.values, **_with(family, member, place, longer)})
+            if isinstance(made, Member) and made.signature == model.signature:
+                member = made
+                break
+    return member
+
+
+def _with(family: Family, member: Member, place: Place, n: int) -> dict[Place, int]:
+    """New values of one integer, and of those that equal it."""
+    values, base = member.values, family.base
+    equal = [p for p in values if values[p] == values[place] and base[p] == base[place]]
+    more = {p: n for p in values if base[p] > base[place] and values[p] == values[place] + 1}
+    return {**dict.fromkeys(equal, n), **{p: n + 1 for p in more if p in family.arguments}}
+
+
+def richer(family: Family, model: Member, member: Member, times: int, most: int) -> Member:
+    """The member with a vocabulary of so many times what is widest, if that of the model is large.
+
+    What a network does to single tokens is seen of as many of them as there are; where these are
+    fewer than units, more is null than in the model, whose vocabulary is large.
+
+    Args:
+        family: of the member.
+        model: with its own sizes.
+        member: the small one.
+        times: how many times what is widest.
+        most: parameters that it may have.
+    """
+    for place in family.given:
+        if place[0] != "bound" or family.base[place] < _widest(model, family.base[place]):
+            continue
+        now = member.values[place]
+        rows = min(family.base[place], times * _widest(member, now) + 3)
+        if rows > now:
+            made = family.member({**member.values, **_with(family, member, place, rows)})
+            if isinstance(made, Member) and made.parameters <= most and made.steps == member.steps:
+                member = made
+    return member
+
+
+def _widest(member: Member, table: int) -> int:
+    dims = {n for op in member.graph.parameters.values() for n in op.shape or () if n != table}
+    return max(dims, default=1)
+
+
+def apart(
+    family: Family, short: Short, first: Shrinking, second: Shrinking, most: int
+) -> list[Place]:
+    """Change the second member where it equals the first; what stays the same comes back."""
+    same: list[Place] = []
+    for place in first.felt:
+        member = second.member
+        if member.values[place] != first.member.values[place]:
+            continue
+        for values in _beside(family, member, place):
+            made = family.member(values)
+            if isinstance(made, str) or made.parameters > most:
+                continue
+            if made.signature == short.member.signature:
+                second.member = made
+                break
+        else:
+            same.append(place)
+    return same
+
+
+def _beside(family: Family, member: Member, place: Place) -> Iterator[dict[Place, int]]:
+    """The same member with one integer larger, together with those that equal it, or alone."""
+    values, base = dict(member.values), family.base
+    now = values[place]
+    equal = [p for p in values if values[p] == now and base[p] == base[place]]
+    for n in range(now + 1, min(now + _TRIED, base[place]) + 1):
+        multiples = {
+            p: m * n // now
+            for p, m in values.items()
+            if m > now and m % now == 0 and m * n // now <= base[p] and base[p] % base[place] == 0
+        }
+        yield {**values, **multiples, **dict.fromkeys(equal, n)}
+        yield {**values, **dict.fromkeys(equal, n)}
+        if len(equal) > 1:
+            yield {**values, place: n}

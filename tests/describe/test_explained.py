@@ -1,0 +1,107 @@
+"""Why there is a rotation of the residual stream, or none: on small models of known shapes."""
+
+import pytest
+import torch
+from torch import nn
+
+import symfind
+from symfind.report.explained import Wire, chosen, render
+
+SIZES = {
+    "vocab_size": 40, "hidden_size": 32, "intermediate_size": 24, "num_hidden_layers": 1,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 32,
+}  # fmt: skip
+DEEPSEEK = {
+    **SIZES, "moe_intermediate_size": 8, "n_routed_experts": 4, "num_experts_per_tok": 2,
+    "n_group": 1, "topk_group": 1, "q_lora_rank": 12, "kv_lora_rank": 10, "qk_rope_head_dim": 4,
+    "qk_nope_head_dim": 6, "v_head_dim": 8, "first_k_dense_replace": 0, "num_key_value_heads": 4,
+}  # fmt: skip
+OPT = {
+    "vocab_size": 40, "hidden_size": 16, "ffn_dim": 24, "num_hidden_layers": 1,
+    "num_attention_heads": 4, "word_embed_proj_dim": 16, "max_position_embeddings": 32,
+}  # fmt: skip
+TIED = "embed_tokens.weight writes and reads the wire (tied) across"
+# settings, the group of the stream, what is said of it
+STREAMS = {
+    "Gemma2ForCausalLM": ({**SIZES, "head_dim": 8}, "", (TIED, "post_attention_layernorm.weight")),
+    "Qwen2ForCausalLM": ({**SIZES, "tie_word_embeddings": True}, "", (f"{TIED} norm.weight",)),
+    "CohereForCausalLM": (SIZES, "", (f"{TIED} norm.weight",)),
+    "OPTForCausalLM": (OPT, "", (f"{TIED} final_layer_norm.weight",)),
+    "Qwen3ForCausalLM": ({**SIZES, "head_dim": 8}, "SO(32)", ()),
+    "Phi3ForCausalLM": ({**SIZES, "pad_token_id": 0}, "SO(32)", ()),
+    "DeepseekV3ForCausalLM": (DEEPSEEK, "SO(32)", ()),
+    "MixtralForCausalLM": ({**SIZES, "num_local_experts": 3}, "SO(32)", ()),
+}
+
+
+def session(name: str, sizes: dict[str, object]) -> symfind.Session:
+    settings = {key: str(value) for key, value in sizes.items()}
+    return symfind.open(
+        f"transformers:{name}", settings=settings, inputs=("input_ids=i64<40>[2,6]",)
+    )
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_the_residual_stream(name: str) -> None:
+    sizes, group, words = STREAMS[name]
+    found = session(name, sizes)
+    (stream,) = (w for w in found.explain(rotation=True).wires if w.role == "residual stream")
+    assert stream.group == group
+    said = " ".join(r.words for r in stream.reasons)
+    assert all(word in said for word in (*words, "a norm divides by the length"))
+    assert any("embed_tokens" in n for n in stream.writers)
+    if group:
+        assert not stream.almost
+        assert any("lm_head" in n for n in stream.readers)
+    else:
+        assert stream.almost and stream.kept.startswith("SO(")
+        assert any("untie embed_tokens.weight" in r.restores for r in stream.reasons)
+    assert all(r.where for r in stream.reasons if "norm divides" in r.words)
+
+
+def test_what_is_asked_for() -> None:
+    found = session("Gemma2ForCausalLM", {**SIZES, "head_dim": 8})
+    (value,) = found.explain(between=("v_proj", "o_proj")).wires
+    assert value.group == "GL(8, R)" and value.role == "value"
+    gate = found.explain(between=("gate_proj", "down_proj"))
+    text = render(gate)
+    assert "gelu acts entry by entry" in text or "a product multiplies entry by entry" in text
+    (scores,) = found.explain(between=("q_proj", "k_proj")).wires
+    assert scores.group == "GL(1, C)^4" and "RoPE rotates the pairs (i, i+4)" in render(gate) + (
+        scores.reasons[0].words
+    )
+    assert all(len(line) <= 80 for line in text.splitlines())
+
+
+class Stream(nn.Module):
+    """A residual block under a norm, read by the table that writes it."""
+
+    def __init__(self, gain: bool) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(7, 6))
+        self.norm = nn.RMSNorm(6, elementwise_affine=gain)
+        self.up, self.down = nn.Linear(6, 5, bias=False), nn.Linear(5, 6, bias=False)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        x = self.table[tokens]
+        x = x + self.down(torch.tanh(self.up(x)))
+        return self.norm(x) @ self.table.T
+
+
+@pytest.mark.parametrize("gain", (True, False))
+def test_what_would_restore_a_group_does(gain: bool) -> None:
+    found = symfind.open(Stream(gain), torch.randint(7, (4, 3)))
+    (stream,) = (w for w in found.explain().wires if w.rotated)
+    assert stream.group == ("" if gain else "SO(6)")
+    if gain:
+        assert stream.kept == "SO(6)"
+        assert stream.reasons[-1].restores.endswith("norm.weight a multiple of the all-ones vector")
+        (absent,) = found.report(verify=False, certify="never").absent
+        assert absent.group == "SO(6)" and absent.restores
+
+
+def test_nothing_is_chosen_of_nothing() -> None:
+    assert chosen([], rotation=True) == ((), "")
+    wire = Wire("bond: a → b", "bond", 3, "GL(3, R)", "GL(3, R)", (), ("a",), ("b",))
+    assert chosen([wire], at="a")[0] == (wire,)
+    assert chosen([wire], between=("a", "c")) == ((), "")

@@ -1,0 +1,85 @@
+"""Members of a family: how they are made, and what they prove."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+import symfind
+from symfind.family import Family, Member
+from symfind.family.family import name_of
+from symfind.family.lookups import OutOfRange, check_lookups
+from symfind.family.places import changed, integers, spelled
+from symfind.load import load
+from symfind.trace import trace_loaded
+
+NANO = str(Path(__file__).with_name("models.py"))
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes in a dataclass, some of them in a list."""
+
+    width: int = 8
+    depths: tuple[int, ...] = (2, 6)
+    bias: bool = True
+
+
+def family(spec: str) -> Family:
+    loaded = load(spec)
+    found = Family.of(loaded, trace_loaded(loaded))
+    assert found is not None
+    return found
+
+
+def test_integers_of_arguments() -> None:
+    arguments = {"config": Config(), "heads": 4, "flag": True, "rate": {"window": [7, 1]}}
+    found = integers(arguments)
+    assert {spelled(p): n for p, n in found.items()} == {
+        "config.width": 8, "config.depths[0]": 2, "config.depths[1]": 6, "heads": 4,
+        "rate.window[0]": 7,
+    }  # fmt: skip
+
+
+def test_changed_arguments_leave_the_others_alone() -> None:
+    arguments = {"config": Config(), "rate": {"window": [7, 1]}}
+    places = {spelled(p): p for p in integers(arguments)}
+    made = changed(arguments, {places["config.depths[1]"]: 3, places["rate.window[0]"]: 5})
+    assert made == {"config": Config(depths=(2, 3)), "rate": {"window": [5, 1]}}
+    assert arguments == {"config": Config(), "rate": {"window": [7, 1]}}
+
+
+def test_member_of_a_module_that_a_file_made() -> None:
+    own = family(NANO)
+    places = {name_of(p): p for p in own.base}
+    assert own.base[places["values of 0"]] == own.base[places["config.vocab_size"]]
+    wanted = {"config.n_embd": 12, "config.n_layer": 1, "config.vocab_size": 9, "values of 0": 9}
+    made = own.member({places[name]: n for name, n in wanted.items()})
+    assert isinstance(made, Member)
+    assert made.graph.parameters["wpe.weight"].shape == (64, 12)
+    assert int(made.loaded.inputs.args[0].max()) < 9
+    assert isinstance(own.member({places["config.n_embd"]: 13}), str)  # six heads do not divide it
+
+
+def test_inputs_longer_than_the_table_are_no_member() -> None:
+    own = family(NANO)
+    places = {name_of(p): p for p in own.base}
+    refused = own.member({places["config.block_size"]: 9})  # sixteen positions are looked up
+    assert isinstance(refused, str) and "looks up 15 of 9" in refused
+    loaded = load(NANO)
+    loaded.model.wpe = torch.nn.Embedding(9, 384)
+    with pytest.raises(OutOfRange):
+        check_lookups(trace_loaded(loaded))
+
+
+def test_transformer_of_a_dataclass_config_is_certified() -> None:
+    report = symfind.analyze(NANO, verify=False)
+    found = report.certificate
+    assert found.status == "complete" and found.on == "twin", found.reason
+    assert len(found.members) == len(found.twins) >= 2
+    assert all(t.nullity == t.redundant for t in found.twins[-1:])
+    widths = [one["config.n_embd"] for one in found.members]
+    assert len(set(widths)) == len(widths) and max(widths) < 384
+    again = symfind.Report.from_dict(report.to_dict())
+    assert again.certificate.members == found.members
