@@ -13,9 +13,10 @@ import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import Any
 
+from symfind.analysis.domain import domain
+from symfind.analysis.polynomials import DEGREE, ansatz, degree_of, solved, sparse, value
 from symfind.describe.factors import written
 from symfind.family.family import Family, Member
 from symfind.family.places import Place, spelled
@@ -23,15 +24,16 @@ from symfind.report.model import Dimension
 from symfind.twin.formula import count
 
 FITTED_PARAMETERS = 3000  # of a model whose family is looked at for its formula
-FITTED_SECONDS = 5.0  # of the processor
-_DEGREE = 3
-_TERMS = 90  # of a polynomial
+FITTED_SECONDS = 8.0  # of the processor
 _ENOUGH = 24  # members, where there are so many
+_OTHERS = 14  # members anywhere, at which a formula of nearby ones is looked at
 _HELD = 4  # members that are kept back at least
 _SPARE = 1.4  # times as many members as terms
 _LARGE = 6000  # parameters of a member
 _SHOWN = 3  # sizes at which no formula is right
-_FEW = 7  # arguments of a formula
+_MIX = 0.5  # of the arguments are changed
+_EVERYWHERE = 5  # arguments of a formula that is looked for over all sizes
+_FEW = 8  # arguments of a formula
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,15 @@ class Fitted:
         expression: of sympy.
         sizes: the arguments that it names, as the model has them.
         checked: at how many members that were not used to find it it is right.
+        where: conditions on the sizes, outside of which it is not always right.
+        broke: sizes outside of these where it is not.
     """
 
     expression: Any
     sizes: Mapping[str, int]
     checked: int
+    where: tuple[str, ...] = ()
+    broke: tuple[Mapping[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,24 +80,55 @@ def fitted(family: Family, output: str, redundant: int, seconds: float) -> Fitte
     """
     seen = _Seen(family, output, seconds)
     places = seen.felt(redundant)
-    if not places or len(places) > _FEW:
-        return None
     names = {p: _name(p) for p in places}
-    if len(set(names.values())) < len(places):
+    if not places or len(places) > _FEW or len(set(names.values())) < len(places):
         return None
-    seen.more(places, _ENOUGH)
+    sizes = {names[p]: family.base[p] for p in places}
     rows: list[tuple[dict[str, int], int]] = []
-    for terms in _ansatz(family, places):
-        wanted = math.ceil(_SPARE * len(terms)) + _HELD
-        seen.more(places, wanted)
+    for terms in ansatz(sizes) if len(sizes) <= _EVERYWHERE else ():
+        seen.more(places, max(_ENOUGH, math.ceil(_SPARE * len(terms)) + _HELD))
         rows = [({names[p]: v[p] for p in places}, n) for v, n in seen.counts]
-        if len(rows) < 2 * _HELD:
-            continue
-        held = max(_HELD, len(rows) // 5)
-        solved = _solved(terms, names, rows[:-held])
-        if solved is not None and all(_value(solved, at) == n for at, n in rows[-held:]):
-            return Fitted(solved, {names[p]: family.base[p] for p in places}, held)
-    return Broken(rows[1:]) if len(rows) > _HELD else None
+        found = _fitted(terms, rows, sizes)
+        if found is not None:
+            return found
+    return _near(seen, names, sizes) or (Broken(rows[1:]) if len(rows) > _HELD else None)
+
+
+def _near(seen: "_Seen", names: Mapping[Place, str], sizes: Mapping[str, int]) -> Fitted | None:
+    """What changes of one argument and of two say, with where it is right of all that was tried."""
+    seen.counts, before = [], seen.counts
+    for terms in seen.sparse(names):
+        close = len(seen.counts)
+        seen.counts += [one for one in before if one not in seen.counts]
+        seen.more(list(names), close + _OTHERS)
+        rows = [({name: v[p] for p, name in names.items()}, n) for v, n in seen.counts]
+        expression = solved(terms, rows[:close], unique=True)
+        if expression is None:
+            return None
+        right = [at for at, n in rows if value(expression, at) == n]
+        wrong = [at for at, n in rows if value(expression, at) != n]
+        where = domain(sizes, right, wrong)
+        if where is None:
+            return None
+        inside = [at for at in right if all(c.holds(at) for c in where)]
+        held = sum(at in inside for at, _ in rows[close:])
+        if held >= _HELD and len(inside) >= len(rows) // 2:
+            words = tuple(c.words for c in where)
+            return Fitted(expression, sizes, held, words, tuple(wrong))
+    return None
+
+
+def _fitted(
+    terms: Sequence[Any], rows: list[tuple[dict[str, int], int]], sizes: Mapping[str, int]
+) -> Fitted | None:
+    """The combination of terms that some members give, if it is right at the others."""
+    held = max(_HELD, len(rows) // 5)
+    if len(rows) < 2 * _HELD:
+        return None
+    expression = solved(terms, rows[:-held])
+    if expression is None or any(value(expression, at) != n for at, n in rows[-held:]):
+        return None
+    return Fitted(expression, sizes, held)
 
 
 def _name(place: Place) -> str:
@@ -104,12 +141,18 @@ def with_formula(dimension: Dimension, found: Fitted | Broken | None) -> Dimensi
     if isinstance(found, Broken):
         broke = tuple({**at, "redundant": n} for at, n in found.counts[:_SHOWN])
         return replace(dimension, formula=str(dimension.redundant), sizes={}, broke=broke)
-    if found is None or _value(found.expression, found.sizes) != dimension.redundant:
+    if found is None or value(found.expression, found.sizes) != dimension.redundant:
         return dimension  # as where a factor failed verification
     names = {str(s) for s in found.expression.free_symbols}
     sizes = {name: n for name, n in found.sizes.items() if name in names}
     formula = written(found.expression)
-    return replace(dimension, formula=formula, sizes=sizes, checked=found.checked)
+    return replace(
+        dimension,
+        formula=formula,
+        sizes=sizes,
+        checked=found.checked,
+        domain=", ".join(found.where) or None,
+    )
 
 
 class _Seen:
@@ -119,7 +162,7 @@ class _Seen:
         self.family, self.output = family, output
         self.end = time.process_time() + seconds
         self.counts: list[tuple[dict[Place, int], int]] = []
-        self.known: set[frozenset[tuple[Place, int]]] = set()
+        self.known: dict[frozenset[tuple[Place, int]], int] = {}
         self.rng = random.Random(0)
 
     def felt(self, redundant: int) -> list[Place]:
@@ -156,25 +199,77 @@ class _Seen:
             if len(self.counts) >= wanted or time.process_time() > self.end:
                 return
             some = {p: self._other(p) for p in places if self.rng.random() < 0.6}
-            for values in self._moves(some):
-                made = self.family.member(values)
-                if isinstance(made, Member) and made.parameters <= _LARGE:
-                    full = {p: made.values[p] for p in self.family.arguments}
-                    self._add(full, None, made)
-                    break
+            self.at(some)
+
+    def sparse(self, names: Mapping[Place, str]) -> Iterator[list[Any]]:
+        """The terms that single arguments and pairs show, where all can be changed alone."""
+        lines = {p: self._line(p) for p in names}
+        if any(len(line) < 2 for line in lines.values()):
+            return
+        degrees = {names[p]: degree_of(line) if len(line) > 2 else 2 for p, line in lines.items()}
+        together = set()
+        for p, q in itertools.combinations([p for p in names if degrees[names[p]]], 2):
+            (_, f), (x1, f1), *_ = lines[p]
+            (_, _), (y1, g1), *_ = lines[q]
+            both = self.at({p: x1, q: y1})
+            if both is None or both - f1 - g1 + f:
+                together.add(frozenset((names[p], names[q])))
+        terms = sparse(degrees, together)
+        self._mixed(lines, math.ceil(_SPARE * len(terms)) + _HELD)
+        yield terms
+
+    def _mixed(self, lines: Mapping[Place, list[tuple[int, int]]], more: int) -> None:
+        """Count where each argument has a value that it has alone, not below the model's."""
+        base, wanted = self.family.base, len(self.counts) + more
+        for _ in range(6 * more):
+            if len(self.counts) >= wanted or time.process_time() > self.end:
+                return
+            some = {
+                p: self.rng.choice([n for n, _ in line if n >= base[p]])
+                for p, line in lines.items()
+                if self.rng.random() < _MIX
+            }
+            self.at(some)
+
+    def _line(self, place: Place) -> list[tuple[int, int]]:
+        """Counts where one argument alone is another."""
+        n = self.family.base[place]
+        found: list[tuple[int, int]] = []
+        for k in dict.fromkeys((n, n + 1, n + 2, n + 3, n + 4, 2 * n, 3 * n, n - 1, n // 2)):
+            counted = self.at({place: k}) if k > 0 else None
+            if counted is not None:
+                found.append((k, counted))
+            if len(found) > DEGREE:
+                break
+        return found
+
+    def at(self, some: Mapping[Place, int]) -> int | None:
+        """The count at other integers, None where there is no such member."""
+        for values in self._moves(some):
+            made = self.family.member(values)
+            if isinstance(made, Member) and made.parameters <= _LARGE:
+                try:
+                    own = {p: made.values[p] for p in self.family.arguments}
+                    return self._add(own, None, made)
+                except Exception:  # what nothing can be derived of is no member to learn from
+                    return None
+        return None
 
     def _other(self, place: Place) -> int:
         n = self.family.base[place]
         return self.rng.choice([1, 2, 3, max(1, n - 1), n, n + 1, n + 2, 2 * n, 3 * n])
 
-    def _add(self, values: dict[Place, int], n: int | None, made: Member | None = None) -> None:
+    def _add(self, values: dict[Place, int], n: int | None, made: Member | None = None) -> int:
         key = frozenset(values.items())
         if key in self.known:
-            return
-        self.known.add(key)
-        if n is None and made is not None:
-            n = count(made.graph, self.output, {}).redundant
-        self.counts.append((values, n or 0))
+            if (values, self.known[key]) not in self.counts:
+                self.counts.append((values, self.known[key]))
+        else:
+            if n is None and made is not None:
+                n = count(made.graph, self.output, {}).redundant
+            self.known[key] = n or 0
+            self.counts.append((values, n or 0))
+        return self.known[key]
 
     def _moves(self, some: Mapping[Place, int]) -> Iterator[dict[Place, int]]:
         """Other integers: together with the lengths of inputs that equal them, or alone."""
@@ -183,98 +278,3 @@ class _Seen:
         if equal:
             yield {**equal, **some}
         yield dict(some)
-
-
-# fitting ----------------------------------------------------------------------------------------
-def _ansatz(family: Family, places: Sequence[Place]) -> Iterator[list[Any]]:
-    """Lists of terms: of rising degree; then with quotients; then with the least of all."""
-    import sympy
-
-    symbols = [_symbol(_name(p)) for p in places]
-    base = [family.base[p] for p in places]
-    quotients = [
-        a * a / b
-        for (a, m), (b, n) in itertools.permutations(zip(symbols, base, strict=True), 2)
-        if m != n and n > 1 and m % n == 0
-    ]
-    for more in ([], quotients) if quotients else ([],):
-        for degree in range(1, _DEGREE + 1):
-            yield from _short(_monomials(symbols, degree) + more + _times(more, symbols, degree))
-    if len(symbols) > 1:
-        least = sympy.Min(*symbols)
-        for degree in (1, 2):
-            yield from _short(_monomials([*symbols, least], degree))
-
-
-def _times(quotients: Sequence[Any], symbols: Sequence[Any], degree: int) -> list[Any]:
-    return [q * s for q in quotients for s in symbols] if degree == _DEGREE else []
-
-
-def _short(terms: list[Any]) -> Iterator[list[Any]]:
-    if len(terms) <= _TERMS:
-        yield list(dict.fromkeys(terms))
-
-
-def _monomials(symbols: Sequence[Any], degree: int) -> list[Any]:
-    import sympy
-
-    return [
-        sympy.Mul(*combo)
-        for d in range(degree + 1)
-        for combo in itertools.combinations_with_replacement(symbols, d)
-    ]
-
-
-def _symbol(name: str) -> Any:
-    import sympy
-
-    return sympy.Symbol(name, integer=True, positive=True)
-
-
-def _value(expression: Any, at: Mapping[str, int]) -> Any:
-    return expression.subs({_symbol(name): n for name, n in at.items()})
-
-
-def _solved(
-    terms: Sequence[Any], names: Mapping[Place, str], rows: Sequence[tuple[Mapping[str, int], int]]
-) -> Any | None:
-    """The combination of terms with these values that needs the first of them, None without one."""
-    import sympy
-
-    symbols = [_symbol(name) for name in names.values()]
-    evaluate = [sympy.lambdify(symbols, t, modules=[{"Min": min}]) for t in terms]
-    table = [[*(_fraction(e, at, names) for e in evaluate), Fraction(n)] for at, n in rows]
-    found = _eliminated(table, len(terms))
-    if found is None:
-        return None
-    pairs = zip(found, terms, strict=True)
-    return sympy.Add(*(sympy.Rational(k.numerator, k.denominator) * t for k, t in pairs if k))
-
-
-def _fraction(term: Any, at: Mapping[str, int], names: Mapping[Place, str]) -> Fraction:
-    return Fraction(term(*(Fraction(at[name]) for name in names.values())))
-
-
-def _eliminated(table: list[list[Fraction]], width: int) -> list[Fraction] | None:
-    """A solution of linear equations, zero where it is free; None where they contradict."""
-    rows, pivots = [list(row) for row in table], []
-    top = 0
-    for column in range(width):
-        pivot = next((i for i in range(top, len(rows)) if rows[i][column]), None)
-        if pivot is None:
-            continue
-        rows[top], rows[pivot] = rows[pivot], rows[top]
-        lead = rows[top][column]
-        rows[top] = [x / lead for x in rows[top]]
-        for i, row in enumerate(rows):
-            if i != top and row[column]:
-                factor = row[column]
-                rows[i] = [x - factor * y for x, y in zip(row, rows[top], strict=True)]
-        pivots.append(column)
-        top += 1
-    if any(row[width] for row in rows[top:]):
-        return None
-    found = [Fraction(0)] * width
-    for i, column in enumerate(pivots):
-        found[column] = rows[i][width]
-    return found

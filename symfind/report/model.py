@@ -54,6 +54,7 @@ class Dimension:
         sizes: the model's own sizes by name.
         checked: at how many other sizes of the model's family the formula gave what is derived
             there; absent where none were looked at.
+        domain: conditions on the sizes, outside of which the formula is not always right.
         broke: other sizes with what is derived there, where no formula was right at all of them:
             `formula` is then the number at these sizes.
     """
@@ -67,6 +68,7 @@ class Dimension:
     formula: str = ""
     sizes: dict[str, int] = field(default_factory=dict)
     checked: int | None = field(default=None, metadata=OMIT_NONE)
+    domain: str | None = field(default=None, metadata=OMIT_NONE)
     broke: tuple[dict[str, int], ...] | None = field(default=None, metadata=OMIT_NONE)
 
     def __post_init__(self) -> None:

@@ -137,7 +137,8 @@ def _totals(report: Report, console: Console, details: bool) -> None:
     if d.formula:
         _labelled(console, "formula", f"redundant = {d.formula}")
     if d.checked:
-        _labelled(console, "", f"right at {d.checked} other sizes that it was held against")
+        where = f", where {d.domain}" if d.domain else ""
+        _labelled(console, "", f"right at {d.checked} other sizes that it was held against{where}")
     for one in d.broke or ():
         at = ", ".join(f"{name}={n:,}" for name, n in one.items() if name != "redundant")
         _labelled(console, "", f"no formula found: redundant = {one['redundant']:,} at {at}")

@@ -1,5 +1,6 @@
 """The staged object behind every entry point: each part is computed once, when first asked for."""
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -180,8 +181,9 @@ class Session:
         if family is None:
             return None
         self._tell("the formula at other sizes")
-        with fitting_threads(0), uncollected():
+        with fitting_threads(0), uncollected(), contextlib.suppress(Exception):
             return fitted(family, self.output, self.counted.redundant, FITTED_SECONDS)
+        return None
 
     @property
     def subject(self) -> Subject:
