@@ -27,12 +27,16 @@ if TYPE_CHECKING:
     from symfind.report import Certificate, Factor, Report
     from symfind.session import (
         Session,
+        align,
         analyze,
+        apply,
         conserved,
         discover,
         exact_nullity,
+        fix,
         open,
         permutations,
+        teleport,
     )
     from symfind.sweeping import Sweep, sweep
     from symfind.transforms import (
@@ -69,13 +73,17 @@ _HOMES = {
     "Generator": "symfind.algebra.generator",
     "Record": "symfind.action.record",
     "Report": "symfind.report",
+    "align": "symfind.session",
     "rule": "symfind.ops.own",
     "analyze": "symfind.session",
+    "apply": "symfind.session",
     "conserved": "symfind.session",
     "discover": "symfind.session",
     "exact_nullity": "symfind.session",
+    "fix": "symfind.session",
     "open": "symfind.session",
     "permutations": "symfind.session",
+    "teleport": "symfind.session",
     "Session": "symfind.session",
     "Sweep": "symfind.sweeping",
     "sweep": "symfind.sweeping",
@@ -104,11 +112,14 @@ __all__ = [
     "SymfindError",
     "TraceError",
     "__version__",
+    "align",
     "analyze",
+    "apply",
     "conserved",
     "discover",
     "equivariance",
     "exact_nullity",
+    "fix",
     "identify",
     "input_permutations",
     "inputs",
@@ -116,6 +127,7 @@ __all__ = [
     "permutations",
     "rule",
     "sweep",
+    "teleport",
 ]
 
 

@@ -3,7 +3,9 @@
 import click
 
 from symfind import __version__
+from symfind.cli.align import align_command
 from symfind.cli.analyze import analyze_command
+from symfind.cli.apply import apply_command
 from symfind.cli.catalog import catalog_group
 from symfind.cli.conserved import conserved_command
 from symfind.cli.diff import diff_command
@@ -11,13 +13,17 @@ from symfind.cli.dims import dims_command
 from symfind.cli.discover import discover_command
 from symfind.cli.exact import exact_command
 from symfind.cli.explain import explain_command
+from symfind.cli.export import check_command, export_command
+from symfind.cli.fix import fix_command
 from symfind.cli.guard import GuardedGroup
+from symfind.cli.help import help_command
 from symfind.cli.identify import identify_command
 from symfind.cli.inputs import inputs_command
 from symfind.cli.ops import ops_command
 from symfind.cli.permutations import permutations_command
 from symfind.cli.rules import rules_command
 from symfind.cli.sweep import sweep_command
+from symfind.cli.teleport import teleport_command
 
 _EPILOG = """\b
 Model specs:
@@ -40,16 +46,23 @@ def main() -> None:
     """Find the continuous parameter-space symmetries of PyTorch models."""
 
 
+main.add_command(align_command)
 main.add_command(analyze_command)
+main.add_command(apply_command)
 main.add_command(catalog_group)
 main.add_command(conserved_command)
 main.add_command(diff_command)
 main.add_command(dims_command)
 main.add_command(exact_command)
+main.add_command(fix_command)
 main.add_command(explain_command)
+main.add_command(export_command)
+main.add_command(help_command)
+main.add_command(check_command)
 main.add_command(identify_command)
 main.add_command(inputs_command)
 main.add_command(ops_command)
+main.add_command(teleport_command)
 main.add_command(permutations_command)
 main.add_command(discover_command)
 main.add_command(rules_command)

@@ -153,6 +153,37 @@ weights_option = click.option(
     callback=_read,
     help="Analyse this point as well: safetensors, or a torch file without code.",
 )
+checkpoint_option = click.option(
+    "--weights",
+    required=True,
+    metavar="FILE",
+    callback=_read,
+    help="The checkpoint: safetensors, or a torch file without code.",
+)
+result_option = click.option(
+    "-o",
+    "--out",
+    "out",
+    required=True,
+    metavar="FILE",
+    callback=writable,
+    help="Where the result is written: safetensors by its ending, else a torch file.",
+)
+device_option = click.option(
+    "--device", default="cpu", show_default=True, help="Where the model is evaluated: cpu, cuda, …"
+)
+
+
+def written_option(flag: str, help: str) -> Callable[[F], F]:
+    """A further file that is written."""
+    return click.option(flag, metavar="FILE", callback=writable, help=help)
+
+
+def checkpoint_argument(name: str) -> Callable[[F], F]:
+    """A checkpoint that is read, as an argument."""
+    return click.argument(name, metavar=name.upper(), callback=_read)
+
+
 page_option = _file_option(
     "--page",
     _page,

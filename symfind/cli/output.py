@@ -66,9 +66,31 @@ def write_text(path: str, text: str) -> None:
         if _is_special(target):
             target.write_text(text, encoding="utf-8", errors="backslashreplace")
         else:
-            _replace(_resolved(target), text)
+            _replace(_resolved(target), text.encode("utf-8", errors="backslashreplace"))
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def write_bytes(path: str, data: bytes) -> None:
+    """Write a file in one step.
+
+    Raises:
+        OutputError: It cannot be written; what was there before stays.
+    """
+    target = Path(path)
+    try:
+        if _is_special(target):
+            target.write_bytes(data)
+        else:
+            _replace(_resolved(target), data)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def near(path: str) -> str:
+    """A path as it is seen from where the command was called."""
+    here = os.path.relpath(path)
+    return path if here.startswith("..") else here
 
 
 def deliver(
@@ -131,13 +153,11 @@ def print_page(render: "Callable[[Console], None]") -> None:
     _echo(text)  # its own escape sequences are colours
 
 
-def _replace(target: Path, text: str) -> None:
+def _replace(target: Path, data: bytes) -> None:
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=_PREFIX)
     try:
-        with os.fdopen(
-            handle, "w", encoding="utf-8", errors="backslashreplace", newline="\n"
-        ) as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
         os.chmod(temporary, target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
         os.replace(temporary, target)
     except BaseException:

@@ -158,13 +158,13 @@ class Mirror(Family):
         lead = [extent(a) for a in self.family.indexed]
         n = self.family.axis.size
         identity = torch.eye(n, **env.like)
-        u = self._normal(env)
+        u = self.normal(env)
         mirror = identity - 2.0 * torch.outer(u, u)
         chosen = c.to(u).reshape(*lead, 1, 1)
         matrices = identity + chosen * (mirror - identity)
         return self.family.transform(env, matrices, matrices)  # symmetric, its own inverse
 
-    def _normal(self, env: Environment) -> Tensor:
+    def normal(self, env: Environment) -> Tensor:
         """The unit vector that is reversed: one that the group may turn to another."""
         u = torch.zeros(self.family.axis.size, **env.like)
         match self.family.type:

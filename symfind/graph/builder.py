@@ -47,6 +47,8 @@ class Builder(Construction):
             return None if value is None else (value + eps).rsqrt()
 
         node.compute = compute
+        # other statistics than the traced ones have other roots
+        node.make = lambda env: (env.value(var) + eps).rsqrt()
         return node
 
     def free_shift(self, bias: Node | None, drift: Node) -> Node:

@@ -17,6 +17,7 @@ from symfind.analysis.subject import Subject, probe
 from symfind.analysis.verification import VERIFIED_PARAMETERS
 from symfind.conserve.model import Conserved
 from symfind.conserve.pipeline import laws_of
+from symfind.conserve.steps import parse_steps
 from symfind.count.counted import Counted, counted
 from symfind.count.symbols import Symbols, local_names
 from symfind.describe.explained import explain
@@ -31,6 +32,8 @@ from symfind.exact.rank import flint
 from symfind.exact.subject import Subject as Exactly
 from symfind.family import Family
 from symfind.load import Loaded, module_sizes, resolve
+from symfind.orbit.checkpoint import aliases_of
+from symfind.orbit.group import Group
 from symfind.report.explained import Explanation, chosen
 from symfind.report.model import Report
 from symfind.session.examination import Examination, Wanted
@@ -192,6 +195,12 @@ class Session:
             self.loaded, self.graph, self.output, self.train, self.device, self.seed, self._tell
         )
 
+    @cached_property
+    @alone()
+    def group(self) -> Group:
+        """What acts on checkpoints of the model, by site; neither counted nor verified."""
+        return Group(self.derivation, self._shapes(), aliases_of(self.loaded.model))
+
     # answers ------------------------------------------------------------------------------------
     @alone()
     def report(
@@ -238,18 +247,20 @@ class Session:
         return self._answers[key]
 
     @alone()
-    def laws(self, check: bool = True) -> Conserved:
+    def laws(self, check: bool = True, steps: str | None = None) -> Conserved:
         """The quantities that gradient flow conserves, whatever the loss and the data.
 
         Args:
             check: measure the nullity, watch every law along a gradient flow, and count the laws a
                 second time by the Lie algebra of the gradients, where the model is small enough.
+            steps: discrete steps that are followed as well: `sgd:lr=0.1,momentum=0.9,wd=0.01`.
 
         Raises:
             InputError: the model is too large to verify generators on it.
         """
+        how = None if steps is None else parse_steps(steps)
         report = self.report(certify="auto" if check else "never")
-        return self._once(("laws", check), lambda: laws_of(report, self.subject, check))
+        return self._once(("laws", check, steps), lambda: laws_of(report, self.subject, check, how))
 
     @alone()
     def permutations(self, verify: bool = True) -> PermutationSpec:
@@ -338,9 +349,11 @@ class Session:
             self._answers[key] = compute()
         return self._answers[key]
 
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        return {name: tuple(op.shape or ()) for name, op in self.graph.parameters.items()}
+
     def _permutations(self, verify: bool) -> PermutationSpec:
-        shapes = {name: tuple(op.shape or ()) for name, op in self.graph.parameters.items()}
-        spec = spec_of(self.derivation, shapes, _aliases(self.loaded.model))
+        spec = spec_of(self.derivation, self._shapes(), aliases_of(self.loaded.model))
         small = sum(op.numel() for op in self.loaded.model.parameters()) <= VERIFIED_PARAMETERS
         if not (verify and small and spec.perms):
             return spec
@@ -362,15 +375,3 @@ class Session:
 
 
 _NO_GRAPH = Graph([], [], {}, [], [])
-
-
-def _aliases(model: nn.Module) -> dict[str, tuple[str, ...]]:
-    """Other names of shared tensors in a model's state."""
-    names: dict[int, list[str]] = {}
-    tensors = (
-        *model.named_parameters(remove_duplicate=False),
-        *model.named_buffers(remove_duplicate=False),
-    )
-    for name, tensor in tensors:
-        names.setdefault(id(tensor), []).append(name)
-    return {first: tuple(rest) for first, *rest in names.values() if rest}

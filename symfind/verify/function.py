@@ -122,6 +122,12 @@ class Function:
             values[name] = widen(value.to(self.device))
         return values
 
+    def hold(self, values: Point) -> None:
+        """Give buffers and frozen parameters other values, from here on."""
+        for name in self._constants:
+            if name in values:
+                self._constants[name] = widen(values[name].detach().to(self.device))
+
     def random_point(self, rng: torch.Generator) -> dict[str, Tensor]:
         """Draw generic parameters: fan-in scaled weights, gains about one, nonzero biases.
 

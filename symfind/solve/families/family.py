@@ -34,7 +34,7 @@ def carry_out(
     return moves
 
 
-def _gains(env: Environment, potential: Potential, nodes: list[p.Node]) -> Tensor:
+def gains_of(env: Environment, potential: Potential, nodes: list[p.Node]) -> Tensor:
     """Γ^e as a vector along the acted-on atom, with the indices of the gain before it."""
     return functools.reduce(
         torch.mul,
@@ -110,7 +110,7 @@ class MatrixFamily(Family):
         atoms = member.source.cells[member.cell].atoms
         letters = "abcdefghijklmnop"[: len(atoms)]
         if member.potential:
-            gain = _gains(env, member.potential, self.nodes)
+            gain = gains_of(env, member.potential, self.nodes)
             x = x * gain.unsqueeze(-1) / gain.unsqueeze(-2)
         old = letters[member.atom]
         lead = "".join(letters[atoms.index(a)] for a in self.indexed)
@@ -202,8 +202,9 @@ class ScalingFamily(Family):
         for source, cell, log in self._factors(env, c):
             whole = values.get(source, env.value(source))
             block = env.take(source, cell, whole)
-            change = block * torch.expm1(t * log)
-            values[source] = env.put(source, cell, change, onto=whole)
+            # replaced and not added to: a small scale would be lost in the difference
+            scaled = block * torch.exp(t * log)
+            values[source] = env.replaced(source, cell, scaled, within=whole)
         return values
 
 

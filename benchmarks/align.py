@@ -1,0 +1,141 @@
+"""Barriers between networks that were trained apart: vanilla, permutations, whole group, learned.
+
+    python -m benchmarks.align mlp mlp512 cnn vit gpt [--pairs 3] [--steps 300]
+
+Digits of scikit-learn (1437 to train, 360 to test) and the text of `pydoc_data.topics`; trained in
+seconds to minutes on two cores. Barriers are on the test part, mean and spread over pairs of seeds.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import symfind
+from tests.ground_truth.layers import RMSNorm
+from tests.orbit.models import GPT, ViT, mlp
+
+Batches = list[tuple[Tensor, Tensor]]
+Data = tuple[Batches, Batches]  # to train, to test
+
+
+class Convolutions(nn.Module):
+    """A residual network without norms."""
+
+    def __init__(self, channels: int = 32, blocks: int = 2) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(1, channels, 3, padding=1)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU(),
+                          nn.Conv2d(channels, channels, 3, padding=1)) for _ in range(blocks)
+        )  # fmt: skip
+        self.head = nn.Linear(channels, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits of images."""
+        y = F.relu(self.stem(x))
+        for block in self.blocks:
+            y = F.relu(y + block(y))
+        return self.head(y.mean((2, 3)))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network, its data, and how long it is trained."""
+
+    build: Callable[[], nn.Module]
+    data: Callable[[], Data]
+    epochs: int
+    rate: float = 2e-3
+
+
+def digits(*shape: int, size: int = 64) -> Data:
+    """Handwritten digits, 8×8."""
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
+    images = torch.tensor(x, dtype=torch.float32)[order].reshape(-1, *shape) / 16.0
+    labels = torch.tensor(y)[order]
+    train = list(zip(images[:1437].split(size), labels[:1437].split(size), strict=True))
+    return train, [(images[1437:], labels[1437:])]
+
+
+def text(length: int = 32, size: int = 32) -> Data:
+    """Characters of the help texts of Python."""
+    from pydoc_data.topics import topics
+
+    raw = "".join(topics[k] for k in sorted(topics)).encode("ascii", "ignore")[:400_000]
+    ids = torch.tensor([min(b, 127) for b in raw])
+    rows = ids[: len(ids) // (length + 1) * (length + 1)].reshape(-1, length + 1)
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))
+    rows = rows[order]
+    cut = len(rows) * 9 // 10
+    train = [(r[:, :-1], r[:, 1:]) for r in rows[:cut].split(size)]
+    return train, [(r[:, :-1], r[:, 1:]) for r in rows[cut : cut + 8 * size].split(size)]
+
+
+CASES = {
+    "mlp": Case(lambda: mlp(64, 64, 64, 10), lambda: digits(64), 30),
+    "mlp512": Case(lambda: mlp(64, 512, 10), lambda: digits(64), 30),
+    "cnn": Case(Convolutions, lambda: digits(1, 8, 8), 15),
+    "vit": Case(lambda: ViT(32, 4, 2), lambda: digits(1, 8, 8), 40),
+    "gpt": Case(lambda: GPT(64, 4, 2, 128, 32, RMSNorm), text, 2, 3e-3),
+}
+
+
+def trained(case: Case, data: Batches, seed: int) -> nn.Module:
+    """One network."""
+    torch.manual_seed(seed)
+    model = case.build()
+    adam = torch.optim.AdamW(model.parameters(), case.rate, weight_decay=0.01)
+    for _ in range(case.epochs):
+        for i in torch.randperm(len(data)).tolist():
+            x, y = data[i]
+            out = model(x)
+            adam.zero_grad()
+            F.cross_entropy(out.reshape(-1, out.shape[-1]), y.reshape(-1)).backward()
+            adam.step()
+    return model.eval()
+
+
+def pair(case: Case, data: Data, seed: int, steps: int) -> dict[str, float]:
+    """Barriers on the test part for one pair of seeds, and the seconds of the alignment."""
+    train, test = data
+    one, two = (trained(case, train, 2 * seed + k) for k in range(2))
+    start = time.perf_counter()
+    found = symfind.align(
+        one, one.state_dict(), two.state_dict(), train[0][0][:4], data=test, train_data=train,
+        steps=steps, seed=seed,
+    )  # fmt: skip
+    assert found.residual < 1e-10
+    row = {w.name: w.barrier or 0.0 for w in found.ways}
+    return {**row, "seconds": time.perf_counter() - start}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print a row for every network."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("cases", nargs="*", default=list(CASES))
+    parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=300)
+    given = parser.parse_args(arguments)
+    for name in given.cases:
+        case = CASES[name]
+        data = case.data()
+        rows = [pair(case, data, seed, given.steps) for seed in range(given.pairs)]
+        cells = []
+        for key in rows[0]:
+            values = [r[key] for r in rows]
+            spread = statistics.stdev(values) if len(values) > 1 else 0.0
+            cells.append(f"{key} {statistics.mean(values):.4f} ±{spread:.4f}")
+        print(f"{name:8}" + "   ".join(cells), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,297 @@
+"""A common gauge: gains pinned to one, bonds and scales balanced, translations centred.
+
+Balance is the minimum of the norm on an orbit: by Kempf and Ness (1979) it is reached at one orbit
+of the compact part, where all moment maps (the laws of gradient flow) vanish. A gain is pinned
+first: a rotation behind it is conjugate by it, and with it the norm is not convex along the orbit.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from symfind.discrete.signs import SignFlip
+from symfind.graph.primitives import Node
+from symfind.orbit.frames import coefficient_of, gathered, gram, scaled_squares
+from symfind.orbit.given import commuting
+from symfind.orbit.group import Group, State
+from symfind.orbit.leastsquares import bending, nearest, spanned
+from symfind.orbit.steps import Flip, Flow, Turn
+from symfind.orbit.walk import Walk
+from symfind.solve.families.family import MatrixFamily, ScalingFamily, ShiftFamily
+from symfind.solve.point.family import Family
+
+_SWEEPS = 400
+_STILL = 1e-12  # largest step of a sweep, relative, in which nothing moves any more
+_SINGULAR = 1e-11  # of the largest eigenvalue: a bond that is not filled
+_NEWTON = 60
+
+
+def common_gauge(walk: Walk, sweeps: int = _SWEEPS) -> None:
+    """Gains and translations pinned, bonds and scales balanced, until nothing moves any more.
+
+    Translations are pinned where they begin (a value bias is moved into the bias behind it), which
+    is solved in one pass; the least norm of all would couple them to the bonds.
+    """
+    pin_gains(walk)
+    kept = independent_translations(walk)
+    for _ in range(sweeps):
+        sizes = [
+            *(slide_one(walk, name, seeds_only=True) for name in kept),
+            *balance_scales(walk),
+            *balance_bonds(walk),
+        ]
+        if max(sizes, default=0.0) <= _STILL:
+            return
+
+
+def least_norm(walk: Walk, sweeps: int = _SWEEPS) -> None:
+    """To the least norm: gains pinned, bonds and scales balanced, translations centred."""
+    pin_gains(walk)
+    kept = independent_translations(walk)
+    for _ in range(sweeps):
+        sizes = [
+            *(slide_one(walk, name, seeds_only=False) for name in kept),
+            *balance_scales(walk),
+            *balance_bonds(walk),
+        ]
+        if max(sizes, default=0.0) <= _STILL:
+            return
+
+
+def pin_gains(walk: Walk) -> None:
+    """Gains between a rotation and a linear map to one: their sizes, and where free their signs."""
+    gains = gain_wires(walk.group)
+    for name, site in walk.group.scales.items():
+        logs = _gain_logs(walk, site.family, gains)
+        if logs is not None:
+            walk.do(Flow(name, logs))
+    for name, flip in walk.group.signs.items():
+        bits = _gain_signs(walk, flip, gains)
+        if bits is not None and bool(bits.any()):
+            walk.do(Flip(name, bits))
+
+
+def gain_wires(group: Group) -> set[int]:
+    """Wires from which the gains are made that stand between a matrix group and what it acts on."""
+    stack: list[Node] = []
+    for site in group.bonds.values():
+        family = site.family
+        assert isinstance(family, MatrixFamily)
+        stack += [family.nodes[i] for m in family.members for (i, _), _ in m.potential]
+    found: set[int] = set()
+    while stack:
+        node = stack.pop()
+        if id(node) not in found:
+            found.add(id(node))
+            stack.extend(node.inputs)
+    return found
+
+
+def _gain_logs(walk: Walk, family: object, gains: set[int]) -> Tensor | None:
+    assert isinstance(family, ScalingFamily)
+    value = one_for_each(walk.group, walk.state, family, gains)
+    if value is None:
+        return None
+    exponent, entries = value
+    live = entries.abs() > 0
+    return torch.where(live, -entries.abs().clamp_min(1e-300).log() / exponent, 0.0)
+
+
+def _gain_signs(walk: Walk, flip: SignFlip, gains: set[int]) -> Tensor | None:
+    value = one_for_each(walk.group, walk.state, flip, gains)
+    return None if value is None else (value[1] < 0).double()
+
+
+def one_for_each(
+    group: Group, state: State, family: ScalingFamily, gains: set[int]
+) -> tuple[float, Tensor] | None:
+    """A gain among the members that has one entry for every coefficient: exponent, entries."""
+    env = group.environment(state)
+    index = coefficient_of(env, family)
+    for m in family.scaling.members:
+        if id(m.source) in gains and index.numel() == family.count():
+            block = env.take(m.source, m.cell, env.value(m.source))
+            if block.numel() == family.count():
+                return m.exponent, gathered(family, m.places, block, index)
+    return None
+
+
+def balance_scales(walk: Walk) -> list[float]:
+    """Every free scale to where the norm is least: a convex function of its logarithm.
+
+    What can only grow or only shrink is given the size of a drawn matrix: the square of its norm
+    is the root of the number of its entries. Returns the largest steps.
+    """
+    gains = gain_wires(walk.group)
+    sizes = []
+    for name, site in walk.group.scales.items():
+        family = site.family
+        assert isinstance(family, ScalingFamily)
+        if one_for_each(walk.group, walk.state, family, gains) is not None:
+            continue
+        terms = list(scaled_squares(walk.group.environment(walk.state), family))
+        logs = _least(terms, _entries(family))
+        sizes.append(float(logs.abs().max()))
+        if sizes[-1] > 1e-15:
+            walk.do(Flow(name, logs))
+    return sizes
+
+
+def _entries(family: ScalingFamily) -> float:
+    """How many entries one coefficient scales."""
+    total = 0
+    for m in family.scaling.members:
+        total += math.prod(a.size for a in m.source.cells[m.cell].atoms)
+    return total / max(family.count(), 1)
+
+
+def _least(terms: list[tuple[float, Tensor]], entries: float) -> Tensor:
+    """The minimum of Σ N exp(2 e t) in t, for every coefficient; zero where all is zero."""
+    t = torch.zeros_like(terms[0][1])
+    up = sum((n for e, n in terms if e > 0), torch.zeros_like(t))
+    down = sum((n for e, n in terms if e < 0), torch.zeros_like(t))
+    live = (up > 0) & (down > 0)
+    for _ in range(_NEWTON):
+        first, second = torch.zeros_like(t), torch.zeros_like(t)
+        for e, n in terms:
+            grown = n * torch.exp(2 * e * t)
+            first, second = first + e * grown, second + 2 * e * e * grown
+        step = (first / second.clamp_min(1e-300)).clamp(-1.0, 1.0)
+        t = torch.where(live, t - step, 0.0)
+        if float(step[live].abs().max() if live.any() else 0.0) < 1e-15:
+            break
+    rates = {e for e, n in terms if bool((n > 0).any())}
+    if len(rates) == 1:  # one-sided: there is no least norm
+        (e,) = rates
+        total = up + down
+        t = torch.where(total > 0, (entries**0.5 / total.clamp_min(1e-300)).log() / (2 * e), 0.0)
+    return t
+
+
+def balance_bonds(walk: Walk) -> list[float]:
+    """Every gl(n) to where the norm is least: GᵀG is a geometric mean of the two Grams.
+
+    Returns the largest steps.
+    """
+    sizes: list[float] = []
+    for name, site in walk.group.bonds.items():
+        family = site.family
+        assert isinstance(family, MatrixFamily)
+        if family.bond.skew:
+            continue
+        env = walk.group.environment(walk.state)
+        one, two = gram(env, family, False), gram(env, family, True)
+        if one is None or two is None:
+            walk.note(f"{name}: acts on one side only, which has no least norm")
+            continue
+        matrix = _balancing(family, one, two)
+        if matrix is None:
+            walk.note(f"{name}: a bond of less than full rank, which has no least norm")
+        else:
+            sizes.append(float((matrix - torch.eye(matrix.shape[-1]).to(matrix)).abs().max()))
+            if sizes[-1] > 1e-15:
+                walk.do(Turn(name, matrix))
+    return sizes
+
+
+def _balancing(family: MatrixFamily, one: Tensor, two: Tensor) -> Tensor | None:
+    """The symmetric positive element of the group that makes both Grams equal."""
+    if family.bond.pairs:
+        one, two = commuting(family, one), commuting(family, two)
+    q: Tensor | None = None
+    if family.bond.ones:
+        q = off_ones(one.shape[-1]).to(one)
+        one, two = q.T @ one @ q, q.T @ two @ q
+    support = _support(one + two)
+    if support is not None:
+        one, two = (support.T @ x @ support for x in (one, two))
+    for x in (one, two):
+        values = torch.linalg.eigvalsh(x)
+        if bool((values[..., 0] <= _SINGULAR * values[..., -1]).any()):
+            return None
+    root, back = _power(one, 0.5), _power(one, -0.5)
+    g = _power(back @ _power(root @ two @ root, 0.5) @ back, 0.5)
+    for basis in (support, q):
+        if basis is not None:
+            g = basis @ g @ basis.T + torch.eye(len(basis)).to(g) - basis @ basis.T
+    return g
+
+
+def _support(s: Tensor) -> Tensor | None:
+    """Columns that span what a bond carries, None where that is all of it."""
+    if s.dim() > 2:
+        return None
+    values, vectors = torch.linalg.eigh(s)
+    live = values > _SINGULAR * values[-1]
+    return None if bool(live.all()) else vectors[:, live]
+
+
+def off_ones(n: int) -> Tensor:
+    """Orthonormal columns orthogonal to the all-ones vector: [n, n − 1]."""
+    full = torch.eye(n, dtype=torch.float64)
+    full[:, 0] = 1.0
+    return torch.linalg.qr(full).Q[:, 1:]
+
+
+def _power(s: Tensor, exponent: float) -> Tensor:
+    """Of symmetric positive matrices."""
+    values, vectors = torch.linalg.eigh((s + s.transpose(-1, -2)) / 2)
+    scaled = vectors * values.clamp_min(0).pow(exponent).unsqueeze(-2)
+    return scaled @ vectors.transpose(-1, -2)
+
+
+def independent_translations(walk: Walk) -> list[str]:
+    """Families of translations that those before them do not contain."""
+    rng = torch.Generator().manual_seed(0)
+    kept: list[str] = []
+    for name, site in walk.group.translations.items():
+        c = torch.randn(site.family.count(), generator=rng, dtype=torch.float64)
+        field = walk.group.direction(site.family, walk.state, c)
+        others = [
+            walk.group.sites[k].family
+            for k in kept
+            if set(walk.group.sites[k].family.names) & set(field)
+        ]
+        if not spanned(walk.group, others, walk.state, field):
+            kept.append(name)
+    return kept
+
+
+def slide_one(walk: Walk, name: str, seeds_only: bool) -> float:
+    """Along one family of translations to its pin, or to the least norm; how far, relatively."""
+    family = walk.group.sites[name].family
+    seeds = _seeds(family) if seeds_only else None
+    before = walk.state
+    c = nearest(walk.group, family, before, None, seeds)
+    if c is None:
+        return 0.0
+    bent = getattr(family, "loose", False) and family.kind != "reach"
+    c = bending(walk.group, family, before) if bent else c
+    if c is None:
+        return 0.0
+    moved = Flow(name, c)(walk.group, before)
+    while seeds is None and _squares(moved) > _squares({n: before[n] for n in moved}):
+        if float(c.norm()) < 1e-12:
+            return 0.0
+        c = c / 2
+        moved = Flow(name, c)(walk.group, before)
+    step = Flow(name, c)
+    gap = sum(float((v - before[n]).square().sum()) for n, v in moved.items()) ** 0.5
+    size = sum(float(before[n].square().sum()) for n in moved) ** 0.5
+    walk.state = {**before, **moved}
+    walk.steps.append(step)
+    return gap / (size or 1.0)
+
+
+def _squares(tensors: dict[str, Tensor]) -> float:
+    return sum(float(v.square().sum()) for v in tensors.values())
+
+
+def _seeds(family: Family) -> set[str] | None:
+    """Where a translation begins: what is set to zero; None for all that it moves."""
+    if isinstance(family, ShiftFamily) and not family.loose:
+        return {family.seed.key}
+    if family.kind == "reach":
+        return {family.sources[0].key}
+    return None

@@ -1,0 +1,142 @@
+"""What a random element of everything has moved is found again, exactly."""
+
+import pytest
+import torch
+from torch import nn
+
+import symfind
+from symfind.errors import InputError, LoadError
+from symfind.orbit.align import align_states
+from symfind.orbit.element import change
+from symfind.orbit.objective import barrier
+from tests.orbit.models import CASES, mlp
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_an_image_is_carried_back(name, subject_of) -> None:
+    s = subject_of(name)
+    found = align_states(s.group, s.state, s.image)
+    vanilla, _, whole = found.ways
+    assert vanilla.distance > 0.3
+    assert whole.distance < 1e-8
+    assert change(s.function, s.state, found.b) < 1e-10
+    back = found.of_a.inverse().apply(found.b)
+    gap = max(float((back[n] - s.state[n]).abs().max()) for n in s.group.shapes)
+    assert gap < 1e-7
+
+
+def test_token_and_position_tables_exchange_a_constant(subject_of) -> None:
+    s = subject_of("gpt")
+    found = align_states(s.group, s.state, s.image)
+    used = [s.group.sites[t.site] for t in found.of_b.steps if t.site in s.group.sites]
+    shared = [site for site in used if site.kind == "parallel"]
+    assert any({"token.weight", "position.weight"} <= set(site.family.names) for site in shared)
+
+
+def weights(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {n: v.clone() for n, v in model.state_dict().items()}
+
+
+def trained(seed: int) -> nn.Module:
+    torch.manual_seed(seed)
+    model = mlp(4, 12, 12, 3)
+    x, y = data()
+    adam = torch.optim.Adam(model.parameters(), 0.02)
+    for _ in range(150):
+        adam.zero_grad()
+        nn.functional.cross_entropy(model(x), y).backward()
+        adam.step()
+    return model
+
+
+def data() -> tuple[torch.Tensor, torch.Tensor]:
+    rng = torch.Generator().manual_seed(0)
+    x = torch.randn(120, 4, generator=rng)
+    return x, (x[:, 0] * x[:, 1] > 0).long() + (x[:, 2] > 0.5).long()
+
+
+def test_barriers_fall_from_nothing_to_permutations_to_the_group_to_learning() -> None:
+    one, two = trained(0), trained(1)
+    found = symfind.align(
+        one, weights(one), weights(two), torch.randn(4, 4), data=[data()], steps=60
+    )
+    assert [w.name for w in found.ways] == [
+        "vanilla", "permutations only", "whole group", "learned",
+    ]  # fmt: skip
+    vanilla, plain, _, learned = (w.barrier for w in found.ways)
+    assert vanilla > 0.05
+    assert plain < vanilla and learned < plain
+    assert found.residual < 1e-10
+    assert found.ways[2].distance < found.ways[1].distance < found.ways[0].distance
+    assert set(found.b) == set(two.state_dict())
+    assert all(v.dtype == torch.float32 for v in found.b.values())
+
+
+def test_in_the_gauge_of_a_it_stays_as_it_was() -> None:
+    one, two = trained(0), trained(1)
+    found = symfind.align(one, weights(one), weights(two), torch.randn(4, 4), gauge="own")
+    assert all(torch.equal(found.a[n], v) for n, v in one.state_dict().items())
+    two.load_state_dict(found.b)
+    again = trained(1)
+    x, _ = data()
+    assert torch.allclose(two(x), again(x), atol=1e-5)
+
+
+def test_only_permutations_permutes() -> None:
+    one, two = trained(0), trained(1)
+    found = symfind.align(one, weights(one), weights(two), torch.randn(4, 4), only="permutations")
+    before, after = two.state_dict()["0.weight"], found.b["0.weight"]
+    assert {tuple(r) for r in before.tolist()} == {tuple(r) for r in after.tolist()}
+
+
+def test_a_barrier_is_what_lies_above_the_line() -> None:
+    assert barrier([0.0, 2.0, 1.0]) == pytest.approx(1.5)
+    assert barrier([1.0, 0.0, 1.0]) == 0.0
+
+
+def test_bad_checkpoints_get_one_message() -> None:
+    model = mlp(4, 5, 3)
+    x, good = torch.randn(4, 4), weights(model)
+    other = {n: v + 1 for n, v in good.items()}
+    nan = {**other, "0.weight": torch.full((5, 4), float("nan"))}
+    cases = [
+        (good, "the same weights", InputError, {}),
+        (nan, "0.weight holds numbers that are NaN", InputError, {}),
+        ({n: v for n, v in other.items() if n != "0.bias"}, "lacks 0.bias", LoadError, {}),
+        ({**other, "0.weight": torch.zeros(4, 4)}, "with shape", LoadError, {}),
+        ({n: v.double() for n, v in other.items()}, "save both in one dtype", InputError, {}),
+        (other, "there is no data", InputError, {"data": []}),
+        (other, "needs data", InputError, {"steps": 3}),
+        (other, "pairs", InputError, {"data": [x]}),
+    ]
+    for b, message, kind, options in cases:
+        with pytest.raises(kind, match=message):
+            symfind.align(model, good, b, x, **options)
+
+
+def test_tied_weights_that_differ_are_refused() -> None:
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.two = nn.Linear(4, 4), nn.Linear(4, 4)
+            self.two.weight = self.one.weight
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.two(self.one(x).relu())
+
+    model = Tied()
+    a = weights(model)
+    b = {n: v + 1 for n, v in a.items()}
+    found = symfind.align(model, a, b, torch.randn(3, 4))
+    assert torch.equal(found.b["one.weight"], found.b["two.weight"])
+    with pytest.raises(InputError, match="one tensor in the model"):
+        symfind.align(model, a, {**b, "two.weight": a["two.weight"]}, torch.randn(3, 4))
+
+
+def test_statistics_in_one_file_only_are_refused(subject_of) -> None:
+    s = subject_of("cnn")
+    a = weights(s.model)
+    b = {n: v + 1 if v.is_floating_point() else v for n, v in a.items()}
+    del b["stem.1.running_mean"]
+    with pytest.raises(InputError, match="lacks stem.1.running_mean"):
+        symfind.align(s.model, a, b, s.inputs)

@@ -1,0 +1,99 @@
+"""Canonical forms: entries held for every direction, the least norm, one for an orbit."""
+
+import pytest
+import torch
+from torch import nn
+
+import symfind
+from symfind.errors import InputError
+from symfind.orbit.canonical import representative
+from symfind.orbit.checkpoint import distance
+from tests.orbit.models import CASES, mlp
+
+FORMS = ("pins", "balanced", "canonical")
+
+
+def drawn(model: nn.Module, seed: int = 0) -> dict[str, torch.Tensor]:
+    rng = torch.Generator().manual_seed(seed)
+    return {n: torch.randn(v.shape, generator=rng) for n, v in model.state_dict().items()}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_random_image_has_the_same_representative(name, subject_of) -> None:
+    s = subject_of(name)
+    one, two = representative(s.group, s.state), representative(s.group, s.image)
+    assert distance(s.state, s.image, list(s.group.shapes)) > 0.3
+    assert distance(one.state, two.state, list(s.group.shapes)) < 1e-8
+    assert not one.notes
+
+
+@pytest.mark.parametrize(
+    ("activation", "nullity"), [(nn.ReLU, 10), (nn.GELU, 0), (nn.Identity, 61)]
+)
+@pytest.mark.parametrize("form", FORMS)
+def test_with_the_mask_no_symmetry_is_left(activation, nullity, form) -> None:
+    model = mlp(5, 6, 4, 3, activation=activation)
+    found = symfind.fix(model, drawn(model), torch.randn(7, 5), form)
+    proof = found.proof
+    assert (proof.redundant, proof.frozen, proof.nullity) == (nullity,) * 3
+    assert proof.unexplained == 0
+    assert sum(int(m.sum()) for m in found.frozen.values()) == nullity
+    assert proof.transverse > 1e-3
+    assert found.residual < 1e-11
+    if form == "pins":
+        assert proof.pinned == nullity
+    if form == "canonical":
+        assert proof.again < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("seed", "sizes", "least"),
+    [(0, (5, 3, 4), 16.10500127), (1, (4, 2, 3), 5.92301513), (2, (6, 4, 5), 27.56354204)],
+)
+def test_the_least_norm_of_a_linear_bond_is_twice_the_nuclear_norm(seed, sizes, least) -> None:
+    n, h, m = sizes
+    rng = torch.Generator().manual_seed(seed)
+    one = torch.randn(h, n, generator=rng, dtype=torch.float64)
+    two = torch.randn(m, h, generator=rng, dtype=torch.float64)
+    model = nn.Sequential(nn.Linear(n, h, bias=False), nn.Linear(h, m, bias=False))
+    weights = {"0.weight": one, "1.weight": two}
+    found = symfind.fix(model, weights, torch.randn(7, n), "balanced")
+    assert found.proof.norm[1] == pytest.approx(least, abs=1e-7)
+    assert least == pytest.approx(2 * float(torch.linalg.svdvals(two @ one).sum()), abs=1e-7)
+    grams = [found.weights["0.weight"] @ found.weights["0.weight"].T,
+             found.weights["1.weight"].T @ found.weights["1.weight"]]  # fmt: skip
+    assert torch.allclose(*grams, atol=1e-10)  # what gradient flow conserves is zero
+
+
+def test_pins_of_a_normalised_stream(subject_of) -> None:
+    s = subject_of("vit")
+    found = symfind.fix(s.model, s.state, s.inputs, "pins")
+    assert found.proof.frozen == found.proof.redundant == 245
+    assert found.proof.unexplained == 0
+    assert found.proof.pinned > 0.9 * 245
+    assert found.residual < 1e-10
+    for norm in ("blocks.0.norm1.weight", "norm.weight"):
+        assert torch.allclose(found.weights[norm], torch.ones(8).double(), atol=1e-12)
+
+
+def test_units_that_cannot_be_told_apart_are_noted() -> None:
+    model = mlp(4, 3, 2)
+    weights = drawn(model)
+    weights["0.weight"][1], weights["0.bias"][1] = weights["0.weight"][0], weights["0.bias"][0]
+    weights["2.weight"][:, 1] = weights["2.weight"][:, 0]
+    found = symfind.fix(model, weights, torch.randn(7, 4))
+    assert any("units of equal norm" in note for note in found.notes)
+
+
+def test_training_in_the_mask_is_not_moved_by_the_group() -> None:
+    model = mlp(5, 6, 4, 3)
+    found = symfind.fix(model, drawn(model), torch.randn(7, 5), "pins")
+    again = symfind.fix(model, found.weights, torch.randn(7, 5), "pins")
+    gap = [float((again.weights[n] - v).abs().max()) for n, v in found.weights.items()]
+    assert max(gap) < 1e-5
+
+
+def test_a_form_that_is_none_is_refused() -> None:
+    model = mlp(4, 3, 2)
+    with pytest.raises(InputError, match="pins, balanced, canonical"):
+        symfind.fix(model, drawn(model), torch.randn(7, 4), "other")

@@ -1,0 +1,98 @@
+"""Along an orbit the loss stays, and its derivatives follow the inverse transpose."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import symfind
+from symfind.errors import InputError
+from symfind.orbit import Element
+from symfind.orbit.objective import Objective
+from symfind.orbit.steps import Flow
+from tests.orbit.models import mlp
+
+
+def data() -> tuple[torch.Tensor, torch.Tensor]:
+    rng = torch.Generator().manual_seed(0)
+    return torch.randn(40, 4, generator=rng), torch.randint(3, (40,), generator=rng)
+
+
+def slopes(model: nn.Module, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    x, y = data()
+    leaves = {n: v.double().requires_grad_() for n, v in weights.items()}
+    out = torch.func.functional_call(model.double(), leaves, (x.double(),))
+    return dict(zip(leaves, torch.autograd.grad(F.cross_entropy(out, y), list(leaves.values())),
+                    strict=True))  # fmt: skip
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return mlp(4, 6, 3)
+
+
+def test_gradients_follow_the_inverse_transpose() -> None:
+    model = network()
+    weights = {n: v.double() for n, v in model.state_dict().items()}
+    session = symfind.open(model, data()[0])
+    (site,) = session.group.scales
+    logs = torch.linspace(-0.7, 0.9, 6, dtype=torch.float64)
+    image = Element(session.group, (Flow(site, logs),)).apply(weights)
+    before, after = slopes(model, weights), slopes(model, image)
+    for name in weights:
+        ratio = image[name] / weights[name]  # diagonal, so its inverse transpose divides
+        assert torch.allclose(after[name], before[name] / ratio, atol=1e-12)
+
+
+def test_the_least_gradient_over_scales_is_known_in_closed_form() -> None:
+    model = network()
+    weights = {n: v.double() for n, v in model.state_dict().items()}
+    g = slopes(model, weights)
+    read = g["0.weight"].square().sum(1) + g["0.bias"].square()
+    write = g["2.weight"].square().sum(0)
+    least = float((2 * (read * write).sqrt()).sum() + g["2.bias"].square().sum())
+    found = symfind.teleport(model.float(), weights, "grad-norm", data()[0], data=[data()])
+    assert found.after == pytest.approx(least, rel=1e-6)
+    assert found.after < found.before and found.residual < 1e-12
+
+
+@pytest.mark.parametrize("objective", ["sharpness", "trace", "norm"])
+def test_every_objective_falls_and_the_function_stays(objective) -> None:
+    model = network()
+    found = symfind.teleport(
+        model, model.state_dict(), objective, data()[0], data=[data()], steps=3
+    )
+    assert found.after < 0.99 * found.before
+    assert found.residual < 1e-12
+
+
+def test_within_a_radius_it_can_be_raised() -> None:
+    model = network()
+    found = [symfind.teleport(model, model.state_dict(), "grad-norm", data()[0], data=[data()],
+                              steps=3, radius=r, maximise=True) for r in (0.2, 0.8)]  # fmt: skip
+    assert found[0].before < found[0].after < found[1].after
+    assert found[1].residual < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"objective": "grad-norm"}, "give data"),
+        ({"objective": "norm", "maximise": True}, "without bound"),
+        ({"objective": "other"}, "no objective 'other'"),
+        ({"objective": "norm", "radius": -1.0}, "positive"),
+    ],
+)
+def test_what_cannot_be_is_refused(options, message) -> None:
+    model = network()
+    with pytest.raises(InputError, match=message):
+        symfind.teleport(model, model.state_dict(), example_inputs=data()[0], **options)
+
+
+def test_the_loss_of_a_copy_is_that_of_the_model() -> None:
+    model = network()
+    objective = Objective.of(model, [data()], dtype=torch.float64)
+    x, y = data()
+    assert float(objective(model.state_dict())) == pytest.approx(
+        float(F.cross_entropy(model(x), y).detach()), rel=1e-6
+    )
