@@ -135,6 +135,13 @@ def test_bad_usage_ends_with_2(call, words, tmp_path, monkeypatch) -> None:
     assert words in result.output
 
 
+def test_errors_of_models_are_data(tmp_path) -> None:
+    (tmp_path / "net.py").write_text("raise ValueError('a\\x1b[31m red \\x07 bell')\n")
+    result = CliRunner().invoke(main, ["sweep", str(tmp_path / "net.py"), "--csv", "-"])
+    assert "\x1b" not in result.output and "\x07" not in result.output
+    assert "red" in result.stderr and "LoadError" in result.stdout
+
+
 def test_strict_wants_everything() -> None:
     call = ["sweep", f"{MODELS}:mlp", f"{MODELS}:unknown", "--quiet", "--json", "-"]
     result = CliRunner().invoke(main, [*call, "--strict"])
