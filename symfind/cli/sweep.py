@@ -128,7 +128,12 @@ def sweep_command(
 
     stay_offline()
     with spoken_warnings(quiet):
-        found = sweep(specs, progress=None if quiet else tell, laws=laws, **arguments)
+        try:
+            found = sweep(specs, progress=None if quiet else tell, laws=laws, **arguments)
+        except KeyboardInterrupt:
+            if arguments["file"]:
+                tell(f"what is done is kept in {arguments['file']}; the same command goes on")
+            raise
     _deliver(found, csv_file, plot_file, json_file)
     ctx.exit(_code(found, strict))
 
