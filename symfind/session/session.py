@@ -20,6 +20,7 @@ from symfind.conserve.pipeline import laws_of
 from symfind.conserve.steps import parse_steps
 from symfind.count.counted import Counted, counted
 from symfind.count.symbols import Symbols, local_names
+from symfind.count.without import checked, switched_off
 from symfind.describe.explained import explain
 from symfind.discovery.explore import MOST_FIELDS
 from symfind.discovery.pipeline import discoverable, discovered
@@ -38,7 +39,6 @@ from symfind.report.explained import Explanation, chosen
 from symfind.report.model import Report
 from symfind.session.examination import Examination, Wanted
 from symfind.session.stages import Checked, Clock, guarded, uncollected
-from symfind.session.without import checked, switched_off
 from symfind.solve.solver import Derivation, derive, nothing
 from symfind.trace import Graph, trace_loaded
 from symfind.verify.threads import fitting_threads
@@ -192,8 +192,9 @@ class Session:
     def subject(self) -> Subject:
         """The model with its graph, and how its function is evaluated."""
         return Subject(
-            self.loaded, self.graph, self.output, self.train, self.device, self.seed, self._tell
-        )
+            self.loaded, self.graph, self.output, self.train, self.device, self.seed, self._tell,
+            without=self.without,
+        )  # fmt: skip
 
     @cached_property
     @alone()
