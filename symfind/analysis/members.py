@@ -177,6 +177,9 @@ class _ByMembers:
             return replace(found, status="undetermined", reason=self._broken(last))
         if found.status == "incomplete":
             found = self._explained(found, last)
+            if any(s.kind != "structural" for s in found.unexplained_sets):
+                reason = "small models of the family have more null directions, but special ones"
+                return replace(found, status="undetermined", reason=reason)
             where = f"On a model of {found.parameters:,} parameters made with other arguments:"
             return replace(found, words=f"{where}\n{found.words}")
         uneven = self._uneven(short, counted)
