@@ -56,7 +56,7 @@ class Trials:
             function.inputs,
             *(fresh(self.rng) for _ in range(_INPUTS)),
         ]
-        self.times = _TIMES
+        self.times: tuple[float, ...] = _TIMES
         if function.count > _LARGE:
             self.times, self.inputs = _TIMES[2:3], self.inputs[:1]
         self.wider = list(self._wider())
