@@ -154,11 +154,11 @@ def _transformed(
             continue
         block = take(action.block, wires[name])
         if action.act == "scale":
-            change = block * torch.expm1(_spread(action, forth))
+            moved = block * torch.exp(_spread(action, forth))
         else:
             matrix = _conjugate(action, weights, back if action.dual else forth)
-            change = _multiplied(action, matrix, block) - block
-        wires[name] = put(action.block, change, wires[name])
+            moved = _multiplied(action, matrix, block)
+        wires[name] = put(action.block, moved, wires[name], replace=True)
     free = {name for name, a in origins.items() if not _reads(a.origin)}
     result = {n: w + _origin(origins[n], weights, w) for n, w in wires.items() if n in free}
     after = {**weights, **result}
@@ -253,12 +253,12 @@ def take(block: Block, tensor: Tensor) -> Tensor:
     return tensor.reshape([i.size for i in block.indices])
 
 
-def put(block: Block, values: Tensor, onto: Tensor) -> Tensor:
-    """A tensor with values added to the entries of a block."""
+def put(block: Block, values: Tensor, onto: Tensor, replace: bool = False) -> Tensor:
+    """A tensor with values added to the entries of a block, or put in their place."""
     places = positions(block, onto.dim())
     grid = torch.meshgrid(*(torch.tensor(p, device=onto.device) for p in places), indexing="ij")
     values = values.reshape([len(p) for p in places])
-    return onto.index_put(tuple(grid), values.to(onto), accumulate=True)
+    return onto.index_put(tuple(grid), values.to(onto), accumulate=not replace)
 
 
 def positions(block: Block, rank: int) -> list[list[int]]:

@@ -11,6 +11,7 @@ from symfind.count.null_directions import known_directions
 from symfind.count.tally import tally_beside, whole
 from symfind.describe.factors import Group, factor, gather, written
 from symfind.describe.recorded import Recorder
+from symfind.describe.where import Places
 from symfind.report.model import Factor, GeneratorText, Unsupported
 from symfind.solve.point.family import Family
 from symfind.solve.point.generator import BoundGenerator
@@ -33,13 +34,14 @@ class Derived:
         self.approximate = gather([whole(f, self.symbols) for f in relaxed])
         self.failed: frozenset[int] = frozenset()  # positions of factors that verification rejected
         self.recorder = Recorder(self.shapes, counted.derivation.lowered.nodes)
+        self.sites = Places(counted.derivation.matrices)
         taken: set[str] = set()
         self.factors = self._written(self.groups, taken)
         self.near = self._written(self.approximate, taken)
         self.found: tuple[FoundFactor, ...] = ()
 
     def _written(self, groups: Sequence[Group], taken: set[str]) -> list[Factor]:
-        return [factor(g, self.symbols, taken, self.recorder) for g in groups]
+        return [factor(g, self.symbols, taken, self.recorder, self.sites) for g in groups]
 
     def with_found(self, found: Sequence["FoundFactor"]) -> "Derived":
         """The same with what discovery adds."""

@@ -1,5 +1,6 @@
 """What is measured and not derived: which tensors carry it, and what it is."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -19,6 +20,8 @@ from symfind.verify.samples import Samples
 _POINTS = 4  # at which a vector field must vanish
 _VECTORS = 2  # of a set that are shown
 _ENTRIES = 8  # of a vector
+_LINES = 5  # in words
+_PLACES = 3  # that share a sentence
 
 
 @dataclass(frozen=True)
@@ -225,11 +228,23 @@ class Remainder:
 
 
 def sentences(sets: Sequence[NullSet]) -> list[str]:
-    """One for every kind of set, with where it is found."""
-    places: dict[str, list[str]] = {}
+    """One for every mechanism, with where it is met; at most a few."""
+    kinds: dict[tuple[str, str], list[NullSet]] = {}
     for one in sets:
-        places.setdefault(one.words, []).append(f"{one.dimension:,} in {some_of(one.tensors)}")
-    return [f"{'; '.join(where)}: {words}." for words, where in places.items()]
+        # sets that differ in numbers only are explained alike
+        kinds.setdefault((one.kind, re.sub(r"[\d,]+", "#", one.words)), []).append(one)
+    found = [_sentence(same) for same in kinds.values()]
+    if len(found) > _LINES:
+        rest = sum(one.dimension for same in list(kinds.values())[_LINES - 1 :] for one in same)
+        found = [*found[: _LINES - 1], f"{rest:,} more of other kinds: --details lists them."]
+    return found
+
+
+def _sentence(same: Sequence[NullSet]) -> str:
+    places = [f"{one.dimension:,} in {some_of(one.tensors)}" for one in same[:_PLACES]]
+    rest = sum(one.dimension for one in same[_PLACES:])
+    places += [f"{rest:,} in {len(same) - _PLACES} more sets"] if rest else []
+    return f"{'; '.join(places)}: {same[0].words}."
 
 
 def some_of(names: Sequence[str], most: int = 4) -> str:

@@ -1,5 +1,6 @@
 """Every derived generator is checked on the model itself."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -92,11 +93,15 @@ def _verified(found: Derived, subject: Subject) -> Verified:
     kept = [_combined(one) for one in result.kept]
     bound |= {id(g.family): g for g in kept}
     found.reject({id(g.family) for g, _ in pairs if g.id in rejected}, [g.family for g in kept])
+    alike = Counter((r.infinitesimal, r.random) for r in result.residuals.values())
     for k, group in enumerate(found.groups):
         generators = [bound[id(t.family)] for t in group.tallies]
         measured = [result.residuals[g.id] for g in generators]
         worst = max(measured, key=lambda r: r.worst)
-        residual = Residual(worst.infinitesimal, worst.random, worst.finite)
+        number = alike[worst.infinitesimal, worst.random]
+        residual = Residual(
+            worst.infinitesimal, worst.random, worst.finite, number if number > 1 else None
+        )
         found.factors[k] = replace(
             found.factors[k], residual=residual, generators=tuple(generators)
         )

@@ -13,8 +13,10 @@ from symfind.cli.dims import dims_command
 from symfind.cli.discover import discover_command
 from symfind.cli.exact import exact_command
 from symfind.cli.explain import explain_command
+from symfind.cli.export import check_command, export_command
 from symfind.cli.fix import fix_command
 from symfind.cli.guard import GuardedGroup
+from symfind.cli.help import help_command
 from symfind.cli.identify import identify_command
 from symfind.cli.inputs import inputs_command
 from symfind.cli.ops import ops_command
@@ -54,6 +56,9 @@ main.add_command(dims_command)
 main.add_command(exact_command)
 main.add_command(fix_command)
 main.add_command(explain_command)
+main.add_command(export_command)
+main.add_command(help_command)
+main.add_command(check_command)
 main.add_command(identify_command)
 main.add_command(inputs_command)
 main.add_command(ops_command)

@@ -10,6 +10,7 @@ from symfind.count.tally import Tally
 from symfind.describe.describe import describe
 from symfind.describe.names import common_module, unique
 from symfind.describe.recorded import Recorder, distinct
+from symfind.describe.where import Places
 from symfind.describe.wording import action
 from symfind.report.model import Factor, GeneratorText, Place
 from symfind.solve.families.family import MatrixFamily, ScalingFamily, ShiftFamily
@@ -73,10 +74,14 @@ def _role(family: Family) -> Any:
     return "null", family.kind, ranks[0], frozenset(ranks[1:])
 
 
-def factor(group: Group, symbols: Symbols, taken: set[str], recorder: Recorder) -> Factor:
+def factor(
+    group: Group, symbols: Symbols, taken: set[str], recorder: Recorder, sites: Places
+) -> Factor:
     """One row of a report."""
     first = group.tallies[0]
-    records, shares = distinct([recorder.record(t.family) for t in group.tallies])
+    families = [t.family for t in group.tallies]
+    own = [recorder.record(f) for f in families]
+    records, shares = distinct(own)
     text, latex = action(first.family, records[0], recorder.record)
     about = describe(first.family)
     places = tuple(_place(t, *one) for t, one in zip(group.tallies, shares, strict=True))
@@ -105,6 +110,7 @@ def factor(group: Group, symbols: Symbols, taken: set[str], recorder: Recorder) 
         module=common_module([p.id for p in places]),
         axes=about.axes,
         places=places,
+        site=sites.of(families, own),
         records=records,
     )
 

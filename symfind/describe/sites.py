@@ -42,10 +42,8 @@ def common(names: Sequence[str]) -> str:
         if len(set(parts)) > 1:
             break
         shared.append(parts[0])
-    if shared and all(len(path) == len(shared) for path in paths) and len(set(names)) > 1:
-        pass
-    elif paths and len(shared) == min(len(path) for path in paths):
-        shared = shared[:-1]
+    if paths and len(shared) == min(len(path) for path in paths):
+        shared = shared[:-1]  # the module of a tensor belongs to its name
     return ".".join(shared)
 
 

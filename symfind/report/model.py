@@ -117,11 +117,15 @@ class GeneratorText:
 
 @dataclass(frozen=True)
 class Residual:
-    """What verification measured: the generator, a random direction alike, the finite flow."""
+    """What verification measured: the generator, a random direction alike, the finite flow.
+
+    `together` is the number of generators that were measured at once, of which this is the sum.
+    """
 
     infinitesimal: float | None = None
     random: float | None = None
     finite: float | None = None
+    together: int | None = field(default=None, metadata=OMIT_NONE)
 
 
 @dataclass(frozen=True)
@@ -166,6 +170,7 @@ class Factor:
         module: common module path of the sites, `transformer.h.*.attn`.
         axes: the axes of the tensors on which it acts.
         places: the sites layer by layer.
+        site: where it acts, in words: the role of the wire, who writes it and who reads it.
         records: how it acts, as data: all ways that differ in more than names of tensors.
         generators: objects that apply it to weights, one for each place. Not serialised: what is
             read from JSON makes them from the records.
@@ -187,6 +192,7 @@ class Factor:
     module: str = ""
     axes: str = ""
     places: tuple[Place, ...] = ()
+    site: str = ""
     records: tuple[Record, ...] = ()
     generators: tuple["Generator", ...] = field(
         default=(), repr=False, compare=False, metadata=IN_MEMORY

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from symfind.action.wording import wording
 from symfind.characters import shown
 from symfind.report import words
 from symfind.report.certificate import Certificate
@@ -118,11 +119,14 @@ def _factors(report: Report, console: Console) -> None:
 
 def _totals(report: Report, console: Console, details: bool) -> None:
     d = report.dimension
-    rows = [
-        ("parameters", d.parameters, ""),
-        ("algebra", d.algebra, ""),
-        ("symmetry", d.symmetry, _stabilisers(d.algebra - d.symmetry)),
-        ("inert", d.inert, ""),
+    rows = [("parameters", d.parameters, "")]
+    if d.algebra != d.symmetry:
+        rows.append(("algebra", d.algebra, ""))
+    if d.algebra != d.symmetry or d.inert:
+        rows.append(("symmetry", d.symmetry, _stabilisers(d.algebra - d.symmetry)))
+    if d.inert:
+        rows.append(("inert", d.inert, ""))
+    rows += [
         ("redundant", d.redundant, f"{words.share(d.redundant, d.parameters)} of the parameters"),
         ("effective", d.effective, words.effective_label(report)),
     ]
@@ -218,7 +222,7 @@ def _details(report: Report, console: Console) -> None:
         head = Text(factor.group, style="bold cyan").append(f"  {factor.id}", style="bold")
         _print(console, head)
         if factor.generator.text:
-            _indented(console, factor.generator.text)
+            _indented(console, _whole_text(factor))
         if factor.source:
             _indented(console, f"source: {factor.source}")
         if factor.residual is not None:
@@ -236,6 +240,14 @@ def _details(report: Report, console: Console) -> None:
         _print(console)
 
 
+def _whole_text(factor: Factor) -> str:
+    """How the generator acts, all tensors named where the report names a few."""
+    text = factor.generator.text
+    if " in all)" in text and factor.records:
+        text, _ = wording(factor.records[0], factor.kind, full=True)
+    return shown(text)
+
+
 def _footer(report: Report, console: Console) -> None:
     versions = f"symfind {report.versions.symfind}, torch {report.versions.torch}"
     stages = vars(report.timing).items()
@@ -250,7 +262,8 @@ def _residual(factor: Factor) -> str:
         return ""
     finite = words.small(r.finite)
     infinitesimal, random = words.small(r.infinitesimal), words.small(r.random)
-    return f": residual {infinitesimal} (random direction {random}, finite {finite})"
+    many = f" of {r.together:,} generators together" if r.together else ""
+    return f": residual {infinitesimal}{many} (random direction {random}, finite {finite})"
 
 
 def _stabilisers(difference: int) -> str:

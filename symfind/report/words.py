@@ -34,7 +34,9 @@ def plural(number: int, noun: str) -> str:
 
 
 def where(factor: Factor) -> str:
-    """Name all sites at once: the id, with the module path starred where the report knows it."""
+    """Name all sites at once: in words, else by the id with a starred module path."""
+    if factor.site:
+        return factor.site
     _, colon, role = factor.id.partition(":")
     if "*" in factor.module:
         return f"{factor.module}{colon}{role}"

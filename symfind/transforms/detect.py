@@ -20,6 +20,7 @@ MOST = 160  # entries
 _BACKGROUNDS = ((0.3, 0.7, -0.4), (-0.5, 0.9, 0.6))  # c, a, b
 _EQUAL = 1e-9  # of values, relative to their spread
 _TRIALS = 20_000  # steps of one search
+_LEAVES = 60  # permutations that one search finds not to hold
 
 Tried = Callable[[Tensor], bool]
 
@@ -50,7 +51,7 @@ def colours(evaluate: Callable[[Tensor], Tensor], size: int, tell: Callable[[str
         tell: called with a line on what is being done.
 
     Raises:
-        InputError: there are too many entries, or f does not change.
+        InputError: there are too many entries.
     """
     if size > MOST:
         raise InputError(
@@ -58,26 +59,21 @@ def colours(evaluate: Callable[[Tensor], Tensor], size: int, tell: Callable[[str
             "(--act), or ask for a group (--group)"
         )
     found = torch.zeros(size, size, dtype=torch.long)
-    flat = True
     for c, a, b in _BACKGROUNDS:
         tell("evaluating pairs of entries")
         rows = torch.full((size * size, size), c, dtype=torch.float64)
         places = torch.arange(size * size)
         rows[places, places // size] += a
         rows[places, places % size] += b
-        classes, varied = _classes(evaluate(rows))
-        flat = flat and not varied
-        found = _joint(found, classes.reshape(size, size))
-    if flat:
-        raise InputError("the function does not depend on any of these entries")
+        found = _joint(found, _classes(evaluate(rows)).reshape(size, size))
     return _joint(found, found.T)
 
 
-def _classes(values: Tensor) -> tuple[Tensor, bool]:
-    """Numbers of classes of nearly equal rows, and whether there are several."""
+def _classes(values: Tensor) -> Tensor:
+    """Numbers of classes of nearly equal rows."""
     scale = float((values - values.mean(0)).abs().max())
     if scale <= _EQUAL * max(float(values.abs().max()), 1e-300):
-        return torch.zeros(len(values), dtype=torch.long), False
+        return torch.zeros(len(values), dtype=torch.long)
     rng = torch.Generator().manual_seed(0)
     mix = torch.randn(values.shape[1], generator=rng, dtype=torch.float64)
     line = (values @ mix) / (scale * float(mix.norm()))
@@ -85,7 +81,7 @@ def _classes(values: Tensor) -> tuple[Tensor, bool]:
     steps = (line[order].diff() > _EQUAL).long()
     result = torch.zeros(len(values), dtype=torch.long)
     result[order] = torch.cat([torch.zeros(1, dtype=torch.long), steps.cumsum(0)])
-    return result, True
+    return result
 
 
 def _joint(a: Tensor, b: Tensor) -> Tensor:
@@ -164,7 +160,7 @@ class _Search:
         start = [*range(level), image]
         if not all(self._fits(start[:i], start[i]) for i in range(level, level + 1)):
             return None
-        self.steps = 0
+        self.steps = self.leaves = 0
         return self._deeper(start, set(start))
 
     def _deeper(self, images: list[int], used: set[int]) -> tuple[int, ...] | None:
@@ -172,9 +168,10 @@ class _Search:
             if self.holds(torch.tensor(images)):
                 return tuple(images)
             self.doubtful = True
+            self.leaves += 1
             return None
         self.steps += 1
-        if self.steps > _TRIALS:
+        if self._over():
             self.doubtful = True
             return None
         at = len(images)
@@ -183,9 +180,12 @@ class _Search:
             if candidate in used or not self._fits(images, candidate):
                 continue
             found = self._deeper([*images, candidate], used | {candidate})
-            if found is not None or self.steps > _TRIALS:
+            if found is not None or self._over():
                 return found
         return None
+
+    def _over(self) -> bool:
+        return self.steps > _TRIALS or self.leaves > _LEAVES
 
     def _fits(self, images: list[int], candidate: int) -> bool:
         at = len(images)

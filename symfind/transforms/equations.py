@@ -26,6 +26,7 @@ Sampler = Callable[[int], tuple[Tensor, Tensor]]
 """From a number of samples to coordinates and gradients, [samples, items, n] each."""
 
 MOST_UNKNOWNS = 3000  # coefficients of a field
+MOST_COORDINATES = 1000
 _SPARE = 40  # equations beyond the unknowns
 _ROUNDS = 6  # of more points, while fresh ones disagree
 _WANTED = 1.25  # equations for each unknown
@@ -76,6 +77,11 @@ def solve(sample: Sampler, size: int, affine: bool, degree: int) -> Solved:
     Raises:
         InputError: there are too many unknowns, or the function is constant.
     """
+    if size > MOST_COORDINATES:
+        raise InputError(
+            f"the inputs have {size:,} coordinates, {MOST_COORDINATES:,} at most: act on one axis "
+            "(--act), on fewer inputs (--on), or take smaller inputs"
+        )
     seen, blind, sight = _sight(sample, size)
     dictionary = Dictionary(seen.shape[1], affine or degree > 1, degree)
     if dictionary.count > MOST_UNKNOWNS:

@@ -7,7 +7,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-_STEPS = 100  # of Runge and Kutta
+_STEPS, _MOST = 50, 800  # of Runge and Kutta
+_SETTLED = 1e-9  # change by half the step, which is 16 times what is left of the error
 
 
 @dataclass(frozen=True)
@@ -58,15 +59,37 @@ class Dictionary:
         """The field with coefficients [n, monomials] at points [..., n]."""
         return self.features(x) @ coefficients.T
 
-    def flow(self, coefficients: Tensor, x: Tensor, t: float) -> Tensor:
-        """Points [..., n] after time t: exactly for affine fields, else by Runge and Kutta."""
+    def flow(self, coefficients: Tensor, x: Tensor, t: Tensor) -> Tensor:
+        """Points [samples, items, n] after a time for each sample, [samples].
+
+        Exactly for affine fields, else by Runge and Kutta.
+        """
         if self.degree == 1:
-            moved = torch.matrix_exp(t * self.matrices(coefficients[None])[0])
+            matrix = self.matrices(coefficients[None])[0]
+            moved = torch.matrix_exp(t[:, None, None] * matrix)
             n = self.size
-            shift = moved[:n, n] if self.constant else 0.0
-            return x @ moved[:n, :n].T + shift
-        h = t / _STEPS
-        for _ in range(_STEPS):
+            shift = moved[:, None, :n, n] if self.constant else 0.0
+            return x @ moved[:, :n, :n].mT + shift
+        return self._integrated(coefficients, x, t[:, None, None])
+
+    def _integrated(self, coefficients: Tensor, x: Tensor, t: Tensor) -> Tensor:
+        """By the method of Runge and Kutta; NaN where half the step gives something else."""
+        steps, before = _STEPS, torch.full_like(x, torch.nan)
+        after = self._steps(coefficients, x, t, steps)
+        while steps < _MOST and not bool(self._settled(before, after).all()):
+            steps *= 2
+            before, after = after, self._steps(coefficients, x, t, steps)
+        settled = self._settled(before, after)
+        return torch.where(settled[:, None, None], after, torch.nan)
+
+    @staticmethod
+    def _settled(before: Tensor, after: Tensor) -> Tensor:
+        change = (after - before).flatten(1).norm(dim=1)
+        return change <= _SETTLED * after.flatten(1).norm(dim=1)
+
+    def _steps(self, coefficients: Tensor, x: Tensor, t: Tensor, steps: int) -> Tensor:
+        h = t / steps
+        for _ in range(steps):
             a = self.field(coefficients, x)
             b = self.field(coefficients, x + h / 2 * a)
             c = self.field(coefficients, x + h / 2 * b)

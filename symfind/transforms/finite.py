@@ -133,7 +133,7 @@ def _part(
         return f"the model cannot be traced: {error}"
     if not given.group.orthogonal:
         return "the matrices are not orthogonal: no action on parameters is derived"
-    tries = ["index", "trivial"] if hidden == "auto" and given.index is not None else [hidden]
+    tries = ["auto", "trivial"] if hidden == "auto" else [hidden]
     result: Weighted | str = ""
     for name in tries:
         result = _tried(lowered, loaded, oracle, given, name, out, seed, train)

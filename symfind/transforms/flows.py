@@ -38,7 +38,7 @@ def follow(
     values: Values,
     rng: torch.Generator,
 ) -> Flow:
-    """Apply exp(tX) to the inputs, with t such that they move by half of their size.
+    """Apply exp(tX) to the inputs, with t such that each moves by about half of its size.
 
     Args:
         oracle: the function.
@@ -49,8 +49,9 @@ def follow(
         rng: of the displacements that are compared with.
     """
     x = action.coordinates(values)
-    speed = dictionary.field(coefficients, x).flatten(1).norm(dim=1)
-    t = STEP / max(float((speed / x.flatten(1).norm(dim=1)).median()), 1e-300)
+    speed = dictionary.field(coefficients, x).flatten(1).norm(dim=1) / x.flatten(1).norm(dim=1)
+    # near a point that stays, time would be endless
+    t = STEP / speed.clamp(min=max(0.1 * float(speed.median()), 1e-300))
     before = oracle(values)
     flow = Flow(0.0, float("inf"), 0)
     for _ in range(_SHRINKINGS):
@@ -58,7 +59,7 @@ def follow(
         flow = _compared(oracle, action, values, x, moved, before, rng)
         if flow.compared > len(x) // 2:
             break
-        t /= 2.0  # the flow left the domain of the function
+        t = t / 2.0  # the flow left the domain of the function
     return flow
 
 

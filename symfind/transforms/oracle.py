@@ -38,6 +38,7 @@ class Oracle:
         moved: which of those a transformation moves.
         names: of all inputs, for people, by their keys.
         batched: whether the first axis of every input numbers independent samples.
+        mapped: whether `torch.func.vmap` runs it over samples.
         name: of the function.
     """
 
@@ -48,6 +49,7 @@ class Oracle:
     names: dict[str, str]
     name: str
     batched: bool = False
+    mapped: bool = False
 
     @property
     def example(self) -> list[Tensor]:
@@ -120,13 +122,20 @@ class Oracle:
     # ---------------------------------------------------------------------------------------------
     def _pieces(self, values: Values) -> list[list[Tensor]]:
         width = max(1, sum(x[0].numel() for x in values))
-        size = max(1, _CHUNK // width) if self.batched else 1
+        size = max(1, _CHUNK // width) if self.batched or self.mapped else 1
         return [list(piece) for piece in zip(*(x.split(size) for x in values), strict=True)]
 
     def _outputs(self, values: Values) -> Tensor:
+        if self.mapped:
+            return torch.func.vmap(self._one)(tuple(values))
         outputs = self.evaluate(self.call(values))
         count = len(values[0])
         return torch.cat([part.reshape(count, -1) for part in outputs], 1)
+
+    def _one(self, values: tuple[Tensor, ...]) -> Tensor:
+        """All outputs of one sample, whose inputs have no axis of samples."""
+        outputs = self.evaluate(self.call([value[None] for value in values]))
+        return torch.cat([part.reshape(-1) for part in outputs])
 
     def _check_differentiable(self, outputs: Tensor) -> None:
         if not outputs.requires_grad:
@@ -158,7 +167,8 @@ def opened(evaluate: Evaluate, inputs: Inputs, names: dict[str, str],
         )
     evaluate(inputs)
     oracle = Oracle(evaluate, inputs, tuple(floating), (True,) * len(floating), names, name)
-    return replace(oracle, batched=_is_batched(oracle))
+    oracle = replace(oracle, batched=_is_batched(oracle))
+    return oracle if oracle.batched else replace(oracle, mapped=_is_mapped(oracle))
 
 
 def _is_real(leaf: Tensor) -> bool:
@@ -197,6 +207,25 @@ def _is_batched(oracle: Oracle) -> bool:
         t.shape == (2 * count, *a.shape[1:]) and _close(t, torch.cat([a, b]))
         for t, a, b in zip(together, one, two, strict=True)
     )
+
+
+def _is_mapped(oracle: Oracle) -> bool:
+    """Whether many samples at once give what they give one by one, and gradients."""
+    rng = torch.Generator().manual_seed(2)
+    values = [
+        x * (1.0 + 0.1 * torch.randn((3, *x.shape[1:]), generator=rng, dtype=x.dtype))
+        for x in oracle.example
+    ]
+    mapped = replace(oracle, mapped=True)
+    try:
+        with torch.no_grad():
+            alike = _close(mapped(values), oracle(values))
+        draws = [torch.Generator().manual_seed(3) for _ in range(2)]
+        pairs = zip(mapped.gradients(values, draws[0])[1],
+                    oracle.gradients(values, draws[1])[1], strict=True)  # fmt: skip
+        return alike and all(a.shape == b.shape for a, b in pairs)
+    except Exception:  # whatever vmap does not take: data that decide, writes in place
+        return False
 
 
 def _close(a: Tensor, b: Tensor) -> bool:

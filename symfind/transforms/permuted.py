@@ -123,6 +123,9 @@ class _Asked:
         # what differs between items, so that no permutation of items passes for one of entries
         self.items = 0.5 + torch.rand(acting.items, generator=rng, dtype=torch.float64)
         self.before = oracle(self.values)
+        spread = float((self.before - self.before.mean(0)).abs().max())
+        if spread <= 1e-12 * max(float(self.before.abs().max()), 1e-300):
+            raise InputError(f"{oracle.name} is the same at all inputs that were drawn")
         if equivariant and self.before.shape[1] != acting.size:
             raise InputError(
                 f"the output has {self.before.shape[1]} entries and the input {acting.size}: it "

@@ -21,6 +21,7 @@ Tell = Callable[[str], None]
 
 _HOLDS = 1e-8  # part of a derived field outside of the solutions; equation of a rational one
 _CHECKED = 200  # samples of the defect
+_APART = 60  # generators, up to which each is applied alone
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def search(
     basis, ruled = _known(solved, whole, engines(whole), tell)
     tell("applying finite transformations")
     generators = _checked(basis, points)
-    reason = _unclear(solved, generators)
+    reason = _unclear(solved, generators) or _jumps(solved, points)
     tell("naming the algebra")
     name = named(whole, basis.rows)
     trivial = solved.blind.shape[1] * len(whole.monomials)
@@ -197,9 +198,14 @@ def _checked(basis: Basis, points: Points) -> tuple[Generator, ...]:
     rows = equations(basis.dictionary, x, g)
     few = [value[:SAMPLES] for value in values]
     found = []
+    together = None
+    if len(basis.rows) > _APART:  # one flow of a random combination is along all of them
+        mix = torch.randn(len(basis.rows), generator=rng, dtype=torch.float64)
+        mixed = torch.einsum("k,knm->nm", mix, basis.rows)
+        together = follow(points.oracle, points.action, basis.dictionary, mixed, few, rng)
     for field, source in zip(basis.rows, basis.sources, strict=True):
         defect = float((rows @ (field / field.norm()).flatten()).square().mean().sqrt())
-        flow = follow(points.oracle, points.action, basis.dictionary, field, few, rng)
+        flow = together or follow(points.oracle, points.action, basis.dictionary, field, few, rng)
         flat = basis.dictionary.degree == 1 or not bool(field[:, basis.dictionary.size + 1 :].any())
         found.append(
             Generator(
@@ -225,6 +231,25 @@ def _unclear(solved: Solved, generators: tuple[Generator, ...]) -> str:
             f"f (relative change {max(g.residual or 0.0 for g in failed):.0e})"
         )
     return ""
+
+
+def _jumps(solved: Solved, points: Points) -> str:
+    """Whether f changes along directions in which its gradient vanishes."""
+    if not solved.blind.shape[1]:
+        return ""
+    values = points.draw(SAMPLES)
+    x = points.action.coordinates(values)
+    shape = (*x.shape[:2], solved.blind.shape[1])
+    step = torch.randn(shape, generator=points.rng, dtype=x.dtype) @ solved.blind.T
+    moved = x + step * (x.norm(dim=2, keepdim=True) / step.norm(dim=2, keepdim=True))
+    before = points.oracle(values)
+    after = points.oracle(points.action.moved(values, moved))
+    fine = torch.isfinite(after).all(1)
+    change = (after - before)[fine].abs().max() if bool(fine.any()) else torch.zeros(())
+    spread = float((before - before.mean(0)).abs().max())
+    if float(change) <= HOLDS * spread:
+        return ""
+    return "f changes along directions in which its gradient vanishes: it jumps, or is kinked"
 
 
 def _notes(solved: Solved, points: Points, reason: str) -> tuple[str, ...]:

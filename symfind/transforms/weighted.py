@@ -89,6 +89,10 @@ def _given(
 ) -> dict[Axis, Tensor]:
     """Representations along channels, outputs and hidden indices."""
     result: dict[Axis, Tensor] = {}
+    sources = [w for wires in lowered.parameters.values() for w in wires[:1]]
+    met = any(a.root in found for w in sources for cell in w.cells for a in cell.atoms)
+    usual = "index" if met and given.index is not None else "trivial"
+    hidden, out = (usual if name == "auto" else name for name in (hidden, out))
     if given.channel is not None and given.matrices is not None:
         for node in moving:
             result[node.axes[given.channel + lead].root] = given.matrices
@@ -115,15 +119,9 @@ def _given(
 def _put(result: dict[Axis, Tensor], axis: Axis, name: str, given: Given, what: str) -> None:
     if name == "trivial":
         return
-    auto = name == "auto"
-    if auto:
-        if given.index is None:
-            return
-        name = "index"
     size = given.index.shape[1] if given.index is not None and name == "index" else 0
-    if name == "index" and (not size or axis.size % size):
-        if auto or size:
-            return  # it stays
+    if name == "index" and size and axis.size % size:
+        return  # it stays
     result[axis] = along(given.group, name, axis.size, given.index, f"an index of {what}")
 
 

@@ -87,6 +87,7 @@ def test_analyze_passes_everything_on(analysis, net):
         "budget": 90.0,
         "points": "generic,init",
         "discover": True,
+        "discovery": True,
         "progress": None,
     }
     assert result.stderr == ""

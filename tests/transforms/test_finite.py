@@ -193,6 +193,12 @@ def test_what_a_function_does(
     assert (found.worst < 1e-12) == (kind != "neither")
 
 
+def test_parameters_without_the_index_that_is_mixed_stay() -> None:
+    net = nn.Sequential(nn.Linear(8, 4), nn.ReLU())
+    found = symfind.equivariance(net, torch.randn(2, 4, 8), group="S_4", axes=[1])
+    assert found.kind == "equivariant" and found.free == found.parameters == 36
+
+
 def test_a_group_of_matrices() -> None:
     half = np.array([[[-1.0, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, 1.0]]])
     found = symfind.equivariance(lambda x: x[..., :2].square().sum(-1) + x[..., 2],
@@ -301,6 +307,7 @@ FANO = [(0, 1, 2), (0, 3, 4), (0, 5, 6), (1, 3, 5), (1, 4, 6), (2, 3, 6), (2, 4,
         (lambda x: nn.functional.conv2d(x, turned(KERNEL)[None, None], padding=1).tanh()
          .mean((1, 2, 3)), (2, 1, 5, 5), {"act": "whole"}, 8, ""),
         (lambda x: x.relu().amax(1).sum(-1), (2, 5, 3), {"act": 1}, 120, "S_5"),
+        (lambda x: x.median(-1).values, (2, 5), {}, 120, "S_5"),
     ],
 )  # fmt: skip
 def test_permutations_are_detected(

@@ -118,3 +118,17 @@ def test_the_model_and_the_random_state_are_left_alone() -> None:
     assert torch.equal(state, torch.random.get_rng_state()) and net.training
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
     assert net[0].weight.requires_grad
+
+
+def test_a_jump_along_a_direction_without_a_gradient_is_seen() -> None:
+    def switched(x: torch.Tensor) -> torch.Tensor:
+        return torch.where(x[..., 0] > 0, 1.0, 0.0) * x[..., 1]
+
+    found = symfind.inputs(switched, drawn(4, 2))
+    assert found.status == "undetermined" and "it jumps" in found.reason
+
+
+def test_many_generators_are_applied_together() -> None:
+    found = symfind.inputs(lambda x: x.square().sum(-1), drawn(13))
+    assert found.algebra == "so(13)" and found.sources == {"rules": 78}
+    assert max(g.residual or 0.0 for g in found.generators) < 1e-12

@@ -202,8 +202,9 @@ class ScalingFamily(Family):
         for source, cell, log in self._factors(env, c):
             whole = values.get(source, env.value(source))
             block = env.take(source, cell, whole)
-            change = block * torch.expm1(t * log)
-            values[source] = env.put(source, cell, change, onto=whole)
+            # replaced and not added to: a small scale would be lost in the difference
+            scaled = block * torch.exp(t * log)
+            values[source] = env.replaced(source, cell, scaled, within=whole)
         return values
 
 

@@ -141,18 +141,25 @@ class Environment:
 
     def put(self, node: Node, cell: int, block: Tensor, onto: Tensor | None = None) -> Tensor:
         """A tensor of this wire's shape that holds a block, zero elsewhere (or added `onto`)."""
-        shape = self.shape(node)
         if len(node.cells) == 1:
-            whole = block.reshape(shape)
+            whole = block.reshape(self.shape(node))
             return whole if onto is None else onto + whole
-        lengths = []
-        index = []
-        for axis, choice in zip(node.axes, node.cells[cell].choice, strict=True):
-            index.append(self.places(axis, choice))
-            lengths.append(len(index[-1]))
-        whole = torch.zeros(shape, **self.like) if onto is None else onto
+        whole = torch.zeros(self.shape(node), **self.like) if onto is None else onto
+        return self._into(node, cell, block, whole, accumulate=True)
+
+    def replaced(self, node: Node, cell: int, block: Tensor, within: Tensor) -> Tensor:
+        """A tensor of this wire's shape with a block of it replaced."""
+        if len(node.cells) == 1:
+            return block.reshape(self.shape(node))
+        return self._into(node, cell, block, within, accumulate=False)
+
+    def _into(
+        self, node: Node, cell: int, block: Tensor, whole: Tensor, accumulate: bool
+    ) -> Tensor:
+        choices = zip(node.axes, node.cells[cell].choice, strict=True)
+        index = [self.places(axis, choice) for axis, choice in choices]
         grid = torch.meshgrid(*index, indexing="ij")
-        return whole.index_put(grid, block.reshape(lengths), accumulate=True)
+        return whole.index_put(grid, block.reshape([len(i) for i in index]), accumulate=accumulate)
 
     def places(self, axis: Any, choice: tuple[int, ...]) -> Tensor:
         """Flat positions of one block along a dimension."""

@@ -1,0 +1,81 @@
+from typing import Any
+
+import click
+
+from symfind.cli.options import debug_option, source_options
+from symfind.cli.output import check_writable, print_text, write_text
+from symfind.cli.progress import working
+
+_FORMS = ("awq", "smoothquant", "spinquant", "torch-pruning", "mergekit", "git-re-basin")
+
+
+@click.command("export")
+@source_options
+@click.option(
+    "--format", "form", type=click.Choice(_FORMS), required=True, help="Whose form to write."
+)
+@click.option("-o", "--out", metavar="FILE", default="-", help="Where to write; - for stdout.")
+@debug_option
+def export_command(model: str, form: str, out: str, quiet: bool, **arguments: Any) -> None:
+    """Write the scales, rotations or permutations of MODEL in a form that another package reads.
+
+    awq, smoothquant, spinquant: recipes of llm-compressor. torch-pruning: groups of channels.
+    mergekit: an architecture with its spaces. git-re-basin: axes_to_perm. What a form cannot say
+    stands in comments.
+    """
+    check_writable(out)
+    with working(quiet) as tell:
+        import symfind
+        from symfind.discrete import render
+        from symfind.export import permuted, recipes
+
+        session = symfind.open(model, progress=tell, **arguments)
+        if form in ("awq", "smoothquant", "spinquant"):
+            report = session.report(certify="never")
+            wires = session.explain(everything=True).wires
+            text = {
+                "awq": recipes.awq,
+                "smoothquant": recipes.smoothquant,
+                "spinquant": lambda r: recipes.spinquant(r, wires),
+            }[form](report)
+        else:
+            spec = session.permutations()
+            wires = session.explain(everything=True).wires
+            written = {n for w in wires if w.role == "residual stream" for n in w.writers}
+            tables = {
+                n for n, axes in spec.axes_to_perm.items()
+                if len(axes) == 2 and axes[1] and not axes[0] and n in written
+            }  # fmt: skip
+            text = {
+                "torch-pruning": permuted.torch_pruning,
+                "mergekit": lambda s: permuted.mergekit(s, session.loaded.name, tables),
+                "git-re-basin": render.as_python,
+            }[form](spec)
+    print_text(text) if out == "-" else write_text(out, text)
+
+
+@click.command("check")
+@source_options
+@click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False))
+@debug_option
+@click.pass_context
+def check_command(ctx: click.Context, model: str, file: str, quiet: bool, **arguments: Any) -> None:
+    """Hold a hand-written mapping or permutation spec against the groups of MODEL.
+
+    FILE is a recipe or a list of mappings (JSON or YAML), or Python source that defines
+    axes_to_perm. Every entry is exact, incomplete (a reader is missing), broken (by which reader),
+    or names nothing. Exit codes: 0 all are exact; 1 some are not.
+    """
+    with working(quiet) as tell:
+        import symfind
+        from symfind.export import checking
+
+        content = checking.read(file)
+        session = symfind.open(model, progress=tell, **arguments)
+        report = session.report(verify=True, certify="never")
+        wires = session.explain(everything=True).wires
+        permuting = isinstance(content, dict) and "axes_to_perm" in content
+        spec = session.permutations() if permuting else None
+        found = checking.check(content, report, spec, wires)
+    print_text(checking.render(found))
+    ctx.exit(int(any(c.verdict != "exact" for c in found)))

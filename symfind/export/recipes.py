@@ -1,0 +1,179 @@
+"""Recipes of llm-compressor: smoothing mappings, and rotations of SpinQuant."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from symfind.export.pairs import Pair, gathered, module, pairs, pattern
+from symfind.report.explained import Wire
+from symfind.report.model import Factor, Report
+
+
+def modules_of(report: Report) -> list[str]:
+    """The modules that hold trained tensors."""
+    return list(dict.fromkeys(module(name) for name in report.model.tensors))
+
+
+def mappings(report: Report, norms: bool = False) -> tuple[list[dict[str, Any]], list[str]]:
+    """Entries with `smooth_layer` and `balance_layers`, and notes on what no entry can say.
+
+    Args:
+        report: with records.
+        norms: only what norms write.
+    """
+    modules = modules_of(report)
+    entries: list[dict[str, Any]] = []
+    notes: list[str] = []
+    for key, same in gathered(pairs(report)):
+        sides = _sides(same, modules)
+        said = f"{' and '.join(key.smooth)} -> {', '.join(key.balance)}"
+        if norms and not key.norm:
+            continue
+        if not key.whole:
+            notes.append(f"{said}: only some of the channels, which a mapping cannot say")
+            continue
+        if len(sides[0]) != 1:
+            notes.append(f"{said}: several modules write these channels together")
+            continue
+        entries.append({"smooth_layer": sides[0][0], "balance_layers": sides[1]})
+        if key.repeats > 1:
+            notes.append(f"{said}: {key.repeats} channels of a reader share each scale")
+        if key.about:
+            notes.append(f"{said}: the scale acts on {key.about}, not on the weight alone")
+    return entries, notes
+
+
+def _sides(same: Sequence[Pair], modules: Sequence[str]) -> tuple[list[str], list[str]]:
+    smooth = [[p.smooth[i] for p in same] for i in range(len(same[0].smooth))]
+    balance = [[p.balance[i] for p in same] for i in range(len(same[0].balance))]
+    return [pattern(n, modules) for n in smooth], [pattern(n, modules) for n in balance]
+
+
+def awq(report: Report) -> str:
+    """A recipe with the mappings of AWQModifier."""
+    entries, notes = mappings(report)
+    lines = ["quant_stage:", "  quant_modifiers:", "    AWQModifier:", "      mappings:"]
+    for e in entries:
+        lines.append(f"        - smooth_layer: {_quoted(e['smooth_layer'])}")
+        lines.append(f"          balance_layers: [{', '.join(map(_quoted, e['balance_layers']))}]")
+    return _yaml(lines if entries else [*lines[:-1], "      mappings: []"], notes)
+
+
+def smoothquant(report: Report) -> str:
+    """A recipe with the mappings of SmoothQuantModifier: readers, then the norm before them."""
+    entries, notes = mappings(report, norms=True)
+    lines = ["quant_stage:", "  quant_modifiers:", "    SmoothQuantModifier:", "      mappings:"]
+    for e in entries:
+        readers = ", ".join(map(_quoted, e["balance_layers"]))
+        lines.append(f"        - [[{readers}], {_quoted(e['smooth_layer'])}]")
+    return _yaml(lines if entries else [*lines[:-1], "      mappings: []"], notes)
+
+
+def spinquant(report: Report, wires: Sequence[Wire] = ()) -> str:
+    """Rotations of SpinQuantModifier: R1 of the residual stream, R2 of the values of every head.
+
+    Args:
+        report: with records.
+        wires: which say what is attention.
+    """
+    modules = modules_of(report)
+    streams = [f for f in report.factors if f.kind == "rotation" and len(f.places) == 1]
+    values = [w for w in wires if w.role == "value" and w.group.startswith("GL(")]
+    fields, notes = _mapping(streams, wires, modules)
+    if any(r.element.algebra == "stabiliser" for f in streams for r in f.records):
+        notes.append("R1 must keep the all-ones vector: means are taken off in the norms")
+    if not streams:
+        absent = [f"no R1: {item.group} of the {item.site}; but {'; '.join(item.because)}"
+                  for item in report.absent]  # fmt: skip
+        notes += absent or ["no R1: no rotation of a residual stream"]
+    chosen = [name for name, there in (("R1", streams), ("R2", values)) if there]
+    lines = ["quant_stage:", "  quant_modifiers:", "    SpinQuantModifier:"]
+    lines += [f"      rotations: [{', '.join(chosen)}]", "      mappings:"]
+    lines += [f"        {key}: {value}" for key, value in fields.items()]
+    lines.append("      norm_mappings:")
+    norms, _ = mappings(report, norms=True)
+    for e in norms:
+        lines.append(f"        - norm: {_quoted(e['smooth_layer'])}")
+        lines.append(f"          linears: [{', '.join(map(_quoted, e['balance_layers']))}]")
+    if not norms:
+        lines[-1] = "      norm_mappings: []"
+    return _yaml(lines, notes)
+
+
+def _mapping(
+    streams: Sequence[Factor], wires: Sequence[Wire], modules: Sequence[str]
+) -> tuple[dict[str, str], list[str]]:
+    """Which modules are what, and what that leaves out."""
+    writes, reads = _sides_of(streams[0]) if streams else ([], [])
+    if not streams:
+        stream = next((w for w in wires if w.role == "residual stream"), None)
+        sides = (stream.writers, stream.readers) if stream else ((), ())
+        writes, reads = (list(dict.fromkeys(map(module, side))) for side in sides)
+    scores = [w for w in wires if w.role == "query · key"]
+    values = [w for w in wires if w.role == "value"]
+    query, key = _columns(scores, 2)
+    value = [m for w in values for m in map(module, w.writers)]
+    out = [m for w in values for m in map(module, w.readers)]
+    tables = [m for m in writes if not any(part.isdigit() for part in m.split("."))]
+    heads = [m for m in reads if not any(part.isdigit() for part in m.split("."))]
+    attention = {*query, *key, *value, *out}
+    one = {"embedding": tables, "attn_q": query, "attn_k": key, "attn_v": value, "attn_o": out,
+           "lm_head": heads}  # fmt: skip
+    fields, notes = {}, []
+    for name, found in one.items():
+        said = _patterns(found, modules)
+        if len(said) == 1:
+            fields[name] = said[0]
+        else:
+            notes.append(f"{name}: {', '.join(said) or 'none found'}")
+    parents = [m.rpartition(".")[0] for m in query]
+    if parents:
+        fields["attn"] = _patterns(parents, parents)[0]
+    if values:
+        fields["attn_head_dim"] = str(values[0].size)
+    for name, side, known in (("mlp_in", reads, heads), ("mlp_out", writes, tables)):
+        rest = [m for m in side if m not in attention and m not in known]
+        fields[name] = f"[{', '.join(_patterns(rest, modules))}]"
+    return fields, notes
+
+
+def _columns(wires: Sequence[Wire], count: int) -> list[list[str]]:
+    """The first writers of every layer, the second, and so on."""
+    found: list[list[str]] = [[] for _ in range(count)]
+    for wire in wires:
+        names = list(dict.fromkeys(map(module, wire.writers)))
+        step = max(len(names) // max(wire.copies, 1), 1)
+        for i, name in enumerate(names):
+            if i % step < count:
+                found[i % step].append(name)
+    return found
+
+
+def _sides_of(factor: Factor) -> tuple[list[str], list[str]]:
+    """Modules that write and that read what a matrix acts on, over all places."""
+    writes: dict[str, None] = {}
+    reads: dict[str, None] = {}
+    for generator in factor.recorded():
+        acting = [a for a in generator.record.actions if a.act == "multiply"]
+        # rows of a matrix are written; what is dual to them reads
+        turned = next((a.dual for a in acting if a.side == "left"), False)
+        for a in acting:
+            if len(a.shape) > 1:
+                (writes if a.dual is turned else reads)[module(a.tensor)] = None
+    return list(writes), list(reads)
+
+
+def _patterns(names: Sequence[str], modules: Sequence[str]) -> list[str]:
+    alike: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        alike.setdefault(re.sub(r"\d+", "*", name), []).append(name)
+    return [_quoted(pattern(same, modules)) for same in alike.values()]
+
+
+def _quoted(text: str) -> str:
+    """A scalar of YAML in single quotes, in which nothing is escaped."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _yaml(lines: Sequence[str], notes: Sequence[str]) -> str:
+    return "\n".join([*(f"# {note}" for note in notes), *lines]) + "\n"
