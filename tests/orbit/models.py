@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tests.ground_truth.layers import RMSNorm
+from tests.ground_truth.layers import ParallelConvs, RMSNorm
 
 
 class Mixed(nn.Module):
@@ -137,3 +137,20 @@ CASES = {
     "gpt-rmsnorm": lambda: (GPT(norm=RMSNorm), tokens()),
     "cnn": lambda: (Residual().eval(), image()),
 }
+
+
+class Trunks(nn.Module):
+    """Two networks whose outputs are turned together, held by units that have signs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3))
+        self.b = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 3))
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return -(self.a(x) - self.b(y)).pow(2).sum(-1)
+
+
+CASES["trunks"] = lambda: (Trunks(), (torch.randn(7, 4), torch.randn(7, 3)))
+
+CASES["parallel"] = lambda: (ParallelConvs(), torch.randn(3, 3, 5, 5))
