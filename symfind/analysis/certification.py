@@ -8,12 +8,18 @@ import torch
 from torch import Tensor
 
 from symfind.analysis.derived import Derived
-from symfind.analysis.discovered import Look, look_beyond
+from symfind.analysis.discovered import (
+    Look,
+    look_beyond,
+    look_on_twins,
+    looked_at_on_twins,
+    not_looked,
+)
 from symfind.analysis.members import certify_by_members
 from symfind.analysis.points import Values
 from symfind.analysis.remainder import Remainder, sentences, some_of
 from symfind.analysis.subject import Subject
-from symfind.analysis.twins import certify_by_twins
+from symfind.analysis.twins import certify_by_twins, found_on_twins
 from symfind.analysis.unseen import sentence, set_apart
 from symfind.budget import OutOfTime
 from symfind.count.null_directions import known_directions
@@ -62,25 +68,32 @@ def _certified(
 ) -> tuple[Certificate, Derived]:
     most = DENSE_PARAMETERS if wanted == "auto" else MOST_PARAMETERS
     if found.parameters > most:
-        return _elsewhere(found, subject), found
+        return _elsewhere(found, subject)
     certification = _Certification(found, subject)
     return certification.certificate(points), certification.found
 
 
-def _elsewhere(found: Derived, subject: Subject) -> Certificate:
-    """By small models that are made as this one is, else by its graph at small sizes."""
+def _elsewhere(found: Derived, subject: Subject) -> tuple[Certificate, Derived]:
+    """By small models that are made as this one is, else by its graph at small sizes.
+
+    What small models show beyond what is derived is looked for on twins.
+    """
     members = certify_by_members(found, subject, _measured)
-    if members.status in ("complete", "incomplete"):
-        return members
-    twins = certify_by_twins(found, subject)
+    short = members.status == "incomplete" and subject.discovery
+    if members.status in ("complete", "incomplete") and not short:
+        return members, found
+    twins, more = certify_by_twins(found, subject)
+    if short and not more.found:
+        return members, found
     if twins.status in ("complete", "incomplete"):
-        return twins
+        return twins, more
     last = members if twins.nullity is None else twins
-    return replace(last, reason=f"{members.reason}; {twins.reason}")
+    return replace(last, reason=f"{members.reason}; {twins.reason}"), more
 
 
 def _measured(found: Derived, subject: Subject, explain: bool) -> Certificate:
-    certification = _Certification(found, subject)
+    # what is found on a member alone is no family of any size
+    certification = _Certification(found, replace(subject, discovery=False))
     return certification.certificate({}) if explain else certification.judgement()
 
 
@@ -220,7 +233,14 @@ class _Certification:
         """Whether vector fields that no rule gives explain some of what is left."""
         # Small matrices in exact arithmetic, wherever the nullity was measured.
         subject = replace(self.subject, device="cpu")
-        return look_beyond(subject, subject.function(), measured.on_cpu(), self.unseen)
+        function = subject.function()
+        try:
+            if subject.discovery and looked_at_on_twins(function, subject.discover):
+                found = found_on_twins(self.found, subject)
+                return look_on_twins(function, measured.on_cpu(), found)
+            return look_beyond(subject, function, measured.on_cpu(), self.unseen)
+        except Exception as error:  # what was measured stands, whatever happens to the search
+            return not_looked(function, f"Discovery failed: {_reason(error)}.")
 
     def _elsewhere(self, certificate: Certificate, points: Mapping[str, Values]) -> Certificate:
         """Measure at given points as well."""

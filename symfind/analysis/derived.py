@@ -133,7 +133,8 @@ class Derived:
         for k, g in enumerate(self.groups):
             if k not in self.failed:
                 total = total + g.formula(self.symbols, orbit=True)
-        total = total + sum(one.orbit for one in self.found)
+        for one in self.found:
+            total = total + (one.orbit if one.formula is None else one.formula)
         return sympy.sympify(total)
 
     def standing(self) -> tuple[Factor, ...]:

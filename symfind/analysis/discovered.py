@@ -67,6 +67,7 @@ class Look:
         if self.fields is None:
             return self.reason
         more = "" if self.all else " Not all was looked at: --discover looks further."
+        more *= self.dimension < unexplained
         if not self.fields:
             return f"Discovery found no vector field that explains any of them.{more}"
         words = _counted(self.fields, self.dimension, unexplained) + _doubtful(self.fields)
@@ -192,6 +193,47 @@ def _field(kind: "Pattern", family: "FoundFamily", dimension: int, counted: int)
         residual=max(g.residual for g in family.fields),
         counted=counted,
     )
+
+
+def looked_at_on_twins(function: Function, more: bool) -> bool:
+    """Whether a model is too large to be looked at itself, without being asked to (`more`)."""
+    from symfind.discovery.beyond import MOST_PARAMETERS
+
+    return function.count > MOST_PARAMETERS and not more
+
+
+def look_on_twins(function: Function, measured: Nullity, families: Sequence["FoundFactor"]) -> Look:
+    """What families that were found on twins, and stand on the model, add to a measurement of it.
+
+    Args:
+        function: the model.
+        measured: with directions beyond the known ones.
+        families: tried on the model already.
+    """
+    from symfind.discovery.family import columns_of
+    from symfind.discovery.samples import places
+
+    slices = places(function, function.names)
+    theta, known = measured.theta, measured.directions
+    assert theta is not None and known is not None
+    standing, counted, fields = _Rank(known), [], []
+    for one in families:
+        more = standing.beside(columns_of([one.family], theta, slices))
+        if not more:
+            continue
+        counted.append(replace(one, orbit=more, formula=one.formula if more == one.orbit else None))
+        fields.append(FoundField(
+            text=one.family.text,
+            example=one.family.text,
+            generators=one.algebra,
+            dimension=more,
+            parameters=one.family.parameters,
+            exact=True,
+            residual=one.residual.infinitesimal or 0.0,
+            counted=more,
+        ))  # fmt: skip
+    columns = columns_of([one.family for one in counted], theta, slices)
+    return Look(tuple(fields), tuple(counted), columns, columns, False)
 
 
 class _Rank:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from symfind import budget
-from symfind.analysis.subject import Subject
-from symfind.discovery.family import FoundFamily
+from symfind.analysis.remainder import Surroundings
+from symfind.discovery.family import Acting, FoundFamily
 from symfind.errors import InputError
 from symfind.report.model import Residual
 from symfind.verify import Function, verify
@@ -34,7 +34,7 @@ _INPUTS = 2  # draws, besides those given
 class Tried:
     """A family that stood all trials, with the largest residual."""
 
-    family: FoundFamily
+    family: Acting
     residual: Residual
 
 
@@ -46,7 +46,7 @@ class Trials:
         function: the same.
     """
 
-    def __init__(self, subject: Subject, function: Function) -> None:
+    def __init__(self, subject: Surroundings, function: Function) -> None:
         self.function, self.subject = function, subject
         self.rng = torch.Generator().manual_seed(subject.seed + 7)
         self.points = points_of(function, self.rng)
@@ -67,16 +67,17 @@ class Trials:
                 continue
             yield inputs
 
-    def standing(self, families: Sequence[FoundFamily]) -> list[Tried]:
+    def standing(self, families: Sequence[Acting]) -> list[Tried]:
         """Those that stand; of one that fails, the fields that stand alone."""
         found = []
         for family, residual in zip(families, self._residuals(families), strict=True):
             if residual is not None:
                 found.append(Tried(family, residual))
                 continue
+            fields = family.fields if isinstance(family, FoundFamily) else ()
             alone = [
-                FoundFamily(f"{family.id}.{i}", (one,)) for i, one in enumerate(family.fields)
-            ] if len(family.fields) > 1 else []  # fmt: skip
+                FoundFamily(f"{family.id}.{i}", (one,)) for i, one in enumerate(fields)
+            ] if len(fields) > 1 else []  # fmt: skip
             good = [a.fields[0] for a, r in zip(alone, self._residuals(alone), strict=True) if r]
             if good:
                 rest = FoundFamily(family.id, tuple(good))
@@ -84,7 +85,7 @@ class Trials:
                 found += [Tried(rest, again)] if again else []
         return found
 
-    def _residuals(self, families: Sequence[FoundFamily]) -> list[Residual | None]:
+    def _residuals(self, families: Sequence[Acting]) -> list[Residual | None]:
         if not families:
             return []
         outcome = verify(self.function, families, rng=self.rng, points=self.points)
@@ -103,7 +104,7 @@ class Trials:
             )  # fmt: skip
         return result
 
-    def _far(self, family: FoundFamily) -> bool:
+    def _far(self, family: Acting) -> bool:
         """Whether long flows leave the values alone, at all points and where all is small."""
         for theta in self.points:
             for size in _SMALL:
@@ -113,7 +114,7 @@ class Trials:
                     return False
         return True
 
-    def _stays(self, family: FoundFamily, theta: Point) -> bool:
+    def _stays(self, family: Acting, theta: Point) -> bool:
         c = family.coefficients(self.rng)
         direction = family.direction(theta, c)
         scale = unit(direction, theta)

@@ -88,7 +88,9 @@ class _ByMembers:
         first = self._small(short, 2)
         if first.member.parameters > MOST_PARAMETERS:
             return Certificate("skipped", reason=self._too_large(first))
-        counted = count(short.member.graph, self.subject.output, AxisSymbols())
+        counted = count(
+            short.member.graph, self.subject.output, AxisSymbols(), self.subject.without
+        )
         done: list[_Measured] = []
         same: list[Place] = []
         for one in self._several(short, first):
@@ -138,7 +140,7 @@ class _ByMembers:
     def _measured(self, member: Member, counted: Counted) -> _Measured:
         s = self.subject
         s.tell(f"a model of {member.parameters:,} parameters")
-        own = count(member.graph, s.output, {})
+        own = count(member.graph, s.output, {}, s.without)
         formula = at_sizes(counted, own)
         there = replace(s, loaded=member.loaded, graph=member.graph, discover=False)
         certificate = self.measure(Derived(own), there, False)
@@ -252,7 +254,9 @@ class _ByMembers:
                 made = self.family.member(with_layers(short.member, {place: few + k}))
                 if isinstance(made, str):
                     return None
-                counts[k] = count(made.graph, self.subject.output, {}).redundant
+                counts[k] = count(
+                    made.graph, self.subject.output, {}, self.subject.without
+                ).redundant
             return counts[k]
 
         for period in _periods(layers):

@@ -40,6 +40,7 @@ class Subject:
         tell: called with a line on what is being done.
         discover: whether discovery looks at all of what is unexplained, however long it takes.
         discovery: whether it looks at all.
+        without: kinds of families that are not derived.
     """
 
     loaded: Loaded
@@ -51,6 +52,7 @@ class Subject:
     tell: Callable[[str], None]
     discover: bool = False
     discovery: bool = True
+    without: frozenset[str] = frozenset()
 
     @property
     def mode(self) -> Literal["eval", "train"]:

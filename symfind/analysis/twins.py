@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -9,51 +10,154 @@ from torch import Tensor
 from symfind.analysis.derived import Derived
 from symfind.analysis.remainder import Remainder, sentences
 from symfind.analysis.subject import Subject
+from symfind.errors import SymfindError
 from symfind.load.inputs import leaves
+from symfind.numerics.spans import beyond_span, span
 from symfind.report.certificate import Certificate, NullSet
 from symfind.twin import Question, TwinFunction, certify_on_twins
+from symfind.twin.build import Twin
+from symfind.twin.certify import TWINS
+from symfind.twin.relations import relate
 from symfind.verify import Nullity
 from symfind.verify.function import Call
 from symfind.verify.nullity import Draw
 
+if TYPE_CHECKING:
+    from symfind.analysis.lifted import Shortage
+    from symfind.discovery.factor import FoundFactor
 
-def certify_by_twins(found: Derived, subject: Subject) -> Certificate:
+
+def certify_by_twins(found: Derived, subject: Subject) -> tuple[Certificate, Derived]:
     """Hold the derived formula against the measured nullity of small twins of the model.
 
-    Where more is null on a twin than was derived, the certificate says which tensors carry it, by
-    their names in the model, and what it is, as far as that can be told on a twin.
+    Where more is null on a twin than was derived, discovery looks at it; what it finds on two
+    twins, and stands on the model, is counted. Of the rest the certificate says which tensors carry
+    it, by their names in the model, and what it is, as far as that can be told on a twin.
 
     Args:
         found: what was derived.
         subject: the model.
     """
     if found.failed:
-        return Certificate("skipped", reason="the formula contains factors that failed")
+        return Certificate("skipped", reason="the formula contains factors that failed"), found
     subject.tell("building twins")
+    short = _Short(found, subject)
+    certificate = certify_on_twins(_question(found, subject, short))
+    return _worded(short.counted(certificate)), found.with_found(short.factors)
+
+
+def found_on_twins(found: Derived, subject: Subject) -> tuple["FoundFactor", ...]:
+    """What discovery on twins adds to a model that is measured itself."""
+    subject.tell("building twins for discovery")
+    short = _Short(found, subject)
+    certify_on_twins(_question(found, subject, short))
+    return short.factors
+
+
+def _question(found: Derived, subject: Subject, short: "_Short") -> Question:
     named = [(key, leaf) for key, leaf in leaves(subject.loaded.inputs) if isinstance(leaf, Tensor)]
     inputs = list(zip(subject.graph.inputs, named, strict=False))
     bounds = subject.loaded.inputs.bounds
-
-    def explain(function: TwinFunction, measured: Nullity) -> tuple[NullSet, ...]:
-        subject.tell("looking for what carries the unexplained directions")
-        return Remainder(_Surroundings(function, subject.seed), function, measured).sets()
-
-    certificate = certify_on_twins(
-        Question(
-            graph=subject.graph,
-            redundant=found.redundant,
-            names=subject.loaded.sizes,
-            output=subject.output,
-            train=subject.train,
-            examples={op.key: leaf for op, (_, leaf) in inputs},
-            bounds={op.key: bounds[key] for op, (key, _) in inputs if key in bounds},
-            seed=subject.seed,
-            device=subject.device,
-            tell=subject.tell,
-            explain=explain,
-        )
+    return Question(
+        graph=subject.graph,
+        redundant=found.redundant,
+        names=subject.loaded.sizes,
+        output=subject.output,
+        train=subject.train,
+        examples={op.key: leaf for op, (_, leaf) in inputs},
+        bounds={op.key: bounds[key] for op, (key, _) in inputs if key in bounds},
+        seed=subject.seed,
+        device=subject.device,
+        tell=subject.tell,
+        explain=short.explained,
+        short=short.take,
+        without=subject.without,
     )
-    return _worded(certificate)
+
+
+class _Short:
+    """Twins on which more is null than is derived, and what discovery says of them.
+
+    Attributes:
+        factors: what stands on the model itself.
+    """
+
+    def __init__(self, found: Derived, subject: Subject) -> None:
+        self.found, self.subject = found, subject
+        self.shortages: list[Shortage] = []
+        self.factors: tuple[FoundFactor, ...] = ()
+        self.added = 0  # on the last twin
+        self.agree = False  # whether as much is left on both twins
+
+    def take(self, twin: Twin, function: TwinFunction, measured: Nullity) -> None:
+        """A twin that is short of something."""
+        from symfind.analysis.lifted import Shortage
+
+        self.shortages.append(Shortage(twin, function, measured.on_cpu()))
+
+    def explained(self, function: TwinFunction, measured: Nullity) -> tuple[NullSet, ...]:
+        """What carries what is left on the last twin, once discovery has looked at it."""
+        measured = measured.on_cpu()
+        if self.subject.discovery and len(self.shortages) == TWINS:
+            try:
+                measured = self._looked(measured)
+            except SymfindError:
+                raise
+            except Exception as error:  # what was measured stands, whatever happens to the search
+                self.subject.tell(f"discovery fails: {type(error).__name__}: {error}")
+        assert measured.beyond is not None
+        if not measured.beyond.shape[1]:
+            return ()
+        self.subject.tell("looking for what carries the unexplained directions")
+        return Remainder(_Surroundings(function, self.subject.seed), function, measured).sets()
+
+    def _looked(self, measured: Nullity) -> Nullity:
+        from symfind.analysis.lifted import ENTRIES, OnTwins, of_model
+
+        around = [_Surroundings(s.function, self.subject.seed) for s in self.shortages]
+        on_twins = OnTwins(self.shortages, around, self.subject.tell)
+        if not on_twins.kinds:
+            return measured
+        self.subject.tell(f"trying {len(on_twins.kinds)} kinds of fields on the model")
+        subject = replace(self.subject, device="cpu")
+        few = self.found.redundant * self.found.parameters <= ENTRIES
+        factors, kinds = of_model(
+            on_twins.kinds, relate(subject.graph), subject.function(), subject,
+            self.found.symbols, self.found.known() if few else None,
+        )  # fmt: skip
+        self.factors = tuple(factors)
+        more = [on_twins.directions(kinds, k) for k in range(TWINS)]
+        left = [
+            s.measured.beyond.shape[1] - own.shape[1]
+            for s, own in zip(self.shortages, more, strict=True) if s.measured.beyond is not None
+        ]  # fmt: skip
+        self.added, self.agree = more[-1].shape[1], left == [0] * TWINS
+        assert measured.directions is not None and measured.beyond is not None
+        known = torch.cat([measured.directions, more[-1]], 1)
+        return replace(measured, known=known.shape[1], directions=known,
+                       beyond=beyond_span(span(measured.beyond), span(known)))  # fmt: skip
+
+    def counted(self, certificate: Certificate) -> Certificate:
+        """The certificate, with what discovery adds on the last twin."""
+        if not self.added or certificate.unexplained is None:
+            return certificate
+        left = certificate.unexplained - self.added
+        complete = left == 0 and self.agree and certificate.status == "incomplete"
+        number = sum(one.orbit for one in self.factors)
+        words = (
+            f"Found by discovery on two twins, without a rule: {self.added:,} of the "
+            f"{certificate.unexplained:,} directions of the last one that no rule derives; on the "
+            f"model {number:,}, which stood the trials there."
+        )
+        return replace(
+            certificate,
+            status="complete" if complete else certificate.status,
+            redundant=(certificate.redundant or 0) + self.added,
+            unexplained=left,
+            known=(certificate.known or 0) + self.added,
+            unexplained_support=() if complete else certificate.unexplained_support,
+            words=words,
+        )
 
 
 def _worded(certificate: Certificate) -> Certificate:
@@ -62,6 +166,7 @@ def _worded(certificate: Certificate) -> Certificate:
         return certificate
     on = f"On a twin of {certificate.parameters:,} parameters: "
     words = [on + line for line in sentences(certificate.unexplained_sets)]
+    words += [certificate.words] if certificate.words else []
     return replace(certificate, words="\n".join(words))
 
 

@@ -11,7 +11,7 @@ from symfind.cli.options import (
     source_options,
     written_option,
 )
-from symfind.cli.output import deliver, print_text, write_bytes
+from symfind.cli.output import deliver, near, print_text, write_bytes
 from symfind.cli.progress import working
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def align_command(
         parts = [(out, packed(found.b, out)), *([(out_a, packed(found.a, out_a))] if out_a else [])]
         for path, content in parts:
             write_bytes(path, content)
-    written = ", ".join(path for path, _ in parts)
+    written = ", ".join(near(path) for path, _ in parts)
     deliver(json_file, quiet, found.to_json, lambda: print_text(shown(found, written)))
 
 

@@ -10,7 +10,7 @@ from symfind.cli.options import (
     result_option,
     source_options,
 )
-from symfind.cli.output import deliver, print_text, write_bytes
+from symfind.cli.output import deliver, near, print_text, write_bytes
 from symfind.cli.progress import working
 
 if TYPE_CHECKING:
@@ -56,5 +56,5 @@ def shown(found: "Applied", site: str, out: str) -> str:
         f"moved     {', '.join(found.parameters)}\n"
         f"          by {found.moved:.1%} of the weights\n"
         f"outputs   change by {found.residual:.1e} in float64, {found.rounded:.1e} as saved\n"
-        f"written   {out}\n"
+        f"written   {near(out)}\n"
     )

@@ -15,6 +15,11 @@ from symfind.cli.progress import working
     show_default=True,
     help="Follow a gradient flow and count the laws a second time, where the model is small.",
 )
+@click.option(
+    "--steps",
+    metavar="OPTIMISER",
+    help="Follow the laws under discrete steps: sgd:lr=0.1,momentum=0.9,wd=0.01, or adam:lr=0.001.",
+)
 @json_option
 @format_option("table", "json", "latex")
 @debug_option

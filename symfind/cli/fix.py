@@ -11,11 +11,14 @@ from symfind.cli.options import (
     source_options,
     written_option,
 )
-from symfind.cli.output import deliver, print_text, write_bytes
+from symfind.cli.output import deliver, near, print_text, write_bytes
 from symfind.cli.progress import working
 
 if TYPE_CHECKING:
     from symfind.session.fixing import Fixed
+
+
+_SAME = 1e-6  # distance of two forms that are one
 
 
 @click.command("fix")
@@ -54,7 +57,7 @@ def fix_command(
         parts += [(freeze, packed(mask_file(found.frozen), freeze))] if freeze else []
         for path, content in parts:
             write_bytes(path, content)
-    written = ", ".join(path for path, _ in parts)
+    written = ", ".join(near(path) for path, _ in parts)
     deliver(json_file, quiet, found.to_json, lambda: print_text(shown(found, written)))
 
 
@@ -72,7 +75,8 @@ def shown(found: "Fixed", written: str) -> str:
     if p.nullity is not None:
         lines.append(f"nullity      {p.nullity:,}; with these entries held {p.unexplained:,}")
     if p.again is not None:
-        lines.append(f"unique       the form of a random image differs by {p.again:.1e}")
+        what = "unique      " if p.again < _SAME else "not unique  "
+        lines.append(f"{what} the form of a random image differs by {p.again:.1e}")
     lines += [f"not unique   {note}" for note in found.notes]
     lines += [f"not measured {p.why}"] if p.why else []
     return "\n".join([*lines, f"written      {written}"]) + "\n"

@@ -87,6 +87,12 @@ def write_bytes(path: str, data: bytes) -> None:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
+def near(path: str) -> str:
+    """A path as it is seen from where the command was called."""
+    here = os.path.relpath(path)
+    return path if here.startswith("..") else here
+
+
 def deliver(
     file: str | None, quiet: bool, to_json: Callable[[], str], show: Callable[[], None]
 ) -> None:

@@ -3,6 +3,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from symfind.cli.files import writes
 from symfind.cli.options import Duration, debug_option, settings_of, writable
 from symfind.cli.output import STDOUT, print_text, write_text
 from symfind.cli.progress import spoken_warnings, stay_offline
@@ -19,6 +20,13 @@ Examples:
   symfind sweep model.py:build --set depth=1..6 --set width=16,32 --csv out.csv --plot out.svg"""
 
 
+def _kept(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """The file of records, which is read as well as written, so that it has to be another."""
+    if value is not None:
+        writes(ctx, value, "-o")
+    return value
+
+
 def _files(flag: str, name: str, help: str) -> Any:
     return click.option(flag, name, metavar="FILE", callback=writable, help=help)
 
@@ -26,7 +34,7 @@ def _files(flag: str, name: str, help: str) -> Any:
 @click.command("sweep", epilog=_EPILOG)
 @click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
 @click.option(
-    "-o", "file", metavar="FILE",
+    "-o", "file", metavar="FILE", callback=_kept,
     help="Keep a line of JSON for each model; what is there already is not analysed again.",
 )  # fmt: skip
 @click.option(

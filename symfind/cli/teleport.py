@@ -10,7 +10,7 @@ from symfind.cli.options import (
     result_option,
     source_options,
 )
-from symfind.cli.output import deliver, print_text, write_bytes
+from symfind.cli.output import deliver, near, print_text, write_bytes
 from symfind.cli.progress import working
 
 
@@ -53,6 +53,6 @@ def teleport_command(
         f"{objective:12} {found.before:.6g} -> {found.after:.6g}\n"
         f"moved        by {found.moved:.1%} of the weights\n"
         f"outputs      change by {found.residual:.1e} in float64, {found.rounded:.1e} as saved\n"
-        f"written      {out}\n"
+        f"written      {near(out)}\n"
     )
     deliver(json_file, quiet, found.to_json, lambda: print_text(text))

@@ -1,7 +1,7 @@
 """The records of conservation laws, in the key order of the JSON."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from symfind.report.codec import encode
@@ -103,6 +103,27 @@ class ClosureCheck:
 
 
 @dataclass(frozen=True)
+class Drift:
+    """What became of one law under discrete steps.
+
+    Attributes:
+        factor: id of the factor that it comes from.
+        text: as in the law.
+        steps: how many.
+        measured: the largest change of its functions, relative to their size.
+        predicted: the same by the exact recursion; None where there is none.
+        error: the largest difference of both at any step, relative.
+    """
+
+    factor: str
+    text: str
+    steps: int
+    measured: float
+    predicted: float | None
+    error: float | None
+
+
+@dataclass(frozen=True)
 class Conserved:
     """The conservation laws of the gradient flow of any loss of a model's outputs.
 
@@ -122,6 +143,7 @@ class Conserved:
         flow: the check along a gradient flow.
         closure: the check of the number.
         verification: of the generators, as in the report.
+        steps: what becomes of the laws under discrete steps; None where none were asked for.
     """
 
     model: str
@@ -138,6 +160,7 @@ class Conserved:
     flow: FlowCheck
     closure: ClosureCheck
     verification: str
+    steps: tuple[Drift, ...] | None = field(default=None, metadata={"omit_none": True})
 
     @property
     def is_complete(self) -> bool:

@@ -12,7 +12,8 @@ from symfind.conserve.brackets import generic_point, lie_closure
 from symfind.conserve.fields import Theta
 from symfind.conserve.flow import gradient_flow, random_loss
 from symfind.conserve.laws import Combination, Found, find_laws
-from symfind.conserve.model import ClosureCheck, Conserved, FlowCheck
+from symfind.conserve.model import ClosureCheck, Conserved, Drift, FlowCheck
+from symfind.conserve.steps import Steps, drifts
 from symfind.errors import InputError
 from symfind.load import Inputs, draw
 from symfind.report.model import Report
@@ -26,13 +27,14 @@ CALLS = 64  # at most so many draws of the inputs
 DRIFT = 1e-8  # relative change above which a law does not hold
 
 
-def laws_of(report: Report, subject: Subject, check: bool) -> Conserved:
+def laws_of(report: Report, subject: Subject, check: bool, how: Steps | None = None) -> Conserved:
     """The quantities that gradient flow conserves, read off the generators of a report.
 
     Args:
         report: of the model, its generators verified.
         subject: the model.
         check: watch every law along a gradient flow, and count the laws a second time.
+        how: discrete steps that are followed as well.
 
     Raises:
         InputError: the model is too large to verify generators on it.
@@ -59,6 +61,10 @@ def laws_of(report: Report, subject: Subject, check: bool) -> Conserved:
     with fitting_threads(function.count):
         combinations, flow = _watched(found, function, theta, given, rng, check, tell)
         closure = _recounted(found, function, theta, given, rng, check, nullity, tell)
+    drifted = None
+    if how is not None:
+        tell("following discrete steps")
+        drifted = _drifted(found, function, theta, given, rng, how)
     if closure.status == "complete":
         # nothing was missed, so what could not be decided gives nothing
         splits = tuple(s if s.laws is not None else replace(s, laws=0) for s in found.splits)
@@ -78,7 +84,29 @@ def laws_of(report: Report, subject: Subject, check: bool) -> Conserved:
         flow=flow,
         closure=closure,
         verification=report.verification.status,
+        steps=drifted,
     )
+
+
+def _drifted(
+    found: Found,
+    function: Function,
+    theta: Theta,
+    given: Inputs,
+    rng: torch.Generator,
+    how: Steps,
+) -> tuple[Drift, ...]:
+    """Every law along discrete steps.
+
+    Raises:
+        InputError: there are too many parameters.
+    """
+    if found.counted == "twin" or function.count > FLOW_PARAMETERS:
+        raise InputError(f"--steps: {function.count:,} parameters are too many to follow laws")
+    calls = [function.place(draw(given, rng, dtype=torch.float64)) for _ in range(2)]
+    loss = random_loss(function, theta, calls, rng)
+    alive = [c for c in found.combinations if c.spaces]
+    return drifts(alive, function, theta, calls, loss, how)
 
 
 def _point(function: Function, rng: torch.Generator) -> Theta:

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Literal
 
-from symfind.conserve.model import Conserved, Law
+from symfind.conserve.model import Conserved, Drift, Law
 from symfind.report import words
 from symfind.report.latex import escape
 
@@ -101,8 +101,22 @@ def _facts(found: Conserved) -> list[str]:
     for name, text in facts:
         first, *rest = textwrap.wrap(text, WIDTH - 12)
         lines += [f"{name:<12}{first}", *(" " * 12 + line for line in rest)]
+    lines += _steps(found.steps) if found.steps is not None else []
     if found.open:
         lines += ["", "Not determined, and not counted", *(f"  {name}" for name in found.open)]
+    return lines
+
+
+def _steps(drifts: Sequence[Drift]) -> list[str]:
+    """What becomes of the laws under discrete steps."""
+    number = f"{drifts[0].steps} discrete steps" if drifts else "no law that is quadratic or linear"
+    lines = ["", f"{number:<44}{'change':>12}{'predicted':>12}{'error':>12}"]
+    for one in drifts:
+        rest = "      no law of this optimiser"
+        if one.predicted is not None and one.error is not None:
+            rest = f"{one.predicted:>12.2e}{one.error:>12.1e}"
+        text = one.text if len(one.text) <= 42 else one.text[:41] + "…"
+        lines.append(f"  {text:<42}{one.measured:>12.2e}{rest}")
     return lines
 
 

@@ -40,9 +40,21 @@ def beyond(
     """
     if function.count > MOST_PARAMETERS and not more:
         return None
+    samples = Samples(function, draw, seed + 1)
+    return explored(function, measured, samples, seed, more, tell)
+
+
+def explored(
+    function: Function,
+    measured: Nullity,
+    samples: Samples,
+    seed: int,
+    more: bool = False,
+    tell: Callable[[str], None] = lambda text: None,
+) -> tuple[Basis, bool]:
+    """As `beyond`, with samples of the function, whatever its size."""
     assert measured.theta is not None and measured.directions is not None
     shapes = [Shape(name, function.shapes[name]) for name in function.names]
-    samples = Samples(function, draw, seed + 1)
     most, total = (MOST_FIELDS, math.inf) if more else (_FEW_FIELDS, _FEW_IN_ALL)
     exploration = Exploration(shapes, samples, measured, most, tell, total)
     exploration.run()

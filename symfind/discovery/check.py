@@ -23,6 +23,7 @@ TOLERANCE = 1e-9  # of both residuals, at points that were not used
 _FRESH = 2  # such points
 _TIME = 0.1  # of a flow that moves every tensor by about its own size in unit time
 _DEPENDENT = 1e-6  # part of a direction, of unit norm, that others do not give
+_DEGREE = 0.1  # of an entry, that a factor more is worth
 _FLOOR = 1e-3  # effects are compared with at least this part of the output's norm
 
 
@@ -88,10 +89,16 @@ def _rows(found: Found, theta: Theta, known: Tensor | None) -> Tensor:
     rows = sparsify(unknowns.spread(echelon(found.solution.null)), unknowns.relations)
     if known is None:
         return rows
-    rows = rows[torch.argsort((rows != 0).sum(1), stable=True)]
+    rows = rows[torch.argsort((rows != 0).double() @ _cost(unknowns), stable=True)]
     here = Sample(dict(theta), rows[:0])
     directions = part.placed(unknowns.fields(here, part.slices) @ rows.T)
     return rows[_adding(directions, span(known))]
+
+
+def _cost(unknowns: Unknowns) -> Tensor:
+    """Of an entry of a row, by field: translations before what depends on parameters."""
+    costs = [torch.full((b.count,), 1.0 + _DEGREE * len(b.factors)) for b in unknowns.blocks]
+    return torch.cat(costs).double()
 
 
 def _adding(columns: Tensor, basis: Tensor) -> list[int]:

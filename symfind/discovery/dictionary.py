@@ -17,6 +17,7 @@
 - *parallel*: matrices that move by products on the same side (`W -> W + A V`, two paths into one
   sum), or by a whole other tensor.
 - *crossed*: products that join different axes, of any two tensors.
+- *carried*: vectors that move by a matrix, constants and another vector (`b -> b + W A c`).
 
 All are linear in unknown constants, and all are monomials (`monomials.py`).
 """
@@ -27,12 +28,12 @@ import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from symfind.discovery.forms import normalised, weighted
+from symfind.discovery.forms import carried, normalised, weighted
 from symfind.discovery.monomials import Form, Monomial, Source, squeezed
 
 NEAR = ("own", "dressed", "shifts", "dressed shifts")
 FAR = (
-    "divided", "unseen", "weighted", "normalised", "sliced", "parallel", "crossed",
+    "divided", "unseen", "weighted", "normalised", "sliced", "parallel", "crossed", "carried",
 )  # fmt: skip
 TIERS = NEAR + FAR
 
@@ -144,6 +145,8 @@ def tier(
             return list(_unseen(shapes))
         case "crossed":
             return list(_crossed(shapes))
+        case "carried":
+            return list(carried(shapes))
         case "weighted":
             return list(weighted(shapes))
         case "normalised":

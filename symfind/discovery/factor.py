@@ -3,10 +3,12 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from symfind.describe.factors import written
 from symfind.describe.names import unique
 from symfind.describe.recorded import Recorder
 from symfind.discovery.family import Acting
@@ -25,11 +27,13 @@ class FoundFactor:
         family: the fields, which stand.
         orbit: dimensions that they add, at a generic point, to all before them.
         residual: what verification measured.
+        formula: of `orbit`, in sizes, where another size confirms it.
     """
 
     family: Acting
     orbit: int
     residual: Residual
+    formula: Any = None
 
     @property
     def algebra(self) -> int:
@@ -51,7 +55,7 @@ def factor_of(found: FoundFactor, taken: set[str], recorder: Recorder) -> Factor
         sites=1,
         dimension=n,
         total=n,
-        formula=str(n),
+        formula=str(n) if found.formula is None else written(found.formula + n - found.orbit),
         parameters=names,
         generator=GeneratorText(found.family.text, "", record.element, record.actions),
         residual=found.residual,

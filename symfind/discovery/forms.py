@@ -63,3 +63,25 @@ def normalised(shapes: Sequence[ShapeLike]) -> Iterator[Monomial]:
                     text = f"{g.name} * ({v.name}^2 {{}})/|{v.name}|^2 along dim {v.dim(by)}"
                     factors = ((Source(g.name), own), rows, rows, precision)
                     yield Monomial(g.name, own, factors, letters[by], (n,), text)
+
+
+def carried(shapes: Sequence[ShapeLike]) -> Iterator[Monomial]:
+    """Vectors that move by what a matrix makes of constants times another vector: `b -> b + W A c`.
+
+    What a map mixes into a piece of a bond that has no bias, the next bias takes back.
+    """
+    for t in shapes:
+        for s in shapes:
+            if len(t.sizes) != 1 or len(s.sizes) != 2:
+                continue
+            for v in shapes:
+                if len(v.sizes) != 1:
+                    continue
+                for axis, n in enumerate(s.sizes):
+                    if n != t.sizes[0]:
+                        continue
+                    own = "xa" if axis == 0 else "ax"
+                    name = s.name if axis == 0 else f"{s.name}^T"
+                    sizes = (s.sizes[1 - axis], v.sizes[0])
+                    factors = ((Source(s.name), own), (Source(v.name), "b"))
+                    yield Monomial(t.name, "x", factors, "ab", sizes, f"{name} {{}} {v.name}")

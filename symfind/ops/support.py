@@ -48,7 +48,7 @@ class Support:
 
 def supported(graph: Graph) -> list[Support]:
     """What is known of each operation that parameters reach, by name."""
-    ops = [op for op in graph.ops if op.trainable and op.target not in registry.LEAVES]
+    ops = reached(graph)
     counts = Counter(op.target for op in ops)
     firsts = {op.target: op for op in reversed(ops)}
     return [
@@ -58,6 +58,11 @@ def supported(graph: Graph) -> list[Support]:
         )
         for name in sorted(counts)
     ]
+
+
+def reached(graph: Graph) -> list[Op]:
+    """The operations that parameters reach."""
+    return [op for op in graph.ops if op.trainable and op.target not in registry.LEAVES]
 
 
 def catalogue() -> list[Support]:

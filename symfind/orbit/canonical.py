@@ -5,7 +5,8 @@ under rotations and permutations of all other indices. Signs are told by odd pow
 nothing else is left that turns them; so what reads the input is ordered first.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -18,6 +19,8 @@ from symfind.orbit.group import Group, State
 from symfind.orbit.steps import Flip, Step, Turn
 from symfind.orbit.unknowns import Bond, Order, Sign, Unknown, permuted, unknowns
 from symfind.orbit.walk import Walk
+from symfind.solve.bonds.matrices import Member
+from symfind.solve.bonds.scalings import Follower
 
 _TIE = 1e-7  # relative difference of eigenvalues or norms that counts as none
 _NOTHING = 1e-9  # of the largest, that counts as zero
@@ -50,7 +53,8 @@ def _bond(walk: Walk, bond: Bond, blocks: set[Block]) -> Step | None:
     env = walk.group.environment(walk.state)
     family = bond.family
     sheet = [(m, framed(env, family, m)) for m in family.members]
-    held = [f for m, f in sheet if block_of(m.source, m.cell) in blocks]
+    once = _once(family.members)
+    held = [f for m, f in sheet if block_of(m.source, m.cell) in blocks & once]
     if family.bond.pairs:
         return _phases(walk, bond, held or [f for _, f in sheet])
     q = off_ones(family.axis.size) if family.bond.ones else torch.eye(family.axis.size).double()
@@ -128,13 +132,20 @@ def _sign(walk: Walk, sign: Sign, blocks: set[Block]) -> Step | None:
     env, flip = walk.group.environment(walk.state), sign.flip
     index = flip.logs(env, torch.arange(flip.count(), dtype=torch.float64)).round().long()
     total = torch.zeros(flip.count(), dtype=torch.float64)
+    once = _once(flip.scaling.members)
     for m in flip.scaling.members:
-        if block_of(m.source, m.cell) in blocks and round(m.exponent) % 2:
+        if block_of(m.source, m.cell) in blocks & once and round(m.exponent) % 2:
             block = env.take(m.source, m.cell, env.value(m.source)).pow(3)
             total += gathered(flip, m.places, block, index)
     if not bool(total.abs().max() > 0):
         walk.note(f"{sign.name}: signs that nothing holds")
     return Flip(sign.name, (total < 0).double()) if bool((total < 0).any()) else None
+
+
+def _once(members: Iterable[Member | Follower]) -> set[Block]:
+    """Blocks on which a group acts along one index only: along two, signs meet each other."""
+    times = Counter(block_of(m.source, m.cell) for m in members)
+    return {key for key, n in times.items() if n == 1}
 
 
 def _ties(walk: Walk, name: str, what: str, values: Tensor) -> None:

@@ -5,6 +5,7 @@ input or write an output, then those beside what is known already. So a network 
 another under any element is carried back exactly; others are then improved in turn.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
 import torch
@@ -115,8 +116,10 @@ def held_blocks(
     alone: set[Block] = set()
     inside: dict[str, set[Block]] = {}
     total = 0
-    for key in set(u.blocks()):
+    for key, times in Counter(u.blocks()).items():
         total += 1
+        if times > 1:
+            continue  # it meets itself along another index
         others = [n for n in acting[key] if n != u.name and n in open_]
         others = [n for n in others if not _settled(open_[n], u)]
         if not others:
@@ -124,15 +127,16 @@ def held_blocks(
         elif len(others) == 1 and isinstance(u, Order) and _within(open_[others[0]], u):
             inside.setdefault(others[0], set()).add(key)
     fraction = (len(alone) + sum(map(len, inside.values()))) / max(total, 1)
-    # signs are found last: rotations and permutations hold them
-    return fraction - (0.5 if isinstance(u, Sign) else 0.0), (alone, inside)
+    return fraction, (alone, inside)
 
 
 def _settled(other: Unknown, u: Unknown) -> bool:
     """Whether the other is a change of sign along what is turned or permuted itself."""
     if not isinstance(other, Sign):
         return False
-    return isinstance(u, Bond) or (isinstance(u, Order) and u.carries(other))
+    if isinstance(u, Bond):
+        return u.family.axis.root in {a.root for a in other.flip.scaling.indexed}
+    return isinstance(u, Order) and u.carries(other)
 
 
 def _signs(order: Order, open_: Iterable[Unknown]) -> list[Sign]:

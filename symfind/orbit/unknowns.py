@@ -1,6 +1,8 @@
 """What is compact or discrete in a group, as unknowns that act on blocks of tensors."""
 
-from collections.abc import Iterator, Sequence
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -19,6 +21,7 @@ from symfind.solve.families.family import MatrixFamily
 from symfind.solve.point.values import Environment
 
 _STILL = 1e-15
+_SIGNS = 6  # of one unit, that are tried together
 _SMALL = 1e-12  # of all squares, below which a tensor is zero
 
 
@@ -98,20 +101,16 @@ class Order:
         self, pair: Pair, chosen: set[Block] | None, signs: "Sequence[Sign]" = ()
     ) -> Tensor | None:
         """Inner products of slices: [*copies, n, n]; up to signs that are found later."""
-        plain: Tensor | None = None
-        signed: dict[str, Tensor] = {}
+        parts: dict[frozenset[str], Tensor] = {}
+        acting = {g.name: set(g.blocks()) for g in signs}
         for s in self.shuffle.spots:
             key = block_of(s.source, s.cell)
             if s.source.role == "parameter" and (chosen is None or key in chosen):
                 a, b = (sheets(env, self.shuffle, s) for env in pair.envs)
                 one = pair.weights[s.source.key] * (a @ b.transpose(-1, -2))
-                by = next((g.name for g in signs if key in g.blocks()), None)
-                if by is None:
-                    plain = one if plain is None else plain + one
-                else:
-                    signed[by] = signed[by] + one if by in signed else one
-        parts = [*(() if plain is None else (plain,)), *(v.abs() for v in signed.values())]
-        return sum(parts[1:], parts[0]) if parts else None
+                by = frozenset(name for name, blocks in acting.items() if key in blocks)
+                parts[by] = parts[by] + one if by in parts else one
+        return _best_signs(parts) if parts else None
 
     def solve(
         self,
@@ -131,6 +130,17 @@ class Order:
         axes = {a.root for a in (self.shuffle.spots[0].axis, *self.shuffle.by)}
         found = {a.root for a in sign.flip.scaling.indexed}
         return self.shuffle.spots[0].axis.root in found and found <= axes
+
+
+def _best_signs(parts: Mapping[frozenset[str], Tensor]) -> Tensor:
+    """The largest sum of parts, each times the signs that act on it, entry by entry."""
+    names = sorted({name for by in parts for name in by})[:_SIGNS]
+    found: list[Tensor] = []
+    for chosen in itertools.product((1.0, -1.0), repeat=len(names)):
+        value = dict(zip(names, chosen, strict=True))
+        terms = [math.prod(value.get(n, 1.0) for n in by) * part for by, part in parts.items()]
+        found.append(torch.stack(terms).sum(0))
+    return torch.stack(found).amax(0)
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,7 @@ def conserved(
     train: bool = False,
     inputs: Sequence[str] = (),
     settings: Mapping[str, Any] | None = None,
+    steps: str | None = None,
     progress: Tell = None,
 ) -> Conserved:
     """Find the quantities that gradient flow conserves, whatever the loss and the data.
@@ -115,6 +116,7 @@ def conserved(
         train: batch statistics as in training; dropout stays off.
         inputs: input specs that replace the example inputs, as `--input`.
         settings: keyword arguments for a factory, class or config, as `--set`.
+        steps: discrete steps that are followed as well: `sgd:lr=0.1,momentum=0.9,wd=0.01`.
         progress: called with a line on what is being done.
 
     Returns:
@@ -129,7 +131,7 @@ def conserved(
         model, example_inputs, output, device, seed,
         train=train, inputs=inputs, settings=settings, progress=progress,
     )  # fmt: skip
-    return session.laws(check)
+    return session.laws(check, steps)
 
 
 def permutations(

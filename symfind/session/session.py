@@ -15,8 +15,10 @@ from symfind.analysis.subject import Subject, probe
 from symfind.analysis.verification import VERIFIED_PARAMETERS
 from symfind.conserve.model import Conserved
 from symfind.conserve.pipeline import laws_of
+from symfind.conserve.steps import parse_steps
 from symfind.count.counted import Counted, counted
 from symfind.count.symbols import Symbols, local_names
+from symfind.count.without import checked, switched_off
 from symfind.describe.explained import explain
 from symfind.discovery.explore import MOST_FIELDS
 from symfind.discovery.pipeline import discoverable, discovered
@@ -34,7 +36,6 @@ from symfind.report.explained import Explanation, chosen
 from symfind.report.model import Report
 from symfind.session.examination import Examination, Wanted
 from symfind.session.stages import Checked, Clock, guarded, uncollected
-from symfind.session.without import checked, switched_off
 from symfind.solve.solver import Derivation, derive, nothing
 from symfind.trace import Graph, trace_loaded
 from symfind.verify.threads import fitting_threads
@@ -171,8 +172,9 @@ class Session:
     def subject(self) -> Subject:
         """The model with its graph, and how its function is evaluated."""
         return Subject(
-            self.loaded, self.graph, self.output, self.train, self.device, self.seed, self._tell
-        )
+            self.loaded, self.graph, self.output, self.train, self.device, self.seed, self._tell,
+            without=self.without,
+        )  # fmt: skip
 
     @cached_property
     @alone()
@@ -224,18 +226,20 @@ class Session:
         return self._answers[key]
 
     @alone()
-    def laws(self, check: bool = True) -> Conserved:
+    def laws(self, check: bool = True, steps: str | None = None) -> Conserved:
         """The quantities that gradient flow conserves, whatever the loss and the data.
 
         Args:
             check: measure the nullity, watch every law along a gradient flow, and count the laws a
                 second time by the Lie algebra of the gradients, where the model is small enough.
+            steps: discrete steps that are followed as well: `sgd:lr=0.1,momentum=0.9,wd=0.01`.
 
         Raises:
             InputError: the model is too large to verify generators on it.
         """
+        how = None if steps is None else parse_steps(steps)
         report = self.report(certify="auto" if check else "never")
-        return self._once(("laws", check), lambda: laws_of(report, self.subject, check))
+        return self._once(("laws", check, steps), lambda: laws_of(report, self.subject, check, how))
 
     @alone()
     def permutations(self, verify: bool = True) -> PermutationSpec:

@@ -8,7 +8,7 @@ from symfind.report.model import Report
 SCHEMA = "symfind.sweep/1"
 
 
-def record(report: Report, laws: int | None = None) -> dict[str, Any]:
+def record(report: Report, laws: int | None = None, operations: int = 0) -> dict[str, Any]:
     """The counts, groups and verdicts of a report.
 
     The learning coefficient λ of a model is at most half the dimension of what its parameters can
@@ -18,6 +18,7 @@ def record(report: Report, laws: int | None = None) -> dict[str, Any]:
     Args:
         report: of the model.
         laws: how many quantities gradient flow conserves, None where that was not counted.
+        operations: how many parameters reach, with and without a rule.
     """
     d, c, v = report.dimension, report.certificate, report.verification
     return {
@@ -34,6 +35,7 @@ def record(report: Report, laws: int | None = None) -> dict[str, Any]:
         },
         "kinds": _kinds(report),
         "groups": [[f.kind, f.group, f.sites, f.total] for f in report.factors],
+        "operations": operations,
         "laws": laws,
         "lambda_bound": d.effective / 2,
         "verification": {"status": v.status, "worst": v.worst, "reason": v.reason},

@@ -94,6 +94,7 @@ def row(record: dict[str, Any], settings: Sequence[str]) -> dict[str, Any]:
         "verification": record.get("verification", {}).get("status"),
         "certificate": certificate.get("status"),
         "unexplained": certificate.get("unexplained"),
+        "operations": record.get("operations"),
         "unsupported": sum(record["unsupported"].values()) if "unsupported" in record else None,
         "seconds": record.get("seconds"),
         "processor": record.get("processor"),

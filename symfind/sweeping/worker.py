@@ -41,16 +41,17 @@ def work(job: Job, connection: Connection, log: str, threads: int, whole: bool) 
 def examined(job: Job) -> tuple[dict[str, Any], "Report | None"]:
     """The record of one job, and the report where there is one."""
     try:
-        report, laws = _analysed(job)
+        report, laws, operations = _analysed(job)
     except MemoryError as error:
         return failure("memory", f"not enough memory: {error}"), None
     except Exception as error:
         first = (str(error).splitlines() or [""])[0]
         return failure(type(error).__name__, first), None
-    return record(report, laws), report
+    return record(report, laws, operations), report
 
 
-def _analysed(job: Job) -> tuple["Report", int | None]:
+def _analysed(job: Job) -> tuple["Report", int | None, int]:
+    from symfind.ops.support import reached
     from symfind.session import open
 
     o = job.options
@@ -67,13 +68,14 @@ def _analysed(job: Job) -> tuple["Report", int | None]:
                 raise
             del settings[error.setting]
     report = session.report(o.verify, o.certify, budget=o.budget)
+    operations = len(reached(session.graph))
     if not o.laws:
-        return report, None
+        return report, None, operations
     try:
         laws = session.laws(check=False)
     except InputError:  # too large to verify generators on it
-        return report, None
-    return report, None if laws.open else laws.count
+        return report, None, operations
+    return report, None if laws.open else laws.count, operations
 
 
 def _apart(log: str, threads: int) -> None:

@@ -9,7 +9,7 @@ Where a twin has more than the formula, the model may have it as well, or only a
 layers: it is told of the model only where two repetitions of each layer are there.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -57,6 +57,8 @@ class Question:
         device: where twins are evaluated.
         tell: called with a line on what is being done.
         explain: what is null on a twin beyond what is derived, by the tensors that carry it.
+        without: kinds of families that are not derived.
+        short: told of every twin on which more is null than is derived, before that.
     """
 
     graph: Graph
@@ -70,6 +72,8 @@ class Question:
     device: str = "cpu"
     tell: Tell = lambda text: None
     explain: Explain | None = None
+    short: Callable[[Twin, TwinFunction, Nullity], None] | None = None
+    without: Collection[str] = ()
 
 
 def certify_on_twins(question: Question, most: int = MOST_PARAMETERS) -> Certificate:
@@ -163,7 +167,7 @@ class _Certification:
         return short(
             q.graph,
             q.redundant,
-            lambda graph: count(graph, q.output, q.names),
+            lambda graph: count(graph, q.output, q.names, q.without),
             lambda relations, variant: self._build(relations, variant).parameters,
             most,
         )
@@ -214,7 +218,7 @@ class _Certification:
 
     def _measure(self, twin: Twin, counted: Counted) -> _Measured | Certificate:
         q = self.question
-        own = count(twin.graph, q.output, {})
+        own = count(twin.graph, q.output, {}, q.without)
         formula = at_sizes(counted, own)
         if formula is None:
             return Certificate(
@@ -245,6 +249,9 @@ class _Certification:
         if last.nullity.status != "clear":
             return Certificate("undetermined", reason=last.nullity.reason, **common)
         if last.gap > 0:
+            if self.question.short is not None and model.kept != 1:
+                for one in done[-TWINS:]:
+                    self.question.short(one.twin, one.function, one.nullity)
             common["unexplained_support"] = last.support
             if self.question.explain is not None and last.support:
                 common["unexplained_sets"] = self.question.explain(last.function, last.nullity)

@@ -1,28 +1,35 @@
 """The count of a model as a formula, and its value at the sizes of a twin."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from symfind.algebra.axes import Axis, atoms, extent
 from symfind.count.counted import Counted, counted
 from symfind.count.symbols import AxisSymbols, Symbols
 from symfind.count.tally import Tally
+from symfind.count.without import switched_off
 from symfind.solve.solver import Derivation, derive
 from symfind.trace import Graph
 from symfind.verify.threads import fitting_threads
 
 
-def count(graph: Graph, output: str, names: Mapping[str, int] | Symbols) -> Counted:
+def count(
+    graph: Graph,
+    output: str,
+    names: Mapping[str, int] | Symbols,
+    without: Collection[str] = (),
+) -> Counted:
     """Derive and count.
 
     Args:
         graph: of a model, or of a twin.
         output: "raw" or "softmax".
         names: the model's own names for sizes, or what gives symbols to indices.
+        without: kinds of families that are not derived.
     """
     with fitting_threads(0):
         symbols = names if isinstance(names, Symbols) else Symbols(names)
-        return counted(graph, derive(graph, output), symbols)
+        return counted(graph, switched_off(derive(graph, output), without), symbols)
 
 
 def at_sizes(model: Counted, twin: Counted) -> int | None:

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tests.ground_truth.layers import RMSNorm
+from tests.ground_truth.layers import ParallelConvs, RMSNorm
 
 
 class Mixed(nn.Module):
@@ -115,9 +115,21 @@ def tokens(vocabulary: int = 13, length: int = 6) -> Tensor:
     return torch.randint(vocabulary, (3, length))
 
 
+class Normed(nn.Module):
+    """Two changes of sign on every unit: before and behind the gain of batch statistics."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.norm, self.two = nn.Linear(3, 5), nn.BatchNorm1d(5), nn.Linear(5, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.two(torch.tanh(self.norm(self.one(x))))
+
+
 CASES = {
     "mlp": lambda: (mlp(5, 6, 4, 3), torch.randn(7, 5)),
     "tanh": lambda: (mlp(5, 6, 4, 3, activation=nn.Tanh), torch.randn(7, 5)),
+    "two-signs": lambda: (Normed().eval(), torch.randn(7, 3)),
     "linear": lambda: (nn.Sequential(nn.Linear(5, 4), nn.Linear(4, 3)), torch.randn(7, 5)),
     "vit": lambda: (ViT(), image()),
     "vit-layernorm": lambda: (ViT(norm=nn.LayerNorm), image()),
@@ -125,3 +137,20 @@ CASES = {
     "gpt-rmsnorm": lambda: (GPT(norm=RMSNorm), tokens()),
     "cnn": lambda: (Residual().eval(), image()),
 }
+
+
+class Trunks(nn.Module):
+    """Two networks whose outputs are turned together, held by units that have signs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3))
+        self.b = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 3))
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return -(self.a(x) - self.b(y)).pow(2).sum(-1)
+
+
+CASES["trunks"] = lambda: (Trunks(), (torch.randn(7, 4), torch.randn(7, 3)))
+
+CASES["parallel"] = lambda: (ParallelConvs(), torch.randn(3, 3, 5, 5))

@@ -123,6 +123,7 @@ def _wait(ready, running) -> None:
         (["a.py", "--set", "width=4..1"], "width=4..1 has no value"),
         (["none.txt"], "cannot read the list of models none.txt"),
         (["a.py", "-o", "/none/of/these.jsonl"], "cannot write"),
+        (["a.py", "-o", "same", "--csv", "same"], "is the file of -o as well"),
         ([], "Missing argument"),
         (["a.py", "--time", "soon"], "no time"),
     ],
