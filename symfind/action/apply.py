@@ -99,6 +99,8 @@ def violation(record: Record, element: Tensor) -> str:
         ones = element.new_ones(spec.size)
         if not (_near(element @ ones, ones) and _near(element.transpose(-1, -2) @ ones, ones)):
             return "it does not keep the all-ones vector"
+    if spec.algebra == "columns" and not _near(element - eye, (element - eye)[..., :1, :]):
+        return "it is not the identity plus a matrix of equal rows"
     if spec.pairs:
         turn = torch.zeros_like(eye)
         for k, (i, j) in enumerate(spec.pairs):

@@ -30,7 +30,8 @@ class Element:
             added), or `field` (coefficients of vector fields that the record holds as expressions).
         algebra: of a matrix: `general`, `orthogonal`, `stabiliser` (skew, zero on the all-ones
             vector), `affine-stabiliser` (zero on the all-ones vector from both sides), `complex`
-            (commutes with rotations of `pairs`), `rotations` (skew as well).
+            (commutes with rotations of `pairs`), `rotations` (skew as well),
+            `columns` (equal rows, 1 κᵀ).
         size: n of n x n matrices, else 1.
         copies: there is one matrix, scale or number for every value of these indices.
         dimension: number of coefficients.

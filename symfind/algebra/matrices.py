@@ -8,7 +8,8 @@ from torch import Tensor
 
 Pair = tuple[int, int]
 Type = Literal[
-    "general", "affine-stabiliser", "orthogonal", "stabiliser", "complex", "rotations"
+    "general", "affine-stabiliser", "orthogonal", "stabiliser", "complex", "rotations",
+    "columns",
 ]  # fmt: skip
 
 
@@ -18,7 +19,8 @@ def matrices(kind: str, n: int, pairs: Sequence[Pair], c: Tensor) -> Tensor:
     Args:
         kind: a `Type`: all matrices; those that map the all-ones vector to zero, from both sides;
             skew ones; skew ones that do so; those that commute with rotations of the given pairs
-            of coordinates, each at its own angle; the skew ones among these.
+            of coordinates, each at its own angle; the skew ones among these; those
+            with equal rows, 1 κᵀ.
         n: size.
         pairs: of coordinates.
         c: coefficients [..., dimension of the algebra].
@@ -30,6 +32,8 @@ def matrices(kind: str, n: int, pairs: Sequence[Pair], c: Tensor) -> Tensor:
     match kind:
         case "general":
             return c.reshape(*lead, n, n)
+        case "columns":
+            return c.unsqueeze(-2).expand(*lead, n, n)
         case "orthogonal":
             return skew(c, n)
         case "stabiliser" | "affine-stabiliser":

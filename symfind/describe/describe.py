@@ -47,6 +47,8 @@ def _matrix(family: MatrixFamily) -> Description:
             group, algebra = f"GL({n}, R)", f"gl({n})"
         case "affine-stabiliser":
             group, algebra = f"GL({n - 1}, R)", f"gl({n - 1})"
+        case "columns":
+            group, algebra = f"R^{n - 1} x| GL+(1, R)", f"R^{n - 1} + R"
         case "orthogonal":
             group, algebra = f"SO({n})", f"so({n})"
             source = "Ashkboos et al. 2024 (SliceGPT)"

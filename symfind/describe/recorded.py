@@ -31,6 +31,7 @@ _RULES = {
     "affine-stabiliser": (
         "is invertible", "keeps the all-ones vector from both sides", "has positive determinant",
     ),
+    "columns": ("is the identity plus a matrix of equal rows, 1 k^T", "is invertible"),
     "complex": ("is invertible", "commutes with the rotations of {pairs}"),
     "rotations": ("is orthogonal", "commutes with the rotations of {pairs}", "has determinant one"),
 }  # fmt: skip

@@ -99,6 +99,8 @@ def _followed(flip: SignFlip, axes: set[Axis]) -> frozenset[Followed]:
 
 
 def _signs_of(family: MatrixFamily) -> list[tuple[set[Axis], frozenset[Followed]]]:
+    if family.type == "columns":
+        return []
     diagonal: set[Followed] = set()
     central: set[Followed] = set()
     for m in family.members:
@@ -191,5 +193,5 @@ def mirrors(families: list[MatrixFamily]) -> list[Mirror]:
     return [
         Mirror(kind="reflection", sources=f.sources, family=f)
         for f in families
-        if f.type in PERMUTING or f.axis.size > 2 * f.paired()
+        if f.type in PERMUTING or (f.bond.pairs and f.axis.size > 2 * f.paired())
     ]

@@ -25,6 +25,7 @@ class Builder(Construction):
     peaks: dict[int, tuple[Node, tuple[int, ...], bool]] = field(default_factory=dict)
     totals: dict[int, tuple[Node, tuple[int, ...], bool]] = field(default_factory=dict)
     exponents: dict[int, Node] = field(default_factory=dict)
+    chosen: dict[tuple[int, int], p.Source] = field(default_factory=dict)
 
     # constants ---------------------------------------------------------------------------
     def constant(self, value: Any) -> Node:
@@ -70,8 +71,14 @@ class Builder(Construction):
         return self._put(wire)
 
     def one_hot(self, index: Node, rows: Axis) -> p.Source:
-        """Rows of the identity, chosen by the input."""
-        node = p.Source((), [*index.axes, Axis(rows.root.size)], role="input", key="one-hot")
+        """Rows of the identity, chosen by the input: the same wire for tables of equal length."""
+        key = id(index), rows.size
+        if key in self.chosen:
+            merge(self.chosen[key].axes[-1], rows)
+            return self.chosen[key]
+        node = self.chosen[key] = p.Source(
+            (), [*index.axes, Axis(rows.root.size)], role="input", key="one-hot"
+        )
         merge(node.axes[-1], rows)
         return self._put(node)
 
@@ -95,6 +102,21 @@ class Builder(Construction):
         y: Any = self.pointwise(x, degree=-1.0, parity=-1)
         y.apply = torch.reciprocal
         return y
+
+    def norm_of_rows(self, x: Node, dims: Sequence[int], centred: bool, eps: float) -> Node | None:
+        """The norm of rows that the data picks from a table: rows of the norm of the table."""
+        known = isinstance(x, p.Contract) and len(x.inputs) == 2 and not x.silent
+        rows = x.inputs[0] if known else None
+        if not isinstance(x, p.Contract) or not isinstance(rows, p.Source):
+            return None
+        table, own = x.inputs[1], x.labels[1]
+        names = [x.out[d] for d in dims]
+        if rows.key != "one-hot" or table.varies or any(n not in own for n in names):
+            return None
+        places = [own.index(n) for n in names]
+        made: Any = self.normalise(table, places, centred, eps)
+        made.exact = True
+        return self.contract([rows, made], x.labels, x.out)
 
     # memory ------------------------------------------------------------------------------
     def remember_mean(self, y: Node, x: Node, dims: Sequence[int], keep: bool) -> None:

@@ -131,6 +131,15 @@ class Normalise(Node):
     dims: tuple[int, ...] = ()
     centred: bool = False
     eps: float = 0.0
+    exact: bool = False  # nothing is left out: not a factor, nor where the small number stands
+
+    def evaluate(self, values: Sequence[Tensor], sizes: Sizes | None) -> Tensor | None:
+        """The value, where nothing is left out."""
+        if not self.exact:
+            return None
+        (x,) = values
+        x = x - x.mean(self.dims, keepdim=True) if self.centred else x
+        return x * (x.square().mean(self.dims, keepdim=True) + self.eps).rsqrt()
 
     @property
     def blind(self) -> tuple[int, ...]:
@@ -162,6 +171,11 @@ class Mix(Node):
     drop: bool = False
     unit: float | None = None  # the sum of each row, where it is the same for all
     stiff: tuple[int, ...] = ()  # output dimensions along which the map is not the same
+    mean: bool = False  # the mean, of dimensions that disappear
+
+    def evaluate(self, values: Sequence[Tensor], sizes: Sizes | None) -> Tensor | None:
+        """The mean, where it is one."""
+        return values[0].mean(self.dims) if self.mean else None
 
     def index_map(self, at: int = 0) -> IndexMap:
         """Mixed dimensions are different indices on the two sides, or have no other."""

@@ -169,6 +169,8 @@ class Source(Node):
     compute: Any = None  # value of a constant that a rule made
     make: Any = None  # (environment) -> value of a constant that was moved here
     zero: bool = False
+    chart: Any = None  # of a weight that is treated as a parameter: what makes it up
+    balanced: tuple[int, ...] = ()  # dimensions over which data sums to zero
 
     def __post_init__(self) -> None:
         super().__post_init__()

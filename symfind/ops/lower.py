@@ -1,16 +1,17 @@
 """From the traced graph to primitives."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from symfind.algebra.axes import Tangled
 from symfind.graph.builder import Builder
-from symfind.graph.primitives import Node, Output, Source
+from symfind.graph.primitives import Instance, Node, Output, Source
 from symfind.graph.regroup import regroup
 from symfind.graph.straighten import straighten
 from symfind.ops import registry
+from symfind.ops.data import balanced, shares
 from symfind.ops.rotary import Rotation, find_rotations
 from symfind.trace import Graph, Op
 
@@ -23,6 +24,13 @@ class Lowered:
     parameters: dict[str, list[Source]]
     outputs: list[Output]
     gaps: list[tuple[Op, str]]  # operations treated as rigid for want of a rule
+    _met: dict[Node, list[Instance]] = field(init=False, default_factory=dict, repr=False)
+
+    def instances(self, node: Node) -> list[Instance]:
+        """Blocks of a primitive, found once: for when no operand changes any more."""
+        if node not in self._met:
+            self._met[node] = list(node.instances())
+        return self._met[node]
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -61,8 +69,15 @@ def lower(graph: Graph, output: str = "raw") -> Lowered:
 
 
 def _rotate(builder: Builder, rotation: Rotation, made: dict[int, Any]) -> Node:
-    """What is turned by itself where it is one range, and the rest as it is."""
+    """What is turned by itself where it is one range, and the rest as it is.
+
+    All in the order in which it leaves the region, for there the index meets others.
+    """
     x, dim, pairs, even = made[id(rotation.root)], rotation.dim, rotation.pairs, rotation.even
+    order = list(rotation.order)
+    if order != sorted(order):
+        x = builder.take(x, dim, builder.constant(torch.tensor(order)))
+        pairs = tuple((order.index(i), order.index(j)) for i, j in pairs)
     turned = {i for pair in pairs for i in pair}
     n, start, length = x.axes[dim].size, min(turned), len(turned)
     if length == n or max(turned) != start + length - 1:
@@ -84,11 +99,15 @@ def _one(builder: Builder, op: Op, made: dict[int, Any]) -> Any:
     if op.target == "getitem":
         return made[id(op.args[0])][op.args[1]]
     if not op.trainable:
-        role = "input" if op.varies else "constant"
+        # A complex number is no gain that a real change of basis could be taken through.
+        whole = op.dtype is not None and op.dtype.is_complex
+        role = "input" if op.varies or whole else "constant"
         if op.shape is None:
             return tuple(builder.source(role, shape or ()) for shape, _ in op.outputs)
-        key = "one-hot" if op.varies and _shares(op) else op.key
-        return builder.source(role, op.shape, op, key)
+        key = "one-hot" if op.varies and shares(op) else op.key
+        node = builder.source(role, op.shape, op, key)
+        node.balanced = balanced(op) if op.varies else ()
+        return node
     rule = registry.lower.find(op.target)
     inputs = [made[id(x)] for x in op.operands]
     shapes = [op.shape] if op.shape is not None else [s for s, _ in op.outputs]
@@ -106,15 +125,6 @@ def _one(builder: Builder, op: Op, made: dict[int, Any]) -> Any:
     if op.shape is not None and result.shape != tuple(op.shape):
         return _rigid(builder, op, inputs, shapes, "a rule of another shape")
     return result
-
-
-def _shares(op: Op) -> bool:
-    """Whether the last dimension of some data sums to one."""
-    while op.target.startswith(("aten._to_copy", "aten.clone", "aten.detach")):
-        op = op.args[0]
-    if op.target.startswith("aten.softmax"):
-        return op.args[1] in (-1, len(op.shape or ()) - 1)
-    return op.target.startswith("aten.one_hot")
 
 
 def _differentiable(dtype: torch.dtype) -> bool:
@@ -141,27 +151,35 @@ def _parameter(node: Node, held: set[str]) -> bool:
     return isinstance(node, Source) and node.role == "parameter" and node.key not in held
 
 
+def _reached(roots: list[Node], *, offsets: bool) -> set[int]:
+    """What some wires depend on, by identity; with or without what parameters are offset by."""
+    found: set[int] = set()
+    stack = list(roots)
+    while stack:
+        node = stack.pop()
+        if id(node) in found:
+            continue
+        found.add(id(node))
+        stack.extend((*node.inputs, *node.silent))
+        if offsets and isinstance(node, Source) and node.offset is not None:
+            stack.append(node.offset)
+    return found
+
+
 def _live(builder: Builder, outputs: list[Output]) -> Lowered:
     """Drop what no output depends on: abandoned halves of recognised patterns constrain nothing.
 
     Parameters stay: one that is only multiplied by zero has no reader left, and is free.
     """
-    live: set[int] = set()
     held = {n.key for n in builder.nodes if isinstance(n, Source) and n.offset is not None}
-    stack: list[Node] = [*outputs, *(n for n in builder.nodes if _parameter(n, held))]
-    while stack:
-        node = stack.pop()
-        if id(node) in live:
-            continue
-        live.add(id(node))
-        stack.extend((*node.inputs, *node.silent))
-        if isinstance(node, Source) and node.offset is not None:
-            stack.append(node.offset)
+    roots = [*outputs, *(n for n in builder.nodes if _parameter(n, held))]
+    # What is only taken off a parameter, which follows, is no reader of anything.
+    read, live = _reached(roots, offsets=False), _reached(roots, offsets=True)
     nodes = [n for n in builder.nodes if id(n) in live]
     parameters: dict[str, list[Source]] = {}
     for i, node in enumerate(nodes):
         node.index = i
-        node.users = [u for u in node.users if id(u) in live]
+        node.users = [u for u in node.users if id(u) in read]
         if isinstance(node, Source) and node.role == "parameter":
             parameters.setdefault(node.key, []).append(node)
     gaps = {id(op): (op, why) for op, why in builder.rigid if op is not None}

@@ -33,7 +33,9 @@ def layer_norm(
     *_: object,
 ) -> Node:
     """Over the trailing dimensions."""
-    return _affine(b, b.normalise(x, _trailing(x, shape), True, eps), weight, bias)
+    dims = _trailing(x, shape)
+    y = b.norm_of_rows(x, dims, True, eps) or b.normalise(x, dims, True, eps)
+    return _affine(b, y, weight, bias)
 
 
 @lower("native_layer_norm")
@@ -53,7 +55,9 @@ def rms_norm(
 ) -> Node | tuple:
     """Without centring; no eps is that of the arithmetic, and the arithmetic here is exact."""
     small = 0.0 if eps is None else eps
-    y = _affine(b, b.normalise(x, _trailing(x, shape), False, small), weight, None)
+    dims = _trailing(x, shape)
+    y = b.norm_of_rows(x, dims, False, small) or b.normalise(x, dims, False, small)
+    y = _affine(b, y, weight, None)
     return (y, b.opaque([x], b.op.outputs[1][0])) if b.op.shape is None else y
 
 

@@ -11,6 +11,7 @@ from symfind.graph.builder import Builder
 from symfind.graph.extents import Relations
 from symfind.graph.primitives import Node
 from symfind.ops.moved import moved
+from symfind.ops.quadratic import summed_squares
 from symfind.ops.registry import exact, lower, sizes
 from symfind.residues.tape import Tape, Value
 from symfind.trace import Op
@@ -68,6 +69,9 @@ def sum_(b: Builder, x: Node, dim: Dims = None, keepdim: bool = False, **_: obje
         y = b.contract(factors, labels, [d for d in range(rank) if d not in dims])
         shape = [1 if d in dims else n for d, n in enumerate(x.shape)]
         return b.view(y, shape) if keepdim else y
+    if (squares := summed_squares(b, x, dims)) is not None:
+        return b.view(squares, [1 if d in dims else n for d, n in enumerate(x.shape)]) if (
+            keepdim) else squares  # fmt: skip
     y = b.reduce(x, dims, keepdim, unit=float(math.prod(x.shape[d] for d in dims)))
     b.remember_total(y, x, dims, keepdim)
     return y

@@ -31,7 +31,9 @@ Pairs = tuple[tuple[int, int], ...]
 class Rotation:
     """A region from `root` to its exit: dimension and rotated pairs; `inside` is swallowed.
 
-    Along the dimensions `even` all slices are turned alike (heads, but not positions).
+    Along the dimensions `even` all slices are turned alike (heads, but not positions). What leaves
+    the region as coordinate i is coordinate `order[i]`, turned: even and odd entries may leave it
+    as two halves.
     """
 
     root: Op
@@ -39,6 +41,16 @@ class Rotation:
     pairs: tuple[tuple[int, int], ...]
     inside: list[Op]
     even: tuple[int, ...] = ()
+    order: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Turned:
+    """What a probe finds: see `Rotation`."""
+
+    pairs: Pairs
+    even: tuple[int, ...]
+    order: tuple[int, ...]
 
 
 def find_rotations(graph: Graph) -> dict[int, Rotation]:
@@ -46,7 +58,7 @@ def find_rotations(graph: Graph) -> dict[int, Rotation]:
     order = {id(op): i for i, op in enumerate(graph.ops)}
     found: dict[int, Rotation] = {}
     taken: set[int] = set()
-    probed: dict[Any, tuple[Pairs, tuple[int, ...]] | None] = {}
+    probed: dict[Any, _Turned | None] = {}
     for op in reversed(graph.ops):
         if id(op) in taken or not op.trainable or not _may_exit(op):
             continue
@@ -61,8 +73,8 @@ def find_rotations(graph: Graph) -> dict[int, Rotation]:
             probed[key] = _probe(root, op, sorted(inside, key=lambda x: order[id(x)]))
         turned = probed[key]
         if turned:
-            pairs, even = turned
-            found[id(op)] = Rotation(root, len(op.shape or ()) - 1, pairs, inside, even)
+            dim = len(op.shape or ()) - 1
+            found[id(op)] = Rotation(root, dim, turned.pairs, inside, turned.even, turned.order)
             taken.update(id(x) for x in inside)
             taken.add(id(op))
     return found
@@ -151,10 +163,10 @@ def _run(root: Op, exit_: Op, inside: list[Op], x: Tensor) -> Tensor:
     return values[id(exit_)]
 
 
-def _probe(root: Op, exit_: Op, inside: list[Op]) -> tuple[Pairs, tuple[int, ...]] | None:
+def _probe(root: Op, exit_: Op, inside: list[Op]) -> _Turned | None:
     """Pairs of last-dimension coordinates that the region rotates, None if it does more.
 
-    With them the dimensions along which it does so alike.
+    With them the dimensions along which it does so alike, and the order in which they leave.
     """
     shape = tuple(root.shape or ())
     if len(shape) < 2:
@@ -162,14 +174,20 @@ def _probe(root: Op, exit_: Op, inside: list[Op]) -> tuple[Pairs, tuple[int, ...
     width = shape[-1]
     generator = torch.Generator().manual_seed(0)
     try:
-        partner = _partners(root, exit_, inside, shape, width)
-        if partner is None:
+        found = _partners(root, exit_, inside, shape, width)
+        if found is None:
             return None
+        partner, order = found
         pairs = tuple((i, j) for i, j in enumerate(partner) if i < j)
         if not pairs:
             return None
+        back = torch.tensor([order.index(i) for i in range(width)])
+
+        def go(x: Tensor) -> Tensor:
+            return _run(root, exit_, inside, x)[..., back]
+
         x = torch.randn(shape, generator=generator, dtype=torch.float64)
-        y = _run(root, exit_, inside, x)
+        y = go(x)
         first, second = torch.tensor(pairs).T
         turned = torch.zeros_like(x)
         turned[..., first], turned[..., second] = -x[..., second], x[..., first]
@@ -179,21 +197,23 @@ def _probe(root: Op, exit_: Op, inside: list[Op]) -> tuple[Pairs, tuple[int, ...
         weights = torch.randn(len(pairs), generator=generator, dtype=torch.float64)
         scale[first] = scale[second] = weights
         still = [i for i, j in enumerate(partner) if i == j]
-        good = torch.allclose(_run(root, exit_, inside, turned), expected, atol=1e-9)
-        good &= torch.allclose(_run(root, exit_, inside, x * scale), y * scale, atol=1e-9)
+        good = torch.allclose(go(turned), expected, atol=1e-9)
+        good &= torch.allclose(go(x * scale), y * scale, atol=1e-9)
         # The rest must be left alone, for then any map of it passes.
         good &= torch.allclose(y[..., still], x[..., still], atol=1e-9)
-        even = [d for d in range(len(shape) - 1)
-                if torch.equal(_run(root, exit_, inside, x.flip(d)).flip(d), y)]  # fmt: skip
-        return (pairs, tuple(even)) if good else None
+        even = [d for d in range(len(shape) - 1) if torch.equal(go(x.flip(d)).flip(d), y)]
+        return _Turned(pairs, tuple(even), tuple(order)) if good else None
     except (ValueError, RuntimeError, TypeError, NotImplementedError):
         return None
 
 
 def _partners(
     root: Op, exit_: Op, inside: list[Op], shape: tuple[int, ...], width: int
-) -> list[int] | None:
-    """For each coordinate the other one that its unit vector reaches, or itself."""
+) -> tuple[list[int], list[int]] | None:
+    """For each coordinate its partner, or itself; and which coordinate leaves at each place.
+
+    Two coordinates are partners where their unit vectors reach the same two places.
+    """
     slots = 1
     for n in shape[:-1]:
         slots *= n
@@ -206,10 +226,29 @@ def _partners(
         x = torch.nn.functional.one_hot(hot, width).to(torch.float64).reshape(shape)
         y = _run(root, exit_, inside, x).reshape(slots, width).abs()
         reach.scatter_reduce_(0, hot[:, None].expand_as(y), y, "amax")
-    reach.fill_diagonal_(0)
-    partner = list(range(width))
-    for j, i in torch.nonzero(reach > 1e-12).tolist():
-        if partner[j] not in (j, i) or partner[i] not in (i, j):
-            return None
-        partner[j], partner[i] = i, j
-    return partner
+    return _paired(reach > 1e-12)
+
+
+def _paired(reach: Tensor) -> tuple[list[int], list[int]] | None:
+    """Partners and the order of places, where places are reached by one coordinate or by two."""
+    width = len(reach)
+    places = [tuple(torch.nonzero(row).reshape(-1).tolist()) for row in reach]
+    partner, order = list(range(width)), [-1] * width
+    for i, found in enumerate(places):
+        alike = [j for j in range(width) if places[j] == found]
+        if len(found) not in (1, 2) or len(alike) != len(found):
+            return _lopsided(reach)
+        partner[i] = alike[1 - alike.index(i)] if len(alike) == 2 else i
+        order[found[alike.index(i)]] = i
+    return None if -1 in order else (partner, order)
+
+
+def _lopsided(reach: Tensor) -> tuple[list[int], list[int]] | None:
+    """The same in place, where some of the turns between partners were not seen."""
+    partner = list(range(len(reach)))
+    for j, i in torch.nonzero(reach).tolist():
+        if i != j:
+            if partner[j] not in (j, i) or partner[i] not in (i, j):
+                return None
+            partner[j], partner[i] = i, j
+    return partner, list(range(len(reach)))

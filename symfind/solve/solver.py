@@ -10,16 +10,21 @@ from symfind.graph import primitives as p
 from symfind.ops.lower import Lowered, lower
 from symfind.solve.bonds.matrices import Matrices
 from symfind.solve.bonds.scalings import Scaling, Scalings
+from symfind.solve.charts.lifted import lifted_families
+from symfind.solve.charts.substitute import substituted
 from symfind.solve.families.exponentials import anchored, find_anchors
 from symfind.solve.families.family import MatrixFamily, ScalingFamily, ShiftFamily
 from symfind.solve.families.inert import inert_families
 from symfind.solve.families.kernels import Blind, Reach
 from symfind.solve.families.parallel import parallel_families
+from symfind.solve.families.products import product_families
 from symfind.solve.families.shifts import shift_families
 from symfind.solve.limits import Limits
 from symfind.solve.point.family import Family
+from symfind.solve.transport.averages import take_averages
 from symfind.solve.transport.constants import take_up_constants
 from symfind.solve.transport.flows import Flows
+from symfind.solve.transport.maps import take_up_maps
 from symfind.trace import Graph, Op
 
 
@@ -84,8 +89,23 @@ class Credit(IntEnum):
 
 
 def _derive(lowered: Lowered) -> Derivation:
-    lowered = take_up_constants(lowered)
-    flows, limits = Flows(lowered), Limits()
+    limits = Limits()
+    lowered = take_averages(lowered)
+    weights = substituted(lowered)
+    lowered = take_up_constants(take_up_maps(lowered))
+    families, scalings, equations = _families(lowered, limits)
+    if weights is not None:
+        made, *_ = _families(take_up_constants(take_up_maps(weights)), limits)
+        families += lifted_families(made, limits)
+    return Derivation(lowered, families, _relaxed(lowered, scalings), limits, equations)
+
+
+def _families(lowered: Lowered, limits: Limits) -> tuple[list[Family], list[Scaling], Matrices]:
+    """All exact families of a graph, in the order in which they are counted.
+
+    With them the scalings and the equations between matrices that they come from.
+    """
+    flows = Flows(lowered)
     shifts = shift_families(lowered, flows, limits)
     inert = [f for f in shifts if f.kind == "inert"]
     dead = {(f.seed, f.cell) for f in inert if isinstance(f, ShiftFamily) and f.whole}
@@ -104,13 +124,16 @@ def _derive(lowered: Lowered) -> Derivation:
         Credit.END: [f for f in ended if f is not None],
         Credit.SHIFT: [f for f in shifts if f.kind == "shift"],
         Credit.PARALLEL: [f for f in parallel if not f.loose],
-        Credit.PATH: parallel_families(lowered, flows, limits),
+        Credit.PATH: [
+            *parallel_families(lowered, flows, limits),
+            *product_families(lowered, flows, limits),
+        ],
         Credit.REACH: Reach(lowered, flows).families(),
         Credit.BLIND: Blind(lowered, flows, shifts).families(),
         Credit.LEANING: [f for f in parallel if f.loose],
     }
     families = [f for credit in sorted(found) for f in found[credit] if f.count() > 0]
-    return Derivation(lowered, families, _relaxed(lowered, scalings), limits, equations)
+    return families, scalings, equations
 
 
 def _relaxed(lowered: Lowered, exact: Sequence[Scaling]) -> list[Family]:
@@ -153,7 +176,8 @@ def _followers(scaling: Scaling) -> frozenset:
 
 def _matrices(equations: Matrices) -> list[MatrixFamily]:
     result: list[MatrixFamily] = []
-    for bond, members in equations.bonds():
+    blind = Matrices(equations.lowered, blind=True)
+    for bond, members in (*equations.bonds(), *blind.bonds()):
         first = members[0]
         axis = first.source.cells[first.cell].atoms[first.atom]
         kind = "rotation" if bond.skew else "gauge"

@@ -28,6 +28,7 @@ Sampler = Callable[[int], tuple[Tensor, Tensor]]
 MOST_UNKNOWNS = 3000  # coefficients of a field
 MOST_COORDINATES = 1000
 _SPARE = 40  # equations beyond the unknowns
+_FEW = 16  # samples at least
 _ROUNDS = 6  # of more points, while fresh ones disagree
 _WANTED = 1.25  # equations for each unknown
 _NOTHING = 10.0**NOISE  # the largest entry of equations that hold for every field
@@ -118,7 +119,10 @@ def equations(dictionary: Dictionary, x: Tensor, g: Tensor) -> Tensor:
 
 def _sight(sample: Sampler, size: int) -> tuple[Tensor, Tensor, Spectrum]:
     """Coordinates that the function depends on, and those that it does not."""
-    _, g = sample(2 * size + _SPARE)
+    _, g = sample(_FEW)
+    missing = -(-(2 * size + _SPARE) // g.shape[1]) - _FEW
+    if missing > 0:
+        g = torch.cat([g, sample(missing)[1]])
     norms = g.flatten(1).norm(dim=1)
     alive = norms > 0  # an item without a gradient stays without one beside the others
     found = reveal((g[alive] / norms[alive][:, None, None]).reshape(-1, size))

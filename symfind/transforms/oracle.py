@@ -58,8 +58,11 @@ class Oracle:
         return [found[key] if self.batched else found[key][None] for key in self.varied]
 
     def call(self, values: Values) -> Inputs:
-        """A call in which the varied inputs have these values; the others are repeated."""
-        given = dict(zip(self.varied, values, strict=True))
+        """A call in which the varied inputs have these values; the others are repeated.
+
+        They are copies: a function may write to what it is given.
+        """
+        given = {key: value.clone() for key, value in zip(self.varied, values, strict=True)}
         count = len(values[0])
 
         def change(key: str, leaf: Any) -> Any:

@@ -7,13 +7,18 @@ from tests.rules import (
     comparing,
     composed,
     controls,
+    fourier,
     layers,
     linear_maps,
     movement,
+    paths,
     pointwise,
+    quadratic,
     recurrent,
     spans,
     spellings,
+    streams,
+    weights,
 )
 from tests.rules.harness import FALSE, Case, examine
 
@@ -21,13 +26,18 @@ CASES: list[Case] = [
     case
     for module in (
         pointwise,
+        quadratic,
         movement,
+        paths,
         linear_maps,
+        fourier,
         layers,
         recurrent,
         composed,
         spans,
         spellings,
+        streams,
+        weights,
         controls,
         comparing,
     )

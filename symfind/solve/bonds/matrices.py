@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from symfind.algebra.axes import Axis
+from symfind.algebra.axes import Axis, branches
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Instance, Node, Port
 from symfind.ops.lower import Lowered
@@ -48,6 +48,7 @@ class Bond:
     ones: set[Potential] = field(default_factory=set)
     pairs: dict[tuple[tuple[int, int], ...], Potential] = field(default_factory=dict)
     needs: set[Axis] = field(default_factory=set)  # must be indexed by these, for a gain is
+    columns: set[Image] = field(default_factory=set)  # where X, or its dual, is 1 κᵀ
     cuts: Cuts = field(default_factory=Cuts)
 
     def cut(self, kind: Kind, node: Node | None, gains: Potential = NONE) -> None:
@@ -70,9 +71,13 @@ class Member:
 class Matrices:
     """The relations among all unknown matrices of a lowered graph."""
 
-    def __init__(self, lowered: Lowered) -> None:
-        """Read every instance of every primitive once."""
+    def __init__(self, lowered: Lowered, *, blind: bool = False) -> None:
+        """Read every instance of every primitive once.
+
+        `blind`: only what is not seen at all where constants are not, X = 1 κᵀ.
+        """
         self.lowered = lowered
+        self.blind = blind
         self._start: list[list[int]] = []
         self._owner: list[tuple[Node, int, int]] = []
         for node in lowered.nodes:
@@ -96,9 +101,9 @@ class Matrices:
                 for c, cell in enumerate(node.cells):
                     for a in range(len(cell.atoms)):
                         self._kill(self._start[node.index][c] + a)
-            for instance in node.instances():
+            for instance in lowered.instances(node):
                 self._read(node, instance)
-            if isinstance(node, p.Centre):
+            if isinstance(node, p.Centre) and not self.blind:
                 self._level(node)
 
     # union-find --------------------------------------------------------------------------
@@ -142,6 +147,8 @@ class Matrices:
         one.rigid |= two.rigid or one.size != two.size
         one.indexed &= two.indexed & indexed
         one.needs |= two.needs
+        for flipped, q in two.columns:
+            one.columns.add((flipped ^ db ^ d1, self._transport(q, db ^ d1, e)))
         one.cuts.joined.append(two.cuts)
         for pots, target in ((two.skew, one.skew), (two.ones, one.ones)):
             target.update(self._transport(q, db ^ d1, e) for q in pots)
@@ -189,6 +196,8 @@ class Matrices:
 
     def _read(self, node: Node, instance: Instance) -> None:
         match node:
+            case _ if self.blind and node.blind:
+                self._unseen(node, instance)
             case p.Contract():
                 self._contract(node, instance)
             case p.Normalise() | p.Centre() | p.Commute():
@@ -244,6 +253,26 @@ class Matrices:
             if isinstance(node, p.Centre) or node.centred:  # type: ignore[attr-defined]
                 bond.ones.add(pot)
                 bond.cut("ones", node, pot)
+
+    def _unseen(self, node: Node, instance: Instance) -> None:
+        """What adds the same to all entries changes nothing: X = 1 κᵀ, and then the result stays.
+
+        Where entries lie in several blocks or indices, one matrix adds to some of them only.
+        """
+        (x,) = instance.inputs
+        along = [name for name in x.labels if name[0] in node.blind]
+        whole = all(len(branches(x.node.axes[d])) == 1 for d in node.blind)
+        if len(along) != 1 or not whole:
+            self._rigid(x, instance.output)
+            return
+        for i, name in enumerate(x.labels):
+            if name == along[0]:
+                root, dual, e = self._find(self._var(x, i))
+                q = tuple((g, -k) for g, k in e) if dual else e
+                self._bonds[root].columns.add((dual, q))
+            else:
+                self._kill(self._var(x, i))
+        self._rigid(instance.output)
 
     def _level(self, node: p.Centre) -> None:
         """Beside a mean, one change of basis for all values of what it runs over."""
@@ -324,6 +353,12 @@ class Matrices:
         for root, found in members.items():
             bond = self._bonds[root]
             here = bond.skew | bond.ones | set(bond.pairs.values())
+            flipped = False
+            if self.blind:
+                if here or len(bond.columns) != 1:
+                    continue
+                ((flipped, q),) = bond.columns
+                here = {q}
             if len(here) > 1 or len(bond.pairs) > 1 or not bond.needs <= bond.indexed:
                 continue
             base = here.pop() if here else NONE
@@ -331,6 +366,8 @@ class Matrices:
             for source, c, a, dual, pot in found:
                 # X_root = Γ^-base X' Γ^base
                 moved = _combine(pot, base) if dual else _combine(pot, base, -1)
-                acts.append(Member(source, c, a, dual, moved))
-            result.append((bond, acts))
+                acts.append(Member(source, c, a, dual ^ flipped, moved))
+            # Where all that moves is written, each writer may do as much by itself.
+            if not self.blind or any(m.dual for m in acts):
+                result.append((bond, acts))
         return result

@@ -99,7 +99,7 @@ class Scalings:
             if isinstance(node, p.Source) and node.role != "parameter" and not node.zero:
                 for k in range(len(node.cells)):
                     self._zero(Port(node, k, ()))
-            for instance in node.instances():
+            for instance in lowered.instances(node):
                 self._read(node, instance)
             self._level(node, self._joined(node))
         self._solve()

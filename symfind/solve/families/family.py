@@ -44,7 +44,7 @@ def gains_of(env: Environment, potential: Potential, nodes: list[p.Node]) -> Ten
 
 @dataclass(eq=False, kw_only=True)
 class MatrixFamily(Family):
-    """A matrix algebra on one bond: gl, so, those that fix a vector, or rotate given pairs."""
+    """A matrix algebra on one bond: gl, so, those that fix a vector, rotate pairs, or are 1 κᵀ."""
 
     bond: Bond
     axis: Axis
@@ -56,6 +56,8 @@ class MatrixFamily(Family):
     def type(self) -> str:
         """Which algebra acts on the atom."""
         skew, ones, pairs = bool(self.bond.skew), bool(self.bond.ones), bool(self.bond.pairs)
+        if self.bond.columns:
+            return "columns"
         if pairs:
             return "rotations" if skew else "complex"
         if skew:
@@ -81,6 +83,8 @@ class MatrixFamily(Family):
         match self.type:
             case "general":
                 return n * n
+            case "columns":
+                return n
             case "affine-stabiliser":
                 return (n - 1) ** 2
             case "orthogonal":

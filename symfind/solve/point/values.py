@@ -66,6 +66,8 @@ class Environment:
         return self._generic(node)
 
     def _source(self, node: p.Source) -> Tensor:
+        if node.chart is not None:
+            return self._shifted(node, node.chart.value(self), -1.0)
         if node.role == "parameter":
             return self._shifted(node, self.arranged(node, self.given(node.key)), -1.0)
         if node.make is not None:
@@ -168,18 +170,19 @@ class Environment:
 
 
 class Noted(Environment):
-    """Ones for all parameters, and a note of those that were needed."""
+    """One number for all parameters, and a note of those that were needed."""
 
-    def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]], number: float = 1.0) -> None:
         """Take the shapes by name."""
         super().__init__({})
         self.shapes = shapes
+        self.number = number
         self.needed: set[str] = set()
 
     def given(self, key: str) -> Tensor:
-        """Ones, and a note."""
+        """The number, and a note."""
         self.needed.add(key)
-        return torch.ones(self.shapes[key], **self.like)
+        return torch.full(self.shapes[key], self.number, **self.like)
 
 
 def known_value(node: Node) -> Tensor | None:

@@ -90,6 +90,8 @@ class Still:
         return self._known[node.index]
 
     def _along(self, node: Node) -> set[Index]:
+        if isinstance(node, p.Source) and node.zero:
+            return set(indices(node))
         entrywise = isinstance(node, p.Movement | p.Pointwise | p.Add | p.Contract)
         if not entrywise or (isinstance(node, p.Contract) and node.windows):
             return set()

@@ -91,6 +91,8 @@ class AffineRelations:
                 return [_ones(node, node.dims, 1.0)]
             case p.Source() if node.key == "one-hot" and node.role == "input":
                 return [_ones(node, (len(node.axes) - 1,), 1.0)]
+            case p.Source() if node.balanced:
+                return [_ones(node, node.balanced, 0.0)]
             case p.Rigid() if node.rows is not None:
                 return [_chosen(node, *node.rows)]
             case p.Expand():

@@ -4,6 +4,7 @@ An action says how one parameter moves when the wire is perturbed. A bias takes 
 own form; a weight whose input satisfies κ·x = c takes away any constant.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -54,7 +55,12 @@ class Absorption:
         self.relations = relations
 
     def undo(
-        self, node: Node, state: State, absorb: Absorb = PLAIN, skip: int | None = None
+        self,
+        node: Node,
+        state: State,
+        absorb: Absorb = PLAIN,
+        skip: int | None = None,
+        gains: bool = False,
     ) -> Plan | None:
         """Actions that subtract a perturbation from a wire, by parameters that nothing else sees.
 
@@ -63,6 +69,7 @@ class Absorption:
             state: along which indices the perturbation varies.
             absorb: whether a weight may lean on a relation that its input satisfies.
             skip: operand of a sum that is not to be used.
+            gains: whether to look behind gains that are parameters too.
         """
         if isinstance(node, p.Add):
             for i, z in enumerate(node.inputs):
@@ -73,7 +80,7 @@ class Absorption:
                 below = states.back(node, i, state)
                 if below is None:
                     continue
-                plan = self.undo(z, below, absorb)
+                plan = self.undo(z, below, absorb, gains=gains)
                 if plan is not None:
                     sign = node.signs[i]
                     lower = steps.back(node, i)
@@ -90,21 +97,21 @@ class Absorption:
                 return None
             return (Action(node, (negative(node),)),)
         if isinstance(node, p.Contract):
-            plan = self._undo_factor(node, state, absorb)
+            plan = self._undo_factor(node, state, absorb, gains)
             return self.lean(node, state) if plan is None and absorb == LEANING else plan
-        return self._undo_movement(node, state, absorb)
+        return self._undo_movement(node, state, absorb, gains)
 
-    def _undo_movement(self, node: Node, state: State, absorb: Absorb) -> Plan | None:
+    def _undo_movement(self, node: Node, state: State, absorb: Absorb, gains: bool) -> Plan | None:
         if not node.inputs:
             return None
         x = node.inputs[0]
         alone = len(x.users) == 1
         match node:
             case p.Join():
-                return self._undo_join(node, state, absorb)
+                return self._undo_join(node, state, absorb, gains)
             case p.Pointwise() if node.slope is not None and node.slope == node.slope and alone:
                 slope = node.slope
-                plan = self.undo(x, state, absorb)
+                plan = self.undo(x, state, absorb, gains=gains)
 
                 def divided(env: Environment, t: Tensor) -> Tensor:
                     return t / slope
@@ -114,13 +121,13 @@ class Absorption:
                 if not alone and not (isinstance(node, p.Narrow) and _disjoint(x)):
                     return None
                 below = states.back(node, 0, state)
-                plan = None if below is None else self.undo(x, below, absorb)
+                plan = None if below is None else self.undo(x, below, absorb, gains=gains)
                 step = steps.back(node, 0)
             case _:
                 return None
         return None if plan is None else tuple(a.after(step) for a in plan)
 
-    def _undo_join(self, node: p.Join, state: State, absorb: Absorb) -> Plan | None:
+    def _undo_join(self, node: p.Join, state: State, absorb: Absorb, gains: bool) -> Plan | None:
         total: list[Action] = []
         for i, part in enumerate(node.inputs):
             below = states.back(node, i, state)  # nothing, where a block lies elsewhere
@@ -128,33 +135,36 @@ class Absorption:
                 continue
             if len(part.users) != 1:
                 return None
-            plan = self.undo(part, below, absorb)
+            plan = self.undo(part, below, absorb, gains=gains)
             if plan is None:
                 return None
             step = steps.back(node, i)
             total.extend(a.after(step) for a in plan)
         return tuple(total)
 
-    def _undo_factor(self, node: p.Contract, state: State, absorb: Absorb) -> Plan | None:
-        """Before an entrywise product with a constant, the perturbation is a quotient."""
-        free = [i for i, x in enumerate(node.inputs) if not x.fixed]
-        if len(node.inputs) != 2 or len(free) != 1 or node.windows:
+    def _undo_factor(
+        self, node: p.Contract, state: State, absorb: Absorb, gains: bool
+    ) -> Plan | None:
+        """Before an entrywise product with a gain, the perturbation is a quotient."""
+        if len(node.inputs) != 2 or node.windows or node.inputs[0] is node.inputs[1]:
             return None
-        (at,) = free
-        x, factor = node.inputs[at], node.inputs[1 - at]
-        names = node.labels[1 - at]
-        wide = [n for n, a in zip(names, factor.axes, strict=True) if a.size > 1]
-        if len(x.users) != 1 or x.shape != node.shape or node.labels[at] != node.out:
-            return None
-        if any(n not in node.out for n in wide) or not nowhere_zero(factor):
-            return None
-        below = [ARBITRARY if n in wide else s for n, s in zip(node.out, state, strict=True)]
-        plan = self.undo(x, canonical(x, below), absorb)
-
-        def step(env: Environment, t: Tensor) -> Tensor:
-            return t / einsum([env.value(factor)], [names], node.out)
-
-        return None if plan is None else tuple(a.after(step) for a in plan)
+        for at in (0, 1):
+            x, factor = node.inputs[at], node.inputs[1 - at]
+            whole = x.shape == node.shape and node.labels[at] == node.out
+            if x.fixed or factor.varies or len(x.users) != 1 or not whole:
+                continue
+            if not (factor.fixed or gains):
+                continue
+            names = node.labels[1 - at]
+            wide = [n for n, a in zip(names, factor.axes, strict=True) if a.size > 1]
+            if any(n not in node.out for n in wide) or not regular(factor):
+                continue
+            below = [ARBITRARY if n in wide else s for n, s in zip(node.out, state, strict=True)]
+            plan = self.undo(x, canonical(x, below), absorb, gains=gains)
+            if plan is not None:
+                step = _quotient(factor, names, node.out)
+                return tuple(a.after(step) for a in plan)
+        return None
 
     def lean(self, node: p.Contract, state: State, skip: int | None = None) -> Plan | None:
         """A weight whose input satisfies κ·x = c ≠ 0 can produce any constant: δV = −δ κᵀ / c."""
@@ -187,10 +197,33 @@ class Absorption:
         return None
 
 
+def _quotient(factor: Node, names: Sequence[object], out: Sequence[object]) -> Step:
+    return lambda env, t: t / einsum([env.value(factor)], [names], out)
+
+
 def nowhere_zero(x: Node) -> bool:
     """Whether a constant is known to have no entry that is zero."""
     value = known_value(x)
     return value is not None and bool((value != 0).all())
+
+
+def regular(gain: Node) -> bool:
+    """Whether a wire that no input reaches is zero nowhere, at almost all parameters."""
+    if gain.fixed:
+        return nowhere_zero(gain)
+    match gain:
+        case p.Source():
+            return gain.role == "parameter"
+        case p.View() | p.Permute() | p.Expand() | p.Narrow():
+            return regular(gain.inputs[0])
+        case p.Pointwise():
+            return bool(gain.slope or gain.growth) or (
+                gain.degree is not None and regular(gain.inputs[0])
+            )
+        case p.Contract():
+            entrywise = all(n in gain.out for names in gain.labels for n in names)
+            return entrywise and all(regular(x) for x in gain.inputs)
+    return False
 
 
 def size_of(node: p.Contract, name: object) -> int:

@@ -44,7 +44,7 @@ def _sweep(lowered: Lowered, nodes: list[Node]) -> None:
     for node in list(nodes):
         if isinstance(node, p.Add) and any(not x.fixed for x in node.inputs):
             while (at := _movable(node, lowered, flows)) is not None:
-                node = _without(node, at, lowered)
+                node = without(node, at, lowered)
                 if not isinstance(node, p.Add):
                     break
 
@@ -80,9 +80,12 @@ def _moderate(c: Node) -> bool:
 def _move(node: p.Add, at: int, plan: Plan, lowered: Lowered) -> bool:
     """Let the parameters of a plan take up a constant; False where that is not understood."""
     c, sign = node.inputs[at], node.signs[at]
-    env = Noted(lowered.shapes)
+    env, twice = Noted(lowered.shapes), Noted(lowered.shapes, 2.0)
     for action in plan:
-        action(env, sign * _aligned(env.value(c), node))
+        value = sign * _aligned(env.value(c), node)
+        one, two = action(env, value), action(twice, value)
+        if env.needed and not torch.allclose(two, 2 * one):
+            return False  # it follows the weights, but not in proportion
     weights = [w for key in env.needed for w in lowered.parameters[key]]
     busy = any(a.source.followers or (weights and a.source.offset is not None) for a in plan)
     if busy or len(env.needed) > 1 or any(w.offset is not None for w in weights):
@@ -103,7 +106,7 @@ def _move(node: p.Add, at: int, plan: Plan, lowered: Lowered) -> bool:
             moved.compute = functools.partial(make, Environment({}))
         moved.index = len(lowered.nodes)
         lowered.nodes.append(moved)
-        _forget(source, node)
+        forget(source, node)
     return True
 
 
@@ -124,15 +127,15 @@ def _aligned(value: Tensor, node: Node) -> Tensor:
     return value.reshape([1] * (len(node.axes) - value.dim()) + list(value.shape))
 
 
-def _forget(source: Node, end: Node) -> None:
+def forget(source: Node, end: Node) -> None:
     """What lies between a parameter and a sum has other values than the traced ones."""
     for user in source.users:
         if user is not end and not user.varies:
             user.result_of = None
-            _forget(user, end)
+            forget(user, end)
 
 
-def _without(node: p.Add, at: int, lowered: Lowered) -> Node:
+def without(node: p.Add, at: int, lowered: Lowered) -> Node:
     """A sum without one of its operands."""
     kept = [(x, s) for i, (x, s) in enumerate(zip(node.inputs, node.signs, strict=True)) if i != at]
     c = node.inputs[at]

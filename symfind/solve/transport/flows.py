@@ -184,7 +184,12 @@ class Flows:
             taken = self.absorption.undo(user, new, absorb, skip=at)
             if taken is not None:
                 return tuple(action.after(step) for action in taken)
-        return self._onward(user, new, explicit, absorb, step)
+        onward = self._onward(user, new, explicit, absorb, step)
+        if onward is None and absorb and explicit:
+            taken = self.absorption.undo(user, new, absorb, skip=at, gains=True)
+            if taken is not None:
+                return tuple(action.after(step) for action in taken)
+        return onward
 
     def _contract(
         self, user: p.Contract, at: int, state: State, explicit: bool, absorb: Absorb

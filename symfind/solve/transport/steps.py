@@ -47,7 +47,7 @@ def _carried(
         t, made = _along(env, t, one, ins, [sizes[d] for d in outs], way, start)
         lengths.extend(made)
     used, order = ([d for run in runs for d in run[side]] for side in (0, 1))
-    t = t.permute(*used, *(d for d in range(t.dim()) if d not in used))
+    t = t.permute([*used, *(d for d in range(t.dim()) if d not in used)])
     order += [d for d in range(len(sizes)) if d not in order]
     t = t.reshape(lengths + [1] * (len(sizes) - len(lengths)))
     return t.permute([order.index(d) for d in range(len(sizes))])

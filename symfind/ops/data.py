@@ -1,0 +1,64 @@
+"""What is known of data before any parameter meets it: rows of the identity, shares, differences.
+
+No equation is asked of what no parameter reaches. But its readers may add what its values never
+see, so that it matters along which dimensions it sums to one, or to zero.
+"""
+
+from collections.abc import Sequence
+
+from symfind.trace import Op
+
+COPIES = ("aten._to_copy", "aten.clone", "aten.detach", "aten.neg", "aten.alias")
+
+
+def _copied(op: Op) -> Op:
+    while op.target.startswith(COPIES) and isinstance(op.args[0], Op):
+        op = op.args[0]
+    return op
+
+
+def shares(op: Op) -> bool:
+    """Whether the last dimension of some data sums to one."""
+    while op.target.startswith(("aten._to_copy", "aten.clone", "aten.detach")):
+        op = op.args[0]
+    if op.target.startswith("aten.softmax"):
+        return op.args[1] in (-1, len(op.shape or ()) - 1)
+    return op.target.startswith("aten.one_hot")
+
+
+def balanced(op: Op) -> tuple[int, ...]:
+    """Dimensions over which some data sums to zero: it was centred, and scaled at most."""
+    op = _copied(op)
+    if op.target.startswith("aten.layer_norm") and not any(op.args[2:4]):
+        rank = len(op.shape or ())
+        return tuple(range(rank - len(op.args[1]), rank))
+    if op.target == "aten.sub.Tensor" and all(isinstance(x, Op) for x in op.args):
+        return _mean(*op.args[:2])
+    if op.target in ("aten.div.Tensor", "aten.mul.Tensor") and isinstance(op.args[0], Op):
+        found = balanced(op.args[0])
+        return found if found and _flat(op.args[0], op.args[1], found) else ()
+    return ()
+
+
+def _mean(x: Op, y: Op) -> tuple[int, ...]:
+    """Dimensions over which y is the mean of x, kept with size one."""
+    if (
+        y.target != "aten.mean.dim"
+        or y.args[0] is not x
+        or len(y.shape or ()) != len(x.shape or ())
+    ):
+        return ()
+    rank = len(x.shape or ())
+    dims: Sequence[int] = y.args[1] or range(rank)
+    return tuple(sorted(d % rank for d in dims))
+
+
+def _flat(x: Op, factor: object, dims: Sequence[int]) -> bool:
+    """Whether a factor is one number along some dimensions of x, which it does not widen."""
+    if not isinstance(factor, Op):
+        return True
+    shape, mine = factor.shape, x.shape
+    if shape is None or mine is None or len(shape) > len(mine):
+        return False
+    lead = len(mine) - len(shape)
+    return all(d < lead or shape[d - lead] == 1 for d in dims)

@@ -1,0 +1,1 @@
+"""Weights that parameters make up: what acts on the weight is lifted to the parameters."""

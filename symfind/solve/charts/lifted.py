@@ -1,0 +1,115 @@
+"""Families on weights that parameters make up, as fields on these parameters.
+
+Where not every change of such a weight can be made, those elements remain whose changes can: the
+kernel of a linear map on the algebra, which depends on the weights.
+"""
+
+from collections.abc import MutableMapping, Sequence
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+
+from symfind.algebra.axes import Sizes, positive
+from symfind.numerics.decompose import svd
+from symfind.solve.charts.normed import Polar
+from symfind.solve.limits import Limits
+from symfind.solve.point.family import Family, Moves
+from symfind.solve.point.values import Environment
+
+LARGEST = 40_000_000  # entries of the matrix of what cannot be made
+BENT = 120  # steps
+NOISE = 1e-10  # of its largest singular value
+
+
+@dataclass(eq=False, kw_only=True)
+class LiftedFamily(Family):
+    """What a family does to weights, done by the parameters that make them up.
+
+    Attributes:
+        base: a family on the graph in which these weights are parameters.
+        loose: its fields change along their own flow.
+    """
+
+    base: Family
+    loose: bool = True
+    _known: MutableMapping[Environment, Tensor] = field(default_factory=WeakKeyDictionary)
+
+    @property
+    def charts(self) -> list[Polar]:
+        """The weights that it moves."""
+        return [s.chart for s in self.base.sources if s.chart is not None]
+
+    @property
+    def steps(self) -> int | None:
+        """Of its flow: as many as it takes; a projection that turns with the weights bends it."""
+        return BENT if any(chart.defects(None) for chart in self.charts) else None
+
+    def count(self, sizes: Sizes | None = None) -> int:
+        """Elements of the base that can be made."""
+        lost = sum(chart.defects(sizes) for chart in self.charts)
+        return positive(self.base.count(sizes) - lost)
+
+    def direction(self, env: Environment, c: Tensor) -> Moves:
+        """The base's changes, of parameters themselves or of what makes weights up."""
+        moves: Moves = {}
+        for source, change in self.base.direction(env, self._kept(env, c)).items():
+            lifted = {source: change} if source.chart is None else source.chart.lift(env, change)
+            for one, its in lifted.items():
+                moves[one] = moves[one] + its if one in moves else its
+        return moves
+
+    def _kept(self, env: Environment, c: Tensor) -> Tensor:
+        """Coefficients of the base whose changes can be made: a projection of the given ones."""
+        missing = self.base.count(env.sizes) - self.count(env.sizes)
+        if not missing:
+            return c
+        whole = _mixed(torch.cat([c, c.new_zeros(missing)]))
+        if env not in self._known:
+            self._known[env] = self._normal(env)
+        normal = self._known[env]
+        return whole - normal @ (normal.T @ whole)
+
+    def _normal(self, env: Environment) -> Tensor:
+        """Orthonormal coefficients to which all that can be made is orthogonal."""
+        unit = torch.eye(self.base.count(env.sizes), **env.like)
+        rows = torch.func.vmap(lambda c: self._defects(env, c))(unit)
+        q, s, _ = svd(rows)
+        return q[:, s > NOISE * s[0]]
+
+    def _defects(self, env: Environment, c: Tensor) -> Tensor:
+        """What of an element cannot be made."""
+        moves = self.base.direction(env, c)
+        return torch.cat([s.chart.defect(env, d) for s, d in moves.items() if s.chart is not None
+                          and s.chart.defects(env.sizes)])  # fmt: skip
+
+
+def _mixed(c: Tensor) -> Tensor:
+    """Coefficients in a basis that has nothing to do with the given one: a Hartley transform.
+
+    A coordinate subspace may lie askew to what can be made, its image does not.
+    """
+    rng = torch.Generator().manual_seed(c.shape[-1])
+    signs = torch.randint(0, 2, c.shape[-1:], generator=rng).to(c) * 2 - 1
+    found = torch.fft.fft(signs * c)
+    return (found.real - found.imag) / c.shape[-1] ** 0.5
+
+
+def lifted_families(families: Sequence[Family], limits: Limits) -> list[Family]:
+    """Of the families of a graph with such weights, those that move one, lifted."""
+    result: list[Family] = []
+    for base in families:
+        charts = [s.chart for s in base.sources if s.chart is not None]
+        moved = any(s.offset is not None or s.followers for s in base.sources)
+        if not charts or moved or base.kind == "inert":
+            continue
+        lost = sum(chart.defects(None) for chart in charts)
+        if lost * base.count() > LARGEST:
+            limits.reached(charts[0].node, "weights of fixed norm: too large to be looked at")
+            continue
+        sources = dict.fromkeys(
+            one for s in base.sources for one in ((s,) if s.chart is None else s.chart.sources)
+        )
+        result.append(LiftedFamily(kind=base.kind, sources=tuple(sources), base=base))
+    return result

@@ -1,0 +1,99 @@
+"""Translations behind products: what a constant adds is as much as the other factor is.
+
+Where w is multiplied by q, a constant d that parameters add to w adds d·q to the product. If q is
+made by linear maps of a wire that others read into the same sum, these take it back: the bias of a
+norm before a modulation (β + d, T − d S, u − d v for (n + β)·(S c + v) + T c + u), a translation of
+one factor of a score against the biases of the other.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from symfind.algebra.axes import Sizes, extent
+from symfind.graph import primitives as p
+from symfind.graph.primitives import Node
+from symfind.ops.lower import Lowered
+from symfind.solve.families.family import NullFamily, carry_out
+from symfind.solve.families.parallel import DEPTH, followed
+from symfind.solve.limits import Limits
+from symfind.solve.point.family import Family, Moves
+from symfind.solve.point.values import Environment
+from symfind.solve.transport.absorption import LEANING, Plan
+from symfind.solve.transport.effects import of_factor
+from symfind.solve.transport.flows import Flows
+from symfind.solve.transport.state import ARBITRARY, CONSTANT, canonical
+from symfind.solve.transport.taking import Taken
+
+
+def product_families(lowered: Lowered, flows: Flows, limits: Limits) -> list[Family]:
+    """Of every product of two wires, translations of one that others take back."""
+    result: list[Family] = []
+    for node in lowered.nodes:
+        if _two_wires(node) and _summed(node):
+            for at in (0, 1):
+                result.extend(_of(node, at, flows, limits))  # type: ignore[arg-type]
+    return result
+
+
+def _two_wires(node: Node) -> bool:
+    product = isinstance(node, p.Contract) and len(node.inputs) == 2 and not node.windows
+    return product and all(x.varies for x in node.inputs) and len(set(map(id, node.inputs))) == 2
+
+
+def _summed(node: Node) -> bool:
+    """Whether a sum comes after it, with nothing but linear maps before."""
+    for _ in range(DEPTH):
+        if len(node.users) != 1:
+            return False
+        (node,) = node.users
+        if isinstance(node, p.Add):
+            return True
+        if not isinstance(node, p.Contract | p.Movement | p.Pointwise):
+            return False
+    return False
+
+
+def _of(node: p.Contract, at: int, flows: Flows, limits: Limits) -> Iterator[Family]:
+    w = node.inputs[at]
+    if len(w.users) != 1:
+        return
+    done: list[set[int]] = []
+    for free in _subsets([d for d, a in enumerate(w.axes) if a.size > 1]):
+        if any(set(free) <= more for more in done):
+            continue
+        state = [ARBITRARY if d in free else CONSTANT for d in range(len(w.axes))]
+        write = flows.absorption.undo(w, canonical(w, state), LEANING, gains=True)
+        if not write:
+            continue
+        done.append(set(free))
+        own = [node.labels[at][d] for d in free]
+        taken = followed(node, of_factor(node, at, own, lambda env, m: m), flows, limits)
+        if taken is not None:
+            yield _family(w, free, write, taken)
+
+
+def _subsets(dims: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    for n in range(len(dims), -1, -1):
+        yield from itertools.combinations(dims, n)
+
+
+def _family(w: Node, free: Sequence[int], write: Plan, taken: Sequence[Taken]) -> Family:
+    def width(sizes: Sizes | None) -> Any:
+        return math.prod(extent(w.axes[d], sizes) for d in free)
+
+    def build(env: Environment, c: Tensor) -> Moves:
+        shape = env.shape(w)
+        whole = c.reshape([n if d in free else 1 for d, n in enumerate(shape)])
+        moves = carry_out(env, write, -whole)
+        m = c.reshape([shape[d] for d in free])
+        for one in taken:
+            carry_out(env, one.plan, one.carry(env, m), moves)
+        return moves
+
+    actions = [*write, *(a for one in taken for a in one.plan)]
+    sources = tuple(dict.fromkeys(a.source for a in actions))
+    return NullFamily(kind="parallel", sources=sources, width=width, build=build, loose=True)

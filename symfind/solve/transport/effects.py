@@ -1,0 +1,390 @@
+"""Effects: what a change of parameters adds to a wire, as a linear map of another wire.
+
+A perturbation M of a weight that reads x adds M·x to a wire. It is followed *forth* through linear
+maps (M becomes B M, or Γ M behind a gain), and seen *behind* the wire that it reads: what M reads
+of A u + a is M A, read from u, and the constant M a.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from symfind.algebra.axes import Axis, extent
+from symfind.graph import primitives as p
+from symfind.graph.einsum import einsum
+from symfind.graph.index_map import Way
+from symfind.graph.primitives import Node
+from symfind.solve.point.values import Environment
+
+Make = Callable[[Environment, Tensor], Tensor]
+Geometry = tuple[Any, Any, Any]  # stride, padding, dilation
+
+
+@dataclass(frozen=True)
+class Window:
+    """How the kernel of a convolution slides: for every spatial dimension three labels."""
+
+    slides: tuple[tuple[Any, Any], ...]  # of the operand, of the result
+    kernel: tuple[Any, ...]
+    geometry: Geometry
+    seals: bool  # whether it never leaves the operand
+
+
+@dataclass(frozen=True)
+class Effect:
+    """M·x: `read` labels the dimensions of x, `own` those of M, `out` those of the result.
+
+    A label of `read` that is in `out` as well ties the two; what is not is summed over.
+    """
+
+    x: Node
+    read: tuple[Any, ...]
+    own: tuple[Any, ...]
+    out: tuple[Any, ...]
+    axes: dict[Any, Axis] = field(repr=False)
+    make: Make = field(repr=False)  # from the coefficients to M
+    window: Window | None = None
+
+    def scaled(self, factor: float) -> "Effect":
+        """A multiple."""
+        make = self.make
+        return self if factor == 1 else replace(self, make=lambda env, c: factor * make(env, c))
+
+    def size(self, env: Environment, label: Any) -> int:
+        """How many values an index has."""
+        return int(extent(self.axes[label], env.sizes))
+
+    def wide(self, labels: Sequence[Any]) -> list[Any]:
+        """Labels of indices of more than one value."""
+        return [n for n in labels if self.axes[n].size > 1]
+
+
+@dataclass(frozen=True)
+class Constant:
+    """What an effect makes of a constant: a perturbation along some labels of its result."""
+
+    labels: tuple[Any, ...]
+    out: tuple[Any, ...]  # of all dimensions of the result
+    make: Make
+
+    def value(self, env: Environment, c: Tensor) -> Tensor:
+        """One dimension for each of the result's, of size one where it is constant."""
+        return einsum([self.make(env, c)], [self.labels], self.out)
+
+
+def identity(x: Node) -> Effect:
+    """A wire as an effect of itself."""
+    labels = tuple(("dim", d) for d in range(len(x.axes)))
+    axes = dict(zip(labels, x.axes, strict=True))
+    return stripped(Effect(x, labels, (), labels, axes, lambda env, c: torch.ones((), **env.like)))
+
+
+def of_factor(node: p.Contract, at: int, own: Sequence[Any], make: Make) -> Effect:
+    """What a change of one factor of a product does, the other being read.
+
+    Args:
+        node: a product of two factors.
+        at: which of them changes.
+        own: along which of its labels.
+        make: the change.
+    """
+    axes = {
+        n: a
+        for wire, names in zip((*node.inputs, node), (*node.labels, node.out), strict=True)
+        for n, a in zip(names, wire.axes, strict=True)
+    }
+    x, read = node.inputs[1 - at], node.labels[1 - at]
+    return stripped(Effect(x, read, tuple(own), node.out, axes, make, window(node)))
+
+
+def window(node: p.Contract) -> Window | None:
+    """How a convolution slides; None for a plain contraction."""
+    if not node.windows:
+        return None
+    ins = [n for names in node.labels for n in names if node.slid(n)]
+    outs = [n for n in node.out if isinstance(n, tuple) and n[0] == "out"]
+    slides = tuple(zip(ins, outs, strict=True))
+    return Window(slides, node.windows, _geometry(node), node.seals)
+
+
+def _geometry(node: p.Contract) -> Geometry:
+    """Stride, padding and dilation; a convolution of another kind is like none but itself."""
+    target = "" if node.op is None else node.op.target
+    if "conv" not in target or "transpose" in target or "convolution" in target:
+        return (node.index,) * 3
+    rank = len(node.op.args[1].shape) - 2
+    given = (*node.op.args[3:6], 1, 0, 1)[:3] if len(node.op.args) < 6 else node.op.args[3:6]
+    stride, padding, dilation = (_tuple(a, rank) for a in given)
+    return stride, padding, dilation
+
+
+def _tuple(value: Any, rank: int) -> Any:
+    if isinstance(value, str):
+        return value
+    return (value,) * rank if isinstance(value, int) else tuple(value)
+
+
+# labels ----------------------------------------------------------------------------------
+def squeezed(node: Node) -> dict[int, int] | None:
+    """Where the dimensions of an operand go in a view that only moves those of size one."""
+    if not isinstance(node, p.View):
+        return None
+    runs = node.index_map()
+    if any(r.way is not Way.SAME or len(r.ins) != 1 for r in runs):
+        return None
+    return {r.ins[0]: r.outs[0] for r in runs}
+
+
+def bare(x: Node, labels: Sequence[Any]) -> tuple[Node, tuple[Any, ...]]:
+    """A wire without views that only move dimensions of size one, and the labels of the rest."""
+    while (moves := squeezed(x)) is not None:
+        below = x.inputs[0]
+        labels = [
+            labels[moves[d]] if d in moves else ("unit", x.index, d) for d in range(len(below.axes))
+        ]
+        x = below
+    return x, tuple(labels)
+
+
+def stripped(effect: Effect) -> Effect:
+    """The same effect, read from the wire without such views."""
+    x, read = bare(effect.x, effect.read)
+    if x is effect.x:
+        return effect
+    axes = {**effect.axes, **dict(zip(read, x.axes, strict=True))}
+    return replace(effect, x=x, read=read, axes=axes)
+
+
+def untied(effect: Effect, label: Any) -> Effect:
+    """An index of M of its own for one that ties x to the result."""
+    if label not in effect.read or label not in effect.out:
+        return spread(effect, label)
+    fresh = ("apart", label)
+    own, make = effect.own, effect.make
+    new = (*(n for n in own if n != label), label, fresh)
+
+    def apart(env: Environment, c: Tensor) -> Tensor:
+        unit = torch.eye(effect.size(env, label), **env.like)
+        return einsum([make(env, c), unit], [own, [label, fresh]], new)
+
+    out = tuple(fresh if n == label else n for n in effect.out)
+    axes = {**effect.axes, fresh: effect.axes[label]}
+    return replace(effect, own=new, out=out, axes=axes, make=apart)
+
+
+def spread(effect: Effect, label: Any) -> Effect:
+    """An index of M for one along which it is constant."""
+    if label in effect.own:
+        return effect
+    make = effect.make
+
+    def along(env: Environment, c: Tensor) -> Tensor:
+        m = make(env, c)
+        return m.unsqueeze(-1).expand(*m.shape, effect.size(env, label))
+
+    return replace(effect, own=(*effect.own, label), make=along)
+
+
+def padded(effect: Effect, label: Any, narrow: p.Narrow) -> tuple[Effect, Any]:
+    """M along all of a dimension of which a label was a range: zero elsewhere. And its label."""
+    whole = narrow.inputs[0].axes[narrow.dim]
+    fresh = ("whole", narrow.index, label)
+    place, make = effect.own.index(label), effect.make
+
+    def wider(env: Environment, c: Tensor) -> Tensor:
+        m, start = make(env, c), narrow.begin(0, env.sizes)
+        rest = extent(whole, env.sizes) - start - m.shape[place]
+        around = [0, 0] * (m.dim() - 1 - place) + [start, rest]
+        return torch.nn.functional.pad(m, around)
+
+    def renamed(labels: Sequence[Any]) -> tuple[Any, ...]:
+        return tuple(fresh if n == label else n for n in labels)
+
+    return replace(
+        effect, read=renamed(effect.read), own=renamed(effect.own), out=renamed(effect.out),
+        axes={**effect.axes, fresh: whole}, make=wider,
+    ), fresh  # fmt: skip
+
+
+def times(effect: Effect, factor: Node, labels: Sequence[Any], power: int) -> Effect:
+    """M times a wire that no input reaches, or its inverse, along labels of the result."""
+    wide = [n for n, a in zip(labels, factor.axes, strict=True) if a.size > 1]
+    own = (*effect.own, *(n for n in wide if n not in effect.own))
+    make = effect.make
+
+    def multiplied(env: Environment, c: Tensor) -> Tensor:
+        gain = env.value(factor).pow(power)
+        return einsum([make(env, c), gain], [effect.own, labels], own)
+
+    axes = {**dict(zip(labels, factor.axes, strict=True)), **effect.axes}
+    return replace(effect, own=own, axes=axes, make=multiplied)
+
+
+# forth -----------------------------------------------------------------------------------
+def through(user: Node, wire: Node, effect: Effect) -> Effect | None:
+    """The effect on what one more linear map makes of the wire; None where it is no such map."""
+    match user:
+        case p.Permute():
+            return replace(effect, out=tuple(effect.out[d] for d in user.order))
+        case p.Pointwise() if user.slope is not None and user.slope == user.slope:
+            return effect.scaled(user.slope)
+        case p.View() if (moves := squeezed(user)) is not None:
+            back = {two: one for one, two in moves.items()}
+            out = tuple(
+                effect.out[back[d]] if d in back else ("unit", user.index, d)
+                for d in range(len(user.axes))
+            )
+            return replace(effect, out=out, axes=_named(effect, user, out))
+        case p.Contract() if len(user.inputs) == 2 and user.inputs.count(wire) == 1:
+            return _multiplied(user, wire, effect)
+    return None
+
+
+def _named(effect: Effect, node: Node, labels: Sequence[Any]) -> dict[Any, Axis]:
+    return {**dict(zip(labels, node.axes, strict=True)), **effect.axes}
+
+
+def _multiplied(user: p.Contract, wire: Node, effect: Effect) -> Effect | None:
+    at = user.inputs.index(wire)
+    other = user.inputs[1 - at]
+    if other.varies or (user.windows and effect.window):
+        return None
+    slid = {n for n in user.labels[at] if user.slid(n)}
+    name = {u: f for u, f in zip(user.labels[at], effect.out, strict=True)}
+
+    def new(u: Any) -> Any:
+        return name.get(u, ("next", user.index, u))
+
+    theirs = tuple(new(u) for u in user.labels[1 - at])
+    summed = [n for u, n in name.items() if u not in user.out and u not in slid]
+    known = {*effect.own, *effect.read, *theirs}
+    if any(n not in known and effect.axes[n].size > 1 for n in summed):
+        return None  # copies are summed: so many of them
+    # A kernel slides over an index of x that M leaves alone.
+    if any(name[u] in effect.own or name[u] not in effect.read for u in slid):
+        return None
+    # what a gain made is indexed by x, whatever sums over it later
+    own = tuple(n for n in effect.own if n not in summed or n in effect.read)
+    own += tuple(n for n in theirs if n not in own and (n not in summed or n in effect.read))
+    make = effect.make
+
+    def after(env: Environment, c: Tensor) -> Tensor:
+        return einsum([make(env, c), env.value(other)], [effect.own, theirs], own)
+
+    out = tuple(new(u) for u in user.out)
+    axes = {**{new(u): a for u, a in _axes(user).items()}, **effect.axes}
+    made = effect.window
+    if (here := window(user)) is not None:
+        slides = tuple((new(one), new(two)) for one, two in here.slides)
+        made = Window(slides, tuple(new(k) for k in here.kernel), here.geometry, here.seals)
+    return replace(effect, own=own, out=out, axes=axes, make=after, window=made)
+
+
+def _axes(node: p.Contract) -> dict[Any, Axis]:
+    wires = zip((*node.inputs, node), (*node.labels, node.out), strict=True)
+    return {n: a for wire, names in wires for n, a in zip(names, wire.axes, strict=True)}
+
+
+# behind ----------------------------------------------------------------------------------
+def behind(effect: Effect) -> tuple[list[Effect], list[Constant]] | None:
+    """The same perturbation, read from the wires that x is made of by linear maps."""
+    x = effect.x
+    match x:
+        case p.Contract() if len(x.inputs) == 2:
+            below = _factored(effect, x)
+            return None if below is None else ([stripped(below)], [])
+        case p.Add():
+            return _summands(effect, x)
+        case p.Pointwise() if x.slope is not None and x.slope == x.slope:
+            return [stripped(replace(effect.scaled(x.slope), x=x.inputs[0]))], []
+        case p.Permute():
+            read = [effect.read[x.order.index(d)] for d in range(len(x.order))]
+            return [stripped(replace(effect, x=x.inputs[0], read=tuple(read)))], []
+        case p.Narrow() if effect.window is None:
+            label = effect.read[x.dim]
+            wide, _ = padded(untied(effect, label), label, x)
+            return [stripped(replace(wide, x=x.inputs[0]))], []
+    return None
+
+
+def _factored(effect: Effect, x: p.Contract) -> Effect | None:
+    still = [i for i, v in enumerate(x.inputs) if not v.varies]
+    here = window(x)
+    if len(still) != 1 or (here is not None and effect.window is not None):
+        return None
+    at = still[0]
+    name = {u: f for u, f in zip(x.out, effect.read, strict=True)}
+
+    def new(u: Any) -> Any:
+        return name.get(u, ("behind", x.index, u))
+
+    read = tuple(new(u) for u in x.labels[1 - at])
+    theirs = tuple(new(u) for u in x.labels[at])
+    axes = {**{new(u): a for u, a in _axes(x).items()}, **effect.axes}
+    if effect.window and any(n in theirs for pair in effect.window.slides for n in pair):
+        return None
+    # What slides is an index that M leaves alone, and that the result has.
+    slid = [] if here is None else [name[two] for _, two in here.slides]
+    if any(n in effect.own or n not in effect.out for n in slid):
+        return None
+    gone = {n for n in (*effect.own, *theirs) if n not in read and n not in effect.out}
+    if here is not None:
+        gone -= {new(k) for k in here.kernel}
+    if effect.window is not None:
+        gone -= set(effect.window.kernel)
+    every = (*effect.own, *(n for n in theirs if n not in effect.own))
+    own = tuple(n for n in every if n not in gone)
+    make, weight = effect.make, x.inputs[at]
+
+    def after(env: Environment, c: Tensor) -> Tensor:
+        return einsum([make(env, c), env.value(weight)], [effect.own, theirs], own)
+
+    made = effect.window
+    if here is not None:
+        slides = tuple((new(one), name[two]) for one, two in here.slides)
+        made = Window(slides, tuple(new(k) for k in here.kernel), here.geometry, here.seals)
+    return Effect(x.inputs[1 - at], read, own, effect.out, axes, after, made)
+
+
+def _summands(effect: Effect, x: p.Add) -> tuple[list[Effect], list[Constant]] | None:
+    parts: list[Effect] = []
+    constants: list[Constant] = []
+    for z, sign in zip(x.inputs, x.signs, strict=True):
+        if z.varies:
+            if z.shape != x.shape:
+                return None
+            parts.append(stripped(replace(effect.scaled(sign), x=z)))
+        elif effect.window is not None and not effect.window.seals:
+            return None  # at the edges a constant is not the same
+        else:
+            found = _constant(effect, z, sign)
+            if found is None:
+                return None
+            constants.append(found)
+    return parts, constants
+
+
+def _constant(effect: Effect, z: Node, sign: float) -> Constant | None:
+    """M times what no input reaches, in place of x; None where a window slides over it."""
+    lead = len(effect.read) - len(z.axes)
+    slid = [] if effect.window is None else [one for one, _ in effect.window.slides]
+    varying = [n for n, a in zip(effect.read[lead:], z.axes, strict=True) if a.size > 1]
+    if any(n in slid for n in varying):
+        return None
+    summed = [n for n in effect.wide(effect.read) if n not in effect.out and n not in slid]
+    used = [n for n in effect.read if n in varying or n in summed]
+    free = tuple(n for n in effect.wide(effect.out) if n in effect.own or n in varying)
+    make, x = effect.make, effect.x
+
+    def made(env: Environment, c: Tensor) -> Tensor:
+        value = env.value(z)
+        value = value.reshape([1] * lead + list(value.shape))
+        pairs = list(zip(env.shape(x), effect.read, strict=True))
+        shape = [n if name in used else 1 for n, name in pairs]
+        value = value.expand(shape).reshape([n for n, name in pairs if name in used])
+        return sign * einsum([make(env, c), value], [effect.own, used], free)
+
+    return Constant(free, effect.out, made)

@@ -1,0 +1,89 @@
+"""Streams that are read raw and then centred: what adds to all entries alike is not seen."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tests.rules.harness import Case, linear, of, weight
+
+
+def encoder(**more: Any) -> nn.Module:
+    return nn.TransformerEncoderLayer(4, 2, 3, dropout=0.0, batch_first=True, **more)
+
+
+def residual(m: Any, x: Tensor, norm: Any) -> Tensor:
+    x = m.e(x)
+    return m.r(torch.tanh(norm(x + m.b(torch.tanh(m.a(x))))))
+
+
+def ended(norm: Any, **more: Any) -> Any:
+    return of(lambda m, x: residual(m, x, norm), (12, 6), e=lambda: linear(6, 4, False),
+              a=lambda: linear(4, 3, False), b=lambda: linear(3, 4, False),
+              r=lambda: linear(4, 2), **more)  # fmt: skip
+
+
+def first_layer(m: Any, x: Tensor) -> Tensor:
+    """The first layer of a decoder whose target is zero: its values are all equal."""
+    target = torch.zeros_like(m.queries).expand(len(x), -1, -1)
+    q, k, v = m.q(target + m.queries), m.k(target + m.queries), m.v(target)
+    y = target + m.o((q @ k.mT).softmax(-1) @ v)
+    return m.head((x[:, None] + y).tanh())
+
+
+def halves(m: Any, x: Tensor) -> Tensor:
+    """Rotary positions on even and odd entries, which leave as two halves."""
+    angle = torch.arange(5.0)[:, None] * torch.tensor([1.0, 0.1])
+
+    def turned(z: Tensor) -> Tensor:
+        u, w = z[..., ::2], z[..., 1::2]
+        return torch.cat([u * angle.cos() - w * angle.sin(), w * angle.cos() + u * angle.sin()], -1)
+
+    return (turned(m.q(x)) @ turned(m.k(x)).mT).softmax(-1) @ x
+
+
+def looked_up(norm: Any) -> Any:
+    make = of(lambda m, x, i: m.out(torch.tanh(norm(m.e(i)) + m.x(x))), (5, 3),
+              e=lambda: nn.Embedding(5, 4), x=lambda: linear(3, 4),
+              out=lambda: linear(4, 2))  # fmt: skip
+
+    def build() -> Any:
+        net, (x,) = make()
+        return net, (x, torch.arange(5))
+
+    return build
+
+
+CASES = [
+    Case("post-norm stream", "layer_norm", ended(lambda z: F.layer_norm(z, (4,)))),
+    Case("post-norm stream, eps zero", "layer_norm",
+         ended(lambda z: F.layer_norm(z, (4,), eps=0.0))),
+    Case("stream that only its mean leaves", "sub.Tensor",
+         ended(lambda z: z - z.mean(-1, keepdim=True))),
+    Case("stream before a softmax", "softmax", ended(lambda z: z.softmax(-1))),
+    Case("stream before a norm without a mean", "rms_norm",
+         ended(lambda z: F.rms_norm(z, (4,), eps=0.1))),
+    Case("stream before a norm of groups", "group_norm", ended(lambda z: F.group_norm(z, 2)),
+         gap="one direction for each group, and matrices across groups", counts=(10, 18)),
+    Case("post-norm stream with a gain and a position", "layer_norm",
+         of(lambda m, x: residual(m, x, lambda z: F.layer_norm(z * m.g + m.p, (4,))), (8, 3, 6),
+            e=lambda: linear(6, 4), a=lambda: linear(4, 3), b=lambda: linear(3, 4),
+            g=lambda: weight(4), p=lambda: weight(3, 4), r=lambda: linear(4, 2))),
+    Case("attention over equal values", "softmax", of(
+        first_layer, (8, 4), queries=lambda: weight(3, 4), q=lambda: linear(4, 4),
+        k=lambda: linear(4, 4), v=lambda: linear(4, 4), o=lambda: linear(4, 4),
+        head=lambda: linear(4, 2))),
+    Case("rotary halves of even and odd entries", "cat", of(
+        halves, (4, 5, 4), q=lambda: linear(4, 4, False), k=lambda: linear(4, 4, False))),
+    Case("norm of rows of a table", "rms_norm", looked_up(lambda z: F.rms_norm(z, (4,))),
+         bounds={"1": 5}),
+    Case("centred norm of rows of a table", "layer_norm",
+         looked_up(lambda z: F.layer_norm(z, (4,), eps=0.0)), bounds={"1": 5}),
+    Case("encoder layer, norms last", "layer_norm",
+         of(lambda m, x: m.r(torch.tanh(m.n(m.e(x)))), (2, 3, 5), e=lambda: linear(5, 4),
+            n=encoder, r=lambda: linear(4, 2))),
+    Case("encoder layer, norms first", "layer_norm",
+         of(lambda m, x: m.r(torch.tanh(m.n(m.e(x)))), (2, 3, 5), e=lambda: linear(5, 4),
+            n=lambda: encoder(norm_first=True), r=lambda: linear(4, 2))),
+]  # fmt: skip
