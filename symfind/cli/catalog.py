@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from symfind.characters import visible
 from symfind.cli.options import debug_option, json_option, settings_of
 from symfind.cli.output import deliver, print_text, write_text
 from symfind.cli.progress import spoken_warnings, stay_offline
@@ -223,7 +224,7 @@ def _project(
 def _tell(quiet: bool) -> Callable[[str], None]:
     def tell(line: str) -> None:
         if not quiet:
-            click.echo(line, err=True)
+            click.echo(visible(line), err=True)  # errors of models are data
 
     return tell
 

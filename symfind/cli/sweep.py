@@ -3,6 +3,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from symfind.characters import visible
 from symfind.cli.files import writes
 from symfind.cli.options import Duration, debug_option, settings_of, writable
 from symfind.cli.output import STDOUT, print_text, write_text
@@ -123,11 +124,16 @@ def sweep_command(
         laws = False  # they are read off generators that hold on the model
 
     def tell(line: str) -> None:
-        click.echo(line, err=True)
+        click.echo(visible(line), err=True)  # errors of models are data
 
     stay_offline()
     with spoken_warnings(quiet):
-        found = sweep(specs, progress=None if quiet else tell, laws=laws, **arguments)
+        try:
+            found = sweep(specs, progress=None if quiet else tell, laws=laws, **arguments)
+        except KeyboardInterrupt:
+            if arguments["file"]:
+                tell(f"what is done is kept in {arguments['file']}; the same command goes on")
+            raise
     _deliver(found, csv_file, plot_file, json_file)
     ctx.exit(_code(found, strict))
 

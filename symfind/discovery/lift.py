@@ -24,6 +24,8 @@ from symfind.numerics.decompose import svd
 
 Axes = Callable[[str, int], Axis | None]  # of a tensor, by its dimension (sizes of one left out)
 
+Sizes = tuple[tuple[int, int], ...]
+
 _LINKED = 1e-9  # entries of a projector that are zero but for rounding
 _MOST_PIECES = 64  # of one kind of fields
 _MOST_IMAGES = 160  # whose factors are solved for at once
@@ -136,6 +138,11 @@ def letters_of(block: Monomial, axes: Axes) -> list[Axis] | None:
     return [found[letter] for letter in block.free]
 
 
+def _shape(letters: Sequence[Axis], piece: Piece, sizes: Any) -> list[int]:
+    """Sizes of all atoms of a piece that are not fixed."""
+    return [n for place in _places(letters, piece, sizes) for n in place.shape]
+
+
 def _places(letters: Sequence[Axis], piece: Piece, sizes: Any) -> list[Tensor]:
     """Positions along every letter, with a dimension for each atom that is not fixed."""
     return [
@@ -242,19 +249,22 @@ def lifted(
     if any(own is None for own in letters):
         return []
     cut: list[tuple[Piece, Tensor]] = []
+    kinds: dict[Piece, Sizes] = {}  # sizes of the letters, here and in the model itself
     for number, ((_, basis), own) in enumerate(zip(blocks, letters, strict=True)):
         assert own is not None
         for piece in _pieces(number, own, fixed):
             part = taken(basis, _places(own, piece, sizes))
             if part.numel() and float(part.abs().max()) > _LINKED:
                 cut.append((piece, part))
+                here, there = _shape(own, piece, sizes), _shape(own, piece, None)
+                kinds[piece] = tuple(zip(here, there, strict=True))
     if len(cut) > _MOST_PIECES:
         return []
     every = tuple(b for b, _ in blocks)
     return [
         one
         for together, spaced in _components(cut)
-        for one in _families(text, every, together, spaced)
+        for one in _families(text, every, together, spaced, [kinds[p] for p in together])
     ]
 
 
@@ -301,7 +311,11 @@ def _components(
 
 
 def _families(
-    text: str, blocks: tuple[Monomial, ...], pieces: Sequence[Piece], spaced: Sequence[Tensor]
+    text: str,
+    blocks: tuple[Monomial, ...],
+    pieces: Sequence[Piece],
+    spaced: Sequence[Tensor],
+    kinds: Sequence[Sizes],
 ) -> list[Lifted]:
     """Families within a space, the largest first, until they are all of it.
 
@@ -312,13 +326,14 @@ def _families(
     tried = [
         (float(space.dimension(tuple(v.shape[1:]))), lead, space)
         for lead, v in enumerate(spaced) for space in structures(tuple(v.shape[1:]))
+        if all(len({kinds[lead][k] for k in places}) == 1 for _, places in space.parts)
     ]  # fmt: skip
     found: list[Lifted] = []
     seen = rows[:0]
     for dimension, lead, space in sorted(tried, key=lambda t: (-t[0], t[2].constants)):
         if round(dimension) > len(rows) or len(seen) == len(rows):
             continue
-        fit = _fitted(rows, [tuple(v.shape[1:]) for v in spaced], lead, space)
+        fit = _fitted(rows, [tuple(v.shape[1:]) for v in spaced], kinds, lead, space)
         if fit is None:
             continue
         maps, elements = fit
@@ -333,7 +348,11 @@ def _families(
 
 
 def _fitted(
-    rows: Tensor, shapes: Sequence[tuple[int, ...]], lead: int, space: Structure
+    rows: Tensor,
+    shapes: Sequence[tuple[int, ...]],
+    kinds: Sequence[Sizes],
+    lead: int,
+    space: Structure,
 ) -> tuple[list[tuple[Image, ...]], Tensor] | None:
     """Sums of images of a structure on one piece that lie in the row space of orthonormal rows."""
     n = round(float(space.dimension(shapes[lead])))
@@ -343,8 +362,9 @@ def _fitted(
     widths = [math.prod(shape) for shape in shapes]
     starts = [0, *itertools.accumulate(widths)]
     own: list[tuple[int, Image]] = [
-        (k, image) for k, shape in enumerate(shapes) if k != lead
-        for image in images(shapes[lead], shape)
+        (k, replace(image, mean=space.constant(image.given)))
+        for k in range(len(shapes)) if k != lead
+        for image in images(kinds[lead], kinds[k])
     ]  # fmt: skip
     if len(own) > _MOST_IMAGES:
         return None

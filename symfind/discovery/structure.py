@@ -150,6 +150,10 @@ class Structure:
         """What tells it from others, at any size."""
         return tuple((part.name, places) for part, places in self.parts)
 
+    def constant(self, letters: str) -> str:
+        """Those of its letters along which arrays are constant."""
+        return "".join(letters[places[0]] for part, places in self.parts if part.name == "constant")
+
     @property
     def constants(self) -> int:
         """Letters that say nothing: better said by an array without them."""
@@ -184,11 +188,13 @@ class Image:
         made: letters of the image; along what is not in `given` it is repeated, and equal ones make
             a diagonal.
         factor: that multiplies it.
+        mean: letters along which the array is constant: no sum is taken along them, but a mean.
     """
 
     given: str
     made: str
     factor: float
+    mean: str = ""
 
     def same(self, other: "Image") -> bool:
         """Whether two are the same at any size."""
@@ -201,6 +207,9 @@ class Image:
         size = dict(zip(self.made, sizes, strict=True))
         kept = "".join(c for c in letters if c in self.given)
         image = torch.einsum(f"...{self.given}->...{kept}", values)
+        for k, c in enumerate(self.given):
+            if c in self.mean and c not in kept:
+                image = image / values.shape[values.ndim - len(self.given) + k]
         batch = image.shape[: image.ndim - len(kept)]
         for k, c in enumerate(letters):
             if c not in self.given:
@@ -216,8 +225,13 @@ class Image:
         return self.factor * image
 
 
-def images(sizes: Sequence[int], wanted: Sequence[int]) -> list[Image]:
-    """All images of arrays of some sizes that have the wanted ones."""
+def images(sizes: Sequence[Any], wanted: Sequence[Any]) -> list[Image]:
+    """All images of arrays of some sizes that have the wanted ones.
+
+    Args:
+        sizes: of the array; whatever tells indices apart.
+        wanted: of the image.
+    """
     found = []
     for given in _named(sizes):
         size = dict(zip(given, sizes, strict=True))
@@ -225,7 +239,7 @@ def images(sizes: Sequence[int], wanted: Sequence[int]) -> list[Image]:
     return found
 
 
-def _made(size: Mapping[str, int], before: str, wanted: Sequence[int]) -> Iterator[str]:
+def _made(size: Mapping[str, Any], before: str, wanted: Sequence[Any]) -> Iterator[str]:
     """Letters of images, of which at most two are the same."""
     if not wanted:
         yield before
@@ -237,7 +251,7 @@ def _made(size: Mapping[str, int], before: str, wanted: Sequence[int]) -> Iterat
             yield from _made({**size, c: wanted[0]}, before + c, wanted[1:])
 
 
-def _named(sizes: Sequence[int]) -> Iterator[str]:
+def _named(sizes: Sequence[Any]) -> Iterator[str]:
     """Letters of an array: all different, or two of one size the same."""
     letters = "abcdefgh"[: len(sizes)]
     yield letters

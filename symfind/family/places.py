@@ -13,7 +13,7 @@ _MOST = 400  # integers of one argument: more are data and no sizes
 
 
 def integers(arguments: Mapping[str, Any]) -> dict[Place, int]:
-    """Every integer larger than one that the arguments hold, by its place."""
+    """Every positive integer that the arguments hold, by its place."""
     found: dict[Place, int] = {}
     for name, value in arguments.items():
         inside = list(_inside(value, (name,), _DEEP))
@@ -26,7 +26,7 @@ def _inside(value: Any, place: Place, deep: int) -> Iterator[tuple[Place, int]]:
     if isinstance(value, bool) or value is None or isinstance(value, (str, float)):
         return
     if isinstance(value, int):
-        if value > 1:
+        if value > 0:
             yield place, value
     elif deep:
         for key, item in _items(value):

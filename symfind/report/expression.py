@@ -111,6 +111,8 @@ class _Sympy:
     def call(self, name: str, arguments: Sequence[Any]) -> Any:
         import sympy
 
+        if name in ("Min", "Max") and arguments:
+            return getattr(sympy, name)(*arguments)
         if name != "floor" or len(arguments) != 1:
             raise ValueError(f"no function {name}")
         return sympy.floor(arguments[0])

@@ -52,6 +52,11 @@ class Dimension:
         effective: parameters - redundant, the functional dimension if the report is complete.
         formula: `redundant` in closed form, in the names of `sizes`.
         sizes: the model's own sizes by name.
+        checked: at how many other sizes of the model's family the formula gave what is derived
+            there; absent where none were looked at.
+        domain: conditions on the sizes, outside of which the formula is not always right.
+        broke: other sizes with what is derived there, where no formula was right at all of them:
+            `formula` is then the number at these sizes.
     """
 
     parameters: int
@@ -62,6 +67,9 @@ class Dimension:
     effective: int
     formula: str = ""
     sizes: dict[str, int] = field(default_factory=dict)
+    checked: int | None = field(default=None, metadata=OMIT_NONE)
+    domain: str | None = field(default=None, metadata=OMIT_NONE)
+    broke: tuple[dict[str, int], ...] | None = field(default=None, metadata=OMIT_NONE)
 
     def __post_init__(self) -> None:
         """Check the identities that define the derived counts.

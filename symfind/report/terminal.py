@@ -140,6 +140,12 @@ def _totals(report: Report, console: Console, details: bool) -> None:
     _print(console)
     if d.formula:
         _labelled(console, "formula", f"redundant = {d.formula}")
+    if d.checked:
+        where = f", where {d.domain}" if d.domain else ""
+        _labelled(console, "", f"right at {d.checked} other sizes that it was held against{where}")
+    for one in d.broke or ():
+        at = ", ".join(f"{name}={n:,}" for name, n in one.items() if name != "redundant")
+        _labelled(console, "", f"no formula found: redundant = {one['redundant']:,} at {at}")
     sizes = d.sizes if details else words.used_sizes(report)
     if sizes:
         _labelled(console, "sizes", ", ".join(f"{name}={size:,}" for name, size in sizes.items()))

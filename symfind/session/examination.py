@@ -10,6 +10,7 @@ import torch
 from symfind import __version__
 from symfind.analysis.certification import certify_derived
 from symfind.analysis.derived import Derived
+from symfind.analysis.formula import Broken, Fitted, with_formula
 from symfind.analysis.points import Values
 from symfind.analysis.subject import Subject
 from symfind.analysis.verification import (
@@ -49,6 +50,7 @@ class Examination:
         wanted: what to look at.
         clock: told how long each part takes.
         before: what an earlier examination has checked, for good.
+        fitted: the count as a formula in the arguments of the model.
     """
 
     def __init__(
@@ -58,8 +60,10 @@ class Examination:
         wanted: Wanted,
         clock: Clock,
         before: Checked | None,
+        fitted: Fitted | Broken | None = None,
     ) -> None:
         self.subject, self.wanted, self.clock = subject, wanted, clock
+        self.fitted = fitted
         self.before = before if wanted.verify else None
         self.found = self.before.found if self.before else Derived(counts)
         self.lasting = self.before  # what holds whatever else is asked for
@@ -129,6 +133,7 @@ class Examination:
         dimension = Dimension.of(
             found.parameters, algebra, symmetry, inert, found.formula(), found.sizes()
         )
+        dimension = with_formula(dimension, self.fitted)
         return Report(
             model=ModelInfo(
                 loaded.name,

@@ -1,5 +1,6 @@
 """The staged object behind every entry point: each part is computed once, when first asked for."""
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -10,6 +11,7 @@ from torch import nn
 
 from symfind.alone import alone
 from symfind.analysis.derived import Derived
+from symfind.analysis.formula import FITTED_PARAMETERS, FITTED_SECONDS, Broken, Fitted, fitted
 from symfind.analysis.points import asked_points
 from symfind.analysis.subject import Subject, probe
 from symfind.analysis.verification import VERIFIED_PARAMETERS
@@ -29,6 +31,7 @@ from symfind.errors import TraceError
 from symfind.exact.nullity import MOST_PARAMETERS, ExactNullity, check_size, measured_exactly
 from symfind.exact.rank import flint
 from symfind.exact.subject import Subject as Exactly
+from symfind.family import Family
 from symfind.load import Loaded, module_sizes, resolve
 from symfind.orbit.checkpoint import aliases_of
 from symfind.orbit.group import Group
@@ -168,6 +171,23 @@ class Session:
         self._clock.spent["solve"] += before
         return found
 
+    @cached_property
+    @alone()
+    def fitted(self) -> Fitted | Broken | None:
+        """The count as a formula in the arguments that the model is made with, where it is small.
+
+        None where these are not known, or where nothing was looked at.
+        """
+        if self.counted.parameters > FITTED_PARAMETERS:
+            return None
+        family = Family.of(self.loaded, self.graph, self.train)
+        if family is None:
+            return None
+        self._tell("the formula at other sizes")
+        with fitting_threads(0), uncollected(), contextlib.suppress(Exception):
+            return fitted(family, self.output, self.counted.redundant, FITTED_SECONDS)
+        return None
+
     @property
     def subject(self) -> Subject:
         """The model with its graph, and how its function is evaluated."""
@@ -217,7 +237,9 @@ class Session:
         wanted = Wanted(verify, certify, places, budget)
         key = ("report", verify, certify, tuple(places), budget, discover, discovery)
         if key not in self._answers:
-            examination = Examination(subject, counts, wanted, self._clock, self._checked)
+            examination = Examination(
+                subject, counts, wanted, self._clock, self._checked, self.fitted
+            )
             report = examination.report()
             self._checked = examination.lasting or self._checked
             if not examination.stopped:

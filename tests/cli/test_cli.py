@@ -88,6 +88,7 @@ def test_analyze_passes_everything_on(analysis, net):
         "points": "generic,init",
         "discover": True,
         "discovery": True,
+        "without": (),
         "progress": None,
     }
     assert result.stderr == ""

@@ -38,7 +38,7 @@ def test_integers_of_arguments() -> None:
     found = integers(arguments)
     assert {spelled(p): n for p, n in found.items()} == {
         "config.width": 8, "config.depths[0]": 2, "config.depths[1]": 6, "heads": 4,
-        "rate.window[0]": 7,
+        "rate.window[0]": 7, "rate.window[1]": 1,
     }  # fmt: skip
 
 

@@ -64,7 +64,7 @@ def test_what_goes_wrong_costs_its_own_row_only(tmp_path) -> None:
     names = ("mlp", "hang", "crash", "leave", "grow", "none", "unknown")
     found = symfind.sweep(
         [f"{MODELS}:{name}" for name in names], {}, preferred={"depth": "2"},
-        file=tmp_path / "s.jsonl", seconds=8.0, gigabytes=1.5, budget=60, jobs=3,
+        file=tmp_path / "s.jsonl", seconds=15.0, gigabytes=1.5, budget=60, jobs=3,
     )  # fmt: skip
     by = dict(zip(names, found.records, strict=True))
     assert by["mlp"]["status"] == by["unknown"]["status"] == "analysed"
@@ -78,7 +78,7 @@ def test_what_goes_wrong_costs_its_own_row_only(tmp_path) -> None:
     assert "aten.linalg_matrix_exp.default" in text and "SIGSEGV" in text
     again = symfind.sweep(
         [f"{MODELS}:{name}" for name in names], {}, preferred={"depth": "2"},
-        file=tmp_path / "s.jsonl", seconds=8.0, gigabytes=1.5, budget=60,
+        file=tmp_path / "s.jsonl", seconds=15.0, gigabytes=1.5, budget=60,
     )  # fmt: skip
     assert again.records == found.records  # nothing was begun, or it would hang again
 
@@ -133,6 +133,13 @@ def test_bad_usage_ends_with_2(call, words, tmp_path, monkeypatch) -> None:
     result = CliRunner().invoke(main, ["sweep", *call])
     assert result.exit_code == 2
     assert words in result.output
+
+
+def test_errors_of_models_are_data(tmp_path) -> None:
+    (tmp_path / "net.py").write_text("raise ValueError('a\\x1b[31m red \\x07 bell')\n")
+    result = CliRunner().invoke(main, ["sweep", str(tmp_path / "net.py"), "--csv", "-"])
+    assert "\x1b" not in result.output and "\x07" not in result.output
+    assert "red" in result.stderr and "LoadError" in result.stdout
 
 
 def test_strict_wants_everything() -> None:

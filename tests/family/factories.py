@@ -1,0 +1,58 @@
+"""Factories whose arguments are the sizes of what they make."""
+
+import torch
+from torch import Tensor, nn
+
+
+class _Lora(nn.Module):
+    def __init__(self, d: int, out: int, rank: int, classes: int) -> None:
+        super().__init__()
+        self.whole, self.head = nn.Linear(d, out), nn.Linear(out, classes)
+        self.down = nn.Linear(d, rank, bias=False)
+        self.up = nn.Linear(rank, out, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(torch.tanh(self.whole(x) + self.up(self.down(x))))
+
+
+def lora(d: int = 5, out: int = 4, rank: int = 2, classes: int = 3) -> tuple[nn.Module, Tensor]:
+    """Beside a linear map one of low rank."""
+    return _Lora(d, out, rank, classes), torch.randn(2, d)
+
+
+def chain(a: int = 5, b: int = 4, c: int = 3, d: int = 6) -> tuple[nn.Module, Tensor]:
+    """Linear maps, one behind the other."""
+    layers = [nn.Linear(m, n, bias=False) for m, n in ((a, b), (b, c), (c, d))]
+    return nn.Sequential(*layers), torch.randn(2, a)
+
+
+def relu(
+    width: int = 5, depth: int = 2, inputs: int = 6, outputs: int = 4
+) -> tuple[nn.Module, Tensor]:
+    """A ReLU network of any depth."""
+    layers: list[nn.Module] = [nn.Linear(inputs, width), nn.ReLU()]
+    for _ in range(depth - 1):
+        layers += [nn.Linear(width, width), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(width, outputs)), torch.randn(2, inputs)
+
+
+class _Attention(nn.Module):
+    def __init__(self, d: int, heads: int) -> None:
+        super().__init__()
+        assert d % heads == 0
+        self.heads = heads
+        self.q, self.k, self.v, self.o = (nn.Linear(d, d, bias=False) for _ in range(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, tokens, width = x.shape
+
+        def split(m: nn.Linear) -> Tensor:
+            return m(x).view(batch, tokens, self.heads, width // self.heads).transpose(1, 2)
+
+        scores = (split(self.q) @ split(self.k).transpose(-1, -2) / 2).softmax(-1)
+        return self.o((scores @ split(self.v)).transpose(1, 2).reshape(batch, tokens, width))
+
+
+def attention(d: int = 4, heads: int = 2) -> tuple[nn.Module, Tensor]:
+    """Attention with as many tokens as it is wide, at its own sizes."""
+    return _Attention(d, heads), torch.randn(1, 4, d)

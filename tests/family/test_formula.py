@@ -1,0 +1,65 @@
+"""Formulas in the arguments of factories, at other sizes than those at which they were found."""
+
+from pathlib import Path
+
+import pytest
+import sympy
+
+import symfind
+from symfind.analysis.domain import domain
+from symfind.analysis.polynomials import degree_of, solved, symbol
+
+FACTORIES = Path(__file__).with_name("factories.py")
+
+CASES = [
+    ("lora", {"d": 5, "out": 4, "rank": 3}, 27),
+    ("chain", {"a": 5, "b": 2, "c": 3, "d": 6}, 16),  # 34 − r(a+d−r), r = 2
+    ("chain", {"a": 2, "b": 9, "c": 8, "d": 3}, 108),  # 114 − 2·3, the input is the narrowest
+    ("relu", {"width": 7, "depth": 5}, 35),
+    ("attention", {"d": 12, "heads": 3}, 96),  # h(dk² + dv²)
+    ("attention", {"d": 8, "heads": 8}, 16),
+]
+
+
+@pytest.fixture(scope="module")
+def dimensions() -> dict[str, symfind.Report]:
+    names = dict.fromkeys(name for name, _, _ in CASES)
+    return {
+        name: symfind.analyze(f"{FACTORIES}:{name}", verify=False, certify="never")
+        for name in names
+    }
+
+
+@pytest.mark.parametrize(("name", "sizes", "expected"), CASES)
+def test_formula_at_other_sizes(
+    dimensions: dict[str, symfind.Report], name: str, sizes: dict[str, int], expected: int
+) -> None:
+    report = dimensions[name]
+    at = {s: sizes[str(s)] for s in report.formula.free_symbols}
+    assert report.formula.subs(at) == expected
+    assert (report.dimension.checked or 0) >= 4
+
+
+@pytest.mark.parametrize("name", ["lora", "chain", "relu", "attention"])
+def test_formula_at_its_own_sizes(dimensions: dict[str, symfind.Report], name: str) -> None:
+    dimension = dimensions[name].dimension
+    own = {s: dimension.sizes[str(s)] for s in dimensions[name].formula.free_symbols}
+    assert dimensions[name].formula.subs(own) == dimension.redundant
+
+
+def test_polynomial_through_values() -> None:
+    x, y = symbol("x"), symbol("y")
+    rows = [({"x": a, "y": b}, a * a + 3 * b) for a in range(1, 4) for b in range(1, 4)]
+    assert solved([sympy.Integer(1), x, y, x**2], rows) == x**2 + 3 * y
+    assert solved([sympy.Integer(1), x, y], rows) is None
+    assert solved([sympy.Integer(1), x, y, x**2, y**3, y**2], rows[:4], unique=True) is None
+    assert degree_of([(2, 4), (4, 16), (8, 64), (9, 81)]) == 2
+
+
+def test_conditions_leave_out_where_a_formula_is_wrong() -> None:
+    base = {"vocabulary": 9, "width": 6}
+    right = [{"vocabulary": 8, "width": 5}, {"vocabulary": 7, "width": 4}, base]
+    wrong = [{"vocabulary": 3, "width": 6}, {"vocabulary": 2, "width": 4}]
+    found = domain(base, right, wrong)
+    assert found is not None and [c.words for c in found] == ["vocabulary>width"]
+    assert domain(base, right, [base]) is None
