@@ -22,7 +22,8 @@ from symfind.discovery.beyond import explored
 from symfind.discovery.equation import independent, solve
 from symfind.discovery.factor import FoundFactor
 from symfind.discovery.family import FoundFamily, columns_of
-from symfind.discovery.lift import Axes, Lifted, LiftedFamily, letters_of, lifted
+from symfind.discovery.fitted import lifted
+from symfind.discovery.lift import Axes, Lifted, LiftedFamily, letters_of
 from symfind.discovery.monomials import Monomial
 from symfind.discovery.samples import Samples, places
 from symfind.graph.extents import Relations

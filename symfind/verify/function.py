@@ -14,6 +14,7 @@ from symfind.load.outputs import results
 from symfind.verify.isolation import isolated
 from symfind.verify.placed import placed
 from symfind.verify.precision import double_precision, widen
+from symfind.verify.reverse import reverse_rows
 from symfind.verify.sampling import parameter_sampler
 
 Point = Mapping[str, Tensor]
@@ -336,7 +337,7 @@ class Function:
             with self.scope():
                 value = self.evaluate(leaves, call)
         self.finite(value.detach(), "the output")
-        pulled = _reverse_rows(value, [leaves[n] for n in self.names], cotangents)
+        pulled = reverse_rows(value, [leaves[n] for n in self.names], cotangents)
         return self.finite(pulled, "the Jacobian")
 
     def _forward_jacobian(self, theta: Point, call: Call) -> Tensor | None:
@@ -375,37 +376,3 @@ def _first_names(model: nn.Module) -> dict[str, str]:
     )
     names: dict[int, str] = {}
     return {name: names.setdefault(id(tensor), name) for name, tensor in tensors}
-
-
-def _reverse_rows(value: Tensor, leaves: list[Tensor], cotangents: Tensor | None) -> Tensor:
-    size, count = value.numel(), sum(leaf.numel() for leaf in leaves)
-    rows = size if cotangents is None else len(cotangents)
-    if not value.requires_grad:
-        return value.new_zeros(rows, count)
-
-    def pull(cotangent: Tensor, batched: bool) -> Tensor:
-        lead = cotangent.shape[:1] if batched else (1,)
-        grads: tuple[Tensor | None, ...] = torch.autograd.grad(
-            value, leaves, cotangent, retain_graph=True, allow_unused=True,
-            is_grads_batched=batched)  # fmt: skip
-        return torch.cat([value.new_zeros(*lead, leaf.numel()) if g is None
-                          else g.reshape(*lead, -1)
-                          for g, leaf in zip(grads, leaves, strict=True)], 1)  # fmt: skip
-
-    pulled = value.new_empty(rows, count)
-    chunk = max(1, min(256, 20_000_000 // max(count, 1)))
-    batch: Callable[[Tensor], Tensor] = lambda c: pull(c, True)  # noqa: E731
-    for start in range(0, rows, chunk):
-        width = min(chunk, rows - start)
-        if cotangents is None:
-            cotangent = value.new_zeros(width, size)
-            cotangent[torch.arange(width), start + torch.arange(width)] = 1.0
-        else:
-            cotangent = cotangents[start : start + width]
-        try:
-            block = batch(cotangent)
-        except RuntimeError:  # a backward that vmap cannot batch
-            batch = lambda c: torch.cat([pull(row, False) for row in c])  # noqa: E731
-            block = batch(cotangent)
-        pulled[start : start + width] = block
-    return pulled

@@ -34,7 +34,7 @@ from symfind.solve.sight.seen import Sight
 from symfind.solve.spans.indices import Index, indices
 from symfind.solve.spans.linear import complement
 from symfind.solve.spans.reached import Spans
-from symfind.solve.spans.relations import Relation
+from symfind.solve.spans.relation import Relation
 from symfind.solve.transport.absorption import PLAIN, Plan
 from symfind.solve.transport.flows import Flows
 from symfind.solve.transport.state import ARBITRARY, CONSTANT, Dim, canonical

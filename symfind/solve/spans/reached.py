@@ -18,7 +18,8 @@ from symfind.graph.primitives import Node
 from symfind.solve.point.values import Environment
 from symfind.solve.spans.indices import Still, indices
 from symfind.solve.spans.linear import Linear, complement, linears, orthonormal
-from symfind.solve.spans.relations import AffineRelations, Relation
+from symfind.solve.spans.relation import Relation
+from symfind.solve.spans.relations import AffineRelations
 
 Vector = Callable[[Environment], Tensor]
 

@@ -6,8 +6,8 @@ Every reader of such a wire may add s κᵀ. (Reach relations.)
 """
 
 import math
-from collections.abc import Callable, Container
-from dataclasses import dataclass, replace
+from collections.abc import Container
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -19,21 +19,7 @@ from symfind.graph.index_map import Way
 from symfind.graph.primitives import Node
 from symfind.graph.uniform import is_uniform, number
 from symfind.solve.point.values import Environment
-
-
-@dataclass(frozen=True)
-class Relation:
-    """Σ κ w = c over the given dimensions, at every other index; one or several such κ."""
-
-    dims: tuple[int, ...]
-    vector: Callable[[Environment], Tensor]  # κ: [count, *sizes of dims]
-    constant: Callable[[Environment], Tensor]  # c: [count]
-    count: Callable[[Sizes | None], int]
-    zero: bool = False  # c = 0
-    even: bool = False  # κ = 1
-    unit: bool = False  # κ = 1 and c = 1
-    copies: bool = False  # κ compares entries that are equal
-    piecewise: bool = False  # how many there are depends on which of several sizes is the smallest
+from symfind.solve.spans.relation import Relation, moved, moved_along
 
 
 class AffineRelations:
@@ -117,7 +103,7 @@ class AffineRelations:
 
     def _carried(self, node: Node) -> list[Relation]:
         """AffineRelations of the operand, at the same entries wherever they are."""
-        return [new for old in self._known[node.inputs[0].index] for new in _moved_along(old, node)]
+        return [new for old in self._known[node.inputs[0].index] for new in moved_along(old, node)]
 
     def _joined(self, node: p.Join) -> list[Relation]:
         """What all pieces satisfy, the same for each; entries that are a number are known."""
@@ -148,7 +134,7 @@ class AffineRelations:
                 names = [node.labels[at][d] for d in relation.dims]
                 own = [n for n, a in zip(node.labels[1 - at], gain.axes, strict=True) if a.size > 1]
                 if all(n in names for n in own):
-                    result.append(_divided(_moved(relation, moves), gain, node, at, names))
+                    result.append(_divided(moved(relation, moves), gain, node, at, names))
         return result
 
     def _multiplied(self, node: p.Contract) -> list[Relation]:
@@ -165,7 +151,7 @@ class AffineRelations:
             for relation in self._known[x.index]:
                 inside = all(d in moves and node.labels[at][d] not in along for d in relation.dims)
                 if relation.zero and inside:
-                    result.append(_moved(relation, moves))
+                    result.append(moved(relation, moves))
         return result
 
     def _summed(self, node: p.Add) -> list[Relation]:
@@ -304,75 +290,6 @@ def _copied(node: Node, dim: int) -> Relation:
         return torch.zeros(count(env.sizes), **env.like)
 
     return Relation((dim,), vector, constant, count, zero=True, copies=True)
-
-
-def _moved_along(relation: Relation, node: Node) -> list[Relation]:
-    """A relation of the operand of a movement: moved, or one for each value of what it joins."""
-    moves: dict[int, int] = {}
-    for run in node.index_map():
-        inside = [d for d in run.ins if d in relation.dims]
-        if not inside:
-            continue
-        if run.way is Way.SAME:
-            moves[run.ins[0]] = run.outs[0]
-        elif run.way is Way.RESHAPED and len(run.outs) == 1 and len(inside) == len(relation.dims):
-            return [_flattened(relation, node.inputs[0], list(run.ins), run.outs[0])]
-        else:
-            return []
-    return [_moved(relation, moves)] if all(d in moves for d in relation.dims) else []
-
-
-def _flattened(relation: Relation, x: Node, ins: list[int], out: int) -> Relation:
-    others = [d for d in ins if d not in relation.dims]
-    places = {d: i for i, d in enumerate([*others, *relation.dims])}
-
-    def copies(sizes: Sizes | None) -> int:
-        return math.prod(extent(x.axes[d], sizes) for d in others)
-
-    def vector(env: Environment) -> Tensor:
-        kappa = relation.vector(env)
-        shape = [env.shape(x)[d] for d in others]
-        n = math.prod(shape)
-        unit = torch.eye(n, **env.like).reshape(n, *shape)
-        full = torch.einsum("ax,by->abxy", unit.reshape(n, -1), kappa.flatten(1))
-        full = full.reshape(n * kappa.shape[0], *shape, *kappa.shape[1:])
-        return full.permute(0, *[1 + places[d] for d in ins]).flatten(1)
-
-    def constant(env: Environment) -> Tensor:
-        return relation.constant(env).repeat(copies(env.sizes))
-
-    return Relation(
-        (out,),
-        vector,
-        constant,
-        lambda sizes: relation.count(sizes) * copies(sizes),
-        relation.zero,
-        copies=relation.copies,
-    )
-
-
-def _moved(relation: Relation, moves: dict[int, int]) -> Relation:
-    targets = [moves[d] for d in relation.dims]
-    order = sorted(range(len(targets)), key=lambda i: targets[i])
-    dims = tuple(targets[i] for i in order)
-    return Relation(
-        dims,
-        _permuted(relation.vector, order),
-        relation.constant,
-        relation.count,
-        relation.zero,
-        relation.even,
-        relation.unit,
-        relation.copies,
-    )
-
-
-def _permuted(
-    vector: Callable[[Environment], Tensor], order: list[int]
-) -> Callable[[Environment], Tensor]:
-    if order == sorted(order):
-        return vector
-    return lambda env: vector(env).permute(0, *[1 + i for i in order])
 
 
 def _divided(relation: Relation, gain: Node, node: p.Contract, at: int, names: list) -> Relation:

@@ -14,7 +14,7 @@ from symfind.graph.einsum import einsum
 from symfind.graph.index_map import Way
 from symfind.graph.primitives import Node
 from symfind.solve.point.values import Environment
-from symfind.solve.spans.relations import Relation
+from symfind.solve.spans.relation import Relation
 
 Step = Callable[[Environment, Tensor], Tensor]
 _BACK = {

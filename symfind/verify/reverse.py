@@ -1,0 +1,50 @@
+"""Rows of a derivative, many at a time where the backward pass can be batched."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def reverse_rows(value: Tensor, leaves: list[Tensor], cotangents: Tensor | None) -> Tensor:
+    """Products of cotangents with the derivative of a value, taken backwards.
+
+    Args:
+        value: of any shape.
+        leaves: it is differentiated by.
+        cotangents: [rows, *shape of the value]; every unit vector where None.
+
+    Returns:
+        [rows, entries of all leaves].
+    """
+    size, count = value.numel(), sum(leaf.numel() for leaf in leaves)
+    rows = size if cotangents is None else len(cotangents)
+    if not value.requires_grad:
+        return value.new_zeros(rows, count)
+
+    def pull(cotangent: Tensor, batched: bool) -> Tensor:
+        lead = cotangent.shape[:1] if batched else (1,)
+        grads: tuple[Tensor | None, ...] = torch.autograd.grad(
+            value, leaves, cotangent, retain_graph=True, allow_unused=True,
+            is_grads_batched=batched)  # fmt: skip
+        return torch.cat([value.new_zeros(*lead, leaf.numel()) if g is None
+                          else g.reshape(*lead, -1)
+                          for g, leaf in zip(grads, leaves, strict=True)], 1)  # fmt: skip
+
+    pulled = value.new_empty(rows, count)
+    chunk = max(1, min(256, 20_000_000 // max(count, 1)))
+    batch: Callable[[Tensor], Tensor] = lambda c: pull(c, True)  # noqa: E731
+    for start in range(0, rows, chunk):
+        width = min(chunk, rows - start)
+        if cotangents is None:
+            cotangent = value.new_zeros(width, size)
+            cotangent[torch.arange(width), start + torch.arange(width)] = 1.0
+        else:
+            cotangent = cotangents[start : start + width]
+        try:
+            block = batch(cotangent)
+        except RuntimeError:  # a backward that vmap cannot batch
+            batch = lambda c: torch.cat([pull(row, False) for row in c])  # noqa: E731
+            block = batch(cotangent)
+        pulled[start : start + width] = block
+    return pulled
