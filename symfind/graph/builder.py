@@ -48,8 +48,13 @@ class Builder(Construction):
             return None if value is None else (value + eps).rsqrt()
 
         node.compute = compute
-        # other statistics than the traced ones have other roots
-        node.make = lambda env: (env.value(var) + eps).rsqrt()
+
+        def make(env: Any) -> Any:  # other statistics than the traced ones have other roots
+            if env.sizes is not None:  # the statistics have axes of their own, of full size
+                return env.generic(node)
+            return (env.value(var) + eps).rsqrt()
+
+        node.make = make
         return node
 
     def free_shift(self, bias: Node | None, drift: Node) -> Node:

@@ -146,3 +146,28 @@ def test_minima_within_maxima_are_decided_at_the_models_sizes() -> None:
         kind="reach", width=lambda _: sympy.Min(b, sympy.Max(inner, b - a, 1)), build=None
     )
     assert count.formula(family, symbols) == b - a
+
+
+class _Branches(nn.Module):
+    """Two convolutions into one sum, each behind its own statistics."""
+
+    def __init__(self, n: int, m: int) -> None:
+        super().__init__()
+        self.small, self.large = (
+            nn.Conv2d(n, m, 1, bias=False),
+            nn.Conv2d(n, m, 3, padding=1, bias=False),
+        )
+        self.first, self.second = nn.BatchNorm2d(m), nn.BatchNorm2d(m)
+
+    def forward(self, x):
+        return torch.tanh(self.first(self.small(x)) + self.second(self.large(x)))
+
+
+def test_statistics_on_a_twin_have_its_sizes(monkeypatch):
+    monkeypatch.setattr(count, "OWN_PARAMETERS", -1)
+    n, m = 7, 9
+    derived = derive(trace(_Branches(n, m).eval(), (torch.randn(2, n, 5, 5),), {}))
+    shapes = {name: tuple(p.shape) for name, p in _Branches(n, m).named_parameters()}
+    found = count.tally(derived.families, derived.parameters, shapes, Symbols({}))
+    assert all(t.known for t in found)
+    assert sum(t.orbit for t in found) == n * m + 3 * m  # weights, both scales, biases

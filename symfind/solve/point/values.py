@@ -63,7 +63,7 @@ class Environment:
             return value
         if self.sizes is None:
             raise LookupError(f"no value for {node.op}")
-        return self._generic(node)
+        return self.generic(node)
 
     def _source(self, node: p.Source) -> Tensor:
         if node.chart is not None:
@@ -75,7 +75,7 @@ class Environment:
         if node.zero and node.compute is None:
             return torch.zeros(self.shape(node), **self.like)
         if self.sizes is not None:
-            return self._generic(node)
+            return self.generic(node)
         found = self.constants.get(node.key) if node.key else None
         if found is None:
             found = node.value()
@@ -109,7 +109,8 @@ class Environment:
             self._ops[id(op)] = value
         return self._ops[id(op)]
 
-    def _generic(self, node: Node) -> Tensor:
+    def generic(self, node: Node) -> Tensor:
+        """Random values of a wire's shape here, the same at every call: all ranks are as usual."""
         generator = torch.Generator().manual_seed(node.index)
         value = torch.rand(self.shape(node), generator=generator, dtype=torch.float64)
         return (value + 0.5).to(**self.like)
