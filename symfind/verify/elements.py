@@ -34,6 +34,17 @@ class Element:
         """The vector field at a point."""
         return self.generator.direction(theta, self.coefficients * self.scale)
 
+    def longest(self, theta: Point, most: float) -> float:
+        """The time in which a scale changes by a factor whose logarithm is given; else infinite."""
+        if not getattr(self.generator, "multiplies", False):
+            return math.inf
+        rates = [
+            (change[theta[name] != 0] / theta[name][theta[name] != 0]).abs().max()
+            for name, change in self.direction(theta).items() if bool((theta[name] != 0).any())
+        ]  # fmt: skip
+        largest = float(max(rates, default=torch.zeros(())))
+        return most / largest if largest else math.inf
+
     def flow(self, theta: Point, t: float) -> dict[str, Tensor]:
         """Where it leads in time t."""
         return self.generator.flow(theta, self.coefficients * self.scale, t)

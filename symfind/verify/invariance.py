@@ -22,6 +22,7 @@ _DOUBT = 1e-9  # a larger residual of one generator is measured again, from valu
 _STEP = 1e-6  # of the difference that shows what a random direction does
 _TIME = 0.1  # of the finite flow: a change by about a tenth of what it moves
 _FAR = (1.0, 8.0)  # of one that is exact for any time, to cross what decides on the way
+_FACTOR = 20.0  # by which a scale may shrink or grow there: a smaller norm shows its eps
 _MANY_POINTS = ((20_000, 3), (20_000_000, 2))  # parameters, up to which so many points are used
 _ALONE = 200  # generators that are checked one by one as well,
 _ALONE_SIZE = 2_000_000  # where together they have at most so many parameters to move
@@ -143,7 +144,8 @@ class _Check:
         assert self.value is not None
         moved: dict[str, Tensor] = dict(self.theta)
         for one in counted(elements, "flows", tell):
-            moved.update(one.flow(moved, time))
+            longest = one.longest(moved, math.log(_FACTOR)) if time > _TIME else time
+            moved.update(one.flow(moved, min(time, longest)))
         try:
             along = float((self.function(moved, self.inputs) - self.value).norm())
             norms = {n: float((moved.pop(n) - v).norm())

@@ -57,13 +57,15 @@ def test_filling_is_told() -> None:
     assert kinds(certificate) == {"filling": 8}
     assert "affine space of dimension 16" in certificate.words
     # binary quadratic forms have dimension 3, and two squares reach all of them
-    certificate = symfind.analyze(Monomial(2, 2, 1), torch.randn(4, 2)).certificate
+    x = torch.randn(4, 2)
+    certificate = symfind.analyze(Monomial(2, 2, 1), x, discovery=False).certificate
     assert certificate.nullity == 3 and kinds(certificate) == {"filling": 1}
 
 
 def test_what_is_defective_does_not_fill() -> None:
     # sums of two squares of three variables: 5 of 6 dimensions, and no linear space
-    certificate = symfind.analyze(Monomial(3, 2, 1), torch.randn(4, 3)).certificate
+    x = torch.randn(4, 3)
+    certificate = symfind.analyze(Monomial(3, 2, 1), x, discovery=False).certificate
     assert certificate.nullity == 3 and kinds(certificate) == {"structural": 1}
     assert certificate.unexplained_sets[0].linear == 0
 

@@ -41,13 +41,6 @@ ODD = [
     Odd("cross-length", "linalg_cross", 3 + 3, of(
         lambda m, x: torch.linalg.cross(m.u(x), m.v(x)).square().sum(-1), (12, 4),
         u=layer(4, 3), v=layer(4, 3))),
-    # one phase (of the only complex frequency) and one scale for each of the three frequencies
-    Odd("spectrum-4", "fft_rfft", 1 + 3, of(
-        lambda m, x: m.r(torch.fft.rfft(m.w(x)).abs()), (12, 4), w=layer(4, 4), r=layer(3, 3))),
-    # two phases and three scales; of five points, these have cosines of 72 degrees in them
-    Odd("spectrum-5", "fft_rfft", 2 + 3, of(
-        lambda m, x: m.r(torch.fft.rfft(m.w(x)).abs()), (12, 4), w=layer(4, 5), r=layer(3, 3)),
-        rational=False),
     # SL(2) from the left and from the right
     Odd("determinant", "linalg_det", 3 + 3, of(
         lambda m, x: torch.linalg.det(square(m.w(x))), (12, 5), w=layer(5, 4, False))),

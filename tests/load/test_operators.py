@@ -12,7 +12,7 @@ def declared(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Whether the operators were declared; nothing is, in truth."""
     calls: list[bool] = []
 
-    def declare() -> None:
+    def declare(quiet: bool) -> None:
         calls.append(True)
         operators._libraries.append(None)  # type: ignore[arg-type]
 

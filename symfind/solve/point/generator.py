@@ -35,6 +35,11 @@ class BoundGenerator:
         direct = self.family.kind in ("inert", "shift", "scaling")
         return direct and not getattr(self.family, "loose", False)
 
+    @property
+    def multiplies(self) -> bool:
+        """Whether its flow multiplies every entry by a number."""
+        return self.family.kind == "scaling" and not getattr(self.family, "loose", False)
+
     def coefficients(self, rng: torch.Generator) -> Tensor:
         """A random element of the algebra, shape [count]."""
         n = self.family.count()
