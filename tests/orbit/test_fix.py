@@ -18,10 +18,12 @@ def drawn(model: nn.Module, seed: int = 0) -> dict[str, torch.Tensor]:
     return {n: torch.randn(v.shape, generator=rng) for n, v in model.state_dict().items()}
 
 
-@pytest.mark.parametrize("name", CASES)
+# what gains on parallel paths leave free is not in the form yet: forms are 0.15 apart
+OPEN = {"parallel": pytest.mark.xfail(strict=True, reason="parallel paths: forms differ")}
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=OPEN.get(n, ())) for n in CASES])
 def test_a_random_image_has_the_same_representative(name, subject_of) -> None:
-    if name == "parallel":
-        pytest.xfail("what gains on parallel paths leave free is not in the form yet: 0.15 apart")
     s = subject_of(name)
     one, two = representative(s.group, s.state), representative(s.group, s.image)
     assert distance(s.state, s.image, list(s.group.shapes)) > 0.3

@@ -247,6 +247,7 @@ def test_analysis_of_a_model_that_is_too_large() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.xfail(strict=True, reason="rotary halves have no counterpart on the twin")
 def test_without_storage() -> None:
     """On the meta device, as the largest models are; groups of heads share keys."""
     settings = {
@@ -256,8 +257,6 @@ def test_without_storage() -> None:
     }  # fmt: skip
     asked = {"settings": settings, "inputs": ("input_ids=i64<3000>[1,16]",), "verify": False}
     found = symfind.analyze("transformers:LlamaForCausalLM", **asked).certificate
-    if found.status == "undetermined":
-        pytest.xfail("rotary halves of grouped heads have no counterpart on the twin")
     assert found.status == "complete", found
 
 
