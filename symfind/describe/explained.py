@@ -7,6 +7,7 @@ from dataclasses import replace
 from symfind.describe.sites import site, starred
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
+from symfind.graph.wires import ancestors
 from symfind.report.explained import Reason, Wire
 from symfind.report.model import Absent
 from symfind.solve.bonds.cuts import Cut
@@ -213,12 +214,9 @@ def _parameter(node: Node | None) -> str:
 def _names(nodes: Sequence[Node]) -> str:
     """The parameters that make wires which no input reaches, layers as one."""
     names: dict[str, None] = {}
-    stack = list(nodes)
-    while stack:
-        top = stack.pop()
-        if isinstance(top, p.Source) and top.role == "parameter":
-            names[starred(f".{top.key}")[1:]] = None
-        stack.extend(top.inputs)
+    for node in ancestors(nodes):
+        if isinstance(node, p.Source) and node.role == "parameter":
+            names[starred(f".{node.key}")[1:]] = None
     found = list(names)
     shown = [_brief(n) for n in found[:3]]
     return ", ".join(dict.fromkeys(shown)) + (f" and {len(found) - 3} more" if found[3:] else "")

@@ -14,7 +14,6 @@ from symfind.algebra.axes import Axis, extent
 from symfind.describe.describe import describe
 from symfind.discrete.permuting import Shuffle, Spot
 from symfind.discrete.signs import SignFlip
-from symfind.graph.primitives import Node
 from symfind.solve.families.family import MatrixFamily, ScalingFamily
 from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
@@ -44,23 +43,9 @@ def contains(
     permuted = {(id(s.source), s.cell, s.atom): s for s in shuffle.spots}
     if not turned <= set(permuted):
         return False
-    gains = _gains(family)
+    gains = family.gains()
     rest = (s for key, s in permuted.items() if key not in turned and key[:2] in read)
     return all(id(s.source) in gains and _scaled(s, scalings) for s in rest)
-
-
-def _gains(family: MatrixFamily) -> set[int]:
-    """Wires from which the gains of a family are made."""
-    stack: list[Node] = [
-        family.nodes[index] for m in family.members for (index, _), _ in m.potential
-    ]
-    found: set[int] = set()
-    while stack:
-        node = stack.pop()
-        if id(node) not in found:
-            found.add(id(node))
-            stack.extend(node.inputs)
-    return found
 
 
 def _scaled(spot: Spot, scalings: list[ScalingFamily]) -> bool:

@@ -11,6 +11,7 @@ from symfind.graph import primitives as p
 from symfind.graph.build import Construction
 from symfind.graph.primitives import Node
 from symfind.graph.uniform import is_uniform, number
+from symfind.graph.wires import ancestors
 
 MASKED = -1e4  # a fill this low before a softmax removes the entry
 
@@ -67,10 +68,7 @@ class Builder(Construction):
         wire = p.Source(
             (), list(bias.axes), op=bias.op, role="parameter", key=bias.key, offset=drift
         )
-        stack = [drift]
-        while stack:
-            node = stack.pop()
-            stack.extend(node.inputs)
+        for node in ancestors([drift]):
             if isinstance(node, p.Source) and node.role == "parameter":
                 node.followers.append(wire)
         return self._put(wire)

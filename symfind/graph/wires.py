@@ -6,7 +6,7 @@ solver reads nothing else.
 """
 
 import itertools
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -146,6 +146,18 @@ class Node:
                 )
                 ports.append(node.port(node.cell_of[choice], labels))
             yield Instance(tuple(ports[:-1]), ports[-1])
+
+
+def ancestors(nodes: Iterable[Node]) -> list[Node]:
+    """Wires and all that they are made of, each once, as a depth-first search meets them."""
+    found: dict[Node, None] = {}
+    stack = list(nodes)
+    while stack:
+        node = stack.pop()
+        if node not in found:
+            found[node] = None
+            stack.extend(node.inputs)
+    return list(found)
 
 
 def alongside(node: Node, dims: Collection[int]) -> list[list[int]]:

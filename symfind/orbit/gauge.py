@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from symfind.discrete.signs import SignFlip
-from symfind.graph.primitives import Node
 from symfind.orbit.frames import coefficient_of, gathered, gram, scaled_squares
 from symfind.orbit.given import commuting
 from symfind.orbit.group import Group, State
@@ -33,25 +32,20 @@ def common_gauge(walk: Walk, sweeps: int = _SWEEPS) -> None:
     Translations are pinned where they begin (a value bias is moved into the bias behind it), which
     is solved in one pass; the least norm of all would couple them to the bonds.
     """
-    pin_gains(walk)
-    kept = independent_translations(walk)
-    for _ in range(sweeps):
-        sizes = [
-            *(slide_one(walk, name, seeds_only=True) for name in kept),
-            *balance_scales(walk),
-            *balance_bonds(walk),
-        ]
-        if max(sizes, default=0.0) <= _STILL:
-            return
+    _settle(walk, sweeps, seeds_only=True)
 
 
 def least_norm(walk: Walk, sweeps: int = _SWEEPS) -> None:
     """To the least norm: gains pinned, bonds and scales balanced, translations centred."""
+    _settle(walk, sweeps, seeds_only=False)
+
+
+def _settle(walk: Walk, sweeps: int, seeds_only: bool) -> None:
     pin_gains(walk)
     kept = independent_translations(walk)
     for _ in range(sweeps):
         sizes = [
-            *(slide_one(walk, name, seeds_only=False) for name in kept),
+            *(slide_one(walk, name, seeds_only=seeds_only) for name in kept),
             *balance_scales(walk),
             *balance_bonds(walk),
         ]
@@ -73,18 +67,11 @@ def pin_gains(walk: Walk) -> None:
 
 
 def gain_wires(group: Group) -> set[int]:
-    """Wires from which the gains are made that stand between a matrix group and what it acts on."""
-    stack: list[Node] = []
-    for site in group.bonds.values():
-        family = site.family
-        assert isinstance(family, MatrixFamily)
-        stack += [family.nodes[i] for m in family.members for (i, _), _ in m.potential]
+    """Wires of which the gains are made that stand between a matrix group and what it acts on."""
     found: set[int] = set()
-    while stack:
-        node = stack.pop()
-        if id(node) not in found:
-            found.add(id(node))
-            stack.extend(node.inputs)
+    for site in group.bonds.values():
+        assert isinstance(site.family, MatrixFamily)
+        found |= site.family.gains()
     return found
 
 

@@ -1,7 +1,7 @@
 """The report on a terminal: one screen that reads well at 80 columns, with or without colour."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -167,30 +167,32 @@ def _findings(report: Report, console: Console) -> None:
 
 
 def _approximate(report: Report, console: Console) -> None:
-    if not report.approximate:
-        return
-    _print(console, Text("Approximate symmetries (not counted)", style="bold"))
-    for factor in words.by_size(report.approximate):
-        head = f"{factor.group}, dimension {words.count(factor.total)}, at {words.where(factor)}"
-        _indented(console, head + _residual(factor))
-    _print(console)
+    lines = [
+        f"{factor.group}, dimension {words.count(factor.total)}, at {words.where(factor)}"
+        f"{_residual(factor)}"
+        for factor in words.by_size(report.approximate)
+    ]
+    _listed(console, "Approximate symmetries (not counted)", lines)
 
 
 def _discrete(report: Report, console: Console) -> None:
-    if not report.discrete:
-        return
-    _print(console, Text("Discrete symmetries (not counted)", style="bold"))
-    for item in report.discrete:
-        _indented(console, f"{item.group}: {words.finite(item)}")
-    _print(console)
+    lines = [f"{item.group}: {words.finite(item)}" for item in report.discrete]
+    _listed(console, "Discrete symmetries (not counted)", lines)
 
 
 def _absent(report: Report, console: Console) -> None:
-    if not report.absent:
+    lines = [
+        f"{item.group} of the {item.site}; but {'; '.join(item.because)}" for item in report.absent
+    ]
+    _listed(console, "Groups that almost exist (symfind explain says more)", lines)
+
+
+def _listed(console: Console, title: str, lines: Sequence[str]) -> None:
+    if not lines:
         return
-    _print(console, Text("Groups that almost exist (symfind explain says more)", style="bold"))
-    for item in report.absent:
-        _indented(console, f"{item.group} of the {item.site}; but {'; '.join(item.because)}")
+    _print(console, Text(title, style="bold"))
+    for line in lines:
+        _indented(console, line)
     _print(console)
 
 

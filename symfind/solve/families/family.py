@@ -13,6 +13,7 @@ from symfind.algebra.axes import Axis, Sizes, extent, half
 from symfind.algebra.exponential import exponential
 from symfind.algebra.matrices import matrices
 from symfind.graph import primitives as p
+from symfind.graph.wires import ancestors
 from symfind.solve.bonds.matrices import Bond, Member, Potential
 from symfind.solve.bonds.scalings import Scaling
 from symfind.solve.point.family import Family, Moves
@@ -63,6 +64,11 @@ class MatrixFamily(Family):
         if skew:
             return "stabiliser" if ones else "orthogonal"
         return "affine-stabiliser" if ones else "general"
+
+    def gains(self) -> set[int]:
+        """Ids of the wires of which the gains are made that stand between it and what it moves."""
+        potential = [self.nodes[i] for m in self.members for (i, _), _ in m.potential]
+        return {id(node) for node in ancestors(potential)}
 
     def _width(self, sizes: Sizes | None) -> int:
         return extent(self.axis, sizes)

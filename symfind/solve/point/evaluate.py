@@ -9,6 +9,7 @@ from torch import Tensor
 from symfind.algebra.axes import Sizes
 from symfind.algebra.integrate import integrate
 from symfind.graph import primitives as p
+from symfind.graph.wires import ancestors
 from symfind.solve.point.family import Family, followers
 from symfind.solve.point.values import Environment
 
@@ -23,14 +24,11 @@ class _Tangent(Environment):
 def _read(node: p.Node) -> set[str]:
     """Names of the parameters that a wire which no input reaches depends on."""
     found: set[str] = set()
-    stack = [node]
-    while stack:
-        top = stack.pop()
-        stack.extend(top.inputs)
-        if isinstance(top, p.Moved):
-            found.update(top.reads)
-        elif isinstance(top, p.Source) and top.role == "parameter":
-            found.add(top.key)
+    for one in ancestors([node]):
+        if isinstance(one, p.Moved):
+            found.update(one.reads)
+        elif isinstance(one, p.Source) and one.role == "parameter":
+            found.add(one.key)
     return found
 
 

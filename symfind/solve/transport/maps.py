@@ -17,6 +17,7 @@ from torch import Tensor
 
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
+from symfind.graph.wires import ancestors
 from symfind.ops.lower import Lowered
 from symfind.solve.point.values import Environment, Noted
 from symfind.solve.transport.absorption import Action
@@ -76,14 +77,8 @@ def read(nodes: Sequence[Node]) -> list[Node]:
 
 def _taken_off(nodes: Sequence[Node]) -> set[Node]:
     """What parameters are offset by, and all that this is made of."""
-    found: set[Node] = set()
-    stack = [n.offset for n in nodes if isinstance(n, p.Source) and n.offset is not None]
-    while stack:
-        node = stack.pop()
-        if node not in found:
-            found.add(node)
-            stack.extend(node.inputs)
-    return found
+    offsets = [n.offset for n in nodes if isinstance(n, p.Source) and n.offset is not None]
+    return set(ancestors(offsets))
 
 
 def _steps(lowered: Lowered) -> Iterator[Step]:
