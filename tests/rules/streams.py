@@ -44,15 +44,31 @@ def halves(m: Any, x: Tensor) -> Tensor:
 
 
 def looked_up(norm: Any) -> Any:
-    make = of(lambda m, x, i: m.out(torch.tanh(norm(m.e(i)) + m.x(x))), (5, 3),
-              e=lambda: nn.Embedding(5, 4), x=lambda: linear(3, 4),
-              out=lambda: linear(4, 2))  # fmt: skip
+    return rows(lambda m, x, i: m.out(torch.tanh(norm(m.e(i)) + m.x(x))))
+
+
+def rows(run: Any, **parts: Any) -> Any:
+    """A model of some data and of one row of a table for each."""
+    make = of(run, (5, 3), e=lambda: nn.Embedding(5, 4), x=lambda: linear(3, 4),
+              out=lambda: linear(4, 2), **parts)  # fmt: skip
 
     def build() -> Any:
         net, (x,) = make()
         return net, (x, torch.arange(5))
 
     return build
+
+
+def twice(m: Any, x: Tensor, i: Tensor) -> Tensor:
+    """Rows that go on as they are, and through a norm."""
+    e = m.e(i)
+    return m.out(torch.tanh(e + m.b(torch.tanh(m.a(m.n(e)) + m.z(x))) + m.x(x)))
+
+
+read_twice = rows(
+    twice, n=lambda: nn.LayerNorm(4), z=lambda: linear(3, 3, False),
+    a=lambda: linear(4, 3, False), b=lambda: linear(3, 4, False),
+)  # fmt: skip
 
 
 CASES = [
@@ -80,6 +96,8 @@ CASES = [
          bounds={"1": 5}),
     Case("centred norm of rows of a table", "layer_norm",
          looked_up(lambda z: F.layer_norm(z, (4,), eps=0.0)), bounds={"1": 5}),
+    Case("norm with a bias, of rows that are read raw as well", "layer_norm",
+         read_twice, bounds={"1": 5}),
     Case("encoder layer, norms last", "layer_norm",
          of(lambda m, x: m.r(torch.tanh(m.n(m.e(x)))), (2, 3, 5), e=lambda: linear(5, 4),
             n=encoder, r=lambda: linear(4, 2))),

@@ -138,18 +138,16 @@ class AffineRelations:
         return result
 
     def _multiplied(self, node: p.Contract) -> list[Relation]:
-        """What sums to zero still does so times what is constant along the sum."""
+        """What sums to zero still does so times what is constant along the sum, added up or not."""
         result: list[Relation] = []
         for at, x in _factors(node):
-            other = node.inputs[1 - at]
+            other, names = node.inputs[1 - at], node.labels[at]
             place = {n: d for d, n in enumerate(node.out)}
-            wide = [n for n, a in zip(node.labels[at], x.axes, strict=True) if a.size > 1]
             along = {n for n, a in zip(node.labels[1 - at], other.axes, strict=True) if a.size > 1}
-            if any(n not in place for n in [*wide, *along]):
-                continue
-            moves = {d: place[n] for d, n in enumerate(node.labels[at]) if n in place}
+            once = {d: n for d, n in enumerate(names) if n in place and names.count(n) == 1}
+            moves = {d: place[n] for d, n in once.items()}
             for relation in self._known[x.index]:
-                inside = all(d in moves and node.labels[at][d] not in along for d in relation.dims)
+                inside = all(d in moves and names[d] not in along for d in relation.dims)
                 if relation.zero and inside:
                     result.append(moved(relation, moves))
         return result
@@ -196,7 +194,7 @@ def _factors(node: p.Contract) -> list[tuple[int, Node]]:
     """Both factors of a product of two different wires."""
     if len(node.inputs) != 2 or node.windows or node.inputs[0] is node.inputs[1]:
         return []
-    return [(i, x) for i, x in enumerate(node.inputs) if x.varies]
+    return list(enumerate(node.inputs))
 
 
 def _ones(node: Node, dims: tuple[int, ...], c: float) -> Relation:
