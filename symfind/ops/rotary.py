@@ -7,6 +7,7 @@ back until one wire remains; the pairs are read off by probing it with unit vect
 (Su et al. 2021, RoFormer.)
 """
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -248,10 +249,10 @@ def _partners(
         slots *= n
     rows = torch.arange(slots)
     reach = torch.zeros(width, width, dtype=torch.float64)
-    for offset in range(-(-width // slots) + 1):
-        # Every position carries the unit vector of another coordinate; shifted once more, so that
-        # a position whose angle is zero does not hide a pair.
-        hot = (rows + offset * slots + (offset > 0)) % width
+    for offset, shift in itertools.product(range(-(-width // slots)), (0, 1)):
+        # Every position carries the unit vector of another coordinate; of all coordinates twice, at
+        # two positions, so that one whose angle is zero does not hide a pair.
+        hot = (rows + offset * slots + shift) % width
         x = torch.nn.functional.one_hot(hot, width).to(torch.float64).reshape(shape)
         y = _run(root, exit_, inside, x).reshape(slots, width).abs()
         reach.scatter_reduce_(0, hot[:, None].expand_as(y), y, "amax")

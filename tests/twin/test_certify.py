@@ -247,7 +247,6 @@ def test_analysis_of_a_model_that_is_too_large() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="rotary halves have no counterpart on the twin")
 def test_without_storage() -> None:
     """On the meta device, as the largest models are; groups of heads share keys."""
     settings = {
