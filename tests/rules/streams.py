@@ -45,10 +45,10 @@ def halves(m: Any, x: Tensor) -> Tensor:
 
 def few(m: Any, x: Tensor) -> Tensor:
     """Rotary positions, fewer than each has entries."""
-    angle = torch.arange(4.0)[:, None] * torch.tensor([1.0, 0.5, 0.2, 0.1]).repeat(2)
+    angle = torch.arange(4.0)[:, None] * torch.linspace(1.0, 0.1, 8).repeat(2)
 
     def turned(z: Tensor) -> Tensor:
-        return z * angle.cos() + torch.cat([-z[..., 4:], z[..., :4]], -1) * angle.sin()
+        return z * angle.cos() + torch.cat([-z[..., 8:], z[..., :8]], -1) * angle.sin()
 
     return (turned(m.q(x)) @ turned(m.k(x)).mT).softmax(-1) @ x
 
@@ -103,7 +103,7 @@ CASES = [
     Case("rotary halves of even and odd entries", "cat", of(
         halves, (4, 5, 4), q=lambda: linear(4, 4, False), k=lambda: linear(4, 4, False))),
     Case("rotary halves at fewer positions than entries", "cat", of(
-        few, (4, 4, 8), q=lambda: linear(8, 8, False), k=lambda: linear(8, 8, False))),
+        few, (4, 4, 8), q=lambda: linear(8, 16, False), k=lambda: linear(8, 16, False))),
     Case("norm of rows of a table", "rms_norm", looked_up(lambda z: F.rms_norm(z, (4,))),
          bounds={"1": 5}),
     Case("centred norm of rows of a table", "layer_norm",
