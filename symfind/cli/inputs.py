@@ -1,7 +1,7 @@
 """Symmetries of the input: fields, finite groups, permutations."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -26,6 +26,8 @@ _FINITE = {
     "symmetrise": None,
 }
 _REPRESENTATIONS = ["trivial", "regular", "vector"]
+
+_NO_MODEL = "name a MODEL, or give --data FILE.npz"
 
 F = Callable[..., Any]
 
@@ -188,7 +190,7 @@ def inputs_command(
     _check(model, arguments)
     chosen = _finite if arguments["group"] else _entries if arguments["permutations"] else _fields
     with working(quiet) as tell:
-        found, text = chosen(model, inputs, arguments, details, tell)
+        found, text = chosen(_Asked(model, inputs, arguments, details, tell))
     deliver(json_file, quiet, found.to_json, lambda: print_text(text))
     ctx.exit(1 if getattr(found, "status", "found") == "undetermined" else 0)
 
@@ -197,7 +199,7 @@ def _check(model: str | None, arguments: dict[str, Any]) -> None:
     """Options that say nothing together are refused."""
     group, permutations = arguments["group"], arguments["permutations"]
     if model is None and (arguments["data"] is None or group or permutations):
-        raise click.UsageError("name a MODEL, or give --data FILE.npz")
+        raise click.UsageError(_NO_MODEL)
     if group and permutations:
         raise click.UsageError("--group tries one group, --permutations finds them: choose one")
     foreign = (_FIELDS if group or permutations else {}) | ({} if group else _FINITE)
@@ -211,58 +213,54 @@ def _check(model: str | None, arguments: dict[str, Any]) -> None:
         raise click.UsageError("--equivariant needs --permutations")
 
 
-def _picked(arguments: dict[str, Any], *names: str) -> dict[str, Any]:
-    shared = ("on", "seed", "train", "settings", "weights")
-    return {name: arguments[name] for name in (*shared, *names)}
+class _Asked(NamedTuple):
+    """What the command was given, and whom to tell."""
+
+    model: str | None
+    specs: tuple[str, ...]
+    arguments: dict[str, Any]
+    details: bool
+    tell: Progress | None
+
+    @property
+    def spec(self) -> str:
+        """The model, where one has to be there."""
+        if self.model is None:
+            raise click.UsageError(_NO_MODEL)
+        return self.model
+
+    def picked(self, *names: str) -> dict[str, Any]:
+        """Arguments for a search: those that all take, and these."""
+        shared = ("on", "seed", "train", "settings", "weights")
+        chosen = {name: self.arguments[name] for name in (*shared, *names)}
+        return {"specs": self.specs, "progress": self.tell, **chosen}
 
 
-def _fields(
-    model: str | None,
-    specs: tuple[str, ...],
-    arguments: dict[str, Any],
-    details: bool,
-    tell: Progress | None,
-) -> tuple[Any, str]:
+def _fields(asked: _Asked) -> tuple[Any, str]:
     from symfind.transforms import inputs
     from symfind.transforms.render import table
 
-    found = inputs(model, specs=specs, progress=tell, **_picked(arguments, "act", *_FIELDS))
-    return found, table(found, details)
+    found = inputs(asked.model, **asked.picked("act", *_FIELDS))
+    return found, table(found, asked.details)
 
 
-def _entries(
-    model: str | None,
-    specs: tuple[str, ...],
-    arguments: dict[str, Any],
-    details: bool,
-    tell: Progress | None,
-) -> tuple[Any, str]:
+def _entries(asked: _Asked) -> tuple[Any, str]:
     from symfind.transforms import input_permutations
     from symfind.transforms.render_finite import permutations_table
 
-    assert model is not None
-    found = input_permutations(
-        model, specs=specs, progress=tell, **_picked(arguments, "act", "equivariant")
-    )
-    return found, permutations_table(found, details)
+    found = input_permutations(asked.spec, **asked.picked("act", "equivariant"))
+    return found, permutations_table(found, asked.details)
 
 
-def _finite(
-    model: str | None,
-    specs: tuple[str, ...],
-    arguments: dict[str, Any],
-    details: bool,
-    tell: Progress | None,
-) -> tuple[Any, str]:
+def _finite(asked: _Asked) -> tuple[Any, str]:
     from symfind.transforms import equivariance
     from symfind.transforms.render_finite import equivariance_table
 
-    assert model is not None
-    picked = _picked(arguments, *_FINITE)
+    picked = asked.picked(*_FINITE)
     target = picked.pop("symmetrise")
-    found = equivariance(model, specs=specs, progress=tell, **picked)
+    found = equivariance(asked.spec, **picked)
     if target is not None:
         from symfind.transforms.keep import keep
 
         keep(found, target)
-    return found, equivariance_table(found, details)
+    return found, equivariance_table(found, asked.details)

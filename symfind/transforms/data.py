@@ -18,6 +18,7 @@ from torch import Tensor
 from symfind.errors import InputError
 from symfind.lie.nearest import nearest_subalgebra
 from symfind.transforms.action import Action
+from symfind.transforms.answer import answer
 from symfind.transforms.basis import reduced
 from symfind.transforms.confidence import upper_bound
 from symfind.transforms.fields import Dictionary
@@ -235,7 +236,6 @@ def _found(
     spec: str,
     notes: tuple[str, ...],
 ) -> Found:
-    action, oracle = points.action, points.oracle
     name = named(whole, fields, _TOLERANCE)
     trivial = (whole.size - seen.shape[1]) * len(whole.monomials)
     blind = torch.linalg.qr(seen, mode="complete").Q[:, seen.shape[1] :].T * scales
@@ -244,30 +244,15 @@ def _found(
     special = [f"the data lie on a submanifold: {words}" for words in submanifold(flat)]
     if special:
         special.append("off it the fitted function is free, and fields are known along it only")
-    return Found(
-        function=oracle.name,
+    return answer(
+        points, whole, name, generators, trivial,
+        "" if spectrum.clear and sight.clear else _UNCLEAR,
         spec=spec,
-        inputs=tuple(f"{p.name} {list(p.shape)}" for p in action.places),
-        act=str(action.act),
-        size=action.size,
-        items=action.items,
-        fields=whole.words,
-        status="found" if spectrum.clear and sight.clear else "undetermined",
-        reason="" if spectrum.clear and sight.clear else _UNCLEAR,
-        algebra=name.name,
-        named=name.of,
-        aliases=name.identification.aliases if name.identification else (),
-        dimension=len(generators) + trivial,
-        trivial=trivial,
-        generators=generators,
         blind=tuple(tuple(row) for row in reduced(blind).tolist()),
-        defect=max((g.defect for g in generators), default=0.0),
         points=len(x),
         gap=(round(kept, 1), round(dropped, 1)),
         sources={"data": len(generators)} if generators else {},
         rules="not asked: the function is known by data",
         notes=(*notes, *_small(fields), *special, *([name.reason] if name.reason else [])),
         spectrum=tuple(spectrum.values[:_SHOWN].tolist()),
-        identification=name.identification,
-        dictionary=whole,
-    )
+    )  # fmt: skip

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from symfind.transforms.action import Action
+from symfind.transforms.answer import answer
 from symfind.transforms.basis import beyond, echelon, rational
 from symfind.transforms.derived import Engines
 from symfind.transforms.equations import Solved, equations, solve
@@ -76,32 +77,16 @@ def search(
     name = named(whole, basis.rows)
     trivial = solved.blind.shape[1] * len(whole.monomials)
     gap = (round(solved.spectrum.kept, 1), round(solved.spectrum.dropped, 1))
-    return Found(
-        function=oracle.name,
+    return answer(
+        points, whole, name, generators, trivial, reason,
         spec=spec,
-        inputs=tuple(f"{p.name} {list(p.shape)}" for p in action.places),
-        act=str(action.act),
-        size=action.size,
-        items=action.items,
-        fields=whole.words,
-        status="undetermined" if reason else "found",
-        reason=reason,
-        algebra=name.name,
-        named=name.of,
-        aliases=name.identification.aliases if name.identification else (),
-        dimension=len(generators) + trivial,
-        trivial=trivial,
-        generators=generators,
         blind=tuple(tuple(row) for row in _sparse(solved.blind.T).tolist()),
-        defect=max((g.defect for g in generators), default=0.0),
         points=solved.points,
         gap=gap,
         sources={s: basis.sources.count(s) for s in dict.fromkeys(basis.sources)},
         rules=ruled,
         notes=_notes(solved, points, name.reason),
-        identification=name.identification,
-        dictionary=whole,
-    )
+    )  # fmt: skip
 
 
 def _known(
