@@ -45,7 +45,8 @@ class Fitted:
         checked: at how many members that were not used to find it it is right.
         where: conditions on the sizes, outside of which it is not always right.
         broke: sizes outside of these where it is not.
-        slots: the expression of every slot, and how many dimensions of the algebra it counts.
+        slots: the expression of every slot.
+        start: the integers of the member around which others were made.
     """
 
     expression: Any
@@ -54,6 +55,7 @@ class Fitted:
     where: tuple[str, ...] = ()
     broke: tuple[Mapping[str, int], ...] = ()
     slots: Mapping[Slot, Any] = field(default_factory=dict)
+    start: Values = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def fitted(
         if len(right) < _HELD:
             return None
         if value(found.expression, own) == redundant:
-            return Fitted(found.expression, own, len(right), slots=found.slots)
+            return Fitted(found.expression, own, len(right), slots=found.slots, start=seen.start)
         break
     return _somewhere(seen, near, own, redundant) or Broken(
         [(r.at, r.total) for r in seen.rows[1:]]
@@ -151,7 +153,9 @@ def _somewhere(seen: Sampled, near: int, own: Mapping[str, int], redundant: int)
             continue  # as where all that is right has one depth
         if held >= _HELD and 2 * len(inside) >= len(rows):
             conditions = (*words, *(c.words for c in where))
-            return Fitted(found.expression, own, held, conditions, tuple(wrong), found.slots)
+            return Fitted(
+                found.expression, own, held, conditions, tuple(wrong), found.slots, seen.start
+            )
     return None
 
 
