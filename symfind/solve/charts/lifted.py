@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from symfind.algebra.axes import Sizes, positive
+from symfind.graph import primitives as p
 from symfind.numerics.decompose import svd
 from symfind.numerics.mixing import mixed
 from symfind.solve.charts.made import Made
@@ -101,6 +102,12 @@ class LiftedFamily(Family):
                           and s.chart.defects(env.sizes)])  # fmt: skip
 
 
+def _exponential(chart: Polar | Made) -> bool:
+    """Whether a wire is the exponential of a parameter, and of that alone."""
+    plain = isinstance(chart, Made) and not chart.others
+    return plain and isinstance(chart.node, p.Pointwise) and chart.node.growth is not None
+
+
 def lifted_families(families: Sequence[Family], limits: Limits) -> list[Family]:
     """Of the families of a graph with such weights, those that move one, lifted."""
     result: list[Family] = []
@@ -109,6 +116,8 @@ def lifted_families(families: Sequence[Family], limits: Limits) -> list[Family]:
         moved = any(s.offset is not None or s.followers for s in base.sources)
         if not charts or moved or base.kind == "inert":
             continue
+        if base.kind == "scaling" and all(_exponential(chart) for chart in charts):
+            continue  # found as a scaling that ends there
         lost = sum(chart.defects(None) for chart in charts)
         if lost * base.count() > LARGEST:
             limits.reached(charts[0].node, "weights of fixed norm: too large to be looked at")
