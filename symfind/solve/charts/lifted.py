@@ -47,8 +47,10 @@ class LiftedFamily(Family):
     @property
     def steps(self) -> int | None:
         """Of its flow: as many as it takes; a projection that turns with the weights bends it."""
-        bent = any(isinstance(chart, Made) or chart.defects(None) for chart in self.charts)
-        return BENT if bent else None
+        loose = getattr(self.base, "loose", False)
+        made = any(isinstance(chart, Made) for chart in self.charts)
+        bent = any(chart.defects(None) for chart in self.charts)
+        return BENT if bent or (made and loose) else None
 
     def count(self, sizes: Sizes | None = None) -> int:
         """Elements of the base that can be made."""

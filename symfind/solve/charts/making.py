@@ -19,7 +19,8 @@ from symfind.graph.einsum import einsum
 from symfind.graph.primitives import Node
 from symfind.ops.formulas import never_flat
 from symfind.solve.point.values import Environment
-from symfind.solve.transport.absorption import regular
+from symfind.solve.transport import steps
+from symfind.solve.transport.absorption import disjoint, regular
 from symfind.trace.graph import Op
 from symfind.trace.kernels import run
 
@@ -32,11 +33,12 @@ class Making:
 
     source: p.Source
     back: Back
+    part: Node  # what of the parameter moves: it, or a range of it
 
     def after(self, step: Back) -> "Making":
         """The same for a wire whose change passes one more step first."""
         back = self.back
-        return Making(self.source, lambda env, t: back(env, step(env, t)))
+        return Making(self.source, lambda env, t: back(env, step(env, t)), self.part)
 
 
 def makings(node: Node) -> Iterator[Making]:
@@ -48,8 +50,11 @@ def makings(node: Node) -> Iterator[Making]:
         return
     match node:
         case p.Source():
-            if node.role == "parameter" and node.offset is None and not node.followers:
-                yield Making(node, lambda env, t: t)
+            if _plain(node):
+                yield Making(node, lambda env, t: t, node)
+        case p.Narrow() if isinstance(node.inputs[0], p.Source):
+            if _plain(node.inputs[0]) and disjoint(node.inputs[0]):
+                yield Making(node.inputs[0], steps.back(node, 0), node)
         case p.Pointwise() | p.Normalise(centred=False):
             inverse = inverse_slope(node)
             if inverse is not None:
@@ -66,6 +71,10 @@ def makings(node: Node) -> Iterator[Making]:
                 if step is not None:
                     yield from _behind(node.inputs[at], step)
                 yield from _behind_norm(node, at)
+
+
+def _plain(source: p.Source) -> bool:
+    return source.role == "parameter" and source.offset is None and not source.followers
 
 
 def _behind(x: Node, step: Back) -> Iterator[Making]:

@@ -92,7 +92,9 @@ def _with_weights(graph: Lowered, charts: Sequence[Polar | Made]) -> Lowered:
         for x in node.inputs:
             x.users = [u for u in x.users if u is not node]
         parameters[weight.key] = [weight]
-        for source in (*chart.sources, *(chart.others if isinstance(chart, Made) else ())):
-            parameters.pop(source.key, None)
     nodes = read([new for n in graph.nodes for new in places.get(n, [n])])
+    for chart in charts:
+        for source in (*chart.sources, *(chart.others if isinstance(chart, Made) else ())):
+            if not source.users:  # all of it is in these wires
+                parameters.pop(source.key, None)
     return replace(graph, nodes=nodes, parameters=parameters)

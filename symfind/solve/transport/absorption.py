@@ -118,7 +118,7 @@ class Absorption:
 
                 step: Step = divided
             case p.Movement():
-                if not alone and not (isinstance(node, p.Narrow) and _disjoint(x)):
+                if not alone and not (isinstance(node, p.Narrow) and disjoint(x)):
                     return None
                 below = states.back(node, 0, state)
                 plan = None if below is None else self.undo(x, below, absorb, gains=gains)
@@ -234,7 +234,7 @@ def size_of(node: p.Contract, name: object) -> int:
     return 1
 
 
-def _disjoint(x: Node) -> bool:
+def disjoint(x: Node) -> bool:
     """Whether all readers of a wire take ranges of one dimension that do not overlap."""
     if not all(isinstance(u, p.Narrow) for u in x.users):
         return False
