@@ -8,10 +8,10 @@ import torch
 
 from symfind.algebra.generator import Generator
 from symfind.analysis.derived import Derived
-from symfind.analysis.narrower import narrower
+from symfind.analysis.narrower import MOST_PARAMETERS, narrower
 from symfind.analysis.shorter import Shorter, shorter, split
 from symfind.analysis.subject import Subject, probed
-from symfind.budget import OutOfTime
+from symfind.budget import OutOfTime, remaining
 from symfind.errors import SymfindError
 from symfind.load import Inputs
 from symfind.load.inputs import describe
@@ -85,8 +85,14 @@ def unverified(found: Derived, reason: str) -> Verified:
 
 
 def _verified(found: Derived, subject: Subject) -> Verified:
+    hurried = remaining() is not None and found.parameters > MOST_PARAMETERS
+    if found.parameters > VERIFIED_PARAMETERS or hurried:
+        elsewhere = _elsewhere(found, subject)
+        if elsewhere is not None:
+            return elsewhere
     if found.parameters > VERIFIED_PARAMETERS:
-        return _elsewhere(found, subject)
+        reason = f"{found.parameters:,} parameters in float64 do not fit in memory"
+        return unverified(found, reason)
     subject.tell("verifying generators on the model")
     fewer = shorter(subject, found.parameters)
     function = subject.function() if fewer is None else fewer.function
@@ -113,13 +119,12 @@ def _verified(found: Derived, subject: Subject) -> Verified:
     )  # fmt: skip
 
 
-def _elsewhere(found: Derived, subject: Subject) -> Verified:
+def _elsewhere(found: Derived, subject: Subject) -> Verified | None:
     """On a narrower model of the same family: what fails there is not counted here either."""
     subject.tell("making a narrower model of the same family")
     other = narrower(subject)
     if other is None:
-        reason = f"{found.parameters:,} parameters in float64 do not fit in memory"
-        return unverified(found, reason)
+        return None
     there = replace(subject, loaded=other.member.loaded, graph=other.member.graph)
     own = Derived(count(other.member.graph, subject.output, {}, subject.without))
     result = _verified(own, there).verification

@@ -8,18 +8,19 @@ from typing import Any
 from symfind.catalog import manifest
 from symfind.catalog.entries import Entry, entries
 from symfind.catalog.fingerprint import Fingerprint, fingerprint
+from symfind.catalog.groups import Together
 from symfind.catalog.kept import Kept, kept, read
 from symfind.catalog.manifest import Made
 from symfind.catalog.writing import remove, write, write_index, write_pages, write_result
 from symfind.errors import InputError
 from symfind.report import Report
+from symfind.sweeping.limits import Limits
 
 Analyse = Callable[[Entry], Report]
 Progress = Callable[[str], None]
 
-SECONDS = 120.0  # of verification and certificate of one entry
-_ALL_SECONDS = 600.0  # of one entry, by the clock; it is stopped after that
-_GIGABYTES = 8.0  # of one entry
+SECONDS = 300.0  # by the clock, for verification and certificate of one entry
+_LIMITS = Limits(None, 8.0, 180.0)  # of one entry; above 180 s of the processor it is stopped
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,12 @@ class Result:
     Attributes:
         report: whole.
         texts: beside it.
-        used: seconds of the processor, and gigabytes.
+        used: of processor and memory, in words.
     """
 
     report: Report
     texts: dict[str, Any]
-    used: tuple[float | None, float | None] = (None, None)
+    used: str = ""
 
 
 def build(
@@ -111,7 +112,7 @@ def build(
         if isinstance(found, Failure):
             tell(f"{head}: {entry.slug} failed: {found}")
             continue
-        tell(f"{head}: {found.report.certificate.status}")
+        tell(f"{head}: {found.report.certificate.status}{found.used}")
         if found.report.verification.status == "failed":
             unsound.append(entry.slug)
     write(out / manifest.NAME, manifest.text(made))
@@ -146,20 +147,20 @@ def analyse_apart(
     # Imported here so that listing the catalog needs no torch.
     from symfind.sweeping.engine import run_local
     from symfind.sweeping.job import Job, Options
-    from symfind.sweeping.limits import Limits
 
     options = Options(budget=SECONDS, laws=True, texts=True)
     asked: dict[str, tuple[Job, list[Entry]]] = {}
     for entry in chosen:
         job = Job(entry.spec, dict(entry.settings), {}, tuple(entry.inputs), options)
         asked.setdefault(job.key, (job, []))[1].append(entry)
-    limits = Limits(_ALL_SECONDS, _GIGABYTES)
-    for job, record, text in run_local([job for job, _ in asked.values()], limits, jobs, True):
+    for job, record, text in run_local([job for job, _ in asked.values()], _LIMITS, jobs, True):
         for entry in asked[job.key][1]:
             if text is None:
                 yield entry, Failure(record["reason"], record["message"])
             else:
-                used = record.get("processor"), record.get("gigabytes")
+                used = ""
+                if "processor" in record:
+                    used = f", {record['processor']:.0f} s, {record['gigabytes']:.1f} GB"
                 yield entry, Result(Report.from_json(text), record.get("texts", {}), used)
 
 
@@ -182,7 +183,7 @@ def _record(out: Path, entry: Entry, found: Result | Failure, now: Fingerprint) 
     if isinstance(found, Failure):
         return Made(now.asked, now.made, str(found))
     write_result(out, entry, kept(found.report, found.texts), found.report)
-    return Made(now.asked, now.made, "", *found.used)
+    return Made(now.asked, now.made)
 
 
 def _pages(
@@ -195,7 +196,8 @@ def _pages(
 ) -> None:
     """Pages of the chosen entries, each beside all others that lie there, and the index."""
     found: dict[str, Kept] = {e.slug: one for e in known if (one := read(out, e)) is not None}
+    together = Together(known, found)
     for entry in chosen:
         if entry.slug in found:
-            write_pages(out, entry, known, found, html)
-    write_index(out, known, found, failed, title, html)
+            write_pages(out, entry, together, html)
+    write_index(out, together, failed, title, html)

@@ -20,15 +20,11 @@ class Made:
         asked: see `Fingerprint`.
         made: see `Fingerprint`.
         failed: why there is no report: the class of the error and what it says.
-        seconds: of the processor.
-        gigabytes: of memory, at its peak.
     """
 
     asked: str
     made: str
     failed: str = ""
-    seconds: float | None = None
-    gigabytes: float | None = None
 
     def current(self, now: Fingerprint, earlier: bool) -> bool:
         """Whether it needs no analysis anew; `earlier`: reports of other versions will do."""

@@ -1,6 +1,6 @@
 """Whether a catalog tells the truth: against what it was made from, and against a new analysis."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -8,7 +8,8 @@ from symfind.catalog import manifest
 from symfind.catalog.build import Failure, analyse_apart
 from symfind.catalog.entries import Entry
 from symfind.catalog.fingerprint import fingerprint
-from symfind.catalog.kept import Kept, kept, read
+from symfind.catalog.groups import Together
+from symfind.catalog.kept import kept, read
 from symfind.catalog.manifest import Made
 from symfind.catalog.pages import entry_pages
 from symfind.report.difference import Difference, difference
@@ -26,22 +27,16 @@ def states(
     """
     made = manifest.read(out)
     found = {e.slug: one for e in known if (one := read(out, e)) is not None}
-    return {e.slug: _state(out, e, known, found, made.get(e.slug), html) for e in chosen}
+    together = Together(known, found)
+    return {e.slug: _state(out, e, together, made.get(e.slug), html) for e in chosen}
 
 
-def _state(
-    out: Path,
-    entry: Entry,
-    known: Sequence[Entry],
-    found: Mapping[str, Kept],
-    made: Made | None,
-    html: bool,
-) -> State:
-    if entry.slug not in found or made is None:
+def _state(out: Path, entry: Entry, together: Together, made: Made | None, html: bool) -> State:
+    if entry.slug not in together.found or made is None:
         return "missing"
     if not made.current(fingerprint(entry), earlier=False):
         return "stale"
-    for ending, text in entry_pages(out, entry, known, found, html).items():
+    for ending, text in entry_pages(out, entry, together, html).items():
         try:
             if (out / f"{entry.slug}{ending}").read_text(encoding="utf-8") != text:
                 return "edited"

@@ -2,10 +2,11 @@
 
 import os
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from symfind.catalog.entries import Entry
+from symfind.catalog.groups import Together
 from symfind.catalog.index import index, index_html
 from symfind.catalog.kept import Kept, to_json
 from symfind.catalog.pages import ENDINGS, entry_pages
@@ -20,26 +21,19 @@ def write_result(out: Path, entry: Entry, one: Kept, whole: Report) -> None:
         write(out / f"{entry.slug}.svg", page(whole, ".svg"))
 
 
-def write_pages(
-    out: Path, entry: Entry, known: Sequence[Entry], found: Mapping[str, Kept], html: bool
-) -> None:
+def write_pages(out: Path, entry: Entry, together: Together, html: bool) -> None:
     """The pages of an entry."""
-    for ending, text in entry_pages(out, entry, known, found, html).items():
+    for ending, text in entry_pages(out, entry, together, html).items():
         write(out / f"{entry.slug}{ending}", text)
 
 
 def write_index(
-    out: Path,
-    known: Sequence[Entry],
-    found: Mapping[str, Kept],
-    failed: Mapping[str, str],
-    title: str,
-    html: bool,
+    out: Path, together: Together, failed: Mapping[str, str], title: str, html: bool
 ) -> None:
     """The index over all entries that were built."""
-    write(out / "README.md", index(known, found, failed, title))
+    write(out / "README.md", index(together, failed, title))
     if html:
-        write(out / "index.html", index_html(known, found, failed, title))
+        write(out / "index.html", index_html(together, failed, title))
 
 
 def remove(out: Path, slugs: Iterable[str]) -> None:

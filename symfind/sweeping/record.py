@@ -1,11 +1,13 @@
 """What is kept of one analysis: a line of a table, not a whole report."""
 
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from symfind.conserve.model import Conserved
-from symfind.report.explained import Explanation
 from symfind.report.model import Report
+
+if TYPE_CHECKING:
+    from symfind.conserve.model import Conserved
+    from symfind.report.explained import Explanation
 
 SCHEMA = "symfind.sweep/1"
 
@@ -57,7 +59,7 @@ def _kinds(report: Report) -> dict[str, int]:
     return dict(totals)
 
 
-def texts(why: Explanation, laws: Conserved | None) -> dict[str, Any]:
+def texts(why: "Explanation", laws: "Conserved | None") -> dict[str, Any]:
     """What a page says besides the report: why groups are no larger, and what flow conserves.
 
     Args:

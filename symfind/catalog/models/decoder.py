@@ -4,6 +4,7 @@ Its sizes differ, so that a formula in them can only be right for the right reas
 """
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -14,7 +15,7 @@ from symfind.catalog.blocks import rotate
 from symfind.catalog.models import Built, integers
 
 _EPS = 1e-2
-_GATES = {"silu": F.silu, "relu": F.relu, "gelu": F.gelu}
+_GATES: dict[str, Callable[[Tensor], Tensor]] = {"silu": F.silu, "relu": F.relu}
 
 
 def norm_of(width: int, kind: str) -> nn.Module:
@@ -33,7 +34,7 @@ class Attention(nn.Module):
     ) -> None:  # fmt: skip
         """Set the sizes and choices."""
         super().__init__()
-        self.heads, self.groups, self.size, self.rotary = heads, groups, size, rotary
+        self.n_head, self.n_kv_head, self.head_dim, self.rotary = heads, groups, size, rotary
         self.query = nn.Linear(width, heads * size, bias=bias)
         self.key = nn.Linear(width, groups * size, bias=bias)
         self.value = nn.Linear(width, groups * size, bias=bias)
@@ -45,15 +46,15 @@ class Attention(nn.Module):
         """Attend to earlier positions of x [batch, positions, width]."""
         batch, positions, _ = x.shape
         q, k, v = (
-            layer(x).view(batch, positions, -1, self.size).transpose(1, 2)
+            layer(x).view(batch, positions, -1, self.head_dim).transpose(1, 2)
             for layer in (self.query, self.key, self.value)
         )
         q, k = self.query_norm(q), self.key_norm(k)
         if self.rotary:
             q, k = rotate(q), rotate(k)
-        k = k.repeat_interleave(self.heads // self.groups, dim=1)
-        v = v.repeat_interleave(self.heads // self.groups, dim=1)
-        score = q @ k.transpose(-1, -2) / math.sqrt(self.size)
+        k = k.repeat_interleave(self.n_head // self.n_kv_head, dim=1)
+        v = v.repeat_interleave(self.n_head // self.n_kv_head, dim=1)
+        score = q @ k.transpose(-1, -2) / math.sqrt(self.head_dim)
         later = torch.ones(positions, positions, dtype=torch.bool, device=x.device).triu(1)
         mixed = torch.softmax(score.masked_fill(later, -math.inf), dim=-1) @ v
         return self.output(mixed.transpose(1, 2).reshape(batch, positions, -1))
@@ -65,7 +66,7 @@ class MLP(nn.Module):
     def __init__(self, width: int, hidden: int, gate: str, bias: bool) -> None:
         """Set the sizes and the function of the gate; `none` for GELU units without a gate."""
         super().__init__()
-        self.function = _GATES.get(gate, F.gelu)
+        self.d_hidden, self.function = hidden, _GATES.get(gate, F.gelu)
         self.gate = nn.Linear(width, hidden, bias=bias) if gate != "none" else None
         self.up = nn.Linear(width, hidden, bias=bias)
         self.down = nn.Linear(hidden, width, bias=bias)
@@ -128,8 +129,9 @@ class Decoder(nn.Module):
         """Set the parts; positions are learnt where there are any."""
         super().__init__()
         self.embed, self.blocks, self.norm, self.head = embed, nn.ModuleList(blocks), norm, head
-        width = embed.embedding_dim
-        self.place = nn.Parameter(torch.randn(positions, width)) if positions else None
+        self.vocabulary, self.width = embed.num_embeddings, embed.embedding_dim
+        self.n_layer = len(blocks)
+        self.place = nn.Parameter(torch.randn(positions, self.width)) if positions else None
         if tied:
             self.head.weight = embed.weight
 
@@ -164,7 +166,7 @@ def decoder(
         norm: RMSNorm, LayerNorm, or RMSNorm without gains.
         place: of the norms: `pre`, `post`, `branch` (after attention and MLP), `sandwich` (before
             and after them), `parallel` (one before both).
-        gate: of the units: `silu`, `relu`, `gelu`, or `none`.
+        gate: of the units: `silu`, `relu`, or `none`.
         tied: one table for tokens and logits.
         bias: of the linear maps inside blocks.
         qk_norm: RMSNorm of queries and keys.
