@@ -19,6 +19,7 @@ Theta = Mapping[str, Tensor]
 SCALES = (0.7, 1.0, 0.5, 1.4, 0.3, 0.85)
 NOISE, SIGNAL = 1e-12, 1e-9  # singular values that are zero, and that are not, over the largest
 LARGEST = 1e5  # of outputs and derivatives
+_TOGETHER = 8  # inputs, of which derivatives are taken at once
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,11 @@ class Truth:
 
     def jacobian(self, theta: Theta, x: Tensor, largest: float = LARGEST) -> Tensor | None:
         """Derivatives of all outputs; None where something is not finite or too large."""
+        rows = [self._rows(theta, some, largest) for some in x.split(_TOGETHER)]
+        whole = [one for one in rows if one is not None]
+        return torch.cat(whole) if len(whole) == len(rows) else None
+
+    def _rows(self, theta: Theta, x: Tensor, largest: float) -> Tensor | None:
         leaves = {n: t.clone().requires_grad_() for n, t in theta.items()}
         value = self(leaves, x).reshape(-1)
         if not bool(torch.isfinite(value).all()) or float(value.detach().abs().max()) > largest:
