@@ -10,6 +10,7 @@ from tests.fuzz.draw import Draw, Shape, Step
 from tests.fuzz.network import Network
 
 PLACES = 4
+LINEAR = ("Linear", "ParametrizedLinear", "LoRA", "convolution", "patches", "sum", "cat", "places")
 SPACES: dict[int, Shape] = {1: (6,), 2: (4, 4), 3: (3, 3, 3)}
 FEWEST = 100
 
@@ -43,7 +44,11 @@ class Layered(Network):
         return (columns,) if self.kind == "vector" else (PLACES, columns)
 
     def _build(self, draw: Draw) -> None:
-        wanted = draw.rng.randint(2, 6)
+        if self.kind == "sequence":
+            self._step(layers.linear(draw, self.shapes[-1]), "sequence", -1)
+        elif self.kind == "picture":
+            self._step(pictures.convolution(draw, self.shapes[-1]), "picture", -1)
+        wanted = len(self.steps) + draw.rng.randint(1, 5)
         for _ in range(24):
             count = sum(w.numel() for w in self.parameters())
             if len(self.steps) >= wanted and count >= FEWEST:
@@ -59,7 +64,11 @@ class Layered(Network):
 
     def _block(self, draw: Draw) -> None:
         x, form = self.shapes[-1], self.forms[-1]
-        again = [k for k, s in enumerate(self.steps) if len(s.reads) == 1
+        if self.steps and self._linear(-1) and draw.chance(0.85):
+            makers = pictures if form == "picture" else layers
+            self._step(makers.plain(draw, x), form, -1)
+            return
+        again = [k for k, s in enumerate(self.steps) if len(s.reads) == 1 and not self._linear(k)
                  and (self.shapes[s.reads[0]], self.forms[s.reads[0]]) == (x, form)]  # fmt: skip
         others = [i for i, f in enumerate(self.forms) if f == form and i < len(self.forms) - 1
                   and (form == "picture" or self.shapes[i][:-1] == x[:-1])]  # fmt: skip
@@ -85,6 +94,10 @@ class Layered(Network):
             self._step(draw.one(tokens.TOKENS)(draw, x), form, -1)
         else:
             self._step(draw.one(layers.FEATURES)(draw, x), form, -1)
+
+    def _linear(self, k: int) -> bool:
+        """Whether a step may be a linear map and no more: most of these an activation follows."""
+        return self.steps[k].text.split(":")[0].split()[0] in LINEAR
 
     def _step(self, step: Step, form: str, *reads: int) -> None:
         """Add a step where its operands are large enough for it, and its value small enough."""

@@ -17,7 +17,7 @@ ACTIVATIONS: list[Any] = [
 
 
 def width(d: Draw) -> int:
-    return d.one((3, 4, 4, 5, 6, 8))
+    return d.one((4, 4, 5, 6, 8))
 
 
 def divisor(d: Draw, n: int) -> int:
@@ -63,9 +63,11 @@ def glu(d: Draw, x: Shape) -> Step:
 
 
 def bilinear(d: Draw, x: Shape) -> Step:
-    n, k = x[-1], d.size()
-    f = nn.Bilinear(n, n, k, bias=d.chance(0.5))
-    return Step(lambda m, x: m.f(x, m.g(x)), "Bilinear", f=f, g=matrix(d, n, n))
+    """Biaffine: a form in two views of the features."""
+    n, j, k = x[-1], d.size(), d.size()
+    return Step(lambda m, x: m.f(m.s(m.a(x)), m.t(m.b(x))), "biaffine", a=matrix(d, n, j),
+                b=matrix(d, n, k), f=nn.Bilinear(j, k, d.size(), bias=d.chance(0.5)),
+                s=activation(d), t=activation(d))  # fmt: skip
 
 
 def perceptron(d: Draw, x: Shape) -> Step:

@@ -48,7 +48,7 @@ def decoder(d: Draw, x: Shape) -> Step:
 
 
 def recurrent(d: Draw, x: Shape) -> Step:
-    make, k = d.one((nn.LSTM, nn.GRU, nn.RNN)), d.one((3, 4))
+    make, k = d.one((nn.LSTM, nn.GRU, nn.RNN)), d.one((4, 5))
     f = make(x[-1], k, batch_first=True, bias=d.chance(0.7), bidirectional=d.chance(0.2))
     return Step(lambda m, x: m.f(x), make.__name__, f=First(f))
 

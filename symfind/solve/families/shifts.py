@@ -13,7 +13,7 @@ from symfind.ops.lower import Lowered
 from symfind.solve.families.family import NullFamily, ShiftFamily
 from symfind.solve.limits import Limits
 from symfind.solve.point.values import Environment
-from symfind.solve.transport.absorption import LEANING, NEVER, PLAIN
+from symfind.solve.transport.absorption import BEYOND, LEANING, NEVER, PLAIN
 from symfind.solve.transport.flows import Flows
 from symfind.solve.transport.state import ARBITRARY, CONSTANT, State, canonical
 
@@ -38,15 +38,15 @@ def _of(source: p.Source, flows: Flows, limits: Limits) -> Iterator[ShiftFamily]
     done: dict[tuple[int | None, int], list[frozenset[int]]] = {}
     for cell, free, state in _forms(source, limits):
         chosen = frozenset(free)
-        for absorb in (NEVER, PLAIN, LEANING):
+        for absorb in (NEVER, PLAIN, LEANING, BEYOND):
             if any(
                 chosen <= earlier
-                for mode in range(absorb + 1)
+                for mode in ((BEYOND,) if absorb == BEYOND else range(absorb + 1))
                 for earlier in done.get((cell, mode), [])
             ):
                 continue
             plan = flows.dispose(source, state, True, absorb)
-            if plan is None:
+            if plan is None or (absorb == BEYOND and not plan):
                 continue
             done.setdefault((cell, absorb), []).append(chosen)
             if flows.unread(source, state):
