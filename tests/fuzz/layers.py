@@ -52,8 +52,9 @@ def linear(d: Draw, x: Shape) -> Step:
 
 
 def plain(d: Draw, x: Shape) -> Step:
-    f = d.one([lambda: activation(d), lambda: norm_of(d, x[-1]), lambda: nn.PReLU(x[-1])
-               if len(x) == 1 else nn.PReLU()])()  # fmt: skip
+    f = d.one([lambda: activation(d)] * 3 + [
+        lambda: norm_of(d, x[-1]), lambda: nn.PReLU(x[-1]) if len(x) == 1 else nn.PReLU()
+    ])()  # fmt: skip
     return Step(lambda m, x: m.f(x), type(f).__name__, f=f)
 
 

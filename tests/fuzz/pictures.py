@@ -64,8 +64,9 @@ def convolution(d: Draw, x: Shape) -> Step:
 
 
 def plain(d: Draw, x: Shape) -> Step:
-    f = d.one([lambda: activation(d), lambda: norm_of(d, x), lambda: nn.PReLU(x[0]),
-               lambda: nn.LocalResponseNorm(2)])()  # fmt: skip
+    f = d.one([lambda: activation(d)] * 4 + [
+        lambda: norm_of(d, x), lambda: norm_of(d, x), lambda: nn.PReLU(x[0]),
+        lambda: nn.LocalResponseNorm(2)])()  # fmt: skip
     return Step(lambda m, x: m.f(x), type(f).__name__, f=f)
 
 

@@ -34,9 +34,9 @@ def attention(d: Draw, x: Shape) -> Step:
 
 
 def encoder(d: Draw, x: Shape) -> Step:
-    n, before = x[-1], d.chance(0.5)
+    n, before, rectified = x[-1], d.chance(0.5), d.one((F.relu, F.gelu))
     f = nn.TransformerEncoderLayer(n, divisor(d, n), d.one((4, 6)), 0.0, batch_first=True,
-                                   norm_first=before, activation=d.one((F.relu, F.gelu)))  # fmt: skip
+                                   norm_first=before, activation=rectified)  # fmt: skip
     return Step(lambda m, x: m.f(x), f"TransformerEncoderLayer, norm first {before}", f=f)
 
 
