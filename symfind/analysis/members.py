@@ -26,7 +26,7 @@ MOST_PARAMETERS = 6500
 _EASY = 3600  # parameters of a member that is measured in seconds
 _OTHERS = (4, 2)  # least integers of the members after the first
 _RICHER = (2, 4)  # times as many tokens as the widest bond has units
-_SECONDS = 10.0  # of the processor, to make one member small
+_SECONDS = 6.0  # of the processor, to make one member small
 _PERIOD = 8  # layers after which a pattern of them comes again, at most
 _WORDS = "Measured on small models of the same family, made with other arguments: "
 
@@ -101,14 +101,15 @@ class _ByMembers:
         return self._verdict(done, short, counted, first.felt, same)
 
     def _settled(self, short: Short, member: Member, counted: Counted) -> _Measured:
-        """What a member shows, with a larger vocabulary where it shows more than is derived."""
-        found = self._measured(member, counted)
+        """What a member shows, with a still larger vocabulary where it shows too much."""
+        found: _Measured | None = None
         for times in _RICHER:
+            rich = richer(self.family, short.member, member, times, MOST_PARAMETERS)
+            if found is None or rich.values != found.member.values:
+                found = self._measured(rich, counted)
             if found.certificate.status == "complete":
                 break
-            rich = richer(self.family, short.member, member, times, MOST_PARAMETERS)
-            if rich is not found.member and rich is not member:
-                found = self._measured(rich, counted)
+        assert found is not None
         return found
 
     def _first(self, short: Short) -> Shrinking:
@@ -135,10 +136,10 @@ class _ByMembers:
 
     def _small(self, short: Short, least: int) -> Shrinking:
         """Small, and in the order of the model's sizes if that is small enough."""
-        found = small(self.family, short, least, _SECONDS)
+        found = small(self.family, short, least, _SECONDS, _EASY)
         if found.member.parameters <= _EASY:
             return found
-        other = small(self.family, short, least + 1, _SECONDS, ordered=False)
+        other = small(self.family, short, least + 1, _SECONDS, _EASY, ordered=False)
         other.member = richer(self.family, short.member, other.member, 1, MOST_PARAMETERS)
         return min(found, other, key=lambda one: one.member.parameters)
 

@@ -11,6 +11,7 @@ from typing import Any
 from symfind.trace import Graph, Op
 
 _LEAVES = ("parameter", "constant", "input", "output")
+_SOME = 2
 
 
 def signature(graph: Graph) -> tuple[Hashable, ...]:
@@ -21,8 +22,12 @@ def signature(graph: Graph) -> tuple[Hashable, ...]:
 
 
 def steps(graph: Graph) -> tuple[Hashable, ...]:
-    """The operations in their order, with what sizes decide of them."""
-    return tuple((op.target, _case(op)) for op in graph.ops if op.target not in _LEAVES)
+    """The operations in their order, with what sizes decide of them, and where nothing is left."""
+    return tuple(
+        (op.target, _case(op), 0 in (op.shape or ()))
+        for op in graph.ops
+        if op.target not in _LEAVES
+    )
 
 
 def vocabulary(graph: Graph) -> frozenset[Hashable]:
@@ -36,9 +41,9 @@ def shapes(graph: Graph) -> tuple[Hashable, ...]:
     return wires, tuple((name, op.shape) for name, op in graph.parameters.items())
 
 
-def _single(op: Op) -> tuple[bool, ...]:
-    """Which dimensions have one entry: nothing is told of these."""
-    return tuple(n == 1 for n in op.shape or ())
+def _single(op: Op) -> tuple[int, ...]:
+    """Which dimensions have one entry, of which nothing is told, or none."""
+    return tuple(min(n, _SOME) for n in op.shape or ())
 
 
 def _case(op: Op) -> Hashable:

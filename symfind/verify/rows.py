@@ -11,6 +11,7 @@ from torch.utils import _pytree as pytree
 
 from symfind.errors import InputError
 from symfind.verify.function import Call, Function, InputsLike, Point
+from symfind.verify.reverse import pulled_back
 from symfind.verify.windows import Windows
 
 _ENTRIES = 20_000_000  # that one block of rows, and each activation's part of it, should stay below
@@ -142,8 +143,7 @@ class Rows:
 
     def _together(self, theta: Point, chunk: _Chunk, cotangents: Tensor) -> Tensor | None:
         def pull(evaluate: _Evaluate, flat: Tensor) -> tuple[Tensor, Tensor]:
-            value, pulled, *_ = torch.func.vjp(evaluate, flat)
-            return value, torch.func.vmap(lambda c: pulled(c)[0])(cotangents)
+            return pulled_back(evaluate, flat, cotangents)
 
         rows = self._attempt(theta, chunk, pull)
         if rows is None:

@@ -120,8 +120,6 @@ class Reach:
 
     def _closed(self, reader: Reader) -> Iterator[Family]:
         """AffineRelations that a norm, a softmax, a one-hot row or copies leave."""
-        if not reader.wire.varies:
-            return
         for relation in self.flows.relations.of(reader.wire):
             if relation.dims == reader.dims:
                 for whole, spread in reader.spreads():

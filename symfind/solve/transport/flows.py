@@ -110,7 +110,7 @@ class Flows:
                 return go(blocks(user, state), None)
             case p.Centre():
                 spread = [ARBITRARY if d in user.dims else s for d, s in enumerate(state)]
-                return go(tuple(spread), None)
+                return go(tuple(spread), steps.centred(user))
             case p.Entrywise() | p.Choice() if user.level:
                 together = self._together(user, at, state, explicit, absorb)
                 if together is not None or isinstance(user, p.Entrywise):
