@@ -101,7 +101,7 @@ CASES = [
          lambda m, x: m.r(m.w(x)).tanh(), (6, 2, 4, 4), w=lambda: nn.Conv2d(2, 3, 1),
          r=lambda: nn.Conv2d(3, 2, 3, padding=1)), counts=(9, 11),
          gap="the middle of a kernel never meets the padding"),
-    Case("centred-and-permuted", "linear layer_norm", of(
+    Case("centred-and-permuted", "linear", of(
          lambda m, x: m.w(F.layer_norm(x, (3,)).transpose(0, 1).permute(1, 0, 2)).tanh(), (8, 4, 3),
          w=lambda: linear(3, 2))),
     Case("value-bias-alone", "matmul layer_norm", of(averaged, (24, 4, 3),
