@@ -48,6 +48,8 @@ class Layered(Network):
             self._step(layers.linear(draw, self.shapes[-1]), "sequence", -1)
         elif self.kind == "picture":
             self._step(pictures.convolution(draw, self.shapes[-1]), "picture", -1)
+        elif self.kind == "tokens":  # else tables of tokens, whatever they are made of
+            self._step(draw.one(tokens.MIXING)(draw, self.shapes[-1]), "sequence", -1)
         wanted = len(self.steps) + draw.rng.randint(1, 5)
         for _ in range(24):
             count = sum(w.numel() for w in self.parameters())

@@ -64,10 +64,12 @@ def convolution(d: Draw, x: Shape) -> Step:
 
 
 def plain(d: Draw, x: Shape) -> Step:
-    f = d.one([lambda: activation(d)] * 4 + [
-        lambda: norm_of(d, x), lambda: norm_of(d, x), lambda: nn.PReLU(x[0]),
+    """What stands behind a convolution: a norm or none, and a function."""
+    f = nn.PReLU(x[0]) if d.chance(0.1) else activation(d)
+    between = d.one([lambda: nn.Identity()] * 3 + [lambda: norm_of(d, x)] * 2 + [
         lambda: nn.LocalResponseNorm(2)])()  # fmt: skip
-    return Step(lambda m, x: m.f(x), type(f).__name__, f=f)
+    text = f"{type(between).__name__} {type(f).__name__}"
+    return Step(lambda m, x: m.f(m.g(x)), text, f=f, g=between)
 
 
 def resized(d: Draw, x: Shape) -> Step:

@@ -220,5 +220,6 @@ def gathered(d: Draw, x: Shape) -> Step:
     return Step(runs[how], f"gathered: {how}", **parts)
 
 
+MIXING = [attention, encoder, decoder, recurrent, heads, heads, scan, decay]
 TOKENS = [attention, attention, encoder, encoder, decoder, recurrent, recurrent, heads, heads,
           heads, heads, queries, scan, decay, decay, along, along, along]  # fmt: skip

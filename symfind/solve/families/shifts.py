@@ -51,7 +51,9 @@ def _further(
         if source.key not in together or not together.degree(source.key):
             continue
         for cell, free, state in _forms(source, Limits()):
-            plan = flows.dispose(source, state, True, LAST) if free else None
+            if flows.dispose(source, state, True, NEVER) is not None:
+                continue
+            plan = flows.dispose(source, state, True, LAST)
             moved = [source.key, *(a.source.key for a in plan or ())]
             if set(moved) - networkx.node_connected_component(together, source.key):
                 networkx.add_path(together, moved)
