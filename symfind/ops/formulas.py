@@ -124,6 +124,19 @@ def algebra_of(name: str) -> UnaryAlgebra:
     return solve_unary(_formulas()[name])
 
 
+@functools.cache
+def never_flat(name: str) -> bool:
+    """Whether the derivative of a named function is zero at single points only."""
+    import sympy as s
+
+    if name not in NAMES:
+        return False
+    z = s.Symbol("z", real=True)
+    phi = _formulas()[name](z)
+    pieces = [e for e, _ in phi.args] if isinstance(phi, s.Piecewise) else [phi]
+    return all(s.diff(piece, z) != 0 for piece in map(s.sympify, pieces))
+
+
 NAMES = (
     "relu leaky_relu abs neg square sqrt rsqrt reciprocal relu6 elu selu celu hardtanh hardsigmoid "
     "hardswish softplus sigmoid log_sigmoid silu mish gelu tanh sin cos tan asin acos "
