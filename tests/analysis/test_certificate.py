@@ -115,8 +115,8 @@ class Masked(nn.Module):
 def test_what_the_inputs_hide() -> None:
     given = Inputs((torch.zeros(2, 5, dtype=torch.long),), {}, {"0": 6})
     certificate = symfind.analyze(Looked(), given).certificate
-    # four rows that no token reads; and Aff(3), which acts on the tanh of the table
-    assert kinds(certificate) == {"inputs": 12, "structural": 12}
+    # four rows that no token reads; Aff(3), which acts on the tanh of the table, is derived
+    assert kinds(certificate) == {"inputs": 12}
     (hidden,) = (s for s in certificate.unexplained_sets if s.kind == "inputs")
     assert hidden.tensors == ("table.weight",)
     mask = torch.ones(5, 4, dtype=torch.bool)
