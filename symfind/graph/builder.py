@@ -117,9 +117,14 @@ class Builder(Construction):
         if rows.key != "one-hot" or table.varies or any(n not in own for n in names):
             return None
         places = [own.index(n) for n in names]
-        made: Any = self.normalise(table, places, centred, eps)
-        made.exact = True
+        made = self.exact_norm(table, places, centred, eps)
         return self.contract([rows, made], x.labels, x.out)
+
+    def exact_norm(self, x: Node, dims: Sequence[int], centred: bool, eps: float) -> Node:
+        """A norm that leaves out nothing, neither a factor nor where the small number stands."""
+        made: Any = self.normalise(x, dims, centred, eps)
+        made.exact = True
+        return made  # type: ignore[no-any-return]
 
     # memory ------------------------------------------------------------------------------
     def remember_mean(self, y: Node, x: Node, dims: Sequence[int], keep: bool) -> None:

@@ -11,6 +11,7 @@ from symfind.ops.lower import Lowered, lower
 from symfind.solve.bonds.matrices import Matrices
 from symfind.solve.bonds.scalings import Scaling, Scalings
 from symfind.solve.charts.lifted import lifted_families
+from symfind.solve.charts.made import made_up
 from symfind.solve.charts.substitute import substituted
 from symfind.solve.families.exponentials import anchored, find_anchors
 from symfind.solve.families.family import MatrixFamily, ScalingFamily, ShiftFamily
@@ -95,8 +96,8 @@ def _derive(lowered: Lowered) -> Derivation:
     lowered = take_up_constants(take_up_maps(lowered))
     families, scalings, equations = _families(lowered, limits)
     if weights is not None:
-        made, *_ = _families(take_up_constants(take_up_maps(weights)), limits)
-        families += lifted_families(made, limits)
+        made, *_ = _families(take_up_constants(take_up_maps(weights.graph)), limits)
+        families += [*made_up(weights.made), *lifted_families(made, limits)]
     return Derivation(lowered, families, _relaxed(lowered, scalings), limits, equations)
 
 

@@ -296,6 +296,8 @@ class NullFamily(Family):
     scaled: tuple[p.Source, ...] = ()  # what is multiplied, where the rest is shifted for it
     rates: tuple[float, ...] = ()  # by e to the power of this times t
     follow: object = None  # (env, c, t) -> Moves: the flow, where it is known
+    steps: int | None = 4  # of a flow that is followed; None for as many as it takes
+    settle: object = None  # (env before, theta, c, t): puts right what following a flow misses
 
     def count(self, sizes: Sizes | None = None) -> int:
         """As given."""
