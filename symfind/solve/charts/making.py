@@ -9,7 +9,6 @@ than what it reads.
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,6 +20,7 @@ from symfind.ops.formulas import never_flat
 from symfind.solve.point.values import Environment
 from symfind.solve.transport import steps
 from symfind.solve.transport.absorption import disjoint, regular
+from symfind.solve.transport.inverse import made_by, solved
 from symfind.trace.graph import Op
 from symfind.trace.kernels import run
 
@@ -90,7 +90,7 @@ def _behind_norm(node: p.Contract, at: int) -> Iterator[Making]:
         return
     norm, gains, sign = found
     mine = [node.labels[at][d] for d in norm.dims]
-    made = _made_by(node, at, 1 + norm.centred)
+    made = made_by(node, at, 1 + norm.centred)
     if made is None or set(mine) != set(made[0]) or norm.varies or not norm.exact:
         return
     if len(norm.inputs[0].users) == 1:
@@ -125,7 +125,7 @@ def _turned(
     node: p.Contract, at: int, norm: p.Normalise, gains: Sequence[tuple[Node, int]], sign: float
 ) -> Back:
     """The smallest change of the rows that keeps their sum, then one that keeps their length."""
-    found = _made_by(node, at, 0)
+    found = made_by(node, at, 0)
     if found is None:
         raise AssertionError("a product that can be made")
     mine, theirs, other = node.labels[at], node.labels[1 - at], node.inputs[1 - at]
@@ -171,40 +171,14 @@ def _moved_back(node: p.View | p.Permute) -> Back:
 def _factor(node: p.Contract, at: int) -> Back | None:
     """What one factor of a product makes, the other standing still."""
     x, other = node.inputs[at], node.inputs[1 - at]
-    found = _made_by(node, at, 0)
+    found = made_by(node, at, 0)
     if found is None:
         return None
     summed, _, made = found
     if summed:
-        return _solved(node, at, summed, made)
+        return solved(node, at, summed, made)
     alone = not made and regular(other) and x.shape == node.shape
     return _quotient(node, at) if alone else None
-
-
-def _made_by(node: p.Contract, at: int, lost: int) -> tuple[list, list, list] | None:
-    """Labels summed over, shared with the other factor, and made by it: no more than are summed.
-
-    `lost`: how many of what is summed over are not free.
-    """
-    x, other = node.inputs[at], node.inputs[1 - at]
-    mine, theirs = (
-        [n for n, a in zip(node.labels[i], node.inputs[i].axes, strict=True) if a.size > 1]
-        for i in (at, 1 - at)
-    )
-    if x is other or other.varies or len(set(mine)) < len(mine) or len(set(theirs)) < len(theirs):
-        return None
-    summed = [n for n in mine if n not in node.out]
-    if any(n not in theirs for n in summed) or any(
-        n not in node.out and n not in summed for n in theirs
-    ):
-        return None
-    shared = [n for n in theirs if n in mine and n not in summed]
-    made = [n for n in theirs if n not in mine]
-    size = dict(zip(node.labels[1 - at], other.shape, strict=True))
-    wide = math.prod(size[n] for n in summed) - lost
-    if math.prod(size[n] for n in made) > wide:
-        return None
-    return summed, shared, made
 
 
 def _quotient(node: p.Contract, at: int) -> Back:
@@ -213,26 +187,6 @@ def _quotient(node: p.Contract, at: int) -> Back:
     def step(env: Environment, t: Tensor) -> Tensor:
         quotient = t / einsum([env.value(other)], [names], node.out)
         return quotient.reshape(env.shape(node.inputs[at]))
-
-    return step
-
-
-def _solved(node: p.Contract, at: int, summed: Sequence[Any], made: Sequence[Any]) -> Back:
-    """The smallest change of a factor x with x M = δ, M being as wide as it is high, or less."""
-    mine, theirs, other = node.labels[at], node.labels[1 - at], node.inputs[1 - at]
-    wide = [n for n, a in zip(theirs, other.axes, strict=True) if a.size > 1]
-    shared = [n for n in wide if n not in summed and n not in made]
-
-    def step(env: Environment, t: Tensor) -> Tensor:
-        size = dict(zip(theirs, env.shape(other), strict=True))
-        m = einsum([env.value(other)], [theirs], [*shared, *summed, *made])
-        lead, inner = [size[n] for n in shared], [size[n] for n in summed]
-        flat = m.reshape(*lead, math.prod(inner), -1)
-        inverse = torch.linalg.pinv(flat).reshape(*lead, *(size[n] for n in made), *inner)
-        kept = [n for n in mine if n not in summed]
-        back = einsum([t, inverse], [node.out, [*shared, *made, *summed]], [*kept, *summed])
-        back = back.permute([[*kept, *summed].index(n) for n in mine])
-        return back.reshape(env.shape(node.inputs[at]))
 
     return step
 

@@ -67,8 +67,8 @@ def aside_families(lowered: Lowered, flows: Flows) -> list[Family]:
 
 def _of(wire: Node, spans: Spans, flows: Flows) -> Family | None:
     norms = [u for u in wire.users if isinstance(u, p.Normalise)]
-    if any(len(n.dims) != 1 or n.dims != norms[0].dims for n in norms) or len(norms) > 1:
-        return None
+    if len(norms) != 1 or len(norms[0].dims) != 1 or len(wire.users) == 1:
+        return None  # a rotation does as much where nothing but the norm reads the wire
     (norm,), (dim,) = norms, norms[0].dims
     span = spans.reached(wire, dim)
     if span is None or span.plain or span.offset is None or _width(span, wire, norm, None) <= 0:
@@ -84,7 +84,7 @@ def _of(wire: Node, spans: Spans, flows: Flows) -> Family | None:
 
 def _width(span: Reached, wire: Node, norm: p.Normalise, sizes: Sizes | None) -> int:
     n = extent(wire.axes[norm.dims[0]], sizes)
-    return positive(n - span.rank(sizes) - 1 - norm.centred)
+    return positive(n - span.rank(sizes) - 1 - int(norm.centred))
 
 
 def _others(wire: Node, norm: Node, state: State, flows: Flows) -> Plan | None:
