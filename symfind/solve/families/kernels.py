@@ -131,7 +131,7 @@ class Reach:
 
     def _spanned(self, reader: Reader) -> Iterator[Family]:
         """AffineRelations of a wire wider than all that is written into it."""
-        if reader.node.windows or len(reader.dims) != 1 or len(reader.weight.users) != 1:
+        if len(reader.dims) != 1 or len(reader.weight.users) != 1:
             return
         _, spread = next(reader.spreads())
         for relation in self.spans.missed(reader.wire, reader.dims[0]):

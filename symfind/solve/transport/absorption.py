@@ -21,7 +21,7 @@ from symfind.solve.transport.state import ARBITRARY, CONSTANT, State, canonical
 from symfind.solve.transport.steps import Step, against, negative
 
 Absorb = int
-NEVER, PLAIN, LEANING = 0, 1, 2
+NEVER, PLAIN, LEANING, LAST = 0, 1, 2, 3
 
 
 @dataclass(frozen=True)

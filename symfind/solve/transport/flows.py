@@ -17,6 +17,7 @@ from symfind.solve.spans.relations import AffineRelations
 from symfind.solve.transport import state as states
 from symfind.solve.transport import steps
 from symfind.solve.transport.absorption import (
+    LAST,
     LEANING,
     PLAIN,
     Absorb,
@@ -45,8 +46,8 @@ class Flows:
             node: the wire.
             state: along which indices the perturbation varies.
             explicit: whether it is a known function of the parameters alone, that can be undone.
-            absorb: whether other parameters may undo it: not at all, as they are, or also by
-                leaning on a relation that their input satisfies.
+            absorb: whether other parameters may undo it: not at all, as they are, also by leaning
+                on a relation that their input satisfies, or the last that could.
         """
         key = (node.index, state, explicit, absorb)
         if key not in self._plans:
@@ -183,9 +184,10 @@ class Flows:
         if absorb and explicit:
             taken = self.absorption.undo(user, new, absorb, skip=at)
             if taken is not None:
-                return tuple(action.after(step) for action in taken)
+                further = absorb == LAST and self._onward(user, new, explicit, absorb, step)
+                return further or tuple(action.after(step) for action in taken)
         onward = self._onward(user, new, explicit, absorb, step)
-        if onward is None and absorb and explicit:
+        if onward is None and absorb and absorb != LAST and explicit:
             taken = self.absorption.undo(user, new, absorb, skip=at, gains=True)
             if taken is not None:
                 return tuple(action.after(step) for action in taken)
