@@ -293,7 +293,9 @@ class Verification:
     """How the generators fared on the model; `failed` lists the factors that left the totals.
 
     `points` says at how many random points they were checked, `inputs` on which inputs, where
-    these are shorter than those of the model.
+    these are shorter than those of the model. `on` holds the arguments of another model of the
+    family on which they were checked, where the model is too large, with its number of
+    `parameters`.
     """
 
     status: Literal["verified", "failed", "skipped"]
@@ -304,6 +306,8 @@ class Verification:
     reason: str = ""
     points: int | None = field(default=None, metadata=OMIT_NONE)
     inputs: dict[str, str] | None = field(default=None, metadata=OMIT_NONE)
+    on: dict[str, int] | None = field(default=None, metadata=OMIT_NONE)
+    parameters: int | None = field(default=None, metadata=OMIT_NONE)
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ class Examination:
         if self.verified.stopped:
             return
         self.subject.tell("permutations, signs and reflections")
-        proven, function = self.verified.proven, self.verified.function
+        proven, function = self.verified.here, self.verified.function
         self.discrete = self._discrete((function or self.subject.function()) if proven else None)
         if self.verified.proven:
             self.lasting = Checked(self.found, self.verified, self.discrete)

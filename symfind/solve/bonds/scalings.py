@@ -269,12 +269,12 @@ class Scalings:
         return terms, changed
 
     def _solve(self) -> None:
-        changed = True
+        left, changed = self._equations, True
         while changed:
-            changed = False
-            for equation in self._equations:
-                changed |= self._settle(equation)[1]
-        for equation in self._equations:
+            settled = [(equation, *self._settle(equation)) for equation in left]
+            changed = any(moved for _, _, moved in settled)
+            left = [equation for equation, terms, _ in settled if terms]
+        for equation in left:
             self._eliminate(equation)
 
     def _eliminate(self, equation: list[tuple[float, Port]]) -> None:
