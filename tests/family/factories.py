@@ -89,3 +89,11 @@ class _Padded(nn.Module):
 def padded(rows: int = 20, tokens: int = 16) -> tuple[nn.Module, Tensor]:
     """Positions are counted from the second row on, where there is no padding."""
     return _Padded(rows), torch.randint(0, 30, (1, tokens))
+
+
+def kernels(width: int = 24, classes: int = 9) -> nn.Module:
+    """Convolutions of a picture that becomes smaller."""
+    return nn.Sequential(
+        nn.Conv2d(3, width, 4, stride=4), nn.GELU(), nn.Conv2d(width, width, 5, padding=2),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes),
+    )  # fmt: skip

@@ -103,3 +103,11 @@ def test_rows_that_are_counted_are_rows_that_are_there() -> None:
     few, enough = ({places["tokens"]: 4, places["rows"]: n} for n in (5, 6))
     assert isinstance(own.member(few), str)  # four tokens are at the rows 2 to 5
     assert isinstance(own.member(enough), Member)
+
+
+def test_pictures_stay_large_enough_for_all_of_a_kernel() -> None:
+    own = family(f"{FACTORIES}:kernels", "f32[1,3,24,24]")
+    short = shortened(own)
+    assert isinstance(short, Short)
+    member = shrink(own, short.member, [], 2, 5.0).member
+    assert 12 <= member.values["input", "0", 2] < 24  # a kernel of five needs three rows of four

@@ -104,6 +104,10 @@ CASES = [
     Case("centred-and-permuted", "linear", of(
          lambda m, x: m.w(F.layer_norm(x, (3,)).transpose(0, 1).permute(1, 0, 2)).tanh(), (8, 4, 3),
          w=lambda: linear(3, 2))),
+    Case("value-bias-at-joined-places", "cat", of(
+         lambda m, x: (lambda h: m.f(h, h, h)[0])(torch.cat([m.u(x[:, :1]), m.v(x[:, 1:])], 1)),
+         (12, 3, 3), u=lambda: linear(3, 4), v=lambda: linear(3, 4),
+         f=lambda: nn.MultiheadAttention(4, 2, batch_first=True))),
     Case("value-bias-alone", "matmul layer_norm", of(averaged, (24, 4, 3),
          q=lambda: linear(3, 2), k=lambda: linear(3, 2), v=lambda: linear(3, 3),
          o=lambda: linear(3, 3, False), r=lambda: linear(3, 2))),
