@@ -17,6 +17,7 @@ from symfind.solve.point.values import Environment, known_value
 from symfind.solve.spans.relations import AffineRelations
 from symfind.solve.transport import state as states
 from symfind.solve.transport import steps
+from symfind.solve.transport.inverse import made_by, solved_constant
 from symfind.solve.transport.state import ARBITRARY, CONSTANT, State, canonical
 from symfind.solve.transport.steps import Step, against, negative
 
@@ -118,7 +119,7 @@ class Absorption:
 
                 step: Step = divided
             case p.Movement():
-                if not alone and not (isinstance(node, p.Narrow) and _disjoint(x)):
+                if not alone and not (isinstance(node, p.Narrow) and disjoint(x)):
                     return None
                 below = states.back(node, 0, state)
                 plan = None if below is None else self.undo(x, below, absorb, gains=gains)
@@ -163,6 +164,24 @@ class Absorption:
             plan = self.undo(x, canonical(x, below), absorb, gains=gains)
             if plan is not None:
                 step = _quotient(factor, names, node.out)
+                return tuple(a.after(step) for a in plan)
+        return None
+
+    def behind(self, node: p.Contract, state: State) -> Plan | None:
+        """A constant of a product, by what adds constants to the wire that a weight reads."""
+        for at in (0, 1):
+            x, weight = node.inputs[at], node.inputs[1 - at]
+            found = made_by(node, at, 0) if len(node.inputs) == 2 and not node.windows else None
+            if found is None or weight.varies or len(x.users) != 1:
+                continue
+            summed, shared, made = found
+            by_name = dict(zip(node.out, state, strict=True))
+            if shared or any(s != CONSTANT for n, s in by_name.items() if n not in made):
+                continue
+            below = [ARBITRARY if n in summed else CONSTANT for n in node.labels[at]]
+            plan = self.undo(x, canonical(x, below), PLAIN)
+            if plan is not None:
+                step = solved_constant(node, at, summed, made)
                 return tuple(a.after(step) for a in plan)
         return None
 
@@ -234,7 +253,7 @@ def size_of(node: p.Contract, name: object) -> int:
     return 1
 
 
-def _disjoint(x: Node) -> bool:
+def disjoint(x: Node) -> bool:
     """Whether all readers of a wire take ranges of one dimension that do not overlap."""
     if not all(isinstance(u, p.Narrow) for u in x.users):
         return False

@@ -64,7 +64,7 @@ class Flows:
         for user in node.users:
             for at, x in enumerate(user.inputs):
                 if x is node:
-                    part = self._through(user, at, state, explicit, absorb)
+                    part = self.through(user, at, state, explicit, absorb)
                     if part is None:
                         return None
                     plan.extend(part)
@@ -79,9 +79,10 @@ class Flows:
             return plan
         return tuple(action.after(step) for action in plan)
 
-    def _through(
+    def through(
         self, user: Node, at: int, state: State, explicit: bool, absorb: Absorb
     ) -> Plan | None:
+        """The same for one reader of a wire, at one of its operands."""
         everywhere = tuple(ARBITRARY for _ in user.axes)
 
         def go(new: State, step: Step | None) -> Plan | None:
@@ -248,7 +249,7 @@ class Flows:
         for user in source.users:
             for at, x in enumerate(user.inputs):
                 if x is source and user is not reader:
-                    part = self._through(user, at, state, True, PLAIN)
+                    part = self.through(user, at, state, True, PLAIN)
                     if part is None:
                         return None
                     # The perturbation that flows is minus what is to be subtracted.
