@@ -1,4 +1,4 @@
-"""A limit on time, that holds at any moment."""
+"""A limit on time, by the clock or of the processor, that holds at any moment."""
 
 import signal
 import threading
@@ -7,13 +7,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+_AGAIN = 1.0  # seconds after which it is raised again
+
 
 class OutOfTime(BaseException):
     """The limit has passed; like an interruption from the keyboard, no code of a model stops it."""
 
 
+class OutOfProcessorTime(OutOfTime):
+    """A limit on the time of the processor has passed."""
+
+
 class _State(threading.local):
     deadline: float | None = None
+    processor: float | None = None
     sheltered = 0
     pending = False
 
@@ -29,6 +36,8 @@ def check() -> None:
     """
     if _state.deadline is not None and time.monotonic() >= _state.deadline:
         _expire()
+    if _state.processor is not None and time.process_time() >= _state.processor:
+        _expire(OutOfProcessorTime)
 
 
 def remaining() -> float | None:
@@ -36,16 +45,47 @@ def remaining() -> float | None:
     return None if _state.deadline is None else max(0.0, _state.deadline - time.monotonic())
 
 
-def _expire() -> None:
+def _expire(kind: type[OutOfTime] = OutOfTime) -> None:
     if _state.sheltered:
         _state.pending = True
         return
-    raise OutOfTime
+    raise kind
 
 
 def _alarm(number: int, frame: FrameType | None) -> None:
     if _state.deadline is not None:
         _expire()
+
+
+def _used_up(number: int, frame: FrameType | None) -> None:
+    if _state.processor is not None:
+        _expire(OutOfProcessorTime)
+
+
+@contextmanager
+def limited_processor(seconds: float) -> Iterator[None]:
+    """Raise `OutOfProcessorTime` in the code inside once it has used so much of the processor.
+
+    Where that is caught inside, it is raised again a second later: nothing goes on for long. On
+    threads other than the main one it is raised where `check` is called. It may stand inside
+    `limited`, not inside itself.
+
+    Raises:
+        OutOfProcessorTime: the limit has passed.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    timed = main and hasattr(signal, "ITIMER_PROF")
+    _state.processor = time.process_time() + seconds
+    if timed:
+        before = signal.signal(signal.SIGPROF, _used_up)
+        signal.setitimer(signal.ITIMER_PROF, seconds, _AGAIN)
+    try:
+        yield
+    finally:
+        _state.processor = None
+        if timed:
+            signal.setitimer(signal.ITIMER_PROF, 0.0)
+            signal.signal(signal.SIGPROF, before)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The certificate: whether the derived directions are all that the measurement sees."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -22,7 +23,7 @@ from symfind.analysis.remainder import Remainder, sentences, some_of
 from symfind.analysis.subject import Subject
 from symfind.analysis.twins import certify_by_twins, found_on_twins
 from symfind.analysis.unseen import RAISED, sentence, set_apart
-from symfind.budget import OutOfTime
+from symfind.budget import OutOfProcessorTime, OutOfTime, limited_processor
 from symfind.count.null_directions import known_directions
 from symfind.errors import InputError, SymfindError
 from symfind.report.certificate import Certificate
@@ -31,6 +32,7 @@ from symfind.verify.nullity import unmeasured
 
 DENSE_PARAMETERS = 3000
 MOST_PARAMETERS = 10_000
+SECONDS = 60.0  # of the processor, where it is not asked for in any case
 
 
 def certify_derived(
@@ -51,11 +53,32 @@ def certify_derived(
     """
     if wanted == "never":
         return Certificate("skipped", reason="not asked for"), found
+    stage = _Stage(subject.tell)
+    subject = replace(subject, tell=stage)
     try:
-        return _certified(found, subject, wanted, points)
+        with limited_processor(SECONDS) if wanted == "auto" else nullcontext():
+            return _certified(found, subject, wanted, points)
+    except OutOfProcessorTime as error:
+        words = f"{SECONDS:g} s of the processor were not enough; the last that was begun: {stage}"
+        reason = "; ".join(line for line in (str(error), words) if line)
+        return Certificate("undetermined", reason=reason), found
     except Exception as error:  # what was derived stands, whatever happens to its certificate
         reason = f"it could not be measured: {_reason(error)}"
         return Certificate("skipped", reason=reason), found
+
+
+class _Stage:
+    """Passes on what is being done, and keeps the last."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self.tell, self.last = tell, "the certificate"
+
+    def __call__(self, text: str) -> None:
+        self.last = text
+        self.tell(text)
+
+    def __str__(self) -> str:
+        return self.last
 
 
 def _reason(error: Exception) -> str:
@@ -84,7 +107,12 @@ def _elsewhere(found: Derived, subject: Subject) -> tuple[Certificate, Derived]:
     short = members.status == "incomplete" and subject.discovery
     if members.status in ("complete", "incomplete") and not short:
         return members, found
-    twins, more = certify_by_twins(found, subject)
+    try:
+        twins, more = certify_by_twins(found, subject)
+    except OutOfProcessorTime:
+        if short:
+            return members, found
+        raise OutOfProcessorTime(members.reason) from None
     if short and not more.found:
         return members, found
     if twins.status in ("complete", "incomplete"):

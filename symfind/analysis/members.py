@@ -6,6 +6,7 @@ few layers; that the count of the model is what it is with all of them is an equ
 counts, which is checked too.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +15,7 @@ from symfind.analysis.derived import Derived
 from symfind.analysis.subject import Subject
 from symfind.count.counted import Counted
 from symfind.count.symbols import AxisSymbols
-from symfind.family.depth import Short, shortened, with_layers
+from symfind.family.depth import KEPT, Short, shortened, with_layers
 from symfind.family.family import Family, Member, name_of
 from symfind.family.places import Place
 from symfind.family.shrink import Shrinking
@@ -26,7 +27,9 @@ MOST_PARAMETERS = 6500
 _EASY = 3600  # parameters of a member that is measured in seconds
 _OTHERS = (4, 2)  # least integers of the members after the first
 _RICHER = (2, 4)  # times as many tokens as the widest bond has units
-_SECONDS = 10.0  # of the processor, to make one member small
+_SECONDS = 6.0  # of the processor, to make one member small,
+_ALL = 20.0  # and to make all of them, after which each has little
+_LITTLE = 1.0
 _PERIOD = 8  # layers after which a pattern of them comes again, at most
 _WORDS = "Measured on small models of the same family, made with other arguments: "
 
@@ -77,15 +80,14 @@ class _ByMembers:
     def __init__(self, found: Derived, subject: Subject, measure: Measure, family: Family) -> None:
         self.found, self.subject, self.measure = found, subject, measure
         self.family = family
+        self.end = time.process_time() + _ALL
 
     def certificate(self) -> Certificate:
         self.subject.tell("making small models of the same family")
-        short = shortened(self.family)
-        if isinstance(short, str):
-            return Certificate("skipped", reason=f"the model cannot be made again: {short}")
-        if not self._same(self.family.member({})):
-            return Certificate("skipped", reason="made again, the model has other parameters")
-        first = self._first(short)
+        found = self._shortest()
+        if isinstance(found, str):
+            return Certificate("skipped", reason=found)
+        short, first = found
         if first.member.parameters > MOST_PARAMETERS:
             return Certificate("skipped", reason=self._too_large(first))
         counted = count(
@@ -101,14 +103,34 @@ class _ByMembers:
         return self._verdict(done, short, counted, first.felt, same)
 
     def _settled(self, short: Short, member: Member, counted: Counted) -> _Measured:
-        """What a member shows, with a larger vocabulary where it shows more than is derived."""
-        found = self._measured(member, counted)
+        """What a member shows, with a still larger vocabulary where it shows too much."""
+        found: _Measured | None = None
         for times in _RICHER:
+            rich = richer(self.family, short.member, member, times, MOST_PARAMETERS)
+            if found is None or rich.values != found.member.values:
+                found = self._measured(rich, counted)
             if found.certificate.status == "complete":
                 break
-            rich = richer(self.family, short.member, member, times, MOST_PARAMETERS)
-            if rich is not found.member and rich is not member:
-                found = self._measured(rich, counted)
+        assert found is not None
+        return found
+
+    def _shortest(self) -> tuple[Short, Shrinking] | str:
+        """With two layers of each kind, or one where that is large; or why there is none."""
+        if not self._same(self.family.member({})):
+            return "made again, the model has other parameters"
+        found: tuple[Short, Shrinking] | None = None
+        for kept in (KEPT, 1):
+            short = shortened(self.family, kept)
+            if isinstance(short, str):
+                return f"the model cannot be made again: {short}"
+            if found is not None and short.member.values == found[0].member.values:
+                break
+            first = self._first(short)
+            if found is None or first.member.parameters < found[1].member.parameters:
+                found = short, first
+            if first.member.parameters <= _EASY:
+                break
+        assert found is not None
         return found
 
     def _first(self, short: Short) -> Shrinking:
@@ -135,10 +157,11 @@ class _ByMembers:
 
     def _small(self, short: Short, least: int) -> Shrinking:
         """Small, and in the order of the model's sizes if that is small enough."""
-        found = small(self.family, short, least, _SECONDS)
+        seconds = min(_SECONDS, max(_LITTLE, (self.end - time.process_time()) / 2))
+        found = small(self.family, short, least, seconds, _EASY)
         if found.member.parameters <= _EASY:
             return found
-        other = small(self.family, short, least + 1, _SECONDS, ordered=False)
+        other = small(self.family, short, least + 1, seconds, _EASY, ordered=False)
         other.member = richer(self.family, short.member, other.member, 1, MOST_PARAMETERS)
         return min(found, other, key=lambda one: one.member.parameters)
 
@@ -175,6 +198,9 @@ class _ByMembers:
             return found
         if last.formula != last.own.redundant:
             return replace(found, status="undetermined", reason=self._broken(last))
+        if found.status == "incomplete" and self._single(short):
+            reason = "with one layer of a kind more was measured; two are too large"
+            return replace(found, status="undetermined", reason=reason)
         if found.status == "incomplete":
             found = self._explained(found, last)
             if any(s.kind != "structural" for s in found.unexplained_sets):
@@ -193,6 +219,10 @@ class _ByMembers:
     def _outcome(self, m: _Measured) -> str:
         c = m.certificate
         return f"{m.own.redundant} derived, {c.nullity} measured at {self._spelled(m.member, [])}"
+
+    def _single(self, short: Short) -> bool:
+        """Whether the members have one layer of a kind of which the model has several."""
+        return any(short.member.values[p] == 1 < n for p, n in short.depths.items())
 
     def _explained(self, found: Certificate, last: _Measured) -> Certificate:
         """With what can be said of what a member has beyond what is derived."""

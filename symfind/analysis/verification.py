@@ -8,14 +8,17 @@ import torch
 
 from symfind.algebra.generator import Generator
 from symfind.analysis.derived import Derived
+from symfind.analysis.narrower import MOST_PARAMETERS, narrower
 from symfind.analysis.shorter import Shorter, shorter, split
-from symfind.analysis.subject import Subject, probed
-from symfind.budget import OutOfTime
+from symfind.analysis.subject import Subject, probe, probed
+from symfind.budget import OutOfTime, remaining
 from symfind.errors import SymfindError
 from symfind.load import Inputs
+from symfind.load.inputs import describe
 from symfind.report.model import Factor, Residual, Verification
 from symfind.solve.families.combined import CombinedFamily
 from symfind.solve.point.generator import BoundGenerator
+from symfind.twin.formula import count
 from symfind.verify import Verification as Outcome
 from symfind.verify import verify
 from symfind.verify.combination import Combination
@@ -45,6 +48,11 @@ class Verified:
     def proven(self) -> bool:
         """Whether all generators that are counted have been seen to hold."""
         return self.verification.status in ("verified", "failed")
+
+    @property
+    def here(self) -> bool:
+        """Whether that was on the model itself."""
+        return self.proven and self.verification.on is None
 
     @property
     def stopped(self) -> str:
@@ -77,6 +85,11 @@ def unverified(found: Derived, reason: str) -> Verified:
 
 
 def _verified(found: Derived, subject: Subject) -> Verified:
+    hurried = remaining() is not None and found.parameters > MOST_PARAMETERS
+    if found.parameters > VERIFIED_PARAMETERS or hurried:
+        elsewhere = _elsewhere(found, subject)
+        if elsewhere is not None:
+            return elsewhere
     if found.parameters > VERIFIED_PARAMETERS:
         reason = f"{found.parameters:,} parameters in float64 do not fit in memory"
         return unverified(found, reason)
@@ -84,7 +97,11 @@ def _verified(found: Derived, subject: Subject) -> Verified:
     fewer = shorter(subject, found.parameters)
     function = subject.function() if fewer is None else fewer.function
     rng = torch.Generator().manual_seed(subject.seed)
-    theta = probed(function, rng)
+    if fewer is None:
+        theta = probed(function, rng)
+    else:
+        theta = fewer.theta
+        probe(function, theta)
     points = points_of(function, rng, theta)
     pairs = found.generators(found.groups, found.factors)
     result = _checked([g for g, _ in pairs], subject, fewer, rng, points)
@@ -104,6 +121,30 @@ def _verified(found: Derived, subject: Subject) -> Verified:
         near,
         fewer.function if fewer else None,
     )  # fmt: skip
+
+
+def _elsewhere(found: Derived, subject: Subject) -> Verified | None:
+    """On a narrower model of the same family: what fails there is not counted here either."""
+    subject.tell("making a narrower model of the same family")
+    other = narrower(subject)
+    if other is None:
+        return None
+    there = replace(subject, loaded=other.member.loaded, graph=other.member.graph)
+    own = Derived(count(other.member.graph, subject.output, {}, subject.without))
+    result = _verified(own, there).verification
+    if result.status == "failed":
+        ids = {f.id for f in result.failed}
+        named = {id(t.family) for g, f in zip(found.groups, found.factors, strict=True)
+                 if f.id in ids for t in g.tallies}  # fmt: skip
+        if len([f for f in found.factors if f.id in ids]) < len(ids):
+            return unverified(found, "generators fail on a narrower model of the same family")
+        found.reject(named)
+    lost = tuple(found.factors[k] for k in sorted(found.failed))
+    result = replace(
+        result, failed=lost, inputs=describe(other.member.loaded.inputs), on=other.changed,
+        parameters=own.parameters,
+    )  # fmt: skip
+    return Verified(result, tuple(found.near))
 
 
 def _hold(

@@ -15,29 +15,37 @@ from torch.nn.utils.parametrizations import weight_norm as with_weight_norm
 Built = tuple[nn.Module, tuple[Tensor, ...]]
 
 
-def linear_chain() -> Built:
+def linear_chain(d_in: int = 5, d_first: int = 4, d_second: int = 3, d_out: int = 6) -> Built:
     """Three linear maps in a row: GL of every bond."""
     model = nn.Sequential(
-        nn.Linear(5, 4, bias=False), nn.Linear(4, 3, bias=False), nn.Linear(3, 6, bias=False)
-    )
-    return model, (torch.randn(4, 5),)
+        nn.Linear(d_in, d_first, bias=False), nn.Linear(d_first, d_second, bias=False),
+        nn.Linear(d_second, d_out, bias=False),
+    )  # fmt: skip
+    return model, (torch.randn(4, d_in),)
 
 
-def relu_mlp() -> Built:
+def relu_mlp(d_in: int = 6, d_first: int = 5, d_second: int = 4, d_out: int = 7) -> Built:
     """Two hidden layers with ReLU: one positive scale per neuron."""
-    model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 6))
-    return model, (torch.randn(4, 6),)
+    model = nn.Sequential(
+        nn.Linear(d_in, d_first), nn.ReLU(), nn.Linear(d_first, d_second), nn.ReLU(),
+        nn.Linear(d_second, d_out),
+    )  # fmt: skip
+    return model, (torch.randn(4, d_in),)
 
 
-def gelu_mlp() -> Built:
+def gelu_mlp(d_in: int = 6, d_first: int = 5, d_second: int = 4, d_out: int = 7) -> Built:
     """Two hidden layers with GELU: nothing continuous."""
-    model = nn.Sequential(nn.Linear(6, 5), nn.GELU(), nn.Linear(5, 4), nn.GELU(), nn.Linear(4, 6))
-    return model, (torch.randn(4, 6),)
+    model = nn.Sequential(
+        nn.Linear(d_in, d_first), nn.GELU(), nn.Linear(d_first, d_second), nn.GELU(),
+        nn.Linear(d_second, d_out),
+    )  # fmt: skip
+    return model, (torch.randn(4, d_in),)
 
 
-def softmax_head() -> Built:
+def softmax_head(d_in: int = 4, n_classes: int = 3) -> Built:
     """A linear map and softmax: shifts along the all-ones vector."""
-    return nn.Sequential(nn.Linear(4, 3), nn.Softmax(dim=-1)), (torch.randn(4, 4),)
+    model = nn.Sequential(nn.Linear(d_in, n_classes), nn.Softmax(dim=-1))
+    return model, (torch.randn(4, d_in),)
 
 
 class RMSNorm(nn.Module):
@@ -53,38 +61,39 @@ class RMSNorm(nn.Module):
         return self.gain * x * torch.rsqrt(x.pow(2).mean(dim=-1, keepdim=True))
 
 
-def rms_norm() -> Built:
+def rms_norm(d_in: int = 6, width: int = 5, d_out: int = 4) -> Built:
     """RMSNorm between linear maps: rotations, gains and a scale."""
-    model = nn.Sequential(nn.Linear(6, 5), RMSNorm(5), nn.Linear(5, 4))
-    return model, (torch.randn(4, 6),)
+    model = nn.Sequential(nn.Linear(d_in, width), RMSNorm(width), nn.Linear(width, d_out))
+    return model, (torch.randn(4, d_in),)
 
 
-def layer_norm() -> Built:
+def layer_norm(d_in: int = 6, width: int = 5, d_out: int = 4) -> Built:
     """LayerNorm between linear maps: rotations that fix the mean, gains, shifts and reach."""
-    model = nn.Sequential(nn.Linear(6, 5), nn.LayerNorm(5, eps=1e-2), nn.Linear(5, 4))
-    return model, (torch.randn(4, 6),)
+    norm = nn.LayerNorm(width, eps=1e-2)
+    model = nn.Sequential(nn.Linear(d_in, width), norm, nn.Linear(width, d_out))
+    return model, (torch.randn(4, d_in),)
 
 
-def group_norm() -> Built:
+def group_norm(d_in: int = 7, n_groups: int = 2, size: int = 3, d_out: int = 4) -> Built:
     """GroupNorm between linear maps: the LayerNorm groups, once per group of channels."""
-    model = nn.Sequential(nn.Linear(6, 6), nn.GroupNorm(2, 6, eps=1e-2), nn.Linear(6, 4))
-    return model, (torch.randn(4, 6),)
+    width = n_groups * size
+    norm = nn.GroupNorm(n_groups, width, eps=1e-2)
+    model = nn.Sequential(nn.Linear(d_in, width), norm, nn.Linear(width, d_out))
+    return model, (torch.randn(4, d_in),)
 
 
-def conv_bn_relu() -> Built:
+def conv_bn_relu(c_in: int = 3, c_first: int = 4, c_second: int = 5, n_classes: int = 6) -> Built:
     """Convolution, BatchNorm in eval mode, ReLU, twice, and a linear head."""
     model = nn.Sequential(
-        nn.Conv2d(3, 4, 3, padding=1),
-        nn.BatchNorm2d(4),
-        nn.ReLU(),
-        nn.Conv2d(4, 5, 3, padding=1),
-        nn.BatchNorm2d(5),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(5, 6),
-    )
-    return model, (torch.randn(2, 3, 6, 6),)
+        nn.Conv2d(c_in, c_first, 3, padding=1), nn.BatchNorm2d(c_first), nn.ReLU(),
+        nn.Conv2d(c_first, c_second, 3, padding=1), nn.BatchNorm2d(c_second), nn.ReLU(),
+        *_pooled(c_second, n_classes),
+    )  # fmt: skip
+    return model, (torch.randn(2, c_in, 6, 6),)
+
+
+def _pooled(channels: int, classes: int) -> tuple[nn.Module, ...]:
+    return nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes)
 
 
 class Attention(nn.Module):
@@ -132,24 +141,32 @@ def rotate(x: Tensor) -> Tensor:
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
 
 
-def self_attention() -> Built:
+def self_attention(width: int = 6, n_head: int = 2, head_dim: int = 3) -> Built:
     """Two heads without biases: GL of the query-key and value-output bonds."""
-    return Attention(4, heads=2, groups=2, size=2), (torch.randn(2, 5, 4),)
+    return Attention(width, n_head, n_head, head_dim), (torch.randn(2, 5, width),)
 
 
-def attention_with_biases() -> Built:
+def attention_with_biases(width: int = 6, n_head: int = 2, head_dim: int = 3) -> Built:
     """The same with biases: softmax hides the key bias, the output bias the value bias."""
-    return Attention(4, heads=2, groups=2, size=2, bias=True), (torch.randn(2, 5, 4),)
+    return Attention(width, n_head, n_head, head_dim, bias=True), (torch.randn(2, 5, width),)
 
 
-def rope_attention() -> Built:
+def rope_attention(width: int = 6, n_head: int = 2, head_dim: int = 4) -> Built:
     """Rotary positions leave one complex number per frequency of the query-key bond."""
-    return Attention(4, heads=2, groups=2, size=4, rotary=True), (torch.randn(2, 5, 4),)
+    return Attention(width, n_head, n_head, head_dim, rotary=True), (torch.randn(2, 5, width),)
 
 
-def grouped_query_attention() -> Built:
-    """Two query heads share one key/value head, so they share its GL."""
-    return Attention(4, heads=2, groups=1, size=2), (torch.randn(2, 5, 4),)
+def grouped_query_attention(
+    width: int = 7, n_kv_head: int = 2, n_share: int = 3, head_dim: int = 4
+) -> Built:
+    """Three query heads share a key/value head, so they share its GL."""
+    attention = Attention(width, n_share * n_kv_head, n_kv_head, head_dim)
+    return attention, (torch.randn(2, 5, width),)
+
+
+def multi_query_attention(width: int = 6, n_head: int = 3, head_dim: int = 2) -> Built:
+    """All query heads share one key/value head."""
+    return Attention(width, n_head, 1, head_dim), (torch.randn(2, 5, width),)
 
 
 class SwiGLU(nn.Module):
@@ -168,14 +185,14 @@ class SwiGLU(nn.Module):
         return self.down(self.function(self.gate(x)) * self.up(x))
 
 
-def swiglu() -> Built:
+def swiglu(width: int = 4, d_hidden: int = 6) -> Built:
     """SwiGLU: the up projection scales, the gate does not."""
-    return SwiGLU(4, 6), (torch.randn(4, 4),)
+    return SwiGLU(width, d_hidden), (torch.randn(4, width),)
 
 
-def reglu() -> Built:
+def reglu(width: int = 4, d_hidden: int = 6) -> Built:
     """ReGLU: gate and up projection scale apart."""
-    return SwiGLU(4, 6, F.relu), (torch.randn(4, 4),)
+    return SwiGLU(width, d_hidden, F.relu), (torch.randn(4, width),)
 
 
 class LoRA(nn.Module):
@@ -193,25 +210,27 @@ class LoRA(nn.Module):
         return self.base(x) + self.up(self.down(x))
 
 
-def lora() -> Built:
+def lora(d_in: int = 5, d_out: int = 4, rank: int = 2, n_classes: int = 3) -> Built:
     """LoRA with everything trainable: the base can take over the whole low-rank path."""
-    return nn.Sequential(LoRA(5, 4, rank=2), nn.Tanh(), nn.Linear(4, 3)), (torch.randn(4, 5),)
+    model = nn.Sequential(LoRA(d_in, d_out, rank), nn.Tanh(), nn.Linear(d_out, n_classes))
+    return model, (torch.randn(4, d_in),)
 
 
-def lora_frozen() -> Built:
+def lora_frozen(d_in: int = 5, d_out: int = 4, rank: int = 2, n_classes: int = 3) -> Built:
     """LoRA as it is trained, the rest frozen: GL of the rank."""
-    model, inputs = lora()
+    model, inputs = lora(d_in, d_out, rank, n_classes)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_("down" in name or "up" in name)
     return model, inputs
 
 
-def weight_norm() -> Built:
+def weight_norm(d_in: int = 4, d_hidden: int = 6, d_out: int = 3) -> Built:
     """Weight normalisation: the length of every row of v."""
     model = nn.Sequential(
-        with_weight_norm(nn.Linear(4, 6)), nn.Tanh(), with_weight_norm(nn.Linear(6, 3))
-    )
-    return model, (torch.randn(4, 4),)
+        with_weight_norm(nn.Linear(d_in, d_hidden)), nn.Tanh(),
+        with_weight_norm(nn.Linear(d_hidden, d_out)),
+    )  # fmt: skip
+    return model, (torch.randn(4, d_in),)
 
 
 class SqueezeExcite(nn.Module):
@@ -229,18 +248,15 @@ class SqueezeExcite(nn.Module):
         return x * gate[:, :, None, None]
 
 
-def squeeze_excite() -> Built:
+def squeeze_excite(
+    c_in: int = 3, channels: int = 5, squeezed: int = 2, c_out: int = 4, n_classes: int = 6
+) -> Built:
     """Squeeze-excite between convolutions: both readers absorb the scale of a channel."""
     model = nn.Sequential(
-        nn.Conv2d(3, 4, 3, padding=1),
-        SqueezeExcite(4, 3),
-        nn.Conv2d(4, 5, 1),
-        nn.SiLU(),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(5, 6),
-    )
-    return model, (torch.randn(2, 3, 6, 6),)
+        nn.Conv2d(c_in, channels, 3, padding=1), SqueezeExcite(channels, squeezed),
+        nn.Conv2d(channels, c_out, 1), nn.SiLU(), *_pooled(c_out, n_classes),
+    )  # fmt: skip
+    return model, (torch.randn(2, c_in, 6, 6),)
 
 
 class Residual(nn.Module):
@@ -258,27 +274,29 @@ class Residual(nn.Module):
         return x + self.out(F.gelu(self.into(self.norm(x))))
 
 
-def residual_stream() -> Built:
+def residual_stream(
+    d_in: int = 6, width: int = 5, d_hidden: int = 7, n_block: int = 2, d_out: int = 4
+) -> Built:
     """A pre-norm residual stream between an encoder and a head."""
-    model = nn.Sequential(
-        nn.Linear(6, 5), Residual(5, 7), Residual(5, 7), nn.LayerNorm(5, eps=1e-2), nn.Linear(5, 4)
-    )
-    return model, (torch.randn(4, 6),)
+    blocks = [Residual(width, d_hidden) for _ in range(n_block)]
+    norm = nn.LayerNorm(width, eps=1e-2)
+    model = nn.Sequential(nn.Linear(d_in, width), *blocks, norm, nn.Linear(width, d_out))
+    return model, (torch.randn(4, d_in),)
 
 
 class Siamese(nn.Module):
     """One trunk for both sides, compared by the inner product."""
 
-    def __init__(self) -> None:
+    def __init__(self, d_in: int, d_hidden: int, d_out: int) -> None:
         """Build the trunk."""
         super().__init__()
-        self.trunk = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3))
+        self.trunk = nn.Sequential(nn.Linear(d_in, d_hidden), nn.Tanh(), nn.Linear(d_hidden, d_out))
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """Score pairs."""
         return (self.trunk(x) * self.trunk(y)).sum(dim=-1)
 
 
-def siamese() -> Built:
+def siamese(d_in: int = 4, d_hidden: int = 5, d_out: int = 3) -> Built:
     """A shared trunk under an inner product: rotations of the embedding."""
-    return Siamese(), (torch.randn(4, 4), torch.randn(4, 4))
+    return Siamese(d_in, d_hidden, d_out), (torch.randn(4, d_in), torch.randn(4, d_in))

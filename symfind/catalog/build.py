@@ -1,20 +1,26 @@
-"""Build the catalog: one JSON and one page per entry, and an index."""
+"""Build a catalog: analyse what has changed, and write its pages and its index."""
 
-import os
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from symfind.catalog import manifest
 from symfind.catalog.entries import Entry, entries
-from symfind.catalog.fingerprint import fingerprint
-from symfind.catalog.pages import ENDINGS, entry_pages, index, index_html
-from symfind.errors import InputError, OutputError
-from symfind.report import Report, ReportFormatError
+from symfind.catalog.fingerprint import Fingerprint, fingerprint
+from symfind.catalog.groups import Together
+from symfind.catalog.kept import Kept, kept, read
+from symfind.catalog.manifest import Made
+from symfind.catalog.writing import remove, write, write_index, write_pages, write_result
+from symfind.errors import InputError
+from symfind.report import Report
+from symfind.sweeping.limits import Limits
 
 Analyse = Callable[[Entry], Report]
 Progress = Callable[[str], None]
+
+SECONDS = 300.0  # by the clock, for verification and certificate of one entry
+_LIMITS = Limits(None, 8.0, 180.0)  # of one entry; above 180 s of the processor it is stopped
 
 
 @dataclass(frozen=True)
@@ -24,14 +30,24 @@ class Failure:
     kind: str
     message: str
 
+    def __str__(self) -> str:
+        """Both."""
+        return f"{self.kind}: {self.message}"
 
-@dataclass
-class _Made:
-    """What came of a build so far."""
 
-    failed: dict[str, str] = field(default_factory=dict)
-    unsound: list[str] = field(default_factory=list)
-    keys: dict[str, str] = field(default_factory=dict)
+@dataclass(frozen=True)
+class Result:
+    """What one analysis gave.
+
+    Attributes:
+        report: whole.
+        texts: beside it.
+        used: of processor and memory, in words.
+    """
+
+    report: Report
+    texts: dict[str, Any]
+    used: str = ""
 
 
 def build(
@@ -45,14 +61,15 @@ def build(
     html: bool = False,
     jobs: int | None = None,
     fresh: bool = False,
+    earlier: bool = False,
 ) -> int:
     """Analyse the entries and write `<slug>.json`, `.md` and `.svg`, and the index `README.md`.
 
     An entry is analysed if anything that its result depends on has changed since it was built; its
-    pages are written in any case. An entry that fails does not stop the others: it is named to
-    `progress` and in the index, and its earlier files stay as they were. With `only`, the index
-    keeps the other entries that were built before. Two builds with the same versions write the
-    same bytes.
+    pages are written in any case. What is done is written at once, so that a build that is stopped
+    goes on where it was. An entry that fails does not stop the others: it is named to `progress`
+    and in the index, and its earlier files stay as they were. With `only`, the index keeps the
+    other entries that were built before. Two builds with the same versions write the same bytes.
 
     Args:
         out: folder of the catalog; made if it is not there.
@@ -65,6 +82,7 @@ def build(
         html: write pages in HTML as well.
         jobs: entries at a time; one for each processor unless given.
         fresh: analyse all of them, whether or not anything has changed.
+        earlier: keep what was made by another version of symfind, torch or a zoo.
 
     Returns:
         0, or 1 if an entry failed or one of its generators failed verification.
@@ -77,29 +95,34 @@ def build(
     known = entries() if known is None else known
     chosen = chosen_of(known, only)
     before = manifest.read(out)
-    made = _Made(
-        keys={slug: key for slug, key in before.items() if slug in {e.slug for e in known}}
-    )
-    keys = {entry.slug: fingerprint(entry) for entry in chosen}
-    stale = [e for e in chosen if fresh or before.get(e.slug) != keys[e.slug] or not read(out, e)]
-    for entry in chosen:
-        if entry not in stale:
-            _keep(out, entry, read(out, entry), made, html)
+    made = {slug: one for slug, one in before.items() if slug in {e.slug for e in known}}
+    now = {entry.slug: fingerprint(entry) for entry in chosen}
+    stale = [
+        e for e in chosen
+        if fresh or e.slug not in made or not made[e.slug].current(now[e.slug], earlier)
+        or read(out, e) is None
+    ]  # fmt: skip
     if len(stale) < len(chosen):
         tell(f"{len(chosen) - len(stale)} of {len(chosen)} entries are up to date")
+    unsound = []
     for number, (entry, found) in enumerate(_analysed(stale, analyse, jobs), 1):
         head = f"[{number}/{len(stale)}] {entry.title}"
+        made[entry.slug] = _record(out, entry, found, now[entry.slug])
+        write(out / manifest.NAME, manifest.text(made))
         if isinstance(found, Failure):
-            made.failed[entry.slug] = found.kind
-            tell(f"{head}: {entry.slug} failed: {found.kind}: {found.message}")
+            tell(f"{head}: {entry.slug} failed: {found}")
             continue
-        tell(f"{head}: {found.certificate.status}")
-        made.keys[entry.slug] = keys[entry.slug]
-        _keep(out, entry, found, made, html)
-    for slug in made.unsound:
+        tell(f"{head}: {found.report.certificate.status}{found.used}")
+        if found.report.verification.status == "failed":
+            unsound.append(entry.slug)
+    write(out / manifest.NAME, manifest.text(made))
+    failed = {slug: one.failed for slug, one in made.items() if one.failed}
+    _pages(out, known, chosen, failed, title, html)
+    for slug in unsound:
         tell(f"{slug}: a generator failed verification")
-    _finish(out, known, made, before, title, html, whole=not only)
-    return 1 if made.failed or made.unsound else 0
+    if not only:
+        remove(out, set(before) - {entry.slug for entry in known})
+    return 1 if unsound or any(entry.slug in failed for entry in chosen) else 0
 
 
 def chosen_of(known: Sequence[Entry], only: Sequence[str]) -> list[Entry]:
@@ -117,108 +140,64 @@ def chosen_of(known: Sequence[Entry], only: Sequence[str]) -> list[Entry]:
     return [entry for entry in known if not only or entry.slug in only]
 
 
-def read(out: Path, entry: Entry) -> Report | None:
-    """The report of an entry that was built before."""
-    try:
-        return Report.from_json((out / f"{entry.slug}.json").read_text(encoding="utf-8"))
-    except (OSError, ReportFormatError):
-        return None
+def analyse_apart(
+    chosen: Sequence[Entry], jobs: int | None = None
+) -> Iterator[tuple[Entry, Result | Failure]]:
+    """Analyse entries, each in a process of its own within limits, and yield them as they end."""
+    # Imported here so that listing the catalog needs no torch.
+    from symfind.sweeping.engine import run_local
+    from symfind.sweeping.job import Job, Options
+
+    options = Options(budget=SECONDS, laws=True, texts=True)
+    asked: dict[str, tuple[Job, list[Entry]]] = {}
+    for entry in chosen:
+        job = Job(entry.spec, dict(entry.settings), {}, tuple(entry.inputs), options)
+        asked.setdefault(job.key, (job, []))[1].append(entry)
+    for job, record, text in run_local([job for job, _ in asked.values()], _LIMITS, jobs, True):
+        for entry in asked[job.key][1]:
+            if text is None:
+                yield entry, Failure(record["reason"], record["message"])
+            else:
+                used = ""
+                if "processor" in record:
+                    used = f", {record['processor']:.0f} s, {record['gigabytes']:.1f} GB"
+                yield entry, Result(Report.from_json(text), record.get("texts", {}), used)
 
 
 def _analysed(
     chosen: Sequence[Entry], analyse: Analyse | None, jobs: int | None
-) -> Iterator[tuple[Entry, Report | Failure]]:
+) -> Iterator[tuple[Entry, Result | Failure]]:
     if analyse is None:
         yield from analyse_apart(chosen, jobs)
         return
     for entry in chosen:
         try:
-            yield entry, analyse(entry).without_timing()
+            yield entry, Result(analyse(entry), {})
         except Exception as error:
             # Whatever one model runs into, the rest of the catalog is worth having.
             yield entry, Failure(type(error).__name__, str(error))
 
 
-def analyse_apart(
-    chosen: Sequence[Entry], jobs: int | None = None
-) -> Iterator[tuple[Entry, Report | Failure]]:
-    """Analyse entries, each in a process of its own, and yield them as they end.
-
-    Those too large to run are not verified on themselves.
-    """
-    # Imported here so that listing the catalog needs no torch.
-    from symfind.sweeping.engine import run_local
-    from symfind.sweeping.job import Job, Options
-    from symfind.sweeping.limits import Limits
-
-    asked: dict[str, tuple[Job, list[Entry]]] = {}
-    for entry in chosen:
-        options = Options(verify=not entry.large)
-        job = Job(entry.spec, dict(entry.settings), {}, tuple(entry.inputs), options)
-        asked.setdefault(job.key, (job, []))[1].append(entry)
-    run = run_local([job for job, _ in asked.values()], Limits(None, None), jobs, whole=True)
-    for job, record, text in run:
-        for entry in asked[job.key][1]:
-            if text is None:
-                yield entry, Failure(record["reason"], record["message"])
-            else:
-                yield entry, Report.from_json(text).without_timing()
+def _record(out: Path, entry: Entry, found: Result | Failure, now: Fingerprint) -> Made:
+    """Write what came of an analysis at once."""
+    if isinstance(found, Failure):
+        return Made(now.asked, now.made, str(found))
+    write_result(out, entry, kept(found.report, found.texts), found.report)
+    return Made(now.asked, now.made)
 
 
-def _keep(out: Path, entry: Entry, report: Report | None, made: _Made, html: bool) -> None:
-    if report is None:
-        return
-    if report.verification.status == "failed":
-        made.unsound.append(entry.slug)
-    for ending, text in entry_pages(entry, report, html).items():
-        write(out / f"{entry.slug}{ending}", text)
-
-
-def _finish(
+def _pages(
     out: Path,
     known: Sequence[Entry],
-    made: _Made,
-    before: Mapping[str, str],
+    chosen: Sequence[Entry],
+    failed: dict[str, str],
     title: str,
     html: bool,
-    whole: bool,
 ) -> None:
-    """Write the index over all reports that lie there, and take away what no entry is left of."""
-    reports = {entry.slug: report for entry in known if (report := read(out, entry))}
-    write(out / "README.md", index(known, reports, made.failed, title))
-    if html:
-        write(out / "index.html", index_html(known, reports, made.failed, title))
-    write(out / manifest.NAME, manifest.text(made.keys))
-    if whole:
-        _remove(out, set(before) - {entry.slug for entry in known})
-
-
-def _remove(out: Path, slugs: Iterable[str]) -> None:
-    for slug in slugs:
-        if "/" not in slug and "\\" not in slug:
-            for ending in ENDINGS:
-                (out / f"{slug}{ending}").unlink(missing_ok=True)
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file in one step: a reader sees the old one or the new one, never half of either.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    try:
-        if path.exists() and path.read_bytes() == text.encode("utf-8"):
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-                stream.write(text)
-            # mkstemp makes private files; a catalog is to be read by everyone.
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+    """Pages of the chosen entries, each beside all others that lie there, and the index."""
+    found: dict[str, Kept] = {e.slug: one for e in known if (one := read(out, e)) is not None}
+    together = Together(known, found)
+    for entry in chosen:
+        if entry.slug in found:
+            write_pages(out, entry, together, html)
+    write_index(out, together, failed, title, html)

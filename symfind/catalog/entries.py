@@ -1,10 +1,31 @@
-"""What the catalog holds: architectures at their published sizes, and building blocks."""
+"""What a catalog holds: models by name, each with all that is needed to analyse it anew."""
 
+import re
 import shlex
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import Any
 
-_BLOCKS = "symfind.catalog.blocks"
+from symfind.errors import InputError
+
+BLOCKS = "Building blocks"
+
+# the files of symfind's own catalog, each with the heading of its entries
+_OWN = {
+    "decoders": "Language: decoders",
+    "experts": "Language: experts and recurrences",
+    "encoders": "Text, sound, and towers",
+    "vision": "Images",
+    "others": "Fields, graphs, tables, sequences",
+    "blocks": BLOCKS,
+}
+_KEYS = {
+    "spec": str, "title": str, "slug": str, "family": str, "text": str, "settings": dict,
+    "inputs": list, "depends": list, "sources": list, "compare": str, "choice": str,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -12,15 +33,17 @@ class Entry:
     """One model of the catalog.
 
     Attributes:
-        slug: file name of its page, without the ending.
+        slug: its label, for good; the name of its files, without the ending.
         title: how people call it.
         spec: what `symfind analyze` takes.
-        family: the table of the index in which it stands; a heading, or `architecture`, `block`.
+        family: heading in the index under which it stands.
         settings: keyword arguments, as `--set` takes them.
         inputs: example inputs, as `--input` takes them; empty leaves them to the spec.
-        large: too many parameters to run: not verified on itself.
         text: Markdown for the top of its page.
         depends: files that its result depends on, beside the one that the spec names.
+        sources: keys of references, or references themselves, in Markdown.
+        compare: slug of the entry of which this is a variation; empty for none.
+        choice: in what it differs from that one.
     """
 
     slug: str
@@ -29,9 +52,11 @@ class Entry:
     family: str
     settings: Mapping[str, str] = field(default_factory=dict)
     inputs: tuple[str, ...] = ()
-    large: bool = False
     text: str = ""
     depends: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    compare: str = ""
+    choice: str = ""
 
     @property
     def command(self) -> str:
@@ -41,173 +66,94 @@ class Entry:
             words += ["--set", f"{key}={value}"]
         for given in self.inputs:
             words += ["--input", given]
-        if self.large:
-            words.append("--no-verify")
         return shlex.join(words)
 
 
+@cache
 def entries() -> tuple[Entry, ...]:
-    """Return every entry, architectures first, in the order of the index."""
-    return _ARCHITECTURES + _BUILDING_BLOCKS
+    """Return every entry of symfind's own catalog, in the order of the index."""
+    folder = resources.files("symfind.catalog") / "data"
+    found: list[Entry] = []
+    for name, heading in _OWN.items():
+        data = tomllib.loads((folder / f"{name}.toml").read_text(encoding="utf-8"))
+        found += listed(data["entry"], f"{name}.toml", heading)
+    return tuple(found)
 
 
-def _llama(**sizes: int | bool) -> dict[str, str]:
-    return {name: str(size) for name, size in sizes.items()}
+def listed(items: Sequence[Any], where: str, family: str = "Models") -> list[Entry]:
+    """Entries from the tables of a file.
+
+    Raises:
+        InputError: a table holds what no entry has, or two have one slug; the message names it.
+    """
+    found = [entry_of(item, f"{where}: entry {k}", family) for k, item in enumerate(items, 1)]
+    slugs = [entry.slug for entry in found]
+    for slug in slugs:
+        if slugs.count(slug) > 1:
+            raise InputError(f"{where}: two entries have the slug {slug}; give one another slug")
+    for entry in found:
+        if entry.compare and entry.compare not in slugs and family == "Models":
+            raise InputError(f"{where}: {entry.slug} is compared with {entry.compare}, which no "
+                             "entry is")  # fmt: skip
+    return found
 
 
-def _block(name: str, title: str) -> Entry:
-    return Entry("block-" + name.replace("_", "-"), title, f"{_BLOCKS}:{name}", "block")
+def entry_of(item: Any, where: str, family: str = "Models") -> Entry:
+    """An entry from a table.
+
+    Raises:
+        InputError: it holds what no entry has.
+    """
+    check(item, _KEYS, where)
+    if "spec" not in item:
+        raise InputError(f'{where} has no spec; write spec = "file.py:build", or a zoo\'s model')
+    title = item.get("title", item["spec"])
+    slug = item.get("slug", slug_of(title))
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", slug) or slug in ("readme", "index", "manifest"):
+        raise InputError(
+            f"{where}: the slug {slug!r} names files; write it in a-z, 0-9, - and ., "
+            "and not readme, index or manifest"
+        )
+    settings = {key: _setting(value) for key, value in item.get("settings", {}).items()}
+    lists = {key: tuple(map(str, item.get(key, []))) for key in ("inputs", "depends", "sources")}
+    return Entry(
+        slug, title, item["spec"], item.get("family", family), settings,
+        text=item.get("text", ""), compare=item.get("compare", ""), choice=item.get("choice", ""),
+        **lists,
+    )  # fmt: skip
 
 
-_IMAGE = ("f32[1,3,224,224]",)
+def slug_of(title: str) -> str:
+    """A name for files from a title."""
+    return re.sub(r"[^a-z0-9.]+", "-", title.lower()).strip("-.") or "entry"
 
-_ARCHITECTURES = (
-    Entry(
-        "gpt2",
-        "GPT-2 small",
-        "transformers:GPT2LMHeadModel",
-        "architecture",
-        inputs=("input_ids=i64<50257>[1,1024]",),
-    ),
-    Entry(
-        "llama-2-7b",
-        "Llama-2-7B",
-        "transformers:LlamaForCausalLM",
-        "architecture",
-        settings=_llama(
-            vocab_size=32000,
-            hidden_size=4096,
-            intermediate_size=11008,
-            num_hidden_layers=32,
-            num_attention_heads=32,
-            num_key_value_heads=32,
-            max_position_embeddings=4096,
-            tie_word_embeddings=False,
-        ),
-        inputs=("input_ids=i64<32000>[1,16]",),
-        large=True,
-    ),
-    Entry(
-        "llama-3-8b",
-        "Llama-3-8B",
-        "transformers:LlamaForCausalLM",
-        "architecture",
-        settings=_llama(
-            vocab_size=128256,
-            hidden_size=4096,
-            intermediate_size=14336,
-            num_hidden_layers=32,
-            num_attention_heads=32,
-            num_key_value_heads=8,
-            max_position_embeddings=8192,
-            tie_word_embeddings=False,
-        ),
-        inputs=("input_ids=i64<128256>[1,16]",),
-        large=True,
-    ),
-    Entry(
-        "mistral-7b",
-        "Mistral-7B",
-        "transformers:MistralForCausalLM",
-        "architecture",
-        settings=_llama(
-            vocab_size=32000,
-            hidden_size=4096,
-            intermediate_size=14336,
-            num_hidden_layers=32,
-            num_attention_heads=32,
-            num_key_value_heads=8,
-            max_position_embeddings=32768,
-            tie_word_embeddings=False,
-        ),
-        inputs=("input_ids=i64<32000>[1,16]",),
-        large=True,
-    ),
-    Entry(
-        "qwen2-0.5b",
-        "Qwen2-0.5B",
-        "transformers:Qwen2ForCausalLM",
-        "architecture",
-        settings=_llama(
-            vocab_size=151936,
-            hidden_size=896,
-            intermediate_size=4864,
-            num_hidden_layers=24,
-            num_attention_heads=14,
-            num_key_value_heads=2,
-            max_position_embeddings=32768,
-            tie_word_embeddings=True,
-        ),
-        inputs=("input_ids=i64<151936>[1,16]",),
-        large=True,
-    ),
-    Entry(
-        "bert-base",
-        "BERT base",
-        "transformers:BertForMaskedLM",
-        "architecture",
-        inputs=("input_ids=i64<30522>[1,512]", "token_type_ids=i64<2>[1,512]"),
-    ),
-    Entry(
-        "t5-small",
-        "T5 small",
-        "transformers:T5ForConditionalGeneration",
-        "architecture",
-        inputs=("input_ids=i64<32128>[1,512]", "decoder_input_ids=i64<32128>[1,512]"),
-    ),
-    Entry("vit-b-16", "ViT-B/16", "torchvision:vit_b_16", "architecture", inputs=_IMAGE),
-    Entry("resnet18", "ResNet-18", "torchvision:resnet18", "architecture", inputs=_IMAGE),
-    Entry("resnet50", "ResNet-50", "torchvision:resnet50", "architecture", inputs=_IMAGE),
-    Entry("vgg16", "VGG-16", "torchvision:vgg16", "architecture", inputs=_IMAGE),
-    Entry(
-        "densenet121",
-        "DenseNet-121",
-        "torchvision:densenet121",
-        "architecture",
-        inputs=_IMAGE,
-    ),
-    Entry(
-        "mobilenet-v2",
-        "MobileNetV2",
-        "torchvision:mobilenet_v2",
-        "architecture",
-        inputs=_IMAGE,
-    ),
-    Entry(
-        "convnext-tiny",
-        "ConvNeXt-T",
-        "timm:convnext_tiny",
-        "architecture",
-        inputs=_IMAGE,
-    ),
-    Entry(
-        "mixer-b-16",
-        "MLP-Mixer-B/16",
-        "timm:mixer_b16_224",
-        "architecture",
-        inputs=_IMAGE,
-    ),
-)
 
-_BUILDING_BLOCKS = (
-    _block("linear_chain", "Linear chain"),
-    _block("relu_mlp", "ReLU MLP"),
-    _block("gelu_mlp", "GELU MLP"),
-    _block("softmax_head", "Softmax head"),
-    _block("rms_norm", "RMSNorm"),
-    _block("layer_norm", "LayerNorm"),
-    _block("group_norm", "GroupNorm"),
-    _block("conv_bn_relu", "Conv-BN-ReLU"),
-    _block("self_attention", "Self-attention"),
-    _block("attention_with_biases", "Attention with biases"),
-    _block("rope_attention", "RoPE attention"),
-    _block("grouped_query_attention", "Grouped-query attention"),
-    _block("swiglu", "SwiGLU"),
-    _block("reglu", "ReGLU"),
-    _block("lora", "LoRA"),
-    _block("lora_frozen", "LoRA, base frozen"),
-    _block("weight_norm", "Weight normalisation"),
-    _block("squeeze_excite", "Squeeze-excite"),
-    _block("residual_stream", "Residual stream"),
-    _block("siamese", "Siamese trunk"),
-)
+def check(item: Any, keys: Mapping[str, type], where: str) -> None:
+    """See that a table has these keys only, with values of these types.
+
+    Raises:
+        InputError: it has not; the message names the key.
+    """
+    if not isinstance(item, dict):
+        raise InputError(f"{where} is no table; write its keys on lines below it")
+    check_keys(item, set(keys), where)
+    for key, value in item.items():
+        if not isinstance(value, keys[key]):
+            kinds = {str: "a text", bool: "true or false", dict: "a table", list: "a list"}
+            raise InputError(f"{where}: {key} is {kinds[keys[key]]}, not {value!r}")
+
+
+def check_keys(item: Mapping[str, Any], known: set[str], where: str) -> None:
+    """See that a table has no other keys.
+
+    Raises:
+        InputError: it has.
+    """
+    for key in item:
+        if key not in known:
+            raise InputError(f"{where} does not know {key!r}; it knows {', '.join(sorted(known))}")
+
+
+def _setting(value: Any) -> str:
+    """As `--set` takes it."""
+    return value if isinstance(value, str) else repr(value)

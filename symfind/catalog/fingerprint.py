@@ -1,8 +1,9 @@
-"""What the result of an entry depends on, as one hash: equal hashes need no analysis anew."""
+"""What the result of an entry depends on, as two hashes: equal ones need no analysis anew."""
 
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -12,18 +13,32 @@ from symfind.catalog.entries import Entry
 _ZOOS = ("torchvision", "timm", "transformers")
 
 
-def fingerprint(entry: Entry) -> str:
-    """Of the entry's model, settings and inputs, the files that it names, and all that runs."""
+@dataclass(frozen=True)
+class Fingerprint:
+    """Hashes.
+
+    Attributes:
+        asked: of the entry's model, settings and inputs, and the files that it names.
+        made: of all that runs: symfind, torch, and the zoo of the entry.
+    """
+
+    asked: str
+    made: str
+
+
+def fingerprint(entry: Entry) -> Fingerprint:
+    """Of an entry as it would be built now."""
     asked = {
         "spec": entry.spec,
         "settings": {key: str(value) for key, value in entry.settings.items()},
         "inputs": entry.inputs,
-        "large": entry.large,
         "files": dict(_files(entry)),
-        "versions": _versions(entry.spec),
-        "symfind": _source(),
     }
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+    return Fingerprint(_hash(asked), _hash({**_versions(entry.spec), "symfind": _source()}))
+
+
+def _hash(data: object) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _files(entry: Entry) -> Iterator[tuple[str, str]]:
@@ -34,6 +49,10 @@ def _files(entry: Entry) -> Iterator[tuple[str, str]]:
         entry.spec.partition(":")[2],
         *entry.depends,
     ]
+    head = entry.spec.partition(":")[0]
+    if head.startswith("symfind."):  # a model of the catalog's own
+        home = Path(__file__).parents[2].joinpath(*head.split(".")).with_suffix(".py")
+        yield head, hashlib.sha256(home.read_bytes()).hexdigest()
     for name in names:
         try:
             if name and Path(name).is_file():
@@ -55,9 +74,10 @@ def _versions(spec: str) -> dict[str, str]:
 
 @cache
 def _source() -> str:
-    """Of symfind itself."""
+    """Of symfind itself; how pages are written is no part of a result."""
     package = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
-        digest.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes())
+        if path.relative_to(package).parts[0] not in ("catalog", "cli"):
+            digest.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()

@@ -5,32 +5,38 @@ from pathlib import Path
 from typing import Literal
 
 from symfind.catalog import manifest
-from symfind.catalog.build import Failure, analyse_apart, read
+from symfind.catalog.build import Failure, analyse_apart
 from symfind.catalog.entries import Entry
 from symfind.catalog.fingerprint import fingerprint
+from symfind.catalog.groups import Together
+from symfind.catalog.kept import kept, read
+from symfind.catalog.manifest import Made
 from symfind.catalog.pages import entry_pages
 from symfind.report.difference import Difference, difference
 
 State = Literal["current", "stale", "edited", "missing"]
 
 
-def states(out: Path, chosen: Sequence[Entry], html: bool) -> dict[str, State]:
-    """Of each entry by slug, without analysing anything.
+def states(
+    out: Path, known: Sequence[Entry], chosen: Sequence[Entry], html: bool
+) -> dict[str, State]:
+    """Of each chosen entry by slug, without analysing anything.
 
     `missing`: not built; `stale`: something that the result depends on has changed since; `edited`:
     a page is not what the report makes; else `current`.
     """
-    keys = manifest.read(out)
-    return {entry.slug: _state(out, entry, keys.get(entry.slug), html) for entry in chosen}
+    made = manifest.read(out)
+    found = {e.slug: one for e in known if (one := read(out, e)) is not None}
+    together = Together(known, found)
+    return {e.slug: _state(out, e, together, made.get(e.slug), html) for e in chosen}
 
 
-def _state(out: Path, entry: Entry, key: str | None, html: bool) -> State:
-    report = read(out, entry)
-    if report is None or key is None:
+def _state(out: Path, entry: Entry, together: Together, made: Made | None, html: bool) -> State:
+    if entry.slug not in together.found or made is None:
         return "missing"
-    if key != fingerprint(entry):
+    if not made.current(fingerprint(entry), earlier=False):
         return "stale"
-    for ending, text in entry_pages(entry, report, html).items():
+    for ending, text in entry_pages(out, entry, together, html).items():
         try:
             if (out / f"{entry.slug}{ending}").read_text(encoding="utf-8") != text:
                 return "edited"
@@ -53,4 +59,5 @@ def differences(
         if isinstance(found, Failure):
             yield entry, found
         else:
-            yield entry, difference(before, found) if before is not None else None
+            now = kept(found.report).report
+            yield entry, difference(before.report, now) if before is not None else None

@@ -57,6 +57,9 @@ _jobs_option = click.option(
 @_jobs_option
 @click.option("--html", is_flag=True, help="Write pages in HTML as well.")
 @click.option("--fresh", is_flag=True, help="Analyse every entry, changed or not.")
+@click.option(
+    "--earlier", is_flag=True, help="Keep what another version of symfind, torch or a zoo made."
+)
 @click.pass_context
 def build_command(
     ctx: click.Context,
@@ -67,6 +70,7 @@ def build_command(
     jobs: int | None,
     html: bool,
     fresh: bool,
+    earlier: bool,
 ) -> None:
     """Analyse every entry and write its JSON, its page and the index.
 
@@ -79,7 +83,9 @@ def build_command(
     with _project(config, out, quiet) as (project, folder):
         from symfind.catalog import build
 
-        arguments: dict[str, Any] = {"jobs": jobs, "html": html or project.html, "fresh": fresh}
+        arguments: dict[str, Any] = {
+            "jobs": jobs, "html": html or project.html, "fresh": fresh, "earlier": earlier,
+        }  # fmt: skip
         code = build(
             folder, only, progress=_tell(quiet),
             known=project.entries, title=project.title, **arguments,
@@ -99,16 +105,17 @@ def list_command(
 ) -> None:
     """List the entries, and whether what was built of each is up to date."""
     with _project(config, out, quiet) as (project, folder):
-        from symfind.catalog.build import chosen_of, read
+        from symfind.catalog.build import chosen_of
+        from symfind.catalog.kept import read
         from symfind.catalog.state import states
 
         chosen = chosen_of(project.entries, only)
-        found = states(folder, chosen, project.html)
+        found = states(folder, project.entries, chosen, project.html)
         reports = {entry.slug: read(folder, entry) for entry in chosen}
     rows = []
     for entry in chosen:
-        report = reports[entry.slug]
-        verdict = report.certificate.status if report is not None else "-"
+        kept = reports[entry.slug]
+        verdict = kept.report.certificate.status if kept is not None else "-"
         rows.append((entry.slug, entry.title, entry.command, found[entry.slug], verdict))
     names = ("slug", "title", "command", "state", "certificate")
     data = {"schema": "symfind.catalog-list/1",
@@ -156,7 +163,8 @@ def check_command(
         from symfind.catalog.build import chosen_of
         from symfind.catalog.state import states
 
-        found = states(folder, chosen_of(project.entries, only), project.html)
+        chosen = chosen_of(project.entries, only)
+        found = states(folder, project.entries, chosen, project.html)
     bad = {slug: state for slug, state in found.items() if state != "current"}
     for slug, state in bad.items():
         print_text(f"{slug}: {state}\n")

@@ -150,12 +150,12 @@ def _pressed(matrix: Tensor) -> Tensor:
     Every row is added with random signs to a few of the new ones: a sparse sign embedding
     (Martinsson, Tropp, "Randomized numerical linear algebra", 2020, section 9.2).
     """
-    from scipy.sparse import csc_array
-
     rows, width = matrix.shape
     wanted = 2 * width + 64
     if rows <= 2 * wanted:
         return matrix
+    from scipy.sparse import csc_array
+
     rng = np.random.default_rng(rows)
     places = rng.integers(wanted, size=(rows, _SIGNS)).ravel()
     signs = rng.choice([-1.0, 1.0], size=rows * _SIGNS) / _SIGNS**0.5

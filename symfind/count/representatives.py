@@ -8,6 +8,7 @@ from collections.abc import Hashable, Sequence
 
 from symfind.algebra.axes import Axis, atoms
 from symfind.count.refinement import colours, kind, role
+from symfind.solve.bonds.classes import Classes
 from symfind.solve.point.family import Family
 
 KEPT = 2  # members of a repeated group that are counted at the beginning, besides the last
@@ -42,16 +43,17 @@ def _by_colour(families: Sequence[Family], kept: list[int]) -> tuple[list[int], 
 
 def _parts(families: Sequence[Family]) -> list[list[int]]:
     """Positions of families that are linked by tensors, in order."""
-    import networkx
-
-    links = networkx.Graph()
-    links.add_nodes_from(range(len(families)))
-    links.add_edges_from((i, name) for i, f in enumerate(families) for name in f.names)
-    parts = [
-        sorted(i for i in part if isinstance(i, int))
-        for part in networkx.connected_components(links)
-    ]
-    return sorted(parts)
+    linked: Classes[None] = Classes(len(families), lambda v: None, lambda above, own: None)
+    first: dict[str, int] = {}
+    for i, family in enumerate(families):
+        for name in family.names:
+            root, own = linked.find(first.setdefault(name, i))[0], linked.find(i)[0]
+            if root != own:
+                linked.join(root, own, None)
+    parts: dict[int, list[int]] = {}
+    for i in range(len(families)):
+        parts.setdefault(linked.find(i)[0], []).append(i)
+    return sorted(parts.values())
 
 
 def _build(part: Sequence[Family]) -> Hashable:

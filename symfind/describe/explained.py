@@ -159,13 +159,12 @@ def _reason(cut: Cut, n: int, nodes: Sequence[Node]) -> Reason:
 
 
 def _length(node: Node | None) -> str:
-    if isinstance(node, p.Contract) and node.inputs[0] is node.inputs[1]:
+    squared = isinstance(node, p.Contract) and node.inputs[0] is node.inputs[1]
+    if squared or isinstance(node, p.Normalise):
         return "a norm divides by the length: it must be kept"
     key = _parameter(node)
     if key:
         return f"{key} writes and reads the wire (tied): lengths must be kept"
-    if isinstance(node, p.Normalise):
-        return "a norm divides by the length: it must be kept"
     return "the wire is multiplied by itself: lengths must be kept"
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 import torch
 
 from symfind.family.inputs import lengths, resized
-from symfind.family.lookups import check_lookups
+from symfind.family.lookups import check_lookups, unsure_lookups
 from symfind.family.places import Place, changed, integers, spelled
 from symfind.family.signature import shapes, signature, steps, vocabulary
 from symfind.load import Inputs, Loaded, as_inputs, check_fits, draw
@@ -76,6 +76,7 @@ class Family:
         self.given: dict[Place, int] = {**lengths(self.inputs)}
         self.base: dict[Place, int] = {**self.arguments, **self.given}
         self._recordable = True
+        self._unsure = unsure_lookups(graph)
         self._made: dict[frozenset[tuple[Place, int]], Member | str] = {}
 
     @classmethod
@@ -105,7 +106,7 @@ class Family:
         check_fits(model, inputs)
         loaded = Loaded(model, inputs, self.loaded.name, self.loaded.spec)
         graph = self._traced(loaded)
-        check_lookups(graph)
+        check_lookups(graph, self._unsure)
         loaded.inputs = _within(graph, inputs)
         return Member({**self.base, **values}, loaded, graph)
 

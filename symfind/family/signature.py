@@ -11,6 +11,7 @@ from typing import Any
 from symfind.trace import Graph, Op
 
 _LEAVES = ("parameter", "constant", "input", "output")
+_SOME = 2
 
 
 def signature(graph: Graph) -> tuple[Hashable, ...]:
@@ -21,8 +22,12 @@ def signature(graph: Graph) -> tuple[Hashable, ...]:
 
 
 def steps(graph: Graph) -> tuple[Hashable, ...]:
-    """The operations in their order, with what sizes decide of them."""
-    return tuple((op.target, _case(op)) for op in graph.ops if op.target not in _LEAVES)
+    """The operations in their order, with what sizes decide of them, and where nothing is left."""
+    return tuple(
+        (op.target, _case(op), 0 in (op.shape or ()))
+        for op in graph.ops
+        if op.target not in _LEAVES
+    )
 
 
 def vocabulary(graph: Graph) -> frozenset[Hashable]:
@@ -36,9 +41,9 @@ def shapes(graph: Graph) -> tuple[Hashable, ...]:
     return wires, tuple((name, op.shape) for name, op in graph.parameters.items())
 
 
-def _single(op: Op) -> tuple[bool, ...]:
-    """Which dimensions have one entry: nothing is told of these."""
-    return tuple(n == 1 for n in op.shape or ())
+def _single(op: Op) -> tuple[int, ...]:
+    """Which dimensions have one entry, of which nothing is told, or none."""
+    return tuple(min(n, _SOME) for n in op.shape or ())
 
 
 def _case(op: Op) -> Hashable:
@@ -57,8 +62,31 @@ def _decided(op: Op) -> Hashable:
     if name in ("convolution", "conv1d", "conv2d", "conv3d"):
         groups = op.args[8 if name == "convolution" else 6] if len(op.args) > 6 else 1
         weight = op.args[1].shape
-        return _order(groups, 1), _order(weight[1], 1), _order(weight[0], groups)
+        return _order(groups, 1), _order(weight[1], 1), _order(weight[0], groups), _felt(op)
     return None
+
+
+def _felt(op: Op) -> bool | None:
+    """Whether every entry of the kernel of a convolution meets some entry of a picture.
+
+    Of a kernel of three, the middle alone meets what has one row.
+    """
+    stride, padding, dilation = op.args[3:6]
+    if isinstance(padding, str) or (op.base == "convolution" and op.args[6]):
+        return None
+    lengths, kernel = op.args[0].shape[2:], op.args[1].shape[2:]
+    each = [_each(v, len(kernel)) for v in (stride, padding, dilation)]
+    return all(_met(*row) for row in zip(lengths, kernel, *each, strict=True))
+
+
+def _each(value: Any, dims: int) -> list[int]:
+    return list(value) * dims if len(value) == 1 else list(value)
+
+
+def _met(length: int, kernel: int, stride: int, padding: int, dilation: int) -> bool:
+    places = (length + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+    starts = range(-padding, places * stride - padding, stride)
+    return all(any(0 <= at + tap * dilation < length for at in starts) for tap in (0, kernel - 1))
 
 
 def _order(a: Any, b: Any) -> int:

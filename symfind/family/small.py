@@ -12,7 +12,7 @@ _TRIED = 4  # values beside the present one, of an integer that should differ
 
 
 def small(
-    family: Family, short: Short, least: int, seconds: float, ordered: bool = True
+    family: Family, short: Short, least: int, seconds: float, enough: int, ordered: bool = True
 ) -> Shrinking:
     """A small member with the layers of a short one.
 
@@ -21,9 +21,10 @@ def small(
         short: the model with few layers.
         least: the smallest integer that is tried.
         seconds: of the processor, after which what is reached is taken.
+        enough: parameters of a member that is small.
         ordered: whether what is larger than another in the model stays so.
     """
-    found = shrink(family, short.member, list(short.depths), least, seconds, ordered)
+    found = shrink(family, short.member, list(short.depths), least, seconds, ordered, enough)
     found.member = _many_contexts(family, short.member, found.member)
     return found
 

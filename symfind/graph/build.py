@@ -1,8 +1,8 @@
 """Building primitives: each function merges the axes that its operation makes equal."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import torch
@@ -11,6 +11,7 @@ from symfind.algebra.axes import Axis, concatenation, merge, product
 from symfind.algebra.runs import runs_of_axes
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
+from symfind.graph.slim import slim
 from symfind.graph.uniform import is_uniform, number
 
 Axes = Sequence[Axis]
@@ -25,6 +26,7 @@ class Construction:
     op: Any = None
     rigid: list[tuple[Any, str]] = field(default_factory=list)
     parts: dict[tuple[int, int, int, int], Node] = field(default_factory=dict)
+    slim: dict[int, Node] = field(default_factory=dict)
 
     def _put(self, node: Made) -> Made:
         node.index = len(self.nodes)
@@ -54,6 +56,27 @@ class Construction:
     def _nothing(self, axes: list[Axis]) -> Node:
         return self._put(p.Source((), axes, role="constant", zero=True))
 
+    def _slimmed(self, x: Node) -> Node:
+        """A wire with one entry along the dimensions along which it repeats."""
+        if isinstance(x, p.Expand) and len(x.inputs[0].axes) == len(x.axes):
+            return self._slimmed(x.inputs[0])
+        if id(x) not in self.slim:
+            made, below = x, self._slimmed(x.inputs[0]) if isinstance(x, p.Pointwise) else x
+            if isinstance(x, p.Source) and x.repeats:
+                made = self._put(slim(x))
+            elif isinstance(x, p.Pointwise) and below is not x.inputs[0]:
+                made = self._put(replace(x, inputs=(below,), axes=list(below.axes), users=[]))
+            self.slim[id(x)] = made
+        return self.slim[id(x)]
+
+    def _of_fewer(self, nodes: Sequence[Node], make: Callable[..., Node]) -> Node | None:
+        """What is made entry by entry of several wires, from what is not repeated of them."""
+        slim = [self._slimmed(x) for x in nodes]
+        if all(x is y for x, y in zip(nodes, slim, strict=True)):
+            return None
+        shape = [a.size for a in self._broadcast(nodes)]
+        return self.expand(make(*slim), shape)
+
     # arithmetic --------------------------------------------------------------------------
     def _broadcast(self, nodes: Sequence[Node]) -> list[Axis]:
         rank = max(len(x.axes) for x in nodes)
@@ -69,6 +92,9 @@ class Construction:
 
     def add(self, *terms: Node, signs: Sequence[float] | None = None) -> Node:
         """A signed sum under broadcasting. Constants that are zero everywhere are left out."""
+        fewer = self._of_fewer(terms, lambda *xs: self.add(*xs, signs=signs))
+        if fewer is not None:
+            return fewer
         axes = self._broadcast(terms)
         sign = list(signs or [1.0] * len(terms))
         kept = [(t, s) for t, s in zip(terms, sign, strict=True) if not is_uniform(t, 0.0)]
@@ -101,10 +127,16 @@ class Construction:
 
     def entrywise(self, *xs: Node, degree: float | None = None, level: bool = False) -> Node:
         """A nonlinear function of several wires, entry by entry."""
+        fewer = self._of_fewer(xs, lambda *ys: self.entrywise(*ys, degree=degree, level=level))
+        if fewer is not None:
+            return fewer
         return self._put(p.Entrywise(tuple(xs), self._broadcast(xs), degree=degree, level=level))
 
     def choice(self, mask: Node, x: Node, y: Node) -> Node:
         """Entries of x where a mask holds, of y elsewhere."""
+        fewer = self._of_fewer((mask, x, y), self.choice)
+        if fewer is not None:
+            return fewer
         axes = self._broadcast([mask, x, y])
         lead = len(axes) - len(mask.axes)
         stiff = tuple(d + lead for d, a in enumerate(mask.axes) if a.size > 1)
@@ -118,6 +150,9 @@ class Construction:
 
     def product(self, *factors: Node) -> Node:
         """The same, also where a factor happens to be zero."""
+        fewer = self._of_fewer(factors, self.product)
+        if fewer is not None:
+            return fewer
         axes = self._broadcast(factors)
         scalars = [f for f in factors if f.fixed and is_uniform(f) and not is_uniform(f, 0.0)]
         rest = [f for f in factors if f not in scalars]

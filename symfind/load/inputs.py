@@ -215,7 +215,7 @@ def _check_plain(key: str, leaf: Tensor) -> None:
     }
     kind = next((name for name, holds in kinds.items() if holds), None)
     if kind is not None:
-        raise InputError(f"example input {key!r} is a {kind} tensor; give a dense one with entries")
+        raise InputError(f"example input {key!r} is {kind}; give a dense one with entries")
 
 
 def check_fits(model: nn.Module, inputs: Inputs) -> None:

@@ -12,6 +12,16 @@ def _hartley(matrix: Tensor) -> Tensor:
     return spectrum.real - spectrum.imag
 
 
+def mixed(c: Tensor) -> Tensor:
+    """Coefficients in a basis that has nothing to do with the given one: a Hartley transform.
+
+    A coordinate subspace may lie askew to what can be made, its image does not.
+    """
+    rng = torch.Generator().manual_seed(c.shape[-1])
+    signs = torch.randint(0, 2, c.shape[-1:], generator=rng).to(c) * 2 - 1
+    return _hartley(signs * c)
+
+
 class Mixing:
     """A fixed random orthogonal matrix of two Hartley transforms between random signs."""
 

@@ -29,6 +29,10 @@ def shares(op: Op) -> bool:
 def balanced(op: Op) -> tuple[int, ...]:
     """Dimensions over which some data sums to zero: it was centred, and scaled at most."""
     op = _copied(op)
+    order = _order(op)
+    if order:
+        found = balanced(op.args[0])
+        return tuple(d for d, old in enumerate(order) if old in found)
     if op.target.startswith("aten.layer_norm") and not any(op.args[2:4]):
         rank = len(op.shape or ())
         return tuple(range(rank - len(op.args[1]), rank))
@@ -38,6 +42,18 @@ def balanced(op: Op) -> tuple[int, ...]:
         found = balanced(op.args[0])
         return found if found and _flat(op.args[0], op.args[1], found) else ()
     return ()
+
+
+def _order(op: Op) -> list[int]:
+    """Where the dimensions of a permuted operand come from; nothing of what is not permuted."""
+    rank = len(op.shape or ())
+    if op.target.startswith("aten.permute"):
+        return [d % rank for d in op.args[1]]
+    if not op.target.startswith("aten.transpose"):
+        return []
+    order, (a, b) = list(range(rank)), op.args[1:3]
+    order[a], order[b] = order[b], order[a]
+    return order
 
 
 def _mean(x: Op, y: Op) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ The one-parameter groups z -> az + b that a function carries into its own output
 (a z + b) phi'(z) = c phi(z) + d, decide what passes. (Godfrey et al. 2022, intertwiner groups.)
 """
 
-import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -118,10 +118,49 @@ def solve_unary(function: Callable[[Any], Any]) -> UnaryAlgebra:
     return UnaryAlgebra(float(degrees.pop()), None if slope is None else float(slope))
 
 
-@functools.cache
+# What `solved` and `flat` find, kept so that nobody waits for sympy in order to see a GELU.
+_SOLVED = {
+    "relu": UnaryAlgebra(1.0),
+    "leaky_relu": UnaryAlgebra(1.0),
+    "abs": UnaryAlgebra(1.0),
+    "neg": UnaryAlgebra(1.0, slope=-1.0),
+    "square": UnaryAlgebra(2.0),
+    "sqrt": UnaryAlgebra(0.5),
+    "rsqrt": UnaryAlgebra(-0.5),
+    "reciprocal": UnaryAlgebra(-1.0),
+    "exp": UnaryAlgebra(None, growth=1.0),
+    "exp2": UnaryAlgebra(None, growth=math.log(2)),
+    "log": UnaryAlgebra(None, decades=1.0),
+    "log1p": UnaryAlgebra(None, decades=1.0),
+    "log2": UnaryAlgebra(None, decades=1 / math.log(2)),
+    "log10": UnaryAlgebra(None, decades=1 / math.log(10)),
+}
+_FLAT = {"relu", "sqrt", "rsqrt", "relu6", "hardtanh", "hardsigmoid", "hardswish"}
+
+
 def algebra_of(name: str) -> UnaryAlgebra:
     """The algebra of a named function."""
+    return _SOLVED.get(name, UnaryAlgebra(None))
+
+
+def never_flat(name: str) -> bool:
+    """Whether the derivative of a named function is zero at single points only."""
+    return name in NAMES and name not in _FLAT
+
+
+def solved(name: str) -> UnaryAlgebra:
+    """The algebra of a named function, from its formula."""
     return solve_unary(_formulas()[name])
+
+
+def flat(name: str) -> bool:
+    """Whether a named function is constant on some piece of its formula."""
+    import sympy as s
+
+    z = s.Symbol("z", real=True)
+    phi = _formulas()[name](z)
+    pieces = [e for e, _ in phi.args] if isinstance(phi, s.Piecewise) else [phi]
+    return any(s.diff(piece, z) == 0 for piece in map(s.sympify, pieces))
 
 
 NAMES = (

@@ -12,6 +12,7 @@ from symfind.graph.regroup import regroup
 from symfind.graph.straighten import straighten
 from symfind.ops import registry
 from symfind.ops.data import balanced, shares
+from symfind.ops.repeated import repeated
 from symfind.ops.rotary import Rotation, find_rotations
 from symfind.trace import Graph, Op
 
@@ -48,6 +49,7 @@ def lower(graph: Graph, output: str = "raw") -> Lowered:
     """
     builder = Builder()
     made: dict[int, Any] = {}
+    repeats: dict[int, frozenset[int]] = {}
     rotations = find_rotations(graph)
     inside = {id(op) for r in rotations.values() for op in r.inside}
     outputs: list[Output] = []
@@ -59,8 +61,12 @@ def lower(graph: Graph, output: str = "raw") -> Lowered:
         elif id(op) in rotations:
             made[id(op)] = _rotate(builder, rotations[id(op)], made)
         elif id(op) not in inside:
+            if not op.trainable:
+                repeats[id(op)] = repeated(op, repeats)
             made[id(op)] = _one(builder, op, made)
         result = made.get(id(op))
+        if isinstance(result, Source) and id(op) in repeats:
+            result.repeats = repeats[id(op)]
         if isinstance(result, Node) and result.result_of is None:
             result.result_of = op
     regroup(builder.nodes)

@@ -34,7 +34,7 @@ def layer_norm(
 ) -> Node:
     """Over the trailing dimensions."""
     dims = _trailing(x, shape)
-    y = b.norm_of_rows(x, dims, True, eps) or b.normalise(x, dims, True, eps)
+    y = b.norm_of_rows(x, dims, True, eps) or b.exact_norm(x, dims, True, eps)
     return _affine(b, y, weight, bias)
 
 
@@ -56,7 +56,7 @@ def rms_norm(
     """Without centring; no eps is that of the arithmetic, and the arithmetic here is exact."""
     small = 0.0 if eps is None else eps
     dims = _trailing(x, shape)
-    y = b.norm_of_rows(x, dims, False, small) or b.normalise(x, dims, False, small)
+    y = b.norm_of_rows(x, dims, False, small) or b.exact_norm(x, dims, False, small)
     y = _affine(b, y, weight, None)
     return (y, b.opaque([x], b.op.outputs[1][0])) if b.op.shape is None else y
 

@@ -8,7 +8,6 @@ pivoting, so that no small number is divided by.
 from collections.abc import Callable
 
 import numpy as np
-import scipy.linalg
 import torch
 from torch import Tensor
 
@@ -74,7 +73,7 @@ def _rotation(walk: Walk, family: MatrixFamily) -> Tensor | None:
         f = framed(env, family, member)
         n = f.shape[-2]
         if f.shape[-1] >= n - 1:
-            _, _, order = scipy.linalg.qr(f.numpy(), mode="economic", pivoting=True)
+            _, order = _pivoted(f)
             chosen = torch.as_tensor(np.sort(order[: max(n - 1, 1)]))
             q, r = torch.linalg.qr(f[:, chosen], mode="complete")
             sign = torch.ones(n, dtype=torch.float64)
@@ -105,9 +104,17 @@ def _block(walk: Walk, family: MatrixFamily) -> Tensor | None:
     return None if best is None else best[1]
 
 
+def _pivoted(matrix: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """The triangle of a QR factorisation, and the order of the columns that pivoting gives."""
+    from scipy.linalg import qr  # which takes longer to load than all else here
+
+    _, r, order = qr(matrix.numpy(), mode="economic", pivoting=True)
+    return r, order
+
+
 def _identity(f: Tensor) -> Tensor:
     """The inverse of the columns that pivoting chooses from [n, rest], filled up to a basis."""
-    _, r, order = scipy.linalg.qr(f.numpy(), mode="economic", pivoting=True)
+    r, order = _pivoted(f)
     pivots = np.abs(np.diag(r))
     rank = int((pivots > _INDEPENDENT * max(pivots[0], 1e-300)).sum())
     chosen = f[:, torch.as_tensor(np.sort(order[:rank]))]
@@ -202,7 +209,7 @@ def _independent(basis: Tensor, rows: Tensor, before: list[int] | None = None) -
     if before:
         q = torch.linalg.qr(basis[torch.tensor(before)].T).Q
         part = part - part @ q @ q.T
-    _, r, order = scipy.linalg.qr(part.T.numpy(), mode="economic", pivoting=True)
+    r, order = _pivoted(part.T)
     pivots = np.abs(np.diag(r))
     count = int((pivots > _INDEPENDENT).sum())
     count = min(count, basis.shape[1] - len(before or ()))

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from symfind.algebra.axes import Axis
@@ -232,6 +231,8 @@ def _phases(family: MatrixFamily, m: Tensor) -> Tensor:
 
 def assigned(scores: Tensor) -> Tensor:
     """For each copy the index that maximises Σᵢ scores[i, index[i]]: [*copies, n]."""
+    from scipy.optimize import linear_sum_assignment
+
     flat = scores.reshape(-1, *scores.shape[-2:])
     found = [torch.as_tensor(linear_sum_assignment(-s.numpy())[1]) for s in flat]
     return torch.stack(found).reshape(scores.shape[:-1])

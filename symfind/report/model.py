@@ -9,6 +9,7 @@ from symfind.action.bound import Recorded
 from symfind.action.record import Action, Element, Record
 from symfind.report.certificate import Certificate
 from symfind.report.codec import IN_MEMORY, OMIT_NONE, ReportFormatError, decode, encode
+from symfind.report.discrete import Discrete
 from symfind.report.views import Views
 
 if TYPE_CHECKING:
@@ -223,50 +224,6 @@ class Factor:
 
 
 @dataclass(frozen=True)
-class DiscretePlace:
-    """One site of a finite group: the axes of every tensor on which it acts.
-
-    A tensor that is moved as a whole (its sign) has no axes. `buffers` are moved but not trained.
-    """
-
-    id: str
-    axes: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    buffers: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Discrete:
-    """A finite group that acts beside the continuous ones, such as permutations of hidden units.
-
-    Attributes:
-        id: first site and kind, `transformer.h.0.mlp.c_fc:permutation`; unique in the report.
-        group: over all sites, `S_3072^12`, `(S_4 wr S_2)^32` (wreath product), `(Z/2)^256`.
-        sites: number of places with the same action (layers).
-        parameters: every trainable tensor that it moves, over all sites.
-        text: how it acts.
-        kind: `permutation`, `sign`, or `reflection`: the component of negative determinant of a
-            continuous group.
-        order: number of elements, as a formula.
-        log10_order: its decimal logarithm.
-        module: common module path of the sites, `transformer.h.*.mlp.c_fc`.
-        places: the sites one by one.
-        residual: how much a random element changed the outputs, None where that was not tried.
-    """
-
-    id: str
-    group: str
-    sites: int = 1
-    parameters: tuple[str, ...] = ()
-    text: str = ""
-    kind: Literal["permutation", "sign", "reflection"] = "permutation"
-    order: str = ""
-    log10_order: float = 0.0
-    module: str = ""
-    places: tuple[DiscretePlace, ...] = ()
-    residual: float | None = None
-
-
-@dataclass(frozen=True)
 class Unsupported:
     """An operation without a rule, the nodes where it occurs, and what was assumed there."""
 
@@ -293,7 +250,9 @@ class Verification:
     """How the generators fared on the model; `failed` lists the factors that left the totals.
 
     `points` says at how many random points they were checked, `inputs` on which inputs, where
-    these are shorter than those of the model.
+    these are shorter than those of the model. `on` holds the arguments of another model of the
+    family on which they were checked, where the model is too large, with its number of
+    `parameters`.
     """
 
     status: Literal["verified", "failed", "skipped"]
@@ -304,6 +263,8 @@ class Verification:
     reason: str = ""
     points: int | None = field(default=None, metadata=OMIT_NONE)
     inputs: dict[str, str] | None = field(default=None, metadata=OMIT_NONE)
+    on: dict[str, int] | None = field(default=None, metadata=OMIT_NONE)
+    parameters: int | None = field(default=None, metadata=OMIT_NONE)
 
 
 @dataclass(frozen=True)

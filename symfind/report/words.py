@@ -1,7 +1,8 @@
 """Numbers and sentences that all renderings share."""
 
 from symfind.report.certificate import Certificate
-from symfind.report.model import Discrete, Factor, Report, Verification
+from symfind.report.discrete import Discrete
+from symfind.report.model import Factor, Report, Verification
 
 
 def count(value: int | None) -> str:
@@ -113,7 +114,16 @@ def verification_sentence(verification: Verification) -> str:
         return f"failed: {failed} failed and left the totals{setting}"
     worst = "" if verification.worst is None else f": worst residual {small(verification.worst)}"
     given = ", ".join(f"{name} {kind}" for name, kind in (verification.inputs or {}).items())
-    return f"verified on the model itself{given and ' on ' + given}{worst}{setting}"
+    return f"verified on {subject_of(verification)}{given and ' on ' + given}{worst}{setting}"
+
+
+def subject_of(verification: Verification) -> str:
+    """What generators were checked on."""
+    if verification.on is None:
+        return "the model itself"
+    sizes = ", ".join(f"{name}={n}" for name, n in verification.on.items() if "." not in name)
+    size = plural(verification.parameters or 0, "parameter")
+    return f"a model of the same family with {size} ({sizes})"
 
 
 def _measurement(certificate: Certificate) -> str:

@@ -26,7 +26,8 @@ from symfind.discrete import discrete_part
 from symfind.errors import SymfindError
 from symfind.load.inputs import describe
 from symfind.report.certificate import Certificate
-from symfind.report.model import Dimension, Discrete, ModelInfo, Report, Versions
+from symfind.report.discrete import Discrete
+from symfind.report.model import Dimension, ModelInfo, Report, Versions
 from symfind.session.stages import Checked, Clock
 from symfind.verify import Function
 
@@ -102,7 +103,7 @@ class Examination:
         if self.verified.stopped:
             return
         self.subject.tell("permutations, signs and reflections")
-        proven, function = self.verified.proven, self.verified.function
+        proven, function = self.verified.here, self.verified.function
         self.discrete = self._discrete((function or self.subject.function()) if proven else None)
         if self.verified.proven:
             self.lasting = Checked(self.found, self.verified, self.discrete)

@@ -11,7 +11,9 @@ from symfind.ops.lower import Lowered, lower
 from symfind.solve.bonds.matrices import Matrices
 from symfind.solve.bonds.scalings import Scaling, Scalings
 from symfind.solve.charts.lifted import lifted_families
+from symfind.solve.charts.made import made_up
 from symfind.solve.charts.substitute import substituted
+from symfind.solve.families.aside import aside_families
 from symfind.solve.families.exponentials import anchored, find_anchors
 from symfind.solve.families.family import MatrixFamily, ScalingFamily, ShiftFamily
 from symfind.solve.families.inert import inert_families
@@ -95,8 +97,8 @@ def _derive(lowered: Lowered) -> Derivation:
     lowered = take_up_constants(take_up_maps(lowered))
     families, scalings, equations = _families(lowered, limits)
     if weights is not None:
-        made, *_ = _families(take_up_constants(take_up_maps(weights)), limits)
-        families += lifted_families(made, limits)
+        made, *_ = _families(take_up_constants(take_up_maps(weights.graph)), limits)
+        families += [*made_up(weights.made), *lifted_families(made, limits)]
     return Derivation(lowered, families, _relaxed(lowered, scalings), limits, equations)
 
 
@@ -128,7 +130,7 @@ def _families(lowered: Lowered, limits: Limits) -> tuple[list[Family], list[Scal
             *parallel_families(lowered, flows, limits),
             *product_families(lowered, flows, limits),
         ],
-        Credit.REACH: Reach(lowered, flows).families(),
+        Credit.REACH: [*Reach(lowered, flows).families(), *aside_families(lowered, flows)],
         Credit.BLIND: Blind(lowered, flows, shifts).families(),
         Credit.LEANING: [f for f in parallel if f.loose],
     }

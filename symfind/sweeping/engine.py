@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from symfind.sweeping.job import Job
-from symfind.sweeping.limits import Limits, cores, resident
+from symfind.sweeping.limits import Limits, cores, processor, resident
 from symfind.sweeping.record import failure
 from symfind.sweeping.worker import work
 
@@ -132,6 +132,9 @@ def _outcome(one: _Running, limits: Limits) -> tuple[dict[str, Any], str | None]
             result, report = failure("crash", _last_words(one)), None
     elif limits.seconds is not None and seconds > limits.seconds:
         result, report = failure("time", f"stopped after {limits.seconds:g} s"), None
+    elif limits.processor is not None and processor(one.process.pid or 0) > limits.processor:
+        words = f"stopped after {limits.processor:g} s of the processor"
+        result, report = failure("time", words), None
     elif limits.gigabytes is not None and resident(one.process.pid or 0) > limits.gigabytes:
         result, report = failure("memory", f"stopped above {limits.gigabytes:g} GB"), None
     else:

@@ -13,6 +13,7 @@ class Options:
 
     Attributes:
         laws: whether the conserved quantities of gradient flow are counted as well.
+        texts: whether these are kept in words, with what cuts the groups down.
     """
 
     output: Literal["raw", "softmax"] = "raw"
@@ -23,6 +24,7 @@ class Options:
     seed: int = 0
     budget: float | None = None
     laws: bool = False
+    texts: bool = False
 
 
 @dataclass(frozen=True)

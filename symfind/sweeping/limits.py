@@ -13,10 +13,12 @@ class Limits:
     Attributes:
         seconds: by the clock.
         gigabytes: of memory that is in use (the resident set).
+        processor: seconds of the processor.
     """
 
     seconds: float | None = 300.0
     gigabytes: float | None = 4.0
+    processor: float | None = None
 
 
 def cores() -> int:
@@ -24,6 +26,15 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def processor(pid: int) -> float:
+    """Seconds of the processor that a process has used, zero where nobody can say."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def resident(pid: int) -> float:

@@ -1,9 +1,13 @@
 """What is kept of one analysis: a line of a table, not a whole report."""
 
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from symfind.report.model import Report
+
+if TYPE_CHECKING:
+    from symfind.conserve.model import Conserved
+    from symfind.report.explained import Explanation
 
 SCHEMA = "symfind.sweep/1"
 
@@ -53,6 +57,31 @@ def _kinds(report: Report) -> dict[str, int]:
     for factor in report.factors:
         totals[factor.kind] += factor.total
     return dict(totals)
+
+
+def texts(why: "Explanation", laws: "Conserved | None") -> dict[str, Any]:
+    """What a page says besides the report: why groups are no larger, and what flow conserves.
+
+    Args:
+        why: what cuts the groups of all wires down.
+        laws: conserved quantities, None where they were not looked for.
+    """
+    wires = [
+        {
+            "name": w.name, "role": w.role, "size": w.size, "group": w.group,
+            "copies": w.copies, "rotated": w.rotated,
+            "reasons": [[r.words, r.leaves, r.restores] for r in w.reasons],
+        }
+        for w in why.wires
+    ]  # fmt: skip
+    if laws is None:
+        return {"wires": wires}
+    kept = [[law.factor, law.text, law.latex, law.range, law.functions] for law in laws.laws]
+    return {
+        "wires": wires,
+        "laws": {"count": laws.count, "lawless": laws.lawless, "open": list(laws.open),
+                 "kept": kept},
+    }  # fmt: skip
 
 
 def failure(reason: str, message: str) -> dict[str, Any]:

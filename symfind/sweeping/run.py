@@ -79,7 +79,7 @@ def sweep(
         OutputError: the file cannot be written, or is none of a sweep.
     """
     budget = budget if budget is not None or seconds is None else seconds / 2
-    options = Options(output, train, verify, certify, device, seed, budget, laws)
+    options = Options(output, train, verify, certify, device, seed, budget, laws=laws)
     specs = [model] if isinstance(model, str) else list(model)
     given = settings or {}
     asked = plan(specs, given, preferred or {}, inputs, options, one_per_module)

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from symfind.errors import InputError, UnknownSetting
 from symfind.sweeping.job import Job
-from symfind.sweeping.record import failure, record
+from symfind.sweeping.record import failure, record, texts
 
 if TYPE_CHECKING:
+    from symfind.conserve.model import Conserved
     from symfind.report.model import Report
+    from symfind.session import Session
 
 
 def work(job: Job, connection: Connection, log: str, threads: int, whole: bool) -> None:
@@ -41,16 +43,20 @@ def work(job: Job, connection: Connection, log: str, threads: int, whole: bool) 
 def examined(job: Job) -> tuple[dict[str, Any], "Report | None"]:
     """The record of one job, and the report where there is one."""
     try:
-        report, laws, operations = _analysed(job)
+        report, laws, operations, session = _analysed(job)
     except MemoryError as error:
         return failure("memory", f"not enough memory: {error}"), None
     except Exception as error:
         first = (str(error).splitlines() or [""])[0]
         return failure(type(error).__name__, first), None
-    return record(report, laws, operations), report
+    count = None if laws is None or laws.open else laws.count
+    result = record(report, count, operations)
+    if job.options.texts:
+        result["texts"] = texts(session.explain(), laws)
+    return result, report
 
 
-def _analysed(job: Job) -> tuple["Report", int | None, int]:
+def _analysed(job: Job) -> tuple["Report", "Conserved | None", int, "Session"]:
     from symfind.ops.support import reached
     from symfind.session import open
 
@@ -70,12 +76,12 @@ def _analysed(job: Job) -> tuple["Report", int | None, int]:
     report = session.report(o.verify, o.certify, budget=o.budget)
     operations = len(reached(session.graph))
     if not o.laws:
-        return report, None, operations
+        return report, None, operations, session
     try:
         laws = session.laws(check=False)
     except InputError:  # too large to verify generators on it
-        return report, None, operations
-    return report, None if laws.open else laws.count, operations
+        return report, None, operations, session
+    return report, laws, operations, session
 
 
 def _apart(log: str, threads: int) -> None:

@@ -30,8 +30,8 @@ MOST_COORDINATES = 1000
 _SPARE = 40  # equations beyond the unknowns
 _FEW = 16  # samples at least
 _ROUNDS = 6  # of more points, while fresh ones disagree
-_WANTED = 1.25  # equations for each unknown
-_NOTHING = 10.0**NOISE  # the largest entry of equations that hold for every field
+_WANTED = 4.0  # equations for each unknown: with few, a true one can look weak
+_NOTHING = 10.0**NOISE  # the largest coefficient of an unknown that no equation sees
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def solve(sample: Sampler, size: int, affine: bool, degree: int) -> Solved:
             break
         rows, points = torch.cat([rows, fresh[alive]]), points + len(fresh)
         dead += int((~alive).sum())
-        found = reveal(rows if float(rows.abs().max()) > _NOTHING else torch.zeros_like(rows))
+        found = reveal(torch.where(rows.abs().amax(0) > _NOTHING, rows, 0.0))
     assert found is not None
     solutions = (found.null / found.scales[:, None]).T
     solutions = solutions.reshape(-1, dictionary.size, len(dictionary.monomials))

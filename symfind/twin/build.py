@@ -80,6 +80,7 @@ def build_twin(
     bounds: Mapping[str, int] | None = None,
     unchanged: bool = False,
     most: int | None = None,
+    narrow: bool = False,
 ) -> Twin:
     """Rebuild a traced graph with all independent sizes shrunk.
 
@@ -91,6 +92,7 @@ def build_twin(
         bounds: exclusive upper bounds of integer inputs, by name.
         unchanged: keep the sizes of the model, and only spell everything anew.
         most: parameters above which a twin is only counted, and not tried: it may fill any memory.
+        narrow: whether widths start where they say the least.
 
     Raises:
         Unbuildable: where an operation cannot be rewritten; the message names it.
@@ -99,7 +101,7 @@ def build_twin(
     least: list[Least] = []
     why = "tables and what is looked up in them cannot be shrunk together"
     for _ in range(_ROUNDS):
-        sizes = own(relations) if unchanged else choose(relations, variant, least)
+        sizes = own(relations) if unchanged else choose(relations, variant, least, narrow)
         try:
             return _Build(relations, sizes, examples or {}, bounds or {}, unchanged).twin(most)
         except _TooShort as short:

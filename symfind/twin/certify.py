@@ -145,10 +145,11 @@ class _Certification:
     def __init__(self, question: Question, most: int) -> None:
         self.question, self.most = question, most
         self.names = {n: name for name, n in question.names.items()}
+        self.narrow = False
 
     def certificate(self) -> Certificate:
         model = self._model(_EASY)
-        done = self._measured(model)
+        done = self._narrowly(model) or self._measured(model)
         if isinstance(done, Certificate):
             return done
         if model.kept == 1 and done[-1].short:
@@ -172,6 +173,20 @@ class _Certification:
             most,
         )
 
+    def _narrowly(self, model: Short) -> list[_Measured]:
+        """Twins narrower than others, where those are large, if these say that all is derived."""
+        if self._build(model.relations, 0).parameters <= _EASY:
+            return []
+        self.narrow = True
+        try:
+            done = self._measured(model)
+        except Unbuildable:
+            done = []
+        self.narrow = False
+        if isinstance(done, Certificate) or len(done) < TWINS:
+            return []
+        return done if all(t.agrees for t in done[-TWINS:]) else []
+
     def _measured(self, model: Short) -> list[_Measured] | Certificate:
         """Twins until two in a row say the same, or too many do not."""
         done: list[_Measured] = []
@@ -181,6 +196,8 @@ class _Certification:
             if isinstance(measured, Certificate):
                 return measured
             done.append(measured)
+            if measured.nullity.nullity is None:
+                break  # there was no time
             if model.kept == 1 and measured.short:
                 break  # which says nothing of deeper ones
             last = done[-TWINS:]
@@ -192,7 +209,7 @@ class _Certification:
         q = self.question
         twin = build_twin(
             relations.graph, variant, relations=relations, examples=q.examples, bounds=q.bounds,
-            most=self.most,
+            most=self.most, narrow=self.narrow,
         )  # fmt: skip
         return twin
 
@@ -205,16 +222,24 @@ class _Certification:
         chosen = twins[:1]
         yield twins[0]
         while len(chosen) < _TRIED:
-            rest = [t for t in twins if t.parameters <= self.most]
-            easy = [t for t in rest if t.parameters <= _EASY]
-            best = None
-            for some in (easy, rest):
-                found = [(min(_difference(t, c) for c in chosen), -t.parameters, t) for t in some]
-                best = best or max((f for f in found if f[0]), key=lambda f: f[:2], default=None)
-            if best is None:
+            apart = {id(t): min(_difference(t, c) for c in chosen) for t in twins}
+            rest = [t for t in twins if t.parameters <= self.most and apart[id(t)]]
+            if not rest:
                 return
-            chosen.append(best[2])
-            yield best[2]
+            best = self._next(rest, apart)
+            chosen.append(best)
+            yield best
+
+    def _next(self, rest: list[Twin], apart: Mapping[int, int]) -> Twin:
+        """The one that differs most, of those that are measured in seconds if there are any.
+
+        Narrow twins are there for their cost: the smallest that differs half as much as any.
+        """
+        if self.narrow:
+            half = max(apart[id(t)] for t in rest) / 2
+            return min((t for t in rest if apart[id(t)] >= half), key=lambda t: t.parameters)
+        easy = [t for t in rest if t.parameters <= _EASY]
+        return max(easy or rest, key=lambda t: (apart[id(t)], -t.parameters))
 
     def _measure(self, twin: Twin, counted: Counted) -> _Measured | Certificate:
         q = self.question

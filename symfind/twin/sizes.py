@@ -13,7 +13,8 @@ from symfind.algebra.axes import Axis, extent
 from symfind.errors import SymfindError
 from symfind.graph.extents import Definition, Least, Relations, size_atoms
 
-WIDTH, FACTOR, COPIES, FREE = 3, 2, 2, 3  # where sizes start
+WIDTH, FACTOR, COPIES, FREE = 3, 2, 2, 3  # where sizes start,
+_NARROW = 2  # and widths where twins would be large
 _ROWS = 3  # by which the rows of a table and their width stay apart: an affine map of n entries
 # has n + 1 coefficients in every row, and takes any values that one likes on as many points
 _ALL = 8  # twins on which all indices vary
@@ -35,18 +36,21 @@ class Sizes:
         return int(extent(axis, self.values))
 
 
-def choose(relations: Relations, variant: int, least: Sequence[Least] = ()) -> Sizes:
+def choose(
+    relations: Relations, variant: int, least: Sequence[Least] = (), narrow: bool = False
+) -> Sizes:
     """Sizes for a twin; each `variant` differs.
 
     Args:
         relations: of the graph.
         variant: a number; 0 is the smallest twin.
         least: further lower bounds.
+        narrow: whether widths start where they say the least.
 
     Raises:
         Unbuildable: where the conditions contradict each other.
     """
-    return _Choice(relations, variant, [*relations.least, *least]).solve()
+    return _Choice(relations, variant, [*relations.least, *least], narrow).solve()
 
 
 def own(relations: Relations) -> Sizes:
@@ -59,6 +63,7 @@ class _Choice:
     relations: Relations
     variant: int
     least: Sequence[Least]
+    narrow: bool
     level: dict[Hashable, int] = field(default_factory=dict)
     values: dict[Axis, int] = field(default_factory=dict)
     waived: set[tuple[int, int]] = field(default_factory=set)
@@ -95,7 +100,8 @@ class _Choice:
             elif a in copies:
                 key, base = "copies", COPIES
             elif a in inside:
-                key, base = "width", WIDTH if a in whole else FACTOR
+                width = _NARROW if self.narrow else WIDTH
+                key, base = "width", width if a in whole else FACTOR
             else:
                 key, base = "free", FREE
             self.kind[a] = (key, a.size)

@@ -4,6 +4,12 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch._functorch.eager_transforms import (
+    _create_differentiable,
+    _undo_create_differentiable,
+    _wrap_all_tensors,
+    grad_increment_nesting,
+)
 
 
 def reverse_rows(value: Tensor, leaves: list[Tensor], cotangents: Tensor | None) -> Tensor:
@@ -48,3 +54,34 @@ def reverse_rows(value: Tensor, leaves: list[Tensor], cotangents: Tensor | None)
             block = batch(cotangent)
         pulled[start : start + width] = block
     return pulled
+
+
+def pulled_back(
+    evaluate: Callable[[Tensor], Tensor], point: Tensor, cotangents: Tensor
+) -> tuple[Tensor, Tensor]:
+    """A value and the products of cotangents with its derivative, inside any transform.
+
+    As `torch.func.vjp`, which loads a compiler in order to switch it off: longer than all of a
+    small model takes.
+
+    Args:
+        evaluate: from a tensor like `point` to one of shape (size,).
+        point: [count].
+        cotangents: [rows, size].
+
+    Returns:
+        The value, and [rows, count].
+    """
+    with grad_increment_nesting() as level, torch.enable_grad():
+        (leaf,) = _wrap_all_tensors((point,), level)
+        _create_differentiable(leaf, level)
+        result = evaluate(leaf)
+        value = _undo_create_differentiable(result, level)
+    if not result.requires_grad:
+        return value, point.new_zeros(len(cotangents), *point.shape)
+
+    def pull(cotangent: Tensor) -> Tensor:
+        (found,) = torch.autograd.grad(result, leaf, cotangent, retain_graph=True)
+        return found
+
+    return value, torch.func.vmap(pull)(cotangents)

@@ -11,6 +11,7 @@ from torch.utils import _pytree as pytree
 
 from symfind.errors import InputError
 from symfind.verify.function import Call, Function, InputsLike, Point
+from symfind.verify.reverse import pulled_back
 from symfind.verify.windows import Windows
 
 _ENTRIES = 20_000_000  # that one block of rows, and each activation's part of it, should stay below
@@ -19,6 +20,8 @@ _SOON = 3  # of the first so many; of twice as many in the next, and so on,
 _MANY_ROWS = 4096  # up to so many
 _ACTIVATIONS = 10  # numbers in the largest activation, per number of the input (a guess)
 _COMBINED = 16  # rows of one input at least, where it has as many,
+_SMALL = 1200  # parameters, beyond which no more than half of what an input has: all outputs
+# together often pass through fewer numbers than they are, and say no more than those do;
 _VARIETY = 64  # so that there are about this many inputs among as many rows as parameters
 _POOL = 10_000_000  # numbers in the inputs that are kept for the next point
 _AGREE = 1e-9  # relative difference of batched and separate evaluation
@@ -77,8 +80,9 @@ class Rows:
     @property
     def width(self) -> int:
         """Rows of one input."""
-        share = max(_COMBINED, self.function.count // _VARIETY)
-        return min(self._outputs, self._budget, share)
+        count = self.function.count
+        outputs = self._outputs if count <= _SMALL else (self._outputs + 1) // 2
+        return min(outputs, self._budget, max(_COMBINED, count // _VARIETY))
 
     def draws(self, index: int) -> int:
         """How many inputs a block is of: more where many blocks came before it."""
@@ -142,8 +146,7 @@ class Rows:
 
     def _together(self, theta: Point, chunk: _Chunk, cotangents: Tensor) -> Tensor | None:
         def pull(evaluate: _Evaluate, flat: Tensor) -> tuple[Tensor, Tensor]:
-            value, pulled, *_ = torch.func.vjp(evaluate, flat)
-            return value, torch.func.vmap(lambda c: pulled(c)[0])(cotangents)
+            return pulled_back(evaluate, flat, cotangents)
 
         rows = self._attempt(theta, chunk, pull)
         if rows is None:

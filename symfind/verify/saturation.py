@@ -10,7 +10,7 @@ from torch import Tensor
 
 from symfind import budget
 from symfind.numerics.gauge import Gauge, fix_gauge, no_gauge
-from symfind.numerics.norms import norm_bound
+from symfind.numerics.norms import VECTORS, norm_bound
 from symfind.numerics.rank import Spectrum, scales_of
 from symfind.numerics.reveal import Revealed, reveal
 from symfind.numerics.rowspace import RowSpace
@@ -29,6 +29,7 @@ _MAX_ROWS = 50_000  # or more than this many, where parameters are few
 _MAX_DRAWS = 4000  # or inputs, where each has few rows
 _PROBES = 8  # random combinations of known directions that are seen to be null
 _ZERO = 1e-20  # squared change of outputs that is none
+_AHEAD = 20_000_000  # entries of rows that are kept once they have been looked at
 _PATIENCE = 5.0  # seconds between two lines about one point
 
 
@@ -98,6 +99,7 @@ class Saturation:
         self.space = RowSpace(self.width)
         self.blocks = 0  # of rows in `space`
         self.looked = self.rows = self.draws = 0  # blocks, rows and inputs that were looked at
+        self._ahead: dict[int, Tensor] = {}  # blocks that were looked at and are not in `space`
         self.most = max(_MAX_GROWTH * count, _MAX_ROWS)
         self.most_draws = max(_MAX_DRAWS, 5 * self.space.capacity // rows.width)
         rng = torch.Generator().manual_seed(count)
@@ -128,7 +130,8 @@ class Saturation:
 
     def _block(self, most: int | None) -> None:
         budget.check()
-        block = self.source.block(self.theta, self.blocks)[:most]
+        block = self._ahead.pop(self.blocks, None)
+        block = (self.source.block(self.theta, self.blocks) if block is None else block)[:most]
         if self.gauge.rank:
             self._moved += (block @ self._probes).square().sum(0)
             self._squares += block.norm(dim=0).square()
@@ -163,22 +166,29 @@ class Saturation:
     def extend(self, goal: int, known: Revealed) -> bool:
         """Look at rows up to a number: whether they see anything of the null space known so far.
 
-        Only products of rows with random null vectors are needed: where rows are long, these are
-        derivatives along the vectors.
+        Only products of rows with random null vectors are needed: where an input has many rows,
+        these are derivatives along the vectors.
         """
         before = self.rows
         probes = self.gauge.lift(known.probes())
         squares = probes.new_zeros(1, probes.shape[1])
         while self.rows < goal and self.draws < self.most_draws:
             budget.check()
-            if self.count > SMALL:
+            if self.count > SMALL and self.source.width > VECTORS:
                 seen = self.source.along(self.theta, self.looked, probes)
             else:
-                seen = self.source.block(self.theta, self.looked) @ probes
+                seen = self._look() @ probes
             squares += seen.square().sum(0)
             self._count(self.looked, len(seen))
         size = known.largest * math.sqrt(max(self.rows - before, 1) / self.space.rows)
         return norm_bound(squares.sqrt()) > 10**NOISE * size
+
+    def _look(self) -> Tensor:
+        """The next rows, kept for the case that they are needed."""
+        block = self.source.block(self.theta, self.looked)
+        if block.numel() + sum(b.numel() for b in self._ahead.values()) <= _AHEAD:
+            self._ahead[self.looked] = block
+        return block
 
     def _reveal(self, best: Outcome | None) -> Revealed:
         budget.check()

@@ -10,7 +10,8 @@ from symfind.load import Inputs
 from tests.action.harness import examine
 from tests.ground_truth.models import CASES, Case
 
-BLOCKS = [entry for entry in entries() if entry.family == "block"]
+MODULE = "symfind.catalog.blocks:"  # others are like these
+BLOCKS = [entry for entry in entries() if entry.spec.startswith(MODULE)]
 SIZES = {
     "vocab_size": 40, "hidden_size": 32, "intermediate_size": 24, "num_hidden_layers": 1,
     "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 32,

@@ -1,6 +1,7 @@
 """What the certificate says: about what is unexplained, about points, and about time."""
 
 import copy
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,10 +15,12 @@ from torch import Tensor, nn
 import symfind
 from symfind.analysis import verification
 from symfind.analysis.derived import Derived
+from symfind.budget import OutOfTime
 from symfind.errors import InputError
 from symfind.load import Inputs
 from symfind.report import Report
 from symfind.report.certificate import Certificate
+from symfind.verify.rows import Rows
 from tests.ground_truth.layers import ResidualLinear
 from tests.ground_truth.models import CASES, mlp
 
@@ -112,8 +115,8 @@ class Masked(nn.Module):
 def test_what_the_inputs_hide() -> None:
     given = Inputs((torch.zeros(2, 5, dtype=torch.long),), {}, {"0": 6})
     certificate = symfind.analyze(Looked(), given).certificate
-    # four rows that no token reads; and Aff(3), which acts on the tanh of the table
-    assert kinds(certificate) == {"inputs": 12, "structural": 12}
+    # four rows that no token reads; Aff(3), which acts on the tanh of the table, is derived
+    assert kinds(certificate) == {"inputs": 12}
     (hidden,) = (s for s in certificate.unexplained_sets if s.kind == "inputs")
     assert hidden.tensors == ("table.weight",)
     mask = torch.ones(5, 4, dtype=torch.bool)
@@ -226,8 +229,29 @@ def test_limit_during_verification(monkeypatch: pytest.MonkeyPatch) -> None:
     assert report.certificate.status == "undetermined" and "limit" in report.certificate.reason
 
 
-def test_limit_during_the_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limit_before_the_certificate_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model is tried before it is measured."""
     report = stopped(Slow(30.0), monkeypatch, verify=False, budget=0.5)
+    assert report.certificate.status == "undetermined"
+    assert report.certificate.reason == "the time limit was reached after 0 points"
+
+
+def test_limit_during_the_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Slow(30.0)
+    honest, struck = Rows.block, []
+
+    def slow(self: Rows, *args: Any) -> Tensor:
+        model.slow = True
+        signal.setitimer(signal.ITIMER_REAL, 0.05)  # the limit, as if there had been no work before
+        try:
+            return honest(self, *args)
+        except OutOfTime:
+            struck.append(self)
+            raise
+
+    monkeypatch.setattr(Rows, "block", slow)
+    report = symfind.analyze(model, torch.randn(4, 6), verify=False, budget=60.0)
+    assert struck
     assert report.certificate.status == "undetermined"
     assert report.certificate.reason == "the time limit was reached after 0 points"
 

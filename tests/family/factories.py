@@ -56,3 +56,44 @@ class _Attention(nn.Module):
 def attention(d: int = 4, heads: int = 2) -> tuple[nn.Module, Tensor]:
     """Attention with as many tokens as it is wide, at its own sizes."""
     return _Attention(d, heads), torch.randn(1, 4, d)
+
+
+class _Picture(nn.Module):
+    def __init__(self, side: int, width: int, classes: int) -> None:
+        super().__init__()
+        assert side % 8 == 0
+        self.patches = nn.Conv2d(3, width, 8, stride=8)
+        self.position = nn.Parameter(torch.zeros(1, width, side // 8, side // 8))
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(torch.tanh(self.patches(x) + self.position).mean((2, 3)))
+
+
+def picture(side: int = 64, width: int = 64, classes: int = 40) -> nn.Module:
+    """Pictures of one size only, which happens to be that of a width."""
+    return _Picture(side, width, classes)
+
+
+class _Padded(nn.Module):
+    def __init__(self, rows: int) -> None:
+        super().__init__()
+        self.words, self.places = nn.Embedding(30, 8), nn.Embedding(rows, 8)
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        there = tokens.ne(1).long()
+        return self.head(torch.tanh(self.words(tokens) + self.places(there.cumsum(1) * there + 1)))
+
+
+def padded(rows: int = 20, tokens: int = 16) -> tuple[nn.Module, Tensor]:
+    """Positions are counted from the second row on, where there is no padding."""
+    return _Padded(rows), torch.randint(0, 30, (1, tokens))
+
+
+def kernels(width: int = 24, classes: int = 9) -> nn.Module:
+    """Convolutions of a picture that becomes smaller."""
+    return nn.Sequential(
+        nn.Conv2d(3, width, 4, stride=4), nn.GELU(), nn.Conv2d(width, width, 5, padding=2),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes),
+    )  # fmt: skip

@@ -8,13 +8,16 @@ import torch
 
 import symfind
 from symfind.family import Family, Member
+from symfind.family.depth import Short, shortened
 from symfind.family.family import name_of
 from symfind.family.lookups import OutOfRange, check_lookups
 from symfind.family.places import changed, integers, spelled
+from symfind.family.shrink import shrink
 from symfind.load import load
 from symfind.trace import trace_loaded
 
 NANO = str(Path(__file__).with_name("models.py"))
+FACTORIES = str(Path(__file__).with_name("factories.py"))
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,8 @@ class Config:
     bias: bool = True
 
 
-def family(spec: str) -> Family:
-    loaded = load(spec)
+def family(spec: str, *inputs: str) -> Family:
+    loaded = load(spec, inputs=inputs)
     found = Family.of(loaded, trace_loaded(loaded))
     assert found is not None
     return found
@@ -83,3 +86,28 @@ def test_transformer_of_a_dataclass_config_is_certified() -> None:
     assert len(set(widths)) == len(widths) and max(widths) < 384
     again = symfind.Report.from_dict(report.to_dict())
     assert again.certificate.members == found.members
+
+
+def test_pictures_shrink_though_a_width_happens_to_have_their_size() -> None:
+    own = family(f"{FACTORIES}:picture", "f32[1,3,64,64]")
+    short = shortened(own)
+    assert isinstance(short, Short)
+    values = {name_of(p): n for p, n in shrink(own, short.member, [], 3, 5.0).member.values.items()}
+    assert values["0.shape[2]"] == values["0.shape[3]"] == values["side"] == 8
+    assert values["width"] <= 6 and values["classes"] < 40
+
+
+def test_rows_that_are_counted_are_rows_that_are_there() -> None:
+    own = family(f"{FACTORIES}:padded")
+    places = {name_of(p): p for p in own.base}
+    few, enough = ({places["tokens"]: 4, places["rows"]: n} for n in (5, 6))
+    assert isinstance(own.member(few), str)  # four tokens are at the rows 2 to 5
+    assert isinstance(own.member(enough), Member)
+
+
+def test_pictures_stay_large_enough_for_all_of_a_kernel() -> None:
+    own = family(f"{FACTORIES}:kernels", "f32[1,3,24,24]")
+    short = shortened(own)
+    assert isinstance(short, Short)
+    member = shrink(own, short.member, [], 2, 5.0).member
+    assert 12 <= member.values["input", "0", 2] < 24  # a kernel of five needs three rows of four

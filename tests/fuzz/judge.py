@@ -22,7 +22,7 @@ from symfind.solve.point.evaluate import Point
 from symfind.solve.solver import derive
 from symfind.trace import trace
 from symfind.verify import Nullity, measure_nullity
-from tests.fuzz.network import ROWS, Network
+from tests.fuzz.network import Network
 from tests.fuzz.truth import Measured, Theta, Truth
 from tests.fuzz.written import Written
 
@@ -57,9 +57,9 @@ class Verdict:
                 f"{self.seconds:.1f} s {self.words}")  # fmt: skip
 
 
-def judge(seed: int, verify: bool) -> Verdict:
+def judge(seed: int, verify: bool, drawn: type[Network] = Network) -> Verdict:
     """Judge one random network: the rules alone, or all of an analysis."""
-    return judge_model(Network(seed), verify)
+    return judge_model(drawn(seed), verify)
 
 
 def judge_model(model: Network | Written, verify: bool) -> Verdict:
@@ -93,7 +93,7 @@ def judge_model(model: Network | Written, verify: bool) -> Verdict:
 
 def _example(model: Network | Written) -> Inputs:
     x = model.example(BATCH, torch.Generator().manual_seed(0))
-    return Inputs((x,), {}, {} if x.is_floating_point() else {"0": ROWS})
+    return Inputs((x,), {}, {} if x.is_floating_point() else {"0": model.rows})
 
 
 def _analysed(verdict: Verdict, truth: Truth, points: list[Measured]) -> None:

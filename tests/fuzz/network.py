@@ -1,26 +1,31 @@
 """Random networks of every shape that the rules may be wrong about, each decided by a seed."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tests.fuzz.draw import Draw, Shape, Step
 from tests.fuzz.features import ALONE, PAIRS, linear
 from tests.fuzz.sequences import SEQUENCES, places
 
-ROWS = 5  # of tables that tokens look up
-WIDEST = 8
-MOST = 240  # parameters
-
 
 class Network(nn.Module):
-    """Steps, each of which reads values before it; the last value and some others come out."""
+    """Steps, each of which reads values before it; the last value and some others come out.
+
+    Attributes:
+        widest: the largest last dimension of a value.
+        most: parameters.
+        rows: of the table that tokens look up.
+    """
+
+    widest, most, rows = 8, 240, 5
 
     def __init__(self, seed: int) -> None:
         super().__init__()
         self.seed = seed
         draw = Draw(seed)
         self.kind = draw.one(("vector", "vector", "sequence", "sequence", "tokens"))
-        self.table = nn.Parameter(draw.numbers(ROWS, 3)) if self.kind == "tokens" else None
+        self.table = nn.Parameter(draw.numbers(self.rows, 3)) if self.kind == "tokens" else None
         self.steps = nn.ModuleList()
         self.shapes: list[Shape] = [(3,) if self.kind == "vector" else (3, 3)]
         for _ in range(draw.rng.randint(2, 6)):
@@ -46,20 +51,21 @@ class Network(nn.Module):
         else:
             self._add(draw.one(ALONE)(draw, x), at)
 
-    def _add(self, step: Step, *reads: int) -> None:
-        """Keep a step where it runs, and is neither too wide nor too large."""
+    def _add(self, step: Step, *reads: int) -> bool:
+        """Keep a step where it is neither too wide nor too large; whether it was kept."""
         step.reads = tuple(i % len(self.shapes) for i in reads)
         with torch.no_grad():
             tried = step(*(torch.randn(2, *self.shapes[i]) for i in step.reads))
         shape = tuple(tried.shape[1:])
         known = {id(w): w for w in self.parameters()} | {id(w): w for w in step.parameters()}
-        if not 2 <= shape[-1] <= WIDEST or sum(w.numel() for w in known.values()) > MOST:
-            return
+        if not 2 <= shape[-1] <= self.widest or sum(w.numel() for w in known.values()) > self.most:
+            return False
         self.steps.append(step)
         self.shapes.append(shape)
+        return True
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
-        values = [x if self.table is None else self.table[x]]
+        values = [x if self.table is None else F.embedding(x, self.table)]
         for step in self.steps:
             values.append(step(*(values[i] for i in step.reads)))
         outputs = tuple(values[i] for i in self.outputs)
@@ -68,7 +74,7 @@ class Network(nn.Module):
     def example(self, batch: int, generator: torch.Generator) -> Tensor:
         """Random inputs."""
         if self.kind == "tokens":
-            return torch.randint(ROWS, (batch, 3), generator=generator)
+            return torch.randint(self.rows, (batch, self.shapes[0][0]), generator=generator)
         return 1.5 * torch.randn(batch, *self.shapes[0], generator=generator)
 
     def text(self) -> str:

@@ -15,6 +15,8 @@ Run = Callable[..., Tensor]
 class Written(Net):
     """A network on [batch, *shape], with what the judge asks of a random one."""
 
+    rows = 0  # there are no tokens
+
     def __init__(self, run: Run, shape: tuple[int, ...], parts: dict[str, Callable]) -> None:
         torch.manual_seed(0)
         super().__init__(run, **{name: make() for name, make in parts.items()})

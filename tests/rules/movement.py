@@ -31,6 +31,19 @@ def heads(z: Tensor) -> Tensor:
     return z.reshape(*z.shape[:-1], 2, 2)
 
 
+def pooled(m: Any, x: Tensor, mask: Tensor) -> Tensor:
+    """The mean of the features of the positions that a mask keeps, expanded to all features."""
+    z = m.w(x)
+    wide = (mask > 0).unsqueeze(-1).expand(z.size()).to(z.dtype)
+    return m.r((z * wide).sum(1) / wide.sum(1).clamp(min=0.5))
+
+
+def moved_points(m: Any, x: Tensor, points: Tensor) -> Tensor:
+    """Points multiplied by matrices near the identity, which is repeated for every sample."""
+    near = m.w(x) + torch.eye(2).flatten().view(1, 4).repeat(len(x), 1)
+    return m.r(points @ near.view(-1, 2, 2)).sin()
+
+
 def chosen(run: Callable[[Tensor], Tensor]) -> Any:
     """What is made of a soft choice, read by a linear layer; the choice is seen as well."""
 
@@ -57,6 +70,10 @@ CASES = [
     Case("channel-shuffle", "channel_shuffle",
          of(lambda m, x: m.r(F.channel_shuffle(m.w(x), 2)), (3, 2, 3, 3),
             w=lambda: torch.nn.Conv2d(2, 4, 1, groups=2), r=lambda: torch.nn.Conv2d(4, 2, 1))),
+    Case("mask-expanded", "mul.Tensor", of(pooled, (6, 4, 3), (6, 4),
+         w=lambda: linear(3, 4), r=lambda: linear(4, 2))),
+    Case("identity-repeated", "add.Tensor", of(moved_points, (9, 3), (9, 5, 2),
+         w=lambda: linear(3, 4), r=lambda: linear(2, 3))),
     Case("expand", "expand", between(lambda z: z.unsqueeze(1).expand(-1, 3, -1))),
     Case("expand-features", "expand", between(lambda z: z.relu().expand(-1, 4), 1, 4)),
     Case("repeat", "repeat", between(lambda z: z.repeat(1, 2), 2, 4)),

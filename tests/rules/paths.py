@@ -154,6 +154,12 @@ MAPS = [
     Case("identity beside what is not linear", "linear", rows(
         lambda m, x: (lambda s: s + m.w(torch.sin(s)))(m.e(x)), e=lambda: linear(4, 3, False),
         w=lambda: linear(3, 3, False))),
+    Case("a bias beside positions, and one behind", "linear", of(
+        lambda m, x: m.r(m.w(x) + m.p).tanh(), (6, 4, 3), w=lambda: linear(3, 3),
+        p=lambda: weight(4, 3), r=lambda: linear(3, 2))),
+    Case("three biases on one stream", "linear", rows(
+        lambda m, x: (lambda s: m.o(s + m.b(m.a(s).tanh())))(m.e(x)), e=lambda: linear(4, 3),
+        a=lambda: linear(3, 2), b=lambda: linear(2, 3), o=lambda: linear(3, 3))),
     Case("identity beside a low rank", "linear", rows(
         lambda m, x: (lambda s: s + m.b(m.a(s)))(m.e(x)), e=lambda: linear(4, 3, False),
         a=lambda: linear(3, 1, False), b=lambda: linear(1, 3, False)),

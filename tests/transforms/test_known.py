@@ -15,7 +15,7 @@ def test_the_algebra_is_found(known: Known) -> None:
         known.algebra, known.dimension, known.trivial,
     )  # fmt: skip
     assert found.status == "found" and found.named == len(found.generators)
-    assert found.gap[0] > -1.0 and found.gap[1] < -12.0
+    assert found.gap[0] >= -0.6 and found.gap[1] <= -14.0
     assert found.defect < 1e-14
     for generator in found.generators:
         assert generator.moved is not None and generator.moved > 0.3
@@ -26,9 +26,11 @@ def test_the_algebra_is_found(known: Known) -> None:
 def test_a_generic_network_has_none(affine: bool) -> None:
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 2))
+    with torch.no_grad():
+        net[0].weight.mul_(4)  # as it is drawn it is all but linear
     found = symfind.inputs(net, torch.randn(3, 4), affine=affine)
     assert (found.dimension, found.algebra, found.status) == (0, "0", "found")
-    assert found.gap[0] > -1.5 and found.gap[1] < -13.0
+    assert found.gap[0] >= -0.9 and found.gap[1] <= -14.0
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from symfind.budget import limited
+from symfind.budget import OutOfProcessorTime, limited, limited_processor
 from symfind.verify.function import Call, Function
 from symfind.verify.nullity import measure_nullity, nullity_at
 from symfind.verify.sampling import draw_like
@@ -197,3 +197,15 @@ def test_deep_linear_chain_of_many_parameters(width: int, depth: int) -> None:
     assert measured.theta is not None and measured.null is not None
     jacobian = function.jacobian(measured.theta)
     assert (jacobian @ measured.null).norm() < 1e-12 * jacobian.norm() * measured.null.norm()
+
+
+def test_limit_on_the_processor_is_raised_again() -> None:
+    caught = 0
+    with pytest.raises(OutOfProcessorTime), limited_processor(0.05):
+        while True:
+            try:
+                sum(range(1000))
+            except OutOfProcessorTime:
+                caught += 1
+                if caught == 2:
+                    raise

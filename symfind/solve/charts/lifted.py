@@ -12,8 +12,12 @@ import torch
 from torch import Tensor
 
 from symfind.algebra.axes import Sizes, positive
+from symfind.graph import primitives as p
 from symfind.numerics.decompose import svd
+from symfind.numerics.mixing import mixed
+from symfind.solve.charts.made import Made
 from symfind.solve.charts.normed import Polar
+from symfind.solve.charts.shares import Share
 from symfind.solve.limits import Limits
 from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
@@ -37,14 +41,17 @@ class LiftedFamily(Family):
     _known: MutableMapping[Environment, Tensor] = field(default_factory=WeakKeyDictionary)
 
     @property
-    def charts(self) -> list[Polar]:
+    def charts(self) -> list[Polar | Share | Made]:
         """The weights that it moves."""
         return [s.chart for s in self.base.sources if s.chart is not None]
 
     @property
     def steps(self) -> int | None:
         """Of its flow: as many as it takes; a projection that turns with the weights bends it."""
-        return BENT if any(chart.defects(None) for chart in self.charts) else None
+        loose = getattr(self.base, "loose", False)
+        made = any(isinstance(chart, Made) for chart in self.charts)
+        bent = any(chart.defects(None) for chart in self.charts)
+        return BENT if bent or (made and loose) else None
 
     def count(self, sizes: Sizes | None = None) -> int:
         """Elements of the base that can be made."""
@@ -60,12 +67,25 @@ class LiftedFamily(Family):
                 moves[one] = moves[one] + its if one in moves else its
         return moves
 
+    def settle(self, before: Environment, theta: dict[str, Tensor], c: Tensor, t: float) -> None:
+        """Make wires what the base's own flow makes them, where it is known."""
+        base, charts = self.base, self.charts
+        if getattr(base, "loose", False) or not all(isinstance(chart, Made) for chart in charts):
+            return
+        for source, value in base.flow(before, c.to(before.like["device"]), t).items():
+            if isinstance(source.chart, Made):
+                made = source.chart
+                target = before.parameter(source, value)
+                theta[made.making.source.key] = made.settled(before, theta, target)
+            else:
+                theta[source.key] = before.parameter(source, value)
+
     def _kept(self, env: Environment, c: Tensor) -> Tensor:
         """Coefficients of the base whose changes can be made: a projection of the given ones."""
         missing = self.base.count(env.sizes) - self.count(env.sizes)
         if not missing:
             return c
-        whole = _mixed(torch.cat([c, c.new_zeros(missing)]))
+        whole = mixed(torch.cat([c, c.new_zeros(missing)]))
         if env not in self._known:
             self._known[env] = self._normal(env)
         normal = self._known[env]
@@ -74,7 +94,8 @@ class LiftedFamily(Family):
     def _normal(self, env: Environment) -> Tensor:
         """Orthonormal coefficients to which all that can be made is orthogonal."""
         unit = torch.eye(self.base.count(env.sizes), **env.like)
-        rows = torch.func.vmap(lambda c: self._defects(env, c))(unit)
+        each = torch.func.vmap(lambda c: self._defects(env, c), randomness="same")
+        rows = each(unit)
         q, s, _ = svd(rows)
         return q[:, s > NOISE * s[0]]
 
@@ -85,15 +106,10 @@ class LiftedFamily(Family):
                           and s.chart.defects(env.sizes)])  # fmt: skip
 
 
-def _mixed(c: Tensor) -> Tensor:
-    """Coefficients in a basis that has nothing to do with the given one: a Hartley transform.
-
-    A coordinate subspace may lie askew to what can be made, its image does not.
-    """
-    rng = torch.Generator().manual_seed(c.shape[-1])
-    signs = torch.randint(0, 2, c.shape[-1:], generator=rng).to(c) * 2 - 1
-    found = torch.fft.fft(signs * c)
-    return (found.real - found.imag) / c.shape[-1] ** 0.5
+def _exponential(chart: Polar | Share | Made) -> bool:
+    """Whether a wire is the exponential of a parameter, and of that alone."""
+    plain = isinstance(chart, Made) and not chart.others
+    return plain and isinstance(chart.node, p.Pointwise) and chart.node.growth is not None
 
 
 def lifted_families(families: Sequence[Family], limits: Limits) -> list[Family]:
@@ -104,6 +120,8 @@ def lifted_families(families: Sequence[Family], limits: Limits) -> list[Family]:
         moved = any(s.offset is not None or s.followers for s in base.sources)
         if not charts or moved or base.kind == "inert":
             continue
+        if base.kind == "scaling" and all(_exponential(chart) for chart in charts):
+            continue  # found as a scaling that ends there
         lost = sum(chart.defects(None) for chart in charts)
         if lost * base.count() > LARGEST:
             limits.reached(charts[0].node, "weights of fixed norm: too large to be looked at")

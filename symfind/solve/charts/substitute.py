@@ -1,22 +1,33 @@
-"""A graph in which weights that parameters make up are parameters themselves."""
+"""A graph in which wires that parameters make up are parameters themselves."""
 
 import copy
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
 from symfind.ops.lower import Lowered
+from symfind.solve.charts.made import Made, made_wires
 from symfind.solve.charts.normed import Polar, polar_weights
+from symfind.solve.charts.shares import Share, shares
+from symfind.solve.charts.tables import picked, take_up_tables
 from symfind.solve.transport.maps import read
 
 
-def substituted(lowered: Lowered) -> Lowered | None:
-    """A copy of a graph, on the same indices, with a parameter for every such weight.
+@dataclass(frozen=True)
+class Substituted:
+    """A copy of a graph, on the same indices, with a parameter for every such wire.
 
-    None where there are none. The new parameters know what makes them up (`Source.chart`).
+    The new parameters know what makes them up (`Source.chart`).
     """
-    if next(polar_weights(lowered.nodes), None) is None:
+
+    graph: Lowered
+    made: tuple[Made, ...]
+
+
+def substituted(lowered: Lowered) -> Substituted | None:
+    """The graph with parameters for what others make up, None where there is no such wire."""
+    if not picked(lowered.nodes) and not _charts(lowered.nodes):
         return None
     made = _copied(lowered.nodes)
     nodes = [made[n] for n in lowered.nodes]
@@ -25,7 +36,19 @@ def substituted(lowered: Lowered) -> Lowered | None:
         parameters[key] = [x for s in sources if isinstance(x := made[s], p.Source)]
     outputs = [x for o in lowered.outputs if isinstance(x := made[o], p.Output)]
     graph = replace(lowered, nodes=nodes, parameters=parameters, outputs=outputs)
-    return _with_weights(graph, list(polar_weights(graph.nodes)))
+    graph = take_up_tables(graph)
+    charts = _charts(graph.nodes)
+    if not charts:
+        return None
+    whole = _with_weights(graph, charts)
+    return Substituted(whole, tuple(c for c in charts if isinstance(c, Made)))
+
+
+def _charts(nodes: list[Node]) -> list[Polar | Share | Made]:
+    bound: list[Polar | Share] = [*polar_weights(nodes), *shares(nodes)]
+    held = {s for chart in bound for s in chart.sources}
+    made = [m for m in made_wires(nodes) if not held & {*m.sources, *m.others}]
+    return [*bound, *made]
 
 
 def _copied(nodes: Sequence[Node]) -> dict[Node, Node]:
@@ -51,21 +74,28 @@ def _copied(nodes: Sequence[Node]) -> dict[Node, Node]:
     return made
 
 
-def _with_weights(graph: Lowered, charts: Sequence[Polar]) -> Lowered:
+def _with_weights(graph: Lowered, charts: Sequence[Polar | Share | Made]) -> Lowered:
     parameters = dict(graph.parameters)
-    places: dict[Node, Node] = {}
+    places: dict[Node, list[Node]] = {}
     for i, chart in enumerate(charts):
         node = chart.node
         weight = p.Source((), list(node.axes), op=node.op, index=node.index, role="parameter",
                           key=f"weight {i}", chart=chart)  # fmt: skip
-        weight.users, node.users = node.users, []
-        for user in weight.users:
-            user.inputs = tuple(weight if x is node else x for x in user.inputs)
+        users, node.users = node.users, []
+        places[node] = [weight]
+        stands: Node = weight
+        if isinstance(chart, Made) and isinstance(node, p.Normalise) and node.centred:
+            stands = p.Centre((weight,), list(node.axes), op=node.op, dims=node.dims)
+            places[node].append(stands)
+        stands.users = users
+        for user in users:
+            user.inputs = tuple(stands if x is node else x for x in user.inputs)
         for x in node.inputs:
             x.users = [u for u in x.users if u is not node]
-        places[node] = weight
         parameters[weight.key] = [weight]
-        for source in chart.sources:
-            parameters.pop(source.key, None)
-    nodes = read([places.get(n, n) for n in graph.nodes])
+    nodes = read([new for n in graph.nodes for new in places.get(n, [n])])
+    for chart in charts:
+        for source in (*chart.sources, *(chart.others if isinstance(chart, Made) else ())):
+            if not source.users:  # all of it is in these wires
+                parameters.pop(source.key, None)
     return replace(graph, nodes=nodes, parameters=parameters)

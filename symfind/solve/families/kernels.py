@@ -120,8 +120,6 @@ class Reach:
 
     def _closed(self, reader: Reader) -> Iterator[Family]:
         """AffineRelations that a norm, a softmax, a one-hot row or copies leave."""
-        if not reader.wire.varies:
-            return
         for relation in self.flows.relations.of(reader.wire):
             if relation.dims == reader.dims:
                 for whole, spread in reader.spreads():
@@ -133,7 +131,7 @@ class Reach:
 
     def _spanned(self, reader: Reader) -> Iterator[Family]:
         """AffineRelations of a wire wider than all that is written into it."""
-        if reader.node.windows or len(reader.dims) != 1 or len(reader.weight.users) != 1:
+        if len(reader.dims) != 1 or len(reader.weight.users) != 1:
             return
         _, spread = next(reader.spreads())
         for relation in self.spans.missed(reader.wire, reader.dims[0]):
@@ -152,6 +150,8 @@ class Reach:
         if write is not None and not relation.zero:
             state = [spread.get(n, CONSTANT) for n in node.out]
             actions = self.flows.dispose(node, canonical(node, state), True, PLAIN)
+            if actions is None and CONSTANT in spread.values():
+                actions = self.flows.absorption.behind(node, canonical(node, state))
         if write is None or actions is None or relation.count(None) <= 0:
             return None
         return _added(reader, relation, spread, write, actions)

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -13,7 +13,16 @@ from symfind.ops.lower import Lowered
 from symfind.solve.families.family import NullFamily, ShiftFamily
 from symfind.solve.limits import Limits
 from symfind.solve.point.values import Environment
-from symfind.solve.transport.absorption import LEANING, NEVER, PLAIN
+from symfind.solve.transport.absorption import (
+    LAST,
+    LEANING,
+    NEVER,
+    PLAIN,
+    SHARED,
+    Action,
+    Plan,
+    asked,
+)
 from symfind.solve.transport.flows import Flows
 from symfind.solve.transport.state import ARBITRARY, CONSTANT, State, canonical
 
@@ -25,13 +34,77 @@ def shift_families(
 ) -> list[ShiftFamily | NullFamily]:
     """All seeds that die, and all that others take back."""
     result: list[ShiftFamily | NullFamily] = []
-    for sources in lowered.parameters.values():
-        for source in sources:
-            result.extend(_of(source, flows, limits))
-            rows = _unread_rows(source)
-            if rows is not None:
-                result.append(rows)
-    return result
+    every = [s for sources in lowered.parameters.values() for s in sources]
+    for source in every:
+        result.extend(_of(source, flows, limits))
+        rows = _unread_rows(source)
+        if rows is not None:
+            result.append(rows)
+    result += _further(every, flows, result)
+    return [*result, *_shared(every, flows, result)]
+
+
+def _shared(
+    every: Sequence[p.Source], flows: Flows, known: Sequence[ShiftFamily | NullFamily]
+) -> Iterator[ShiftFamily]:
+    """Seeds that parameters take back which are added to several sums, if all ask the same."""
+    if not any(len(s.users) > 1 and all(isinstance(u, p.Add) for u in s.users) for s in every):
+        return
+    whole = {f.seed for f in known if isinstance(f, ShiftFamily) and f.whole}
+    for source in every:
+        for cell, free, state in _forms(source, Limits()) if source not in whole else ():
+            plan = flows.dispose(source, state, True, SHARED)
+            several = asked(plan or ())
+            if not several:
+                continue
+            found = _shifted("parallel", source, cell, free, _once(plan or (), several))
+            if cell is not None and _agree(found, several, flows):
+                yield found
+                break
+
+
+def _once(plan: Plan, several: Mapping[p.Source, Sequence[Action]]) -> Plan:
+    return (*(a for a in plan if a.reader is None), *(actions[0] for actions in several.values()))
+
+
+def _agree(family: ShiftFamily, several: Mapping[p.Source, Sequence[Action]], flows: Flows) -> bool:
+    """Whether sums ask the same of what they share, at random parameters."""
+    rng = torch.Generator().manual_seed(0)
+    shapes = flows.lowered.shapes
+    env = Environment({k: torch.randn(n, generator=rng, dtype=torch.float64)
+                       for k, n in shapes.items()})  # fmt: skip
+    delta = family.perturbation(env, torch.randn(family.count(), generator=rng).double())
+    try:
+        values = [[a(env, delta) for a in actions] for actions in several.values()]
+    except LookupError:
+        return False  # a constant of unknown value
+    return all(torch.allclose(v, first) for first, *rest in values for v in rest)
+
+
+def _further(
+    every: Sequence[p.Source], flows: Flows, known: Sequence[ShiftFamily | NullFamily]
+) -> Iterator[ShiftFamily]:
+    """Seeds that the last that can takes back, where it has to do with the first in no other way.
+
+    Of several biases in one sum each is taken back by another of them; that one of them is taken
+    back by what reads the sum is then still to be said.
+    """
+    import networkx  # slow
+
+    together = networkx.Graph()
+    for family in known:
+        networkx.add_path(together, family.names)
+    for source in every:
+        if source.key not in together or not together.degree(source.key):
+            continue
+        for cell, free, state in _forms(source, Limits()):
+            if flows.dispose(source, state, True, NEVER) is not None:
+                continue
+            plan = flows.dispose(source, state, True, LAST)
+            moved = [source.key, *(a.source.key for a in plan or ())]
+            if set(moved) - networkx.node_connected_component(together, source.key):
+                networkx.add_path(together, moved)
+                yield _shifted("parallel", source, cell, free, plan or ())
 
 
 def _of(source: p.Source, flows: Flows, limits: Limits) -> Iterator[ShiftFamily]:
@@ -53,16 +126,21 @@ def _of(source: p.Source, flows: Flows, limits: Limits) -> Iterator[ShiftFamily]
                 kind = "inert"
             else:
                 kind = "parallel" if plan else "shift"
-            moved = (source, *dict.fromkeys(a.source for a in plan))
-            yield ShiftFamily(
-                kind=kind,
-                sources=moved,
-                seed=source,
-                cell=cell,
-                free=tuple(free),
-                actions=plan,
-                loose=any(a.loose for a in plan),
-            )
+            yield _shifted(kind, source, cell, free, plan)
+
+
+def _shifted(
+    kind: str, source: p.Source, cell: int | None, free: Sequence[int], plan: Plan
+) -> ShiftFamily:
+    return ShiftFamily(
+        kind=kind,
+        sources=(source, *dict.fromkeys(a.source for a in plan)),
+        seed=source,
+        cell=cell,
+        free=tuple(free),
+        actions=plan,
+        loose=any(a.loose for a in plan),
+    )
 
 
 def _forms(source: p.Source, limits: Limits) -> Iterator[tuple[int | None, list[int], State]]:

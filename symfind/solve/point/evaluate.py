@@ -72,10 +72,16 @@ class Point:
     def flow(self, family: Family, c: Tensor, t: float) -> dict[str, Tensor]:
         """Parameters after time t."""
         if getattr(family, "loose", False):
-            return integrate(
+            moved = integrate(
                 lambda theta: Point(theta, self.sizes, self.constants).direction(family, c),
                 self.theta, t, getattr(family, "steps", 4),
             )  # fmt: skip
+            settle = getattr(family, "settle", None)
+            if settle is not None:
+                whole = {**self.theta, **moved}
+                settle(self.environment(), whole, c, t)
+                moved = {name: whole[name] for name in moved}
+            return moved
         env = self.environment()
         values = family.flow(env, c.to(env.like["device"]), t)
         result = {s.key: env.parameter(s, v) for s, v in values.items() if s.offset is None}

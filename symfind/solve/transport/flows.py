@@ -17,8 +17,10 @@ from symfind.solve.spans.relations import AffineRelations
 from symfind.solve.transport import state as states
 from symfind.solve.transport import steps
 from symfind.solve.transport.absorption import (
+    LAST,
     LEANING,
     PLAIN,
+    SHARED,
     Absorb,
     Absorption,
     Action,
@@ -45,8 +47,8 @@ class Flows:
             node: the wire.
             state: along which indices the perturbation varies.
             explicit: whether it is a known function of the parameters alone, that can be undone.
-            absorb: whether other parameters may undo it: not at all, as they are, or also by
-                leaning on a relation that their input satisfies.
+            absorb: whether other parameters may undo it: not at all, as they are, also by leaning
+                on a relation that their input satisfies, or the last that could.
         """
         key = (node.index, state, explicit, absorb)
         if key not in self._plans:
@@ -63,7 +65,7 @@ class Flows:
         for user in node.users:
             for at, x in enumerate(user.inputs):
                 if x is node:
-                    part = self._through(user, at, state, explicit, absorb)
+                    part = self.through(user, at, state, explicit, absorb)
                     if part is None:
                         return None
                     plan.extend(part)
@@ -78,9 +80,10 @@ class Flows:
             return plan
         return tuple(action.after(step) for action in plan)
 
-    def _through(
+    def through(
         self, user: Node, at: int, state: State, explicit: bool, absorb: Absorb
     ) -> Plan | None:
+        """The same for one reader of a wire, at one of its operands."""
         everywhere = tuple(ARBITRARY for _ in user.axes)
 
         def go(new: State, step: Step | None) -> Plan | None:
@@ -109,7 +112,7 @@ class Flows:
                 return go(blocks(user, state), None)
             case p.Centre():
                 spread = [ARBITRARY if d in user.dims else s for d, s in enumerate(state)]
-                return go(tuple(spread), None)
+                return go(tuple(spread), steps.centred(user))
             case p.Entrywise() | p.Choice() if user.level:
                 together = self._together(user, at, state, explicit, absorb)
                 if together is not None or isinstance(user, p.Entrywise):
@@ -180,12 +183,17 @@ class Flows:
         def step(env: Environment, t: Tensor) -> Tensor:
             return sign * raise_rank(env, t)
 
+        if absorb == SHARED:  # what all sums ask of one parameter is asked of it at the last
+            onward = self._onward(user, new, explicit, absorb, step)
+            if onward is not None:
+                return onward
         if absorb and explicit:
             taken = self.absorption.undo(user, new, absorb, skip=at)
             if taken is not None:
-                return tuple(action.after(step) for action in taken)
+                further = absorb == LAST and self._onward(user, new, explicit, absorb, step)
+                return further or tuple(action.after(step) for action in taken)
         onward = self._onward(user, new, explicit, absorb, step)
-        if onward is None and absorb and explicit:
+        if onward is None and absorb and absorb != LAST and explicit:
             taken = self.absorption.undo(user, new, absorb, skip=at, gains=True)
             if taken is not None:
                 return tuple(action.after(step) for action in taken)
@@ -246,7 +254,7 @@ class Flows:
         for user in source.users:
             for at, x in enumerate(user.inputs):
                 if x is source and user is not reader:
-                    part = self._through(user, at, state, True, PLAIN)
+                    part = self.through(user, at, state, True, PLAIN)
                     if part is None:
                         return None
                     # The perturbation that flows is minus what is to be subtracted.

@@ -95,6 +95,17 @@ def level(user: p.Join) -> Step:
     return lambda env, t: t.narrow(user.dim, 0, 1)
 
 
+def centred(user: p.Centre) -> Step:
+    """What is left of a perturbation once its mean is taken off."""
+
+    def step(env: Environment, t: Tensor) -> Tensor:
+        sizes = env.shape(user)
+        t = t.expand([sizes[d] if d in user.dims else -1 for d in range(len(sizes))])
+        return t - t.mean(user.dims, keepdim=True)
+
+    return step
+
+
 def minus(env: Environment, t: Tensor) -> Tensor:
     """The opposite."""
     return -t
