@@ -127,7 +127,7 @@ def _start(family: Family, parameters: int) -> Values | None:
     short = shortened(family)
     if isinstance(short, str):
         return None
-    return small(family, short, 3, _SHRINKING).member.values
+    return small(family, short, 3, _SHRINKING, FITTED_PARAMETERS).member.values
 
 
 def _somewhere(seen: Sampled, near: int, own: Mapping[str, int], redundant: int) -> Fitted | None:
