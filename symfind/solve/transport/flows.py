@@ -20,6 +20,7 @@ from symfind.solve.transport.absorption import (
     LAST,
     LEANING,
     PLAIN,
+    SHARED,
     Absorb,
     Absorption,
     Action,
@@ -182,6 +183,10 @@ class Flows:
         def step(env: Environment, t: Tensor) -> Tensor:
             return sign * raise_rank(env, t)
 
+        if absorb == SHARED:  # what all sums ask of one parameter is asked of it at the last
+            onward = self._onward(user, new, explicit, absorb, step)
+            if onward is not None:
+                return onward
         if absorb and explicit:
             taken = self.absorption.undo(user, new, absorb, skip=at)
             if taken is not None:
