@@ -1,9 +1,10 @@
 """Certificates over the zoos: how many models are certified at their own arguments, and why not.
 
-Every model is loaded without weights and certified in a process of its own, which may take a
-minute of the processor and 4 GiB. Run `python benchmarks/families.py [--json FILE] [suite ...]`;
-suites are `causal`, `masked`, `image`, `seq2seq`, `timm` and `torchvision`. `SUITE:NAME` is one
-model of a suite.
+Every model is loaded without weights and certified in a process of its own, which may take 75
+seconds of the processor in all (the certificate a minute) and 4 GiB.
+Run `python benchmarks/families.py [--json FILE] [suite ...]`; suites are `causal`, `masked`,
+`image`, `seq2seq`, `timm` and `torchvision`. `SUITE:SPEC` is one model of a suite. With `--json`
+every row is kept at once, and a row that is there already is not measured again.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-SECONDS = 60
+SECONDS = 75
 MEMORY = 4 << 30
 DEPTHS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers", "decoder_layers",
           "encoder_layers", "num_decoder_layers")  # fmt: skip
@@ -37,33 +38,35 @@ def imported() -> Any:
     return transformers
 
 
-def classes(ending: str, step: int) -> list[str]:
+def classes(ending: str, first: int, step: int) -> list[str]:
     """Every so many of the classes of transformers with such a name."""
     transformers = imported()
     names = sorted(n for n in dir(transformers) if n.endswith(ending) and not n.startswith("Auto"))
-    return [f"transformers:{name}" for name in names[::step]]
+    return [f"transformers:{name}" for name in names[first::step]]
 
 
-def modules_of_timm(step: int) -> list[str]:
+def modules_of_timm(first: int, step: int) -> list[str]:
     """The first model of every so many modules of timm."""
+    imported()
     import timm
 
-    return [f"timm:{timm.list_models(module=m)[0]}" for m in sorted(timm.list_modules())[::step]]
+    modules = sorted(timm.list_modules())[first::step]
+    return [f"timm:{timm.list_models(module=m)[0]}" for m in modules]
 
 
 def suite(name: str) -> list[str]:
     """The specs of a suite."""
     match name:
         case "causal":
-            return classes("ForCausalLM", 4)
+            return classes("ForCausalLM", 2, 6)
         case "masked":
-            return classes("ForMaskedLM", 4)
+            return classes("ForMaskedLM", 1, 5)
         case "image":
-            return classes("ForImageClassification", 4)
+            return classes("ForImageClassification", 0, 4)
         case "seq2seq":
-            return classes("ForConditionalGeneration", 8)
+            return classes("ForConditionalGeneration", 3, 14)
         case "timm":
-            return modules_of_timm(4)
+            return modules_of_timm(1, 5)
         case "torchvision":
             return [f"torchvision:{n}" for n in TORCHVISION]
     raise SystemExit(f"no suite {name!r}")
@@ -96,7 +99,7 @@ def certify(spec: str, shallow: bool) -> dict[str, Any]:
             "redundant": report.dimension.redundant,
             "status": c.status,
             "reason": c.reason,
-            "rebuilt": bool(c.members),
+            "members": bool(c.members),
             "twins": [(t.parameters, t.nullity, t.redundant) for t in c.twins],
             "words": c.words,
         }
@@ -111,19 +114,40 @@ def certify(spec: str, shallow: bool) -> dict[str, Any]:
     return row
 
 
-def rows(wanted: list[str]) -> Iterator[dict[str, Any]]:
-    """One row for every model, each made in a process of its own."""
+def row_of(suite_name: str, spec: str) -> dict[str, Any]:
+    """One row, made in a process of its own."""
+    command = [sys.executable, __file__, "--one", spec]
+    shallow = suite_name in ("causal", "masked", "seq2seq")
+    done = subprocess.run(
+        [*command, "--shallow"] if shallow else command, capture_output=True, text=True
+    )
+    last = (done.stdout.strip().splitlines() or [""])[-1]
+    row = json.loads(last) if last.startswith("{") else {"spec": spec, "status": "time"}
+    return {"suite": suite_name, **row}
+
+
+def rows(wanted: list[str], file: Path | None) -> Iterator[dict[str, Any]]:
+    """One row for every model; those that a file holds are read from it, others added to it."""
+    lines = file.read_text().splitlines() if file and file.exists() else []
+    known = {(r["suite"], r["spec"]): r for r in map(json.loads, lines)}
     for name in wanted:
         kind, _, one = name.partition(":")
         for spec in [one] if one else suite(kind):
-            command = [sys.executable, __file__, "--one", spec]
-            done = subprocess.run(
-                [*command, "--shallow"] if kind in ("causal", "masked", "seq2seq") else command,
-                capture_output=True, text=True,
-            )  # fmt: skip
-            last = (done.stdout.strip().splitlines() or [""])[-1]
-            row = json.loads(last) if last.startswith("{") else {"spec": spec, "status": "time"}
-            yield {"suite": kind, **row}
+            row = known.get((kind, spec)) or row_of(kind, spec)
+            if file and (kind, spec) not in known:
+                with file.open("a") as out:
+                    out.write(json.dumps(row) + "\n")
+            yield row
+
+
+def line(row: dict[str, Any]) -> str:
+    """A row of the table."""
+    why = (row.get("reason") or "").replace("|", "/")
+    on = "" if row["status"] != "complete" else "member" if row.get("members") else "twin"
+    kind, name = row["suite"], row["spec"].partition(":")[2]
+    return (
+        f"| {kind} | {name} | {row['status']} | {on} | {row.get('seconds', '')} | {why} |"
+    )
 
 
 def main() -> None:
@@ -139,20 +163,15 @@ def main() -> None:
         print(json.dumps(certify(asked.one, asked.shallow)))
         return
     found = []
-    for row in rows(asked.suites or list(SUITES)):
+    for row in rows(asked.suites or list(SUITES), asked.json):
         found.append(row)
-        why = (row.get("reason") or "").replace("|", "/")
-        print(
-            f"| {row['suite']} | {row['spec']} | {row['status']} | "
-            f"{'rebuilt' if row.get('rebuilt') else ''} | {row.get('seconds', '')} | {why} |",
-            flush=True,
-        )
-        if asked.json:
-            asked.json.write_text("".join(json.dumps(r) + "\n" for r in found))
-    for kind in dict.fromkeys(r["suite"] for r in found):
-        mine = [r for r in found if r["suite"] == kind]
-        good = sum(r["status"] == "complete" for r in mine)
-        print(f"{kind}: {good} of {len(mine)} complete")
+        print(line(row), flush=True)
+    print("\n| suite | models | certified | incomplete | undetermined | skipped | refused | time |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|")
+    kinds = ("complete", "incomplete", "undetermined", "skipped", "refused", "time")
+    for name in dict.fromkeys(r["suite"] for r in found):
+        mine = [r["status"] for r in found if r["suite"] == name]
+        print(f"| {name} | {len(mine)} | {' | '.join(str(mine.count(k)) for k in kinds)} |")
 
 
 if __name__ == "__main__":
