@@ -21,6 +21,7 @@ from symfind.load.inputs import describe, leaves, map_leaves
 from symfind.trace import Graph, Op, trace_loaded, walk
 from symfind.verify import Function
 from symfind.verify.function import Point
+from symfind.verify.sampling import normal
 
 LENGTH = 64  # positions that are left
 _HEAVY = 5_000_000_000  # parameters times positions, from which they are cut
@@ -34,11 +35,13 @@ class Shorter:
     Attributes:
         subject: the model with the shorter inputs.
         function: the same as a function of its parameters.
+        theta: a random point.
         unread: which rows of parameters do not matter to it, by name, where there are any.
     """
 
     subject: Subject
     function: Function
+    theta: Point
     unread: Mapping[str, Tensor]
 
     @property
@@ -71,7 +74,7 @@ class Shorter:
         weights = torch.randn(len(place), generator=rng, dtype=torch.float64).to(moved)
         rows = moved[unread] * weights.reshape(-1, *[1] * (moved.ndim - 1))
         folded = torch.zeros_like(moved).index_add_(0, place.to(moved.device), rows)
-        drawn = torch.randn(moved.shape, generator=rng, dtype=torch.float64).to(moved)
+        drawn = normal(moved.shape, rng).to(moved)
         drawn[unread] = 0.0
         seen, usual = (float(self.function.jvp(some.theta, {name: d}).norm()) / float(d.norm())
                        for d in (folded, drawn))  # fmt: skip
@@ -100,7 +103,7 @@ class _Field:
 
     def constant(self, name: str, rng: torch.Generator) -> bool:
         """Whether it does not depend on the table that it moves."""
-        drawn = torch.randn(self.theta[name].shape, generator=rng, dtype=torch.float64)
+        drawn = normal(self.theta[name].shape, rng)
         return self._gives({**self.theta, name: drawn.to(self.c)}, self.field)
 
     def _gives(self, theta: Point, wanted: Mapping[str, Tensor]) -> bool:
@@ -131,7 +134,8 @@ def shorter(subject: Subject, parameters: int) -> Shorter | None:
             return None
         one = replace(subject, loaded=loaded, graph=graph)
         function = one.function()
-        return Shorter(one, function, _unread(function, subject.seed))
+        theta = function.random_point(torch.Generator().manual_seed(subject.seed + 1))
+        return Shorter(one, function, theta, _unread(function, theta, subject.seed))
     except (SymfindError, RuntimeError, ValueError, IndexError, TypeError):
         return None  # it cannot be called so
 
@@ -158,12 +162,11 @@ def _discrete(x: Tensor) -> bool:
     return not (x.is_floating_point() or x.is_complex())
 
 
-def _unread(function: Function, seed: int) -> dict[str, Tensor]:
+def _unread(function: Function, theta: Point, seed: int) -> dict[str, Tensor]:
     """Rows of tables that the outputs do not depend on, where there are any."""
-    rng = torch.Generator().manual_seed(seed + 1)
-    theta = function.random_point(rng)
+    rng = torch.Generator().manual_seed(seed + 3)
     with torch.enable_grad(), function.scope():
-        leaves = {n: v.requires_grad_() for n, v in theta.items()}
+        leaves = {n: v.detach().requires_grad_() for n, v in theta.items()}
         value = function.evaluate(leaves, function.inputs)
         weights = torch.randn(value.shape, generator=rng, dtype=torch.float64).to(value)
         found = torch.autograd.grad(value, list(leaves.values()), weights, allow_unused=True)
@@ -235,7 +238,6 @@ def split(
 ) -> tuple[list[Generator], list[Generator]]:
     """Generators that are checked on fewer positions, and those that need all of them."""
     rng = torch.Generator().manual_seed(seed + 2)
-    theta = where.function.random_point(rng)
-    covered = [where.covers(g, theta, rng) for g in generators]
+    covered = [where.covers(g, where.theta, rng) for g in generators]
     few = [g for g, ok in zip(generators, covered, strict=True) if ok]
     return few, [g for g, ok in zip(generators, covered, strict=True) if not ok]

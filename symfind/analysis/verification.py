@@ -10,7 +10,7 @@ from symfind.algebra.generator import Generator
 from symfind.analysis.derived import Derived
 from symfind.analysis.narrower import MOST_PARAMETERS, narrower
 from symfind.analysis.shorter import Shorter, shorter, split
-from symfind.analysis.subject import Subject, probed
+from symfind.analysis.subject import Subject, probe, probed
 from symfind.budget import OutOfTime, remaining
 from symfind.errors import SymfindError
 from symfind.load import Inputs
@@ -97,7 +97,11 @@ def _verified(found: Derived, subject: Subject) -> Verified:
     fewer = shorter(subject, found.parameters)
     function = subject.function() if fewer is None else fewer.function
     rng = torch.Generator().manual_seed(subject.seed)
-    theta = probed(function, rng)
+    if fewer is None:
+        theta = probed(function, rng)
+    else:
+        theta = fewer.theta
+        probe(function, theta)
     points = points_of(function, rng, theta)
     pairs = found.generators(found.groups, found.factors)
     result = _checked([g for g, _ in pairs], subject, fewer, rng, points)

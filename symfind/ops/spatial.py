@@ -54,6 +54,9 @@ def grid_sampler(b: Builder, x: Node, grid: Node, *_: object) -> Node:
     return last_dimensions(b, x, len(x.axes) - 2, None)
 
 
+_BORDER = 3  # entries around a picture at most; more are channels
+
+
 @lower("pad", "constant_pad_nd", "reflection_pad1d", "reflection_pad2d", "replication_pad2d",
       "replication_pad1d", "reflection_pad3d", "replication_pad3d")  # fmt: skip
 def pad(
@@ -64,13 +67,16 @@ def pad(
     value: float | None = None,
 ) -> Node:
     """A constant is a concatenation; reflections are a fixed map."""
-    target = b.op.target
-    constant = "constant_pad" in target or (target.startswith("aten.pad") and mode == "constant")
-    if "constant_pad" in target and isinstance(mode, int | float):
+    if "constant_pad" in b.op.target and isinstance(mode, int | float):
         value = mode
-    if constant:
+    if _is_constant(b.op):
         return b.about(x, float(value or 0.0), lambda y: _framed(b, y, padding))
     return last_dimensions(b, x, len(padding) // 2, 1.0)
+
+
+def _is_constant(op: Op) -> bool:
+    mode = op.args[2] if len(op.args) > 2 else op.kwargs.get("mode", "constant")
+    return op.base == "constant_pad_nd" or (op.base == "pad" and mode == "constant")
 
 
 def _framed(b: Builder, x: Node, padding: Sequence[int]) -> Node:
@@ -92,20 +98,23 @@ def _framed(b: Builder, x: Node, padding: Sequence[int]) -> Node:
 
 @sizes("constant_pad_nd", "pad", "reflection_pad1d", "reflection_pad2d", "replication_pad1d",
           "replication_pad2d")  # fmt: skip
-def pad_sizes(r: Relations, op: Op) -> None:
-    """Entries put before and after a dimension: their number stays."""
-    pads = op.args[1]
+def pad_sizes(r: Relations, op: Op) -> Rewrite:
+    """Entries put before and after a dimension: a border stays, channels that are made shrink."""
+    pads, constant = op.args[1], _is_constant(op)
+    put: dict[int, Axis] = {}
     for d, (axis, old) in enumerate(zip(r.of(op), r.of(op.args[0]), strict=True)):
         place = 2 * (len(r.of(op)) - 1 - d)
         before, after = pads[place : place + 2] if place < len(pads) else (0, 0)
         if before >= 0 and after >= 0:
             ends = [Axis(before), Axis(after)]
-            r.pin(*ends)
+            r.pin(*(end for end in ends if end.size <= _BORDER or not constant))
+            put |= {place: ends[0], place + 1: ends[1]}
             r.concatenated(axis, [ends[0], old, ends[1]])
-            if (before or after) and "constant" not in op.target:
+            if (before or after) and not constant:
                 r.least.append(Least(old, min(max(before, after) + 1, old.size)))
         else:
             r.pin(axis, old)
+    return Rewrite({1: lambda e: [e(put[i]) if i in put else n for i, n in enumerate(pads)]})
 
 
 @exact("pad", "constant_pad_nd")

@@ -6,11 +6,13 @@ import pytest
 import torch
 
 from tests.fuzz.judge import judge, judge_model
+from tests.fuzz.layered import Layered
 from tests.fuzz.network import Network
 from tests.fuzz.written import WRITTEN
 
 # 200..230 hold routers and thresholds, of which no derivative tells.
 ALONE = [*range(10), *range(200, 210)]
+LAYERS = [1, 4]
 WHOLE = [*range(14, 18), *range(214, 218)]
 
 
@@ -39,6 +41,12 @@ def test_written(name: str) -> None:
 def test_whole_analysis(seed: int) -> None:
     verdict = judge(seed, verify=True)
     assert not verdict.bad, f"{verdict}\n{Network(seed).text()}"
+
+
+@pytest.mark.parametrize("seed", LAYERS)
+def test_layers_in_use(seed: int) -> None:
+    verdict = judge(seed, verify=True, drawn=Layered)
+    assert verdict.status == "complete", f"{verdict}\n{Layered(seed).text()}"
 
 
 def test_a_false_direction_is_seen(corrupted: None) -> None:

@@ -86,6 +86,28 @@ def test_masks_and_tables_shrink_with_what_they_are_read_by() -> None:
     assert 1 < n < 20 and torch.equal(mask.data, torch.ones(n, n).tril() == 0)
 
 
+class Widened(torch.nn.Module):
+    """A shortcut without parameters: channels of zeros at both ends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = torch.nn.Conv2d(3, 16, 3, padding=1)
+        self.branch = torch.nn.Conv2d(16, 32, 3, stride=2, padding=1)
+
+    def forward(self, x):
+        x = self.first(x).relu()
+        wide = torch.nn.functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 8, 8))
+        return (self.branch(x) + wide).relu().mean((2, 3))
+
+
+def test_channels_of_zeros_shrink_with_those_between_them() -> None:
+    twin = build_twin(trace(Widened(), (torch.randn(1, 3, 8, 8),), {}))
+    rows, columns = twin.graph.parameters["branch.weight"].shape[:2]
+    assert columns + 2 <= rows < 16
+    (padded,) = [op for op in twin.graph.ops if op.base == "pad"]
+    assert padded.args[1][:4] == [0, 0, 0, 0] and columns + sum(padded.args[1][4:]) == rows
+
+
 class Odd(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()

@@ -90,11 +90,10 @@ class Matrices:
         self._classes: Classes[Image] = Classes(n, lambda v: (False, NONE), _compose)
         self._bonds: list[Bond] = []
         self._at: Node | None = None  # the node that is read
-        for node, c, a in self._owner:
-            atoms = node.cells[c].atoms
-            count = Counter(atoms)
-            indexed = frozenset(x for x in atoms if count[x] == 1 and x is not atoms[a])
-            self._bonds.append(Bond(atoms[a].size, indexed=indexed))
+        for node in lowered.nodes:
+            for cell in node.cells:
+                once = frozenset(x for x, times in Counter(cell.atoms).items() if times == 1)
+                self._bonds.extend(Bond(x.size, indexed=once - {x}) for x in cell.atoms)
         for node in lowered.nodes:
             self._at = node
             if isinstance(node, p.Source) and node.role != "parameter" and not node.zero:
@@ -176,11 +175,10 @@ class Matrices:
 
     def _shared(self, a: Port, b: Port, but: set[Any]) -> frozenset[Axis]:
         """Axes that index both ports under one label."""
-        mine = {n: x for n, x in zip(a.labels, a.node.cells[a.cell].atoms, strict=True)}
-        theirs = {n: x for n, x in zip(b.labels, b.node.cells[b.cell].atoms, strict=True)}
-        return frozenset(
-            x for n, x in mine.items() if n in theirs and n not in but and theirs[n] is x
+        mine, theirs = (
+            dict(zip(port.labels, port.node.cells[port.cell].atoms, strict=True)) for port in (a, b)
         )
+        return frozenset(x for n, x in mine.items() if n not in but and theirs.get(n) is x)
 
     def _same(
         self, a: Port, b: Port, label: Any, dual: bool = False, pot: Potential = NONE

@@ -245,8 +245,14 @@ class Scalings:
                 total[key] = total.get(key, 0.0) + c
         return [(c, v, dict(labels)) for (v, labels), c in total.items() if abs(c) > 1e-12]
 
-    def _terms(self, equation: list[tuple[float, Port]]) -> list[Term]:
-        return self._expand([(c, *self._of(port)) for c, port in equation])
+    def _terms(self, equation: list[Term]) -> list[Term]:
+        return self._expand([(c, v, self._live(v, labels)) for c, v, labels in equation])
+
+    def _live(self, v: int, labels: dict[int, Any]) -> dict[int, Any]:
+        slots = self._unknowns[v].slots
+        if labels.keys() <= slots.keys():
+            return labels
+        return {slot: name for slot, name in labels.items() if slot in slots}
 
     def _lone(self, terms: list[Term]) -> bool:
         """Make constant along an index every term that alone depends on it."""
@@ -259,7 +265,7 @@ class Scalings:
                 changed = True
         return changed
 
-    def _settle(self, equation: list[tuple[float, Port]]) -> tuple[list[Term], bool]:
+    def _settle(self, equation: list[Term]) -> tuple[list[Term], bool]:
         terms, changed = self._terms(equation), False
         while self._lone(terms):
             terms, changed = self._terms(equation), True
@@ -269,7 +275,8 @@ class Scalings:
         return terms, changed
 
     def _solve(self) -> None:
-        left, changed = self._equations, True
+        left = [[(c, *self._of(port)) for c, port in equation] for equation in self._equations]
+        changed = True
         while changed:
             settled = [(equation, *self._settle(equation)) for equation in left]
             changed = any(moved for _, _, moved in settled)
@@ -277,7 +284,7 @@ class Scalings:
         for equation in left:
             self._eliminate(equation)
 
-    def _eliminate(self, equation: list[tuple[float, Port]]) -> None:
+    def _eliminate(self, equation: list[Term]) -> None:
         terms, _ = self._settle(equation)
         if not terms:
             return

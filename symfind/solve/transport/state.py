@@ -5,6 +5,8 @@ A perturbation is known by its state: for each dimension, constant (`CONSTANT`),
 overstate the variation, so that what is found to vanish does vanish.
 """
 
+import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +16,7 @@ from symfind.graph.wires import Node, begins
 
 CONSTANT = "constant"
 ARBITRARY = "arbitrary"
+MOST_BLOCKS = 64  # of a run of dimensions, that are carried one by one
 Dim = Any  # CONSTANT, ARBITRARY or (choice, frozenset of atom positions)
 State = tuple[Dim, ...]
 
@@ -49,15 +52,14 @@ def blocks(node: Node, state: State) -> State:
     return tuple(block(a, d) for a, d in zip(node.axes, state, strict=True))
 
 
-def _spread(axis: Axis, dim: Dim) -> tuple[tuple[int, ...], frozenset[int]] | None:
-    """A state as (choice, atoms) where the dimension has one block or the state names it."""
+def _spread(axis: Axis, dim: Dim) -> list[tuple[tuple[int, ...], frozenset[int]]]:
+    """A state as blocks, with the atoms along which it varies; none where it cannot be said so."""
     if isinstance(dim, tuple):
-        return dim
+        return [dim]
     options = branches(axis)
-    if len(options) != 1:
-        return None
-    choice, atoms = options[0]
-    return choice, frozenset(range(len(atoms))) if dim == ARBITRARY else frozenset()
+    if dim == CONSTANT:
+        return [(choice, frozenset()) for choice, _ in options]
+    return [(c, frozenset(range(len(atoms)))) for c, atoms in options] if len(options) == 1 else []
 
 
 def reshaped(ins: Sequence[Axis], states: Sequence[Dim], outs: Sequence[Axis]) -> list[Dim]:
@@ -65,21 +67,28 @@ def reshaped(ins: Sequence[Axis], states: Sequence[Dim], outs: Sequence[Axis]) -
     if all(s == CONSTANT for s in states):
         return [CONSTANT] * len(outs)
     spread = [_spread(a, s) for a, s in zip(ins, states, strict=True)]
-    if any(s is None for s in spread):
+    if not 0 < math.prod(map(len, spread)) <= MOST_BLOCKS:
         return [ARBITRARY] * len(outs)
-    known = [s for s in spread if s is not None]
-    varying: list[bool] = []
-    for axis, (choice, which) in zip(ins, known, strict=True):
-        atoms = dict(branches(axis))[choice]
-        varying.extend(i in which for i in range(len(atoms)))
-    place = _ordinal(ins, [choice for choice, _ in known])
-    result: list[Dim] = []
-    for axis, branch in zip(outs, _nth(outs, place), strict=True):
-        n = len(branch[1])
-        here, varying = varying[:n], varying[n:]
-        result.append((branch[0], frozenset(i for i, v in enumerate(here) if v)))
-        result[-1] = simplify(axis, result[-1])
-    return result
+    found: list[set[Dim]] = [set() for _ in outs]
+    for known in itertools.product(*spread):
+        varying: list[bool] = []
+        for axis, (choice, which) in zip(ins, known, strict=True):
+            atoms = dict(branches(axis))[choice]
+            varying.extend(i in which for i in range(len(atoms)))
+        place = _ordinal(ins, [choice for choice, _ in known])
+        for own, branch in zip(found, _nth(outs, place), strict=True):
+            n = len(branch[1])
+            here, varying = varying[:n], varying[n:]
+            own.add((branch[0], frozenset(i for i, v in enumerate(here) if v)))
+    return [simplify(axis, _together(axis, own)) for axis, own in zip(outs, found, strict=True)]
+
+
+def _together(axis: Axis, states: set[Dim]) -> Dim:
+    """One state for what is the same in several blocks."""
+    if len(states) == 1:
+        return next(iter(states))
+    constant = len(states) == len(branches(axis)) and not any(which for _, which in states)
+    return CONSTANT if constant else ARBITRARY
 
 
 def _ordinal(axes: Sequence[Axis], choices: Sequence[tuple[int, ...]]) -> int:
@@ -168,7 +177,8 @@ def _within(large: Axis, small: Axis, start: int, dim: Dim) -> list[Dim]:
 def _into(small: Axis, large: Axis, start: int, dim: Dim) -> list[Dim]:
     """The state of a dimension of which a range varies."""
     spread = _spread(small, dim)
-    if spread is None:
+    if len(spread) != 1:
         return [ARBITRARY]
+    ((choice, which),) = spread
     whole = {o: c for c, o in begins(large).items()}
-    return [(whole[begins(small)[spread[0]] + start], spread[1])]
+    return [(whole[begins(small)[choice] + start], which)]
