@@ -145,9 +145,7 @@ def line(row: dict[str, Any]) -> str:
     why = (row.get("reason") or "").replace("|", "/")
     on = "" if row["status"] != "complete" else "member" if row.get("members") else "twin"
     kind, name = row["suite"], row["spec"].partition(":")[2]
-    return (
-        f"| {kind} | {name} | {row['status']} | {on} | {row.get('seconds', '')} | {why} |"
-    )
+    return f"| {kind} | {name} | {row['status']} | {on} | {row.get('seconds', '')} | {why} |"
 
 
 def main() -> None:

@@ -25,7 +25,6 @@ from symfind.twin.formula import at_sizes, count
 
 MOST_PARAMETERS = 6500
 _EASY = 3600  # parameters of a member that is measured in seconds
-_SMALL = 1500  # and of one that needs not be made smaller
 _OTHERS = (4, 2)  # least integers of the members after the first
 _RICHER = (2, 4)  # times as many tokens as the widest bond has units
 _SECONDS = 6.0  # of the processor, to make one member small,
@@ -159,10 +158,10 @@ class _ByMembers:
     def _small(self, short: Short, least: int) -> Shrinking:
         """Small, and in the order of the model's sizes if that is small enough."""
         seconds = min(_SECONDS, max(_LITTLE, (self.end - time.process_time()) / 2))
-        found = small(self.family, short, least, seconds, _SMALL)
+        found = small(self.family, short, least, seconds, _EASY)
         if found.member.parameters <= _EASY:
             return found
-        other = small(self.family, short, least + 1, seconds, _SMALL, ordered=False)
+        other = small(self.family, short, least + 1, seconds, _EASY, ordered=False)
         other.member = richer(self.family, short.member, other.member, 1, MOST_PARAMETERS)
         return min(found, other, key=lambda one: one.member.parameters)
 
