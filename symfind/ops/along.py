@@ -81,6 +81,23 @@ def cumprod(b: Builder, x: Node, dim: int, **_: object) -> Node:
     return b.join(parts, dim)
 
 
+@lower("cummax", "cummin")
+def running_extreme(b: Builder, x: Node, dim: int) -> tuple[Node, Node]:
+    """As maxima and minima: equal shifts along the dimension pass, and positive scalings."""
+    y = b.mix(x, [dim], [x.shape[dim]], unit=1.0, peak=True)
+    return y, b.order(x, dim, x.shape)
+
+
+@lower("unfold")
+def windows(b: Builder, x: Node, dim: int, size: int, step: int) -> Node:
+    """Ranges of one dimension that may overlap, each along a new last dimension."""
+    dim %= len(x.axes)
+    count = (x.axes[dim].size - size) // step + 1
+    y = b.take(x, dim, b.constant(torch.arange(count)[:, None] * step + torch.arange(size)))
+    rank = range(len(y.axes))
+    return b.permute(y, [*(d for d in rank if d != dim + 1), dim + 1])
+
+
 @lower("logcumsumexp")
 def logcumsumexp(b: Builder, x: Node, dim: int) -> Node:
     """Soft maxima of the first entries: equal shifts pass, scalings do not."""

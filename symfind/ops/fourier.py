@@ -66,7 +66,14 @@ def whole(b: Builder, x: Node) -> Node:
     return y
 
 
-@lower("real")
+@lower("complex")
+def of_parts(b: Builder, real: Node, imaginary: Node) -> Node:
+    """One number of two parts, which stand in wires of their own."""
+    columns = [b.view(b.expand(x, b.op.shape), [*b.op.shape, 1]) for x in (real, imaginary)]
+    return whole(b, b.join(columns, -1))
+
+
+@lower("real", "_conj")
 def part(b: Builder, x: Node) -> Node:
     """Linear over the reals, entry by entry; no number stands for it."""
     return b.pointwise(x, slope=math.nan)

@@ -16,7 +16,7 @@ from symfind.residues.tape import Tape, Value
 from symfind.trace import Op
 
 
-@lower("max.dim", "min.dim", "median.dim", "mode", "kthvalue")
+@lower("max.dim", "min.dim", "median.dim", "nanmedian.dim", "mode", "kthvalue")
 def max_dim(b: Builder, x: Node, *args: int) -> tuple[Node, Node]:
     """Commutes with positive scalings and with shifts that are equal along the dimension."""
     dim, keepdim = args[-2:]
@@ -32,6 +32,12 @@ def amax(b: Builder, x: Node, dim: Dims = None, keepdim: bool = False) -> Node:
     y = b.reduce(x, dims, keepdim, unit=1.0, peak=True)
     b.remember_peak(y, x, dims, keepdim)
     return y
+
+
+@lower("aminmax")
+def aminmax(b: Builder, x: Node, *, dim: Dims = None, keepdim: bool = False) -> tuple[Node, Node]:
+    """Both extremes."""
+    return amax(b, x, dim, keepdim), amax(b, x, dim, keepdim)
 
 
 def _extreme(largest: bool) -> Callable[..., Value]:

@@ -104,13 +104,26 @@ def binary(b: Builder, x: object, y: object, **_: object) -> Node:
     return b.entrywise(*[v for v in (x, y) if isinstance(v, Node)])
 
 
+@lower("hardshrink", "softshrink", "erfinv", "lgamma", "digamma", "special_i0", "special_ndtr",
+       "special_entr")  # fmt: skip
+def special(b: Builder, x: Node, *_: object) -> Node:
+    """Functions of one entry through which neither a shift nor a scale passes."""
+    return b.pointwise(x, parity=parity_of(b.op))
+
+
+@lower("copysign.Tensor")
+def copysign(b: Builder, x: Node, y: Node) -> Node:
+    """The size of one with the sign of another."""
+    return b.multiply(b.pointwise(x, degree=1.0, parity=1), b.pointwise(y, degree=0.0, parity=-1))
+
+
 @lower("hypot")
 def hypot(b: Builder, x: Node, y: Node) -> Node:
     """The norm of two wires: what scales both alike passes."""
     return b.entrywise(x, y, degree=1.0)
 
 
-@lower("logaddexp")
+@lower("logaddexp", "logaddexp2")
 def logaddexp(b: Builder, x: Node, y: Node) -> Node:
     """A soft maximum: what is added to both passes."""
     return b.entrywise(x, y, level=True)

@@ -76,7 +76,7 @@ def test_build_writes_pages_and_index(tmp_path):
     assert "](gpt2.svg)" in (tmp_path / "catalog" / "gpt2.md").read_text()
     index = (tmp_path / "catalog" / "README.md").read_text()
     assert "| [GPT-2 small](gpt2.md) | 59,858,688 | 599,040 | 1.00% | " in index
-    assert "| complete on twins |" in index
+    assert "complete\N{NO-BREAK SPACE}on\N{NO-BREAK SPACE}twins |" in index
     assert lines == ["[1/2] GPT-2 small: complete", "[2/2] SwiGLU: skipped"]
 
 
