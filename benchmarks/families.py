@@ -1,25 +1,28 @@
 """Certificates over the zoos: how many models are certified at their own arguments, and why not.
 
-Every model is loaded without weights and certified in a process of its own, which may take 75
-seconds of the processor in all (the certificate a minute) and 4 GiB.
-Run `python benchmarks/families.py [--json FILE] [suite ...]`; suites are `causal`, `masked`,
-`image`, `seq2seq`, `timm` and `torchvision`. `SUITE:SPEC` is one model of a suite. With `--json`
-every row is kept at once, and a row that is there already is not measured again.
+Every model is loaded without weights and certified in a process of its own, which may take a
+minute of the processor and 4 GiB. Run `python benchmarks/families.py [--json FILE] [suite ...]`;
+suites are `causal`, `masked`, `image`, `seq2seq`, `timm` and `torchvision`. `SUITE:NAME` is one
+model of a suite.
+
+`python benchmarks/families.py formulas [spec ...]` holds formulas against what is derived at other
+members of the same family, the factories of `benchmarks/factories.py` without a spec.
 """
 
 import argparse
 import json
+import random
 import resource
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-SECONDS = 75
+SECONDS = 60
 MEMORY = 4 << 30
 DEPTHS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers", "decoder_layers",
           "encoder_layers", "num_decoder_layers")  # fmt: skip
@@ -38,35 +41,33 @@ def imported() -> Any:
     return transformers
 
 
-def classes(ending: str, first: int, step: int) -> list[str]:
+def classes(ending: str, step: int) -> list[str]:
     """Every so many of the classes of transformers with such a name."""
     transformers = imported()
     names = sorted(n for n in dir(transformers) if n.endswith(ending) and not n.startswith("Auto"))
-    return [f"transformers:{name}" for name in names[first::step]]
+    return [f"transformers:{name}" for name in names[::step]]
 
 
-def modules_of_timm(first: int, step: int) -> list[str]:
+def modules_of_timm(step: int) -> list[str]:
     """The first model of every so many modules of timm."""
-    imported()
     import timm
 
-    modules = sorted(timm.list_modules())[first::step]
-    return [f"timm:{timm.list_models(module=m)[0]}" for m in modules]
+    return [f"timm:{timm.list_models(module=m)[0]}" for m in sorted(timm.list_modules())[::step]]
 
 
 def suite(name: str) -> list[str]:
     """The specs of a suite."""
     match name:
         case "causal":
-            return classes("ForCausalLM", 2, 6)
+            return classes("ForCausalLM", 4)
         case "masked":
-            return classes("ForMaskedLM", 1, 5)
+            return classes("ForMaskedLM", 4)
         case "image":
-            return classes("ForImageClassification", 0, 4)
+            return classes("ForImageClassification", 4)
         case "seq2seq":
-            return classes("ForConditionalGeneration", 3, 14)
+            return classes("ForConditionalGeneration", 8)
         case "timm":
-            return modules_of_timm(1, 5)
+            return modules_of_timm(4)
         case "torchvision":
             return [f"torchvision:{n}" for n in TORCHVISION]
     raise SystemExit(f"no suite {name!r}")
@@ -99,7 +100,7 @@ def certify(spec: str, shallow: bool) -> dict[str, Any]:
             "redundant": report.dimension.redundant,
             "status": c.status,
             "reason": c.reason,
-            "members": bool(c.members),
+            "rebuilt": bool(c.members),
             "twins": [(t.parameters, t.nullity, t.redundant) for t in c.twins],
             "words": c.words,
         }
@@ -114,38 +115,79 @@ def certify(spec: str, shallow: bool) -> dict[str, Any]:
     return row
 
 
-def row_of(suite_name: str, spec: str) -> dict[str, Any]:
-    """One row, made in a process of its own."""
-    command = [sys.executable, __file__, "--one", spec]
-    shallow = suite_name in ("causal", "masked", "seq2seq")
-    done = subprocess.run(
-        [*command, "--shallow"] if shallow else command, capture_output=True, text=True
-    )
-    last = (done.stdout.strip().splitlines() or [""])[-1]
-    row = json.loads(last) if last.startswith("{") else {"spec": spec, "status": "time"}
-    return {"suite": suite_name, **row}
+FACTORIES = ("bottleneck", "autoencoder", "affine", "cnn", "resnet", "unet", "grouped", "queries",
+             "tied", "untied", "mixture", "vision", "mixer", "nested", "recurrent",
+             "adapted")  # fmt: skip
+_TRIED = 6  # members at which a formula is held against what is derived
 
 
-def rows(wanted: list[str], file: Path | None) -> Iterator[dict[str, Any]]:
-    """One row for every model; those that a file holds are read from it, others added to it."""
-    lines = file.read_text().splitlines() if file and file.exists() else []
-    known = {(r["suite"], r["spec"]): r for r in map(json.loads, lines)}
+def formulas(specs: list[str]) -> None:
+    """One line for every family: its formula, and at how many members it is right."""
+    here = Path(__file__).with_name("factories.py")
+    for spec in specs or [f"{here}:{name}" for name in FACTORIES]:
+        name = spec.rpartition(":")[2]
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+        formula, where, (right, outside, wrong) = _held(spec)
+        seconds = resource.getrusage(resource.RUSAGE_SELF).ru_utime - before
+        print(f"| {name} | `{formula}` | {where} | {right} | {outside} | {wrong} | {seconds:.1f} |",
+              flush=True)  # fmt: skip
+
+
+def _held(spec: str) -> tuple[str, str, tuple[int, int, int]]:
+    """A formula, its conditions, and at how many members it is right, silent and wrong."""
+    import symfind
+    from symfind.analysis.formula import Fitted
+    from symfind.analysis.polynomials import value
+    from symfind.analysis.sampled import Sampled
+    from symfind.family import Family
+
+    session = symfind.open(spec)
+    found = session.fitted
+    if not isinstance(found, Fitted):
+        return str(session.counted.redundant), "no formula", (0, 0, 0)
+    family = Family.of(session.loaded, session.graph)
+    assert family is not None
+    start = family.base if not found.start else found.start
+    seen = Sampled(family, session.output, start, 60.0)
+    rng, counts = random.Random(99), [0, 0, 0]
+    for _ in range(20 * _TRIED):
+        if sum(counts) == _TRIED:
+            break
+        some = {p: rng.choice([1, 2, 5, start[p] + 1, start[p] + 2, 2 * start[p],
+                               start[rng.choice(list(seen.names))]])
+                for p in seen.names if rng.random() < 0.5}  # fmt: skip
+        row = seen.at(some) if any(start[p] != n for p, n in some.items()) else None
+        if row is None:
+            continue
+        inside = all(holds(words, row.at) for words in found.where)
+        counts[0 if value(found.expression, row.at) == row.total else 2 if inside else 1] += 1
+    return str(found.expression), ", ".join(found.where), (counts[0], counts[1], counts[2])
+
+
+def holds(words: str, at: Mapping[str, int]) -> bool:
+    """Whether sizes fulfil a condition of a domain."""
+    if words.endswith(" even"):
+        return at[words.removesuffix(" even")] % 2 == 0
+    for sign, right in ((">=", int.__ge__), (">", int.__gt__), ("=", int.__eq__)):
+        left, found, rest = words.partition(sign)
+        if found:
+            return right(at[left], at[rest] if rest in at else int(rest))
+    raise ValueError(words)
+
+
+def rows(wanted: list[str]) -> Iterator[dict[str, Any]]:
+    """One row for every model, each made in a process of its own."""
     for name in wanted:
         kind, _, one = name.partition(":")
         for spec in [one] if one else suite(kind):
-            row = known.get((kind, spec)) or row_of(kind, spec)
-            if file and (kind, spec) not in known:
-                with file.open("a") as out:
-                    out.write(json.dumps(row) + "\n")
-            yield row
-
-
-def line(row: dict[str, Any]) -> str:
-    """A row of the table."""
-    why = (row.get("reason") or "").replace("|", "/")
-    on = "" if row["status"] != "complete" else "member" if row.get("members") else "twin"
-    kind, name = row["suite"], row["spec"].partition(":")[2]
-    return f"| {kind} | {name} | {row['status']} | {on} | {row.get('seconds', '')} | {why} |"
+            command = [sys.executable, __file__, "--one", spec]
+            done = subprocess.run(
+                [*command, "--shallow"] if kind in ("causal", "masked", "seq2seq") else command,
+                capture_output=True, text=True,
+            )  # fmt: skip
+            last = (done.stdout.strip().splitlines() or [""])[-1]
+            row = json.loads(last) if last.startswith("{") else {"spec": spec, "status": "time"}
+            yield {"suite": kind, **row}
 
 
 def main() -> None:
@@ -160,16 +202,24 @@ def main() -> None:
         warnings.simplefilter("ignore")
         print(json.dumps(certify(asked.one, asked.shallow)))
         return
+    if asked.suites[:1] == ["formulas"]:
+        formulas(asked.suites[1:])
+        return
     found = []
-    for row in rows(asked.suites or list(SUITES), asked.json):
+    for row in rows(asked.suites or list(SUITES)):
         found.append(row)
-        print(line(row), flush=True)
-    print("\n| suite | models | certified | incomplete | undetermined | skipped | refused | time |")
-    print("|---|---:|---:|---:|---:|---:|---:|---:|")
-    kinds = ("complete", "incomplete", "undetermined", "skipped", "refused", "time")
-    for name in dict.fromkeys(r["suite"] for r in found):
-        mine = [r["status"] for r in found if r["suite"] == name]
-        print(f"| {name} | {len(mine)} | {' | '.join(str(mine.count(k)) for k in kinds)} |")
+        why = (row.get("reason") or "").replace("|", "/")
+        print(
+            f"| {row['suite']} | {row['spec']} | {row['status']} | "
+            f"{'rebuilt' if row.get('rebuilt') else ''} | {row.get('seconds', '')} | {why} |",
+            flush=True,
+        )
+        if asked.json:
+            asked.json.write_text("".join(json.dumps(r) + "\n" for r in found))
+    for kind in dict.fromkeys(r["suite"] for r in found):
+        mine = [r for r in found if r["suite"] == kind]
+        good = sum(r["status"] == "complete" for r in mine)
+        print(f"{kind}: {good} of {len(mine)} complete")
 
 
 if __name__ == "__main__":
