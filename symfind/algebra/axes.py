@@ -16,6 +16,8 @@ class Tangled(Exception):
     """Two factorisations of one index that have no common refinement."""
 
 
+MOST_BLOCKS = 8  # of two structures, of which rows are cut as well
+
 Branch = tuple[tuple[int, ...], tuple["Axis", ...]]
 
 
@@ -160,7 +162,8 @@ def _distribute(prod: Axis, total: Axis) -> None:
     width = prod.size // outer.size
     ends = [divmod(end, width) for end in itertools.accumulate(p.root.size for p in total.parts)]
     within = sorted({r for _, r in ends if r})
-    if within and _contains(product(inner), outer):
+    blocks = len(branches(prod)) + len(branches(total))
+    if within and (blocks > MOST_BLOCKS or _contains(product(inner), outer)):
         raise Tangled("a concatenation across the factors of a product")
     if within:
         merge(product(inner), Axis(width, "sum", _cut([0, *within, width])))
