@@ -8,11 +8,12 @@ import argparse
 import re
 import shutil
 import tempfile
+from html import escape
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md", "LICENSE")
-FOLDERS = {"docs": ("*.md", "pictures/*.svg"), "catalog": ("*.md", "*.svg")}
+FOLDERS = {"docs": ("*.md", "pictures/*.svg", "assets/*"), "catalog": ("*.md", "*.svg", "*.json")}
 
 _BLOCK = re.compile(r"^```math\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
 _NAME = re.compile(r"\\math(?:tt|rm)\{((?:[^{}\\]|\\[_#%&])*)\}")
@@ -45,7 +46,10 @@ def mathml(formula: str, display: str) -> str:
     from latex2mathml.converter import convert
 
     words = _NAME.sub(lambda match: rf"\text{{{match[1].replace(chr(92), '')}}}", formula)
-    return convert(words, display=display).replace("\n", " ")
+    try:
+        return convert(words, display=display).replace("\n", " ")
+    except Exception:  # what the converter does not know stays readable
+        return f"<code>{escape(formula)}</code>"
 
 
 def build(out: Path) -> None:

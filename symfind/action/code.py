@@ -3,6 +3,7 @@
 The lines draw an element of the group and let it act on a dictionary `w` of tensors by name.
 """
 
+import json
 import math
 
 from symfind.action.record import Action, Block, Element, Gain, Record
@@ -95,7 +96,7 @@ def _acted(action: Action) -> list[str]:
     if len(sizes) > len(_LETTERS):
         raise Unwritten("too many indices")
     part, whole = _slice(action, block)
-    name = f"w[{action.tensor!r}]"
+    name = f"w[{json.dumps(action.tensor)}]"
     tensor = f"{name}{part}"
     view = f".reshape({', '.join(map(str, sizes))})" if sizes != whole else ""
     back = f".reshape({', '.join(map(str, whole))})" if sizes != whole else ""
@@ -112,7 +113,7 @@ def _acted(action: Action) -> list[str]:
         terms = ",".join([f"{copies}{_NEW}{acted}", *marks, letters])
         made = f'torch.einsum("{terms}->{out}", {", ".join([matrix, *gains, tensor + view])})'
     elif action.act == "scale":
-        power = "s" if action.exponent == 1 else f"s ** {action.exponent:g}"
+        power = "s" if action.exponent == 1 else f"s**{action.exponent:g}"
         made = f'torch.einsum("{copies},{letters}->{letters}", {power}, {tensor}{view})'
     else:
         shape = [f"{i.size}" if i.role == "copy" else "1" for i in block.indices]
@@ -156,7 +157,7 @@ def _gains(gains: tuple[Gain, ...], acted: str) -> tuple[list[str], list[str]]:
         )  # fmt: skip
         if not plain:
             raise Unwritten("a gain is no tensor of its own")
-        name = f"w[{gain.value.text!r}]"
+        name = f"w[{json.dumps(gain.value.text)}]"
         powers = (gain.exponent, -gain.exponent)
         operands += [name if e == 1 else f"{name} ** {e}" for e in powers]
         marks += [_NEW, acted]

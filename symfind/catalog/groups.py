@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from symfind.catalog.entries import Entry
+from symfind.catalog.entries import BLOCKS, Entry
 from symfind.catalog.kept import Kept
 from symfind.report import Report
 from symfind.report.model import Factor
@@ -63,15 +63,15 @@ class Variation:
     Attributes:
         entry: with the choice.
         base: without it.
-        lost: groups that only the other has.
-        gained: groups that it alone has.
+        lost: groups that only the other has, or of which it has more where sizes are the same.
+        gained: groups that it alone has, or has more of.
         counts: redundant dimensions without and with it.
     """
 
     entry: Entry
     base: Entry
-    lost: tuple[Kind, ...]
-    gained: tuple[Kind, ...]
+    lost: tuple[str, ...]
+    gained: tuple[str, ...]
     counts: tuple[int, int]
 
 
@@ -102,10 +102,10 @@ class Together:
             base = by_slug.get(entry.compare)
             if base is None:
                 continue
-            before, after = (set(self.kinds[e.slug]) for e in (base, entry))
+            before, after = (self.kinds[e.slug] for e in (base, entry))
             counts = tuple(self.found[e.slug].report.dimension.redundant for e in (base, entry))
             made.append(Variation(
-                entry, base, tuple(sorted(before - after)), tuple(sorted(after - before)),
+                entry, base, _more(before, after, base), _more(after, before, base),
                 (counts[0], counts[1]),
             ))  # fmt: skip
         return made
@@ -118,3 +118,14 @@ class Together:
             same.setdefault(tuple(sorted(self.kinds[entry.slug])), []).append(entry)
         several = [(list(key), rows) for key, rows in same.items() if len(rows) > 1 and key]
         return sorted(several, key=lambda item: -len(item[1]))
+
+
+def _more(one: Mapping[Kind, int], two: Mapping[Kind, int], base: Entry) -> tuple[str, ...]:
+    """What one has and the other has not; of blocks, which are of one size, also how much more."""
+    found = []
+    for kind in sorted(one):
+        if kind not in two:
+            found.append(str(kind))
+        elif base.family == BLOCKS and one[kind] > two[kind]:
+            found.append(f"{one[kind] - two[kind]} of {kind}")
+    return tuple(found)

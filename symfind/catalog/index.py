@@ -13,6 +13,7 @@ from symfind.report.markdown import code, plain, table
 
 _COLUMNS = ("architecture", "parameters", "redundant", "share", "groups", "certificate")
 _GROUPS = 4
+_FIRM = "\N{NO-BREAK SPACE}"
 
 
 def index(together: Together, failed: Mapping[str, str], title: str) -> str:
@@ -90,14 +91,15 @@ def _tables(together: Together) -> list[tuple[str, list[tuple[Entry, tuple[str, 
 
 def _row(report: Report) -> tuple[str, ...]:
     d = report.dimension
-    largest = dict.fromkeys(form(f.group) for f in words.by_size(report.factors))
+    names = (form(f.group).replace(", ", f",{_FIRM}") for f in words.by_size(report.factors))
+    largest = dict.fromkeys(names)
     more = ", …" if len(largest) > _GROUPS else ""
     return (
         words.count(d.parameters),
         words.count(d.redundant),
         words.share(d.redundant, d.parameters),
         ", ".join(list(largest)[:_GROUPS]) + more or "none",
-        words.status(report.certificate),
+        words.status(report.certificate).replace(" ", _FIRM),
     )
 
 

@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 
 from symfind.catalog.entries import Entry
 from symfind.report import Report, ReportFormatError
-from symfind.report.model import Discrete, DiscretePlace, Factor, Place
+from symfind.report.discrete import Discrete, DiscretePlace
+from symfind.report.model import Factor, Place
 
 KEY = "catalog"  # of what stands beside the report in its file
 

@@ -232,8 +232,8 @@ def choice_table(rows: Sequence[Variation]) -> list[str]:
         (
             plain(v.entry.choice), f"[{plain(v.base.title)}]({v.base.slug}.md)",
             f"[{plain(v.entry.title)}]({v.entry.slug}.md)",
-            "<br>".join(plain(str(k)) for k in v.lost) or "nothing",
-            "<br>".join(plain(str(k)) for k in v.gained) or "nothing",
+            "<br>".join(plain(k) for k in v.lost) or "nothing",
+            "<br>".join(plain(k) for k in v.gained) or "nothing",
             f"{v.counts[0]:,} → {v.counts[1]:,}",
         )
         for v in rows

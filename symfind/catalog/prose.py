@@ -38,9 +38,11 @@ def _paragraph(title: str, one: Kept) -> str:
         where = " of small models of its family" if c.on == "twin" else ""
         return f"{text} Nothing was missed: the measured null space{where} has no other directions."
     if c.status == "incomplete":
+        left = c.unexplained or 0
+        belong = "belongs" if left == 1 else "belong"
         return (
             f"{text} The list is not complete: where it was measured, "
-            f"{words.plural(c.unexplained or 0, 'null direction')} belong to none of these groups."
+            f"{words.plural(left, 'null direction')} {belong} to none of these groups."
         )
     return f"{text} Whether that is all is not decided ({plain(c.reason)})."
 

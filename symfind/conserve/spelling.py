@@ -163,7 +163,9 @@ def _block(source: p.Source, cell: int, fixed: dict[int, str], plain: bool) -> s
             tags.append(marks[0] if len(marks) == 1 else "(" + ",".join(marks) + ")")
     text = source.key if plain else tex_name(source.key)
     if len(source.cells) > 1:
-        text += rf"⟨{cell + 1}/{len(source.cells)}⟩" if plain else rf"^{{({cell + 1})}}"
+        part = f"⟨{cell + 1}/{len(source.cells)}⟩"
+        # in braces, as a transpose may follow
+        text = text + part if plain else rf"{{{text}^{{({cell + 1})}}}}"
     if fixed:
         text = f"{text}[{','.join(tags)}]" if plain else f"{text}_{{{','.join(tags)}}}"
     return text if source.origin is None else f"({text}{_point(source.origin)})"

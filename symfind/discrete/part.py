@@ -16,7 +16,7 @@ from symfind.discrete.permuting import Permutations, Shuffle
 from symfind.discrete.signs import SignFlip, Signs, sign_flips
 from symfind.discrete.spec import PermutationSpec
 from symfind.graph.primitives import Source
-from symfind.report.model import Discrete, DiscretePlace
+from symfind.report.discrete import Discrete, DiscretePlace
 from symfind.solve.families.family import MatrixFamily, ScalingFamily, ShiftFamily
 from symfind.solve.point.family import Family, followers
 from symfind.solve.solver import Derivation

@@ -10,6 +10,7 @@ import torch
 from symfind.algebra.axes import Axis, concatenation, merge
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
+from symfind.graph.slim import slim
 from symfind.graph.tangled import entangled, mixed
 from symfind.graph.uniform import is_uniform, number
 
@@ -62,7 +63,7 @@ class Construction:
         if id(x) not in self.slim:
             made, below = x, self._slimmed(x.inputs[0]) if isinstance(x, p.Pointwise) else x
             if isinstance(x, p.Source) and x.repeats:
-                made = self._put(_slim(x))
+                made = self._put(slim(x))
             elif isinstance(x, p.Pointwise) and below is not x.inputs[0]:
                 made = self._put(replace(x, inputs=(below,), axes=list(below.axes), users=[]))
             self.slim[id(x)] = made
@@ -387,25 +388,3 @@ class Construction:
     def output(self, x: Node, softened: Sequence[int] = ()) -> p.Output:
         """A returned wire."""
         return self._put(p.Output((x,), list(x.axes), softened=tuple(softened)))
-
-
-def _slim(x: p.Source) -> p.Source:
-    def once(value: Any) -> Any:
-        for d in x.repeats:
-            value = value.narrow(d, 0, 1)
-        return value
-
-    axes = [Axis(1) if d in x.repeats else a for d, a in enumerate(x.axes)]
-    made = p.Source((), axes, op=x.op, role=x.role)
-    made.balanced = tuple(d for d in x.balanced if d not in x.repeats)
-    if x.role == "constant":
-
-        def compute() -> Any:
-            value = x.value()
-            return None if value is None else once(value)
-
-        def make(env: Any) -> Any:  # a checkpoint may have other constants
-            return env.generic(made) if env.sizes is not None else once(env.value(x))
-
-        made.compute, made.make = compute, make
-    return made

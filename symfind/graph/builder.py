@@ -26,7 +26,7 @@ class Builder(Construction):
     peaks: dict[int, tuple[Node, tuple[int, ...], bool]] = field(default_factory=dict)
     totals: dict[int, tuple[Node, tuple[int, ...], bool]] = field(default_factory=dict)
     exponents: dict[int, Node] = field(default_factory=dict)
-    chosen: dict[tuple[int, int], p.Source] = field(default_factory=dict)
+    chosen: dict[tuple[int, int, int | None], p.Source] = field(default_factory=dict)
 
     # constants ---------------------------------------------------------------------------
     def constant(self, value: Any) -> Node:
@@ -73,14 +73,18 @@ class Builder(Construction):
                 node.followers.append(wire)
         return self._put(wire)
 
-    def one_hot(self, index: Node, rows: Axis) -> p.Source:
-        """Rows of the identity, chosen by the input: the same wire for tables of equal length."""
-        key = id(index), rows.size
+    def one_hot(self, index: Node, rows: Axis, column: int | None = None) -> p.Source:
+        """Rows of the identity, chosen by the input: the same wire for tables of equal length.
+
+        `column`: the one along the last dimension of the places that says which.
+        """
+        key = id(index), rows.size, column
         if key in self.chosen:
             merge(self.chosen[key].axes[-1], rows)
             return self.chosen[key]
+        lead = index.axes if column is None else [*index.axes[:-1], Axis(1)]
         node = self.chosen[key] = p.Source(
-            (), [*index.axes, Axis(rows.root.size)], role="input", key="one-hot"
+            (), [*lead, Axis(rows.root.size)], role="input", key="one-hot"
         )
         merge(node.axes[-1], rows)
         return self._put(node)

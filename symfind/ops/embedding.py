@@ -23,6 +23,8 @@ def embedding(b: Builder, weight: Node, index: Node, *_: object) -> Node:
     if index.fixed:
         y = b.take(weight, 0, index)
         return b.view(y, b.op.shape)
+    if b.op.columns:
+        return b.reading(_by_column(b, weight, index), index)
     rows = b.one_hot(index, weight.axes[0])
     if read is not None and len(read) < weight.shape[0]:
         allowed = torch.zeros(weight.shape[0])
@@ -31,6 +33,18 @@ def embedding(b: Builder, weight: Node, index: Node, *_: object) -> Node:
     batch = list(range(len(index.axes)))
     y = b.contract([rows, weight], [[*batch, "v"], ["v", "d"]], [*batch, "d"])
     return b.reading(y, index)
+
+
+def _by_column(b: Builder, weight: Node, index: Node) -> Node:
+    """Columns of places that read rows of their own: tables of their own, side by side."""
+    lead = len(index.axes) - 1
+    parts = []
+    for at, (first, last) in enumerate(b.op.columns):
+        table = b.narrow(weight, 0, first, last - first)
+        rows = b.one_hot(index, table.axes[0], column=at)
+        batch = list(range(lead + 1))
+        parts.append(b.contract([rows, table], [[*batch, "v"], ["v", "d"]], [*batch, "d"]))
+    return b.join(parts, lead)
 
 
 def looked_up(b: Builder, table: Node, dim: int, index: Node) -> Node:

@@ -2,13 +2,12 @@
 
 from symfind.report.certificate import Certificate, FoundField, NullEntry, NullSet, NullVector
 from symfind.report.codec import ReportFormatError
+from symfind.report.discrete import Discrete, DiscretePlace
 from symfind.report.model import (
     KINDS,
     SCHEMA,
     Absent,
     Dimension,
-    Discrete,
-    DiscretePlace,
     Factor,
     GeneratorText,
     Kind,

@@ -1,7 +1,8 @@
 """Numbers and sentences that all renderings share."""
 
 from symfind.report.certificate import Certificate
-from symfind.report.model import Discrete, Factor, Report, Verification
+from symfind.report.discrete import Discrete
+from symfind.report.model import Factor, Report, Verification
 
 
 def count(value: int | None) -> str:

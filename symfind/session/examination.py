@@ -26,7 +26,8 @@ from symfind.discrete import discrete_part
 from symfind.errors import SymfindError
 from symfind.load.inputs import describe
 from symfind.report.certificate import Certificate
-from symfind.report.model import Dimension, Discrete, ModelInfo, Report, Versions
+from symfind.report.discrete import Discrete
+from symfind.report.model import Dimension, ModelInfo, Report, Versions
 from symfind.session.stages import Checked, Clock
 from symfind.verify import Function
 

@@ -17,7 +17,8 @@ from symfind.analysis.derived import Derived
 from symfind.analysis.subject import Subject, probed
 from symfind.analysis.verification import VERIFIED_PARAMETERS, Verified
 from symfind.errors import SymfindError
-from symfind.report.model import Discrete, Timing
+from symfind.report.discrete import Discrete
+from symfind.report.model import Timing
 
 T = TypeVar("T")
 

@@ -13,6 +13,7 @@ from symfind.solve.bonds.scalings import Scaling, Scalings
 from symfind.solve.charts.lifted import lifted_families
 from symfind.solve.charts.made import made_up
 from symfind.solve.charts.substitute import substituted
+from symfind.solve.families.aside import aside_families
 from symfind.solve.families.exponentials import anchored, find_anchors
 from symfind.solve.families.family import MatrixFamily, ScalingFamily, ShiftFamily
 from symfind.solve.families.inert import inert_families
@@ -129,7 +130,7 @@ def _families(lowered: Lowered, limits: Limits) -> tuple[list[Family], list[Scal
             *parallel_families(lowered, flows, limits),
             *product_families(lowered, flows, limits),
         ],
-        Credit.REACH: Reach(lowered, flows).families(),
+        Credit.REACH: [*Reach(lowered, flows).families(), *aside_families(lowered, flows)],
         Credit.BLIND: Blind(lowered, flows, shifts).families(),
         Credit.LEANING: [f for f in parallel if f.loose],
     }

@@ -4,6 +4,7 @@ from symfind.errors import TraceError
 from symfind.load.loaded import Loaded
 from symfind.trace.build import build
 from symfind.trace.graph import Graph
+from symfind.trace.lookups import cut_tables
 from symfind.trace.recover import recover_buffers
 from symfind.trace.tracer import trace
 from symfind.trace.ways import recorded
@@ -22,6 +23,7 @@ def trace_loaded(loaded: Loaded, *, train: bool = False) -> Graph:
         from symfind.trace.misfit import misfit  # what it needs of torch is slow to import
 
         raise misfit(loaded.model, loaded.inputs) or error from error
+    cut_tables(graph, loaded.inputs)
     return _without_empty(graph)
 
 

@@ -18,6 +18,7 @@ from symfind.load.ranges import Range, observed
 from symfind.trace.graph import Graph, Op, replace
 from symfind.trace.kernels import run
 
+MOST_COLUMNS = 64  # of which each has rows of its own
 _CPU = torch.device("cpu")
 _FIXED = -1  # in the place of an entry's number: it comes from no input
 _MOVES = {
@@ -91,6 +92,30 @@ def leaf_ranges(graph: Graph, inputs: Inputs, bounded: bool = True) -> dict[str,
         op: inputs.bounds[key] for op, key in keys.items() if bounded and key in inputs.bounds
     }
     return {keys[op]: found for op, found in ranges(graph, examples, bounds).items()}
+
+
+def cut_tables(graph: Graph, inputs: Inputs) -> None:
+    """Note at look-ups in one table which rows each column of places reads, if none share any."""
+    tracks = _Tracks(graph)
+    tracks.lookups()
+    keys = (key for key, leaf in leaves(inputs) if isinstance(leaf, Tensor))
+    places = [(op, key) for op, key in zip(graph.inputs, keys, strict=False)
+              if op.dtype in _INTEGRAL]  # fmt: skip
+    values = leaf_ranges(graph, inputs).get(places[0][1]) if len(places) == 1 else None
+    if values is None:
+        return
+    op = places[0][0]
+    low, high = (t.expand(op.shape or ()).reshape(-1) for t in (values.low, values.high))
+    for look_up in graph.ops:
+        track = tracks.found.get(id(look_up.args[1])) if _name(look_up) == "embedding" else None
+        if isinstance(track, _Track) and track.places.ndim > 1 and bool((track.places >= 0).all()):
+            first, last = low[track.places] + track.added, high[track.places] + track.added
+            columns = list(zip(first.flatten(0, -2).amin(0).tolist(),
+                               last.flatten(0, -2).amax(0).tolist(), strict=True))  # fmt: skip
+            inside = columns[0][0] >= 0 and columns[-1][1] <= look_up.args[0].shape[0]
+            apart = all(a[1] <= b[0] for a, b in zip(columns, columns[1:], strict=False))
+            if inside and apart and 1 < len(columns) <= MOST_COLUMNS:
+                look_up.columns = tuple(columns)
 
 
 def _joined(known: Range, sure: Tensor, other: Range, given: bool) -> Range:

@@ -69,6 +69,26 @@ def test_a_sum_over_a_dimension_of_size_one_beside_others() -> None:
     assert report.dimension.redundant == 5
 
 
+class Fields(nn.Module):
+    """Columns of integers, each of which counts rows of its own part of a table."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.out = nn.Embedding(12, 2), nn.Linear(6, 2)
+        self.register_buffer("first", torch.tensor([0, 4, 7]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(torch.tanh(self.table(x + self.first).flatten(1)))
+
+
+def test_columns_with_rows_of_their_own_are_tables_of_their_own() -> None:
+    places = torch.cartesian_prod(torch.arange(4), torch.arange(3), torch.arange(5))
+    report = symfind.analyze(Fields(), places)
+    assert report.certificate.status == "complete" and report.verification.status == "verified"
+    # each of three tables 2 x 2 and its mean 2
+    assert report.dimension.redundant == report.certificate.nullity == 18
+
+
 # eps --------------------------------------------------------------------------------------
 class Between(nn.Module):
     """A function between two linear layers."""

@@ -72,7 +72,10 @@ def test_built_once_and_again_only_where_something_changed(place) -> None:
     assert "```math\n" in page and "$$" not in page
     index = made["README.md"].decode()
     assert "# Mine \\& yours" in index and "## Smooth" in index
-    assert "| [A ReLU net](a-relu-net.md) | 48 | 5 | 10.42% | GL+(1, R) | complete |" in index
+    assert (
+        "| [A ReLU net](a-relu-net.md) | 48 | 5 | 10.42% | GL+(1,\N{NO-BREAK SPACE}R) | complete |"
+        in index
+    )
     assert "Mine &amp; yours" in made["index.html"].decode()
 
     again = call("build")

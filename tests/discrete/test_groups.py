@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from symfind.discrete import discrete_part
-from symfind.report.model import Discrete
+from symfind.report.discrete import Discrete
 from symfind.solve.solver import derive
 from symfind.trace import trace
 from symfind.verify import Function

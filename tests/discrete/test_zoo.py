@@ -8,7 +8,7 @@ import symfind
 from symfind.discrete import discrete_part
 from symfind.load import load
 from symfind.report import Report
-from symfind.report.model import Discrete
+from symfind.report.discrete import Discrete
 from symfind.session import analyze
 from symfind.solve.solver import derive
 from symfind.trace import trace

@@ -58,7 +58,35 @@ def spread(m: Any, x: Tensor) -> Tensor:
     return m.r((one * two).sin())
 
 
+def steps(m: Any, z: Tensor, n: int = 3) -> Tensor:
+    """Explicit steps of one flow: every step reads and adds with the same weights."""
+    for _ in range(n):
+        z = z + 0.5 * m.b(torch.tanh(m.a(z)))
+    return z
+
+
+def of_two(m: Any, z: Tensor) -> Tensor:
+    """Two steps that share nothing but a bias."""
+    z = z + torch.tanh(m.a(z) + m.s)
+    return z + torch.tanh(m.b(z) + m.s)
+
+
 CASES = [
+    Case("steps of a flow between wider layers", "add.Tensor", of(
+        lambda m, x: m.r(steps(m, m.w(x))), (12, 2), w=lambda: linear(2, 3),
+        a=lambda: linear(3, 4), b=lambda: linear(4, 3), r=lambda: linear(3, 2))),
+    Case("a sum over pieces that are stacked", "sum", of(
+        lambda m, x: torch.tanh(torch.stack([m.a(x), torch.tanh(m.b(x)) + m.s], 1).sum(1) + m.c),
+        (12, 3), a=lambda: linear(3, 2), b=lambda: linear(3, 2), s=lambda: weight(2),
+        c=lambda: weight(2))),
+    Case("a mean over pieces that are stacked", "mean", of(
+        lambda m, x: torch.tanh(torch.stack([m.a(x), torch.tanh(m.b(x)) + m.s], 1).mean(1) + m.c),
+        (12, 3), a=lambda: linear(3, 2), b=lambda: linear(3, 2), s=lambda: weight(2),
+        c=lambda: weight(2))),
+    Case("steps that share a bias alone", "add.Tensor", of(
+        lambda m, x: m.r(of_two(m, m.w(x))), (12, 3), w=lambda: linear(3, 3),
+        a=lambda: linear(3, 3, False), b=lambda: linear(3, 3, False), s=lambda: weight(3),
+        r=lambda: linear(3, 2))),
     Case("noise", "randn_like rand_like randint_like", between(
          lambda z: (z + torch.randn_like(z) - 1 / (1 + torch.rand_like(z))
                     + torch.randint_like(z, 3)).relu())),

@@ -39,6 +39,15 @@ def stream(m: Any, x: Tensor) -> Tensor:
     return m.r(m.norm(s) if hasattr(m, "norm") else s).tanh()
 
 
+def streamed(norm: Any, n: int = 3, d: int = 8) -> Any:
+    """A block with biases in a stream that is wider than what is written into it at first."""
+    return of(
+        lambda m, x: m.r(m.f((lambda z: z + m.b(F.gelu(m.a(m.n(z)))))(m.e(x)))), (8, n),
+        e=lambda: linear(n, d), n=lambda: norm(d), a=lambda: linear(d, 9),
+        b=lambda: linear(9, d), f=lambda: norm(d), r=lambda: linear(d, 11),
+    )  # fmt: skip
+
+
 def narrow(width: int, **norm: Any) -> Any:
     return of(stream, (48, 2), w=lambda: linear(2, 7, width > 1), a=lambda: linear(7, width),
               b=lambda: linear(width, 7, False), r=lambda: linear(7, 4), **norm)  # fmt: skip
@@ -126,6 +135,8 @@ CASES = [
     Case("logarithm-of-shares", "log exp sum sub.Tensor", of(
          lambda m, x: (lambda z: z - z.exp().sum(-1, keepdim=True).log())(m.w(x)), (16, 3),
          w=lambda: linear(3, 4))),
+    Case("narrow stream with biases, no mean taken off", "rms_norm", streamed(nn.RMSNorm)),
+    Case("narrow stream with biases, the mean taken off", "layer_norm", streamed(nn.LayerNorm)),
     Case("joined-narrow", "cat", of(
          lambda m, x, y: m.o(m.r(torch.cat([m.w(x), y], 1)).tanh()), (24, 2), (24, 2),
          w=lambda: linear(2, 4), r=lambda: linear(6, 3), o=lambda: linear(3, 2))),

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from tests.rules.harness import Case, linear, of, weight
 
 PARAMETRISED = nn.utils.parametrizations.weight_norm
+SPECTRAL = nn.utils.parametrizations.spectral_norm
 
 
 def old(module: nn.Module) -> nn.Module:
@@ -65,6 +66,18 @@ CASES = [
     Case("a normalised weight that is read twice", "div.Tensor", of(
         lambda m, x: torch.tanh(F.relu(m.a(x)) @ F.normalize(m.v, dim=0) + m.v.sum(0)),
         (8, 4), a=lambda: linear(4, 3), v=lambda: weight(3, 4))),
+    Case("ReLU between a spectrally normalised layer and another", "div.Tensor", two(
+        lambda: SPECTRAL(linear(3, 4)).eval(), lambda: linear(4, 2))),
+    Case("two spectrally normalised convolutions", "div.Tensor", image(
+        lambda: SPECTRAL(nn.Conv1d(2, 3, 3)).eval(), lambda: SPECTRAL(nn.Conv1d(3, 2, 2)).eval())),
+    Case("a linear bond of a spectrally normalised layer", "div.Tensor", two(
+        lambda: SPECTRAL(linear(4, 3)).eval(), lambda: linear(3, 4), lambda h: h, 4)),
+    Case("a weight with columns of sum one", "sum", of(
+        lambda m, x: torch.tanh(m.o(F.relu(x @ (m.p / m.p.sum(0, keepdim=True))))), (12, 3),
+        p=lambda: weight(3, 4), o=lambda: linear(4, 2))),
+    Case("gains of sum one", "sum", of(
+        lambda m, x: torch.tanh(m.o(x * (m.p / m.p.sum()))), (12, 4), p=lambda: weight(4),
+        o=lambda: linear(4, 2))),
     Case("centred data minus a learned offset", "sub.Tensor", of(
         lambda m, x: torch.tanh(m.w(x - x.mean(-1, keepdim=True) - m.p)), (8, 4),
         w=lambda: linear(4, 3), p=lambda: weight(4))),

@@ -10,9 +10,14 @@ _NODES = 24
 
 
 def adjacency(nodes: int) -> Tensor:
-    """Of a random graph with loops."""
-    edges = (torch.rand(nodes, nodes) < 0.3).float()
-    return ((edges + edges.T + torch.eye(nodes)) > 0).float()
+    """Of a random directed graph: ones and zeros."""
+    return torch.randint(2, (nodes, nodes))
+
+
+def with_loops(edges: Tensor, like: Tensor) -> Tensor:
+    """An adjacency [nodes, nodes] in which every node is its own neighbour."""
+    own = torch.eye(edges.shape[0], dtype=like.dtype, device=like.device)
+    return torch.maximum(edges.to(like.dtype), own)
 
 
 class GCN(nn.Module):
@@ -28,8 +33,9 @@ class GCN(nn.Module):
 
     def forward(self, x: Tensor, edges: Tensor) -> Tensor:
         """Logits of nodes with features x [nodes, features] and adjacency [nodes, nodes]."""
-        degree = edges.sum(dim=1).rsqrt()
-        mean = degree[:, None] * edges * degree[None, :]
+        links = with_loops(edges, x)
+        degree = links.sum(dim=1).rsqrt()
+        mean = degree[:, None] * links * degree[None, :]
         h = F.relu(mean @ self.first(x) + self.first_bias)
         return mean @ self.second(h) + self.second_bias
 
@@ -56,7 +62,7 @@ class GATLayer(nn.Module):
         h = self.linear(x).view(-1, self.heads, self.size)
         source, target = (h * self.source).sum(-1), (h * self.target).sum(-1)
         score = F.leaky_relu(target[:, None] + source[None, :], 0.2)
-        score = score.masked_fill(edges[..., None] == 0, -1e9)
+        score = score.masked_fill(with_loops(edges, x)[..., None] == 0, -1e9)
         mixed = torch.einsum("ijh,jhc->ihc", torch.softmax(score, dim=1), h)
         return mixed.reshape(-1, self.heads * self.size) + self.bias
 
@@ -98,9 +104,10 @@ class GIN(nn.Module):
 
     def forward(self, x: Tensor, edges: Tensor) -> Tensor:
         """Logits of one graph with features x [nodes, features] and adjacency [nodes, nodes]."""
+        links = with_loops(edges, x)
         score = self.heads[0](x.sum(dim=0))
         for layer, head in zip(self.layers, self.heads[1:], strict=True):
-            x = layer(edges @ x)
+            x = layer(links @ x)
             score = score + head(x.sum(dim=0))
         return score
 
@@ -124,7 +131,8 @@ class GraphSAGE(nn.Module):
 
     def forward(self, x: Tensor, edges: Tensor) -> Tensor:
         """Logits of nodes with features x [nodes, features] and adjacency [nodes, nodes]."""
-        mean = edges / edges.sum(dim=1, keepdim=True)
+        links = with_loops(edges, x)
+        mean = links / links.sum(dim=1, keepdim=True)
         h = F.relu(torch.cat([self.own(x), self.near(mean @ x)], dim=1))
         h = h / h.norm(dim=1, keepdim=True)
         h = F.relu(torch.cat([self.own_out(h), self.near_out(mean @ h)], dim=1))

@@ -17,6 +17,7 @@ from symfind.numerics.decompose import svd
 from symfind.numerics.mixing import mixed
 from symfind.solve.charts.made import Made
 from symfind.solve.charts.normed import Polar
+from symfind.solve.charts.shares import Share
 from symfind.solve.limits import Limits
 from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
@@ -40,15 +41,17 @@ class LiftedFamily(Family):
     _known: MutableMapping[Environment, Tensor] = field(default_factory=WeakKeyDictionary)
 
     @property
-    def charts(self) -> list[Polar | Made]:
+    def charts(self) -> list[Polar | Share | Made]:
         """The weights that it moves."""
         return [s.chart for s in self.base.sources if s.chart is not None]
 
     @property
     def steps(self) -> int | None:
         """Of its flow: as many as it takes; a projection that turns with the weights bends it."""
-        bent = any(isinstance(chart, Made) or chart.defects(None) for chart in self.charts)
-        return BENT if bent else None
+        loose = getattr(self.base, "loose", False)
+        made = any(isinstance(chart, Made) for chart in self.charts)
+        bent = any(chart.defects(None) for chart in self.charts)
+        return BENT if bent or (made and loose) else None
 
     def count(self, sizes: Sizes | None = None) -> int:
         """Elements of the base that can be made."""
@@ -91,7 +94,8 @@ class LiftedFamily(Family):
     def _normal(self, env: Environment) -> Tensor:
         """Orthonormal coefficients to which all that can be made is orthogonal."""
         unit = torch.eye(self.base.count(env.sizes), **env.like)
-        rows = torch.func.vmap(lambda c: self._defects(env, c))(unit)
+        each = torch.func.vmap(lambda c: self._defects(env, c), randomness="same")
+        rows = each(unit)
         q, s, _ = svd(rows)
         return q[:, s > NOISE * s[0]]
 
@@ -102,7 +106,7 @@ class LiftedFamily(Family):
                           and s.chart.defects(env.sizes)])  # fmt: skip
 
 
-def _exponential(chart: Polar | Made) -> bool:
+def _exponential(chart: Polar | Share | Made) -> bool:
     """Whether a wire is the exponential of a parameter, and of that alone."""
     plain = isinstance(chart, Made) and not chart.others
     return plain and isinstance(chart.node, p.Pointwise) and chart.node.growth is not None

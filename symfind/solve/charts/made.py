@@ -32,6 +32,7 @@ from symfind.solve.charts.making import (
 from symfind.solve.families.family import NullFamily
 from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
+from symfind.solve.transport.absorption import disjoint
 
 NEWTON = 4  # steps, from a part of 1e-4 or less
 
@@ -102,7 +103,7 @@ def made_wires(nodes: Sequence[Node]) -> Iterator[Made]:
 
 def _made(node: Node) -> Made | None:
     inside = {n for n in ancestors([node]) if not n.fixed}
-    if any(u not in inside for n in inside if n is not node for u in n.users):
+    if any(u not in inside for n in inside if n is not node and not _cut(n) for u in n.users):
         return None
     if not node.users or not all(followed(n) for n in inside):
         return None
@@ -114,7 +115,13 @@ def _made(node: Node) -> Made | None:
     making = _making(node)
     if making is None:
         return None
-    return Made(node, making, tuple(s for s in sources if s is not making.source))
+    others = tuple(s for s in sources if s is not making.source)
+    return None if any(_cut(s) for s in others) else Made(node, making, others)
+
+
+def _cut(node: Node) -> bool:
+    """Whether a parameter is read in ranges, each of which is as good as a parameter."""
+    return isinstance(node, p.Source) and len(node.users) > 1 and disjoint(node)
 
 
 def _making(node: Node) -> Making | None:
@@ -130,7 +137,7 @@ def made_up(charts: Sequence[Made]) -> list[Family]:
     result: list[Family] = []
     for chart in charts:
         result += [_made_up(chart, one) for one in chart.others]
-        if _spare(chart, None) > 0:
+        if chart.making.part is chart.making.source and _spare(chart, None) > 0:
             result.append(_unseen(chart))
     return result
 
@@ -138,7 +145,7 @@ def made_up(charts: Sequence[Made]) -> list[Family]:
 def _spare(chart: Made, sizes: Sizes | None) -> int:
     """How many changes of the one parameter make none."""
     one, made = (math.prod(extent(a, sizes) for a in n.axes)
-                 for n in (chart.making.source, chart.node))  # fmt: skip
+                 for n in (chart.making.part, chart.node))  # fmt: skip
     return positive(one - made)
 
 

@@ -9,7 +9,6 @@ than what it reads.
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,7 +18,9 @@ from symfind.graph.einsum import einsum
 from symfind.graph.primitives import Node
 from symfind.ops.formulas import never_flat
 from symfind.solve.point.values import Environment
-from symfind.solve.transport.absorption import regular
+from symfind.solve.transport import steps
+from symfind.solve.transport.absorption import disjoint, regular
+from symfind.solve.transport.inverse import made_by, solved
 from symfind.trace.graph import Op
 from symfind.trace.kernels import run
 
@@ -32,11 +33,12 @@ class Making:
 
     source: p.Source
     back: Back
+    part: Node  # what of the parameter moves: it, or a range of it
 
     def after(self, step: Back) -> "Making":
         """The same for a wire whose change passes one more step first."""
         back = self.back
-        return Making(self.source, lambda env, t: back(env, step(env, t)))
+        return Making(self.source, lambda env, t: back(env, step(env, t)), self.part)
 
 
 def makings(node: Node) -> Iterator[Making]:
@@ -48,8 +50,11 @@ def makings(node: Node) -> Iterator[Making]:
         return
     match node:
         case p.Source():
-            if node.role == "parameter" and node.offset is None and not node.followers:
-                yield Making(node, lambda env, t: t)
+            if _plain(node):
+                yield Making(node, lambda env, t: t, node)
+        case p.Narrow() if isinstance(node.inputs[0], p.Source):
+            if _plain(node.inputs[0]) and disjoint(node.inputs[0]):
+                yield Making(node.inputs[0], steps.back(node, 0), node)
         case p.Pointwise() | p.Normalise(centred=False):
             inverse = inverse_slope(node)
             if inverse is not None:
@@ -68,6 +73,10 @@ def makings(node: Node) -> Iterator[Making]:
                 yield from _behind_norm(node, at)
 
 
+def _plain(source: p.Source) -> bool:
+    return source.role == "parameter" and source.offset is None and not source.followers
+
+
 def _behind(x: Node, step: Back) -> Iterator[Making]:
     if len(x.users) == 1:
         for making in makings(x):
@@ -81,7 +90,7 @@ def _behind_norm(node: p.Contract, at: int) -> Iterator[Making]:
         return
     norm, gains, sign = found
     mine = [node.labels[at][d] for d in norm.dims]
-    made = _made_by(node, at, 1 + norm.centred)
+    made = made_by(node, at, 1 + norm.centred)
     if made is None or set(mine) != set(made[0]) or norm.varies or not norm.exact:
         return
     if len(norm.inputs[0].users) == 1:
@@ -116,7 +125,7 @@ def _turned(
     node: p.Contract, at: int, norm: p.Normalise, gains: Sequence[tuple[Node, int]], sign: float
 ) -> Back:
     """The smallest change of the rows that keeps their sum, then one that keeps their length."""
-    found = _made_by(node, at, 0)
+    found = made_by(node, at, 0)
     if found is None:
         raise AssertionError("a product that can be made")
     mine, theirs, other = node.labels[at], node.labels[1 - at], node.inputs[1 - at]
@@ -162,40 +171,14 @@ def _moved_back(node: p.View | p.Permute) -> Back:
 def _factor(node: p.Contract, at: int) -> Back | None:
     """What one factor of a product makes, the other standing still."""
     x, other = node.inputs[at], node.inputs[1 - at]
-    found = _made_by(node, at, 0)
+    found = made_by(node, at, 0)
     if found is None:
         return None
     summed, _, made = found
     if summed:
-        return _solved(node, at, summed, made)
+        return solved(node, at, summed, made)
     alone = not made and regular(other) and x.shape == node.shape
     return _quotient(node, at) if alone else None
-
-
-def _made_by(node: p.Contract, at: int, lost: int) -> tuple[list, list, list] | None:
-    """Labels summed over, shared with the other factor, and made by it: no more than are summed.
-
-    `lost`: how many of what is summed over are not free.
-    """
-    x, other = node.inputs[at], node.inputs[1 - at]
-    mine, theirs = (
-        [n for n, a in zip(node.labels[i], node.inputs[i].axes, strict=True) if a.size > 1]
-        for i in (at, 1 - at)
-    )
-    if x is other or other.varies or len(set(mine)) < len(mine) or len(set(theirs)) < len(theirs):
-        return None
-    summed = [n for n in mine if n not in node.out]
-    if any(n not in theirs for n in summed) or any(
-        n not in node.out and n not in summed for n in theirs
-    ):
-        return None
-    shared = [n for n in theirs if n in mine and n not in summed]
-    made = [n for n in theirs if n not in mine]
-    size = dict(zip(node.labels[1 - at], other.shape, strict=True))
-    wide = math.prod(size[n] for n in summed) - lost
-    if math.prod(size[n] for n in made) > wide:
-        return None
-    return summed, shared, made
 
 
 def _quotient(node: p.Contract, at: int) -> Back:
@@ -204,26 +187,6 @@ def _quotient(node: p.Contract, at: int) -> Back:
     def step(env: Environment, t: Tensor) -> Tensor:
         quotient = t / einsum([env.value(other)], [names], node.out)
         return quotient.reshape(env.shape(node.inputs[at]))
-
-    return step
-
-
-def _solved(node: p.Contract, at: int, summed: Sequence[Any], made: Sequence[Any]) -> Back:
-    """The smallest change of a factor x with x M = δ, M being as wide as it is high, or less."""
-    mine, theirs, other = node.labels[at], node.labels[1 - at], node.inputs[1 - at]
-    wide = [n for n, a in zip(theirs, other.axes, strict=True) if a.size > 1]
-    shared = [n for n in wide if n not in summed and n not in made]
-
-    def step(env: Environment, t: Tensor) -> Tensor:
-        size = dict(zip(theirs, env.shape(other), strict=True))
-        m = einsum([env.value(other)], [theirs], [*shared, *summed, *made])
-        lead, inner = [size[n] for n in shared], [size[n] for n in summed]
-        flat = m.reshape(*lead, math.prod(inner), -1)
-        inverse = torch.linalg.pinv(flat).reshape(*lead, *(size[n] for n in made), *inner)
-        kept = [n for n in mine if n not in summed]
-        back = einsum([t, inverse], [node.out, [*shared, *made, *summed]], [*kept, *summed])
-        back = back.permute([[*kept, *summed].index(n) for n in mine])
-        return back.reshape(env.shape(node.inputs[at]))
 
     return step
 
@@ -321,6 +284,7 @@ def followed(node: Node) -> bool:
     known |= isinstance(node, p.Contract) and not node.windows
     known |= isinstance(node, p.Pointwise) and function_of(node) is not None
     known |= isinstance(node, p.Normalise) and node.exact
+    known |= isinstance(node, p.Mix) and steps.total(node) is not None
     return known and not node.orders and (node.fixed or all(followed(x) for x in node.inputs))
 
 
@@ -345,6 +309,8 @@ def tangent(env: Environment, node: Node, moves: Mapping[p.Source, Tensor]) -> T
             return slope_of(env, node) * first
         case p.Normalise():
             return _norm_forth(env, node, first)
+        case p.Mix():
+            return first.sum(node.dims) * (steps.total(node) or 0.0)
     whole = [torch.zeros(env.shape(x), **env.like) if t is None else t
              for x, t in zip(node.inputs, parts, strict=True)]  # fmt: skip
     return node.evaluate(whole, env.sizes)

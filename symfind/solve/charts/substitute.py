@@ -9,6 +9,7 @@ from symfind.graph.primitives import Node
 from symfind.ops.lower import Lowered
 from symfind.solve.charts.made import Made, made_wires
 from symfind.solve.charts.normed import Polar, polar_weights
+from symfind.solve.charts.shares import Share, shares
 from symfind.solve.charts.tables import picked, take_up_tables
 from symfind.solve.transport.maps import read
 
@@ -43,11 +44,11 @@ def substituted(lowered: Lowered) -> Substituted | None:
     return Substituted(whole, tuple(c for c in charts if isinstance(c, Made)))
 
 
-def _charts(nodes: list[Node]) -> list[Polar | Made]:
-    polar = list(polar_weights(nodes))
-    held = {s for chart in polar for s in chart.sources}
+def _charts(nodes: list[Node]) -> list[Polar | Share | Made]:
+    bound: list[Polar | Share] = [*polar_weights(nodes), *shares(nodes)]
+    held = {s for chart in bound for s in chart.sources}
     made = [m for m in made_wires(nodes) if not held & {*m.sources, *m.others}]
-    return [*polar, *made]
+    return [*bound, *made]
 
 
 def _copied(nodes: Sequence[Node]) -> dict[Node, Node]:
@@ -73,7 +74,7 @@ def _copied(nodes: Sequence[Node]) -> dict[Node, Node]:
     return made
 
 
-def _with_weights(graph: Lowered, charts: Sequence[Polar | Made]) -> Lowered:
+def _with_weights(graph: Lowered, charts: Sequence[Polar | Share | Made]) -> Lowered:
     parameters = dict(graph.parameters)
     places: dict[Node, list[Node]] = {}
     for i, chart in enumerate(charts):
@@ -92,7 +93,9 @@ def _with_weights(graph: Lowered, charts: Sequence[Polar | Made]) -> Lowered:
         for x in node.inputs:
             x.users = [u for u in x.users if u is not node]
         parameters[weight.key] = [weight]
-        for source in (*chart.sources, *(chart.others if isinstance(chart, Made) else ())):
-            parameters.pop(source.key, None)
     nodes = read([new for n in graph.nodes for new in places.get(n, [n])])
+    for chart in charts:
+        for source in (*chart.sources, *(chart.others if isinstance(chart, Made) else ())):
+            if not source.users:  # all of it is in these wires
+                parameters.pop(source.key, None)
     return replace(graph, nodes=nodes, parameters=parameters)

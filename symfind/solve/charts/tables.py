@@ -4,9 +4,11 @@ Rows of φ(E) are φ of rows of E: a function, a norm, a gain or a shift behind 
 the table, where no input reaches it. What is linear stays where it is unless a function follows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+from torch import Tensor
 
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
@@ -40,8 +42,16 @@ class Rows:
 
 def picked(nodes: Sequence[Node]) -> bool:
     """Whether a function or a norm of rows that the data picks may be among some wires."""
-    found = [n.inputs[0] for n in nodes if curved(n)]
-    return any(rows_of(y) is not None for x in found for y in (x, *x.inputs))
+    found = [y for n in nodes if curved(n) for y in _still(n.inputs[0])]
+    return any(rows_of(y) is not None or _through(y) for y in found)
+
+
+def _through(node: Node) -> bool:
+    """Whether a sum or a product is one of rows, for what follows."""
+    if not isinstance(node, p.Add | p.Contract) or len(node.inputs) != 2:
+        return False
+    known = [rows_of(x) for x in node.inputs]
+    return any(r is not None for r in known) and _alike(node, known)
 
 
 def take_up_tables(lowered: Lowered) -> Lowered:
@@ -69,19 +79,33 @@ def rows_of(node: Node) -> Rows | None:
 
 
 def _pieces(node: Node) -> list[Node]:
-    """A function of pieces that are joined, as the functions of the pieces joined."""
-    join = node.inputs[0] if isinstance(node, p.Pointwise) and curved(node) else None
-    if not isinstance(join, p.Join) or all(rows_of(x) is None for x in join.inputs):
+    """A function of rows that are moved, as the rows of the function moved."""
+    if not isinstance(node, p.Pointwise) or not curved(node):
         return [node]
-    parts = [_function(node, x, list(x.axes)) for x in join.inputs]  # type: ignore[arg-type]
-    known = [x for x in parts if x is not None]
-    if len(known) < len(parts):
-        for x in known:
-            x.inputs[0].users = [u for u in x.inputs[0].users if u is not x]
+    x, made = node.inputs[0], list[Node]()
+    if rows_of(x) is not None or not isinstance(x, p.Movement):
         return [node]
-    made = replace(join, inputs=tuple(known), users=[], orders={}, result_of=None)
-    _put_in_place(made, node)
-    return [*known, made]
+    if any(rows_of(y) is None for y in _still(x)) or (apply := _applied(node)) is None:
+        return [node]
+
+    def pushed(y: Node) -> Node:
+        if isinstance(y, p.Movement) and rows_of(y) is None:
+            below = tuple(pushed(z) for z in y.inputs)
+            new: Any = replace(y, inputs=below, users=[], orders={}, result_of=None)
+        else:
+            new = _made(node, (y,), list(y.axes), apply=apply)
+        made.append(new)
+        return new
+
+    _put_in_place(pushed(x), node)
+    return made
+
+
+def _still(x: Node) -> list[Node]:
+    """What is moved to make a wire."""
+    if not isinstance(x, p.Movement):
+        return [x]
+    return [z for y in x.inputs for z in _still(y)]
 
 
 def _put_in_place(made: Node, node: Node) -> None:
@@ -114,8 +138,8 @@ def _on_tables(node: Node, known: Sequence[Rows | None]) -> Node | None:
     first = next(r for r in known if r is not None)
     axes = [first.table.axes[0], *node.axes[first.lead :]]
     match node:
-        case p.Pointwise() if curved(node):
-            return _function(node, first.table, axes)
+        case p.Pointwise() if curved(node) and (apply := _applied(node)) is not None:
+            return _made(node, (first.table,), axes, apply=apply)
         case p.Normalise() if all(d >= first.lead for d in node.dims):
             dims = tuple(d - first.lead + 1 for d in node.dims)
             return _made(node, (first.table,), axes, dims=dims)
@@ -124,14 +148,14 @@ def _on_tables(node: Node, known: Sequence[Rows | None]) -> Node | None:
     return None
 
 
-def _function(node: p.Pointwise, table: Node, axes: list) -> Node | None:
-    operand, op = node.inputs[0].result_of, node.op
+def _applied(node: p.Pointwise) -> Callable[[Tensor], Tensor] | None:
+    """The function, for it to be taken of another wire."""
     if node.apply is not None:
-        return _made(node, (table,), axes)
+        return node.apply  # type: ignore[no-any-return]
+    operand, op = node.inputs[0].result_of, node.op
     if not isinstance(op, Op) or node.result_of is not op or operand is None:
         return None
-    apply = entries_of(op) if op.args and op.args[0] is operand else None
-    return None if apply is None else _made(node, (table,), axes, apply=apply)
+    return entries_of(op) if op.args and op.args[0] is operand else None
 
 
 def _alike(node: Node, known: Sequence[Rows | None]) -> bool:

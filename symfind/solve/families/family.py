@@ -264,7 +264,7 @@ class ShiftFamily(Family):
         """One coefficient for every value of the free indices."""
         return math.prod(self._shape(sizes))
 
-    def _delta(self, env: Environment, c: Tensor) -> Tensor:
+    def perturbation(self, env: Environment, c: Tensor) -> Tensor:
         """The perturbation, of size one along whole dimensions where it is constant."""
         shape = self._shape(env.sizes)
         if self.cell is None:
@@ -279,7 +279,7 @@ class ShiftFamily(Family):
 
     def direction(self, env: Environment, c: Tensor) -> Moves:
         """The seed moves by the coefficients; the others take that back."""
-        delta = self._delta(env, c)
+        delta = self.perturbation(env, c)
         moves: Moves = {self.seed: delta.expand(env.shape(self.seed)).clone()}
         return carry_out(env, self.actions, delta, moves)
 

@@ -150,6 +150,8 @@ class Reach:
         if write is not None and not relation.zero:
             state = [spread.get(n, CONSTANT) for n in node.out]
             actions = self.flows.dispose(node, canonical(node, state), True, PLAIN)
+            if actions is None and CONSTANT in spread.values():
+                actions = self.flows.absorption.behind(node, canonical(node, state))
         if write is None or actions is None or relation.count(None) <= 0:
             return None
         return _added(reader, relation, spread, write, actions)

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -13,7 +13,16 @@ from symfind.ops.lower import Lowered
 from symfind.solve.families.family import NullFamily, ShiftFamily
 from symfind.solve.limits import Limits
 from symfind.solve.point.values import Environment
-from symfind.solve.transport.absorption import LAST, LEANING, NEVER, PLAIN, Plan
+from symfind.solve.transport.absorption import (
+    LAST,
+    LEANING,
+    NEVER,
+    PLAIN,
+    SHARED,
+    Action,
+    Plan,
+    asked,
+)
 from symfind.solve.transport.flows import Flows
 from symfind.solve.transport.state import ARBITRARY, CONSTANT, State, canonical
 
@@ -31,7 +40,45 @@ def shift_families(
         rows = _unread_rows(source)
         if rows is not None:
             result.append(rows)
-    return [*result, *_further(every, flows, result)]
+    result += _further(every, flows, result)
+    return [*result, *_shared(every, flows, result)]
+
+
+def _shared(
+    every: Sequence[p.Source], flows: Flows, known: Sequence[ShiftFamily | NullFamily]
+) -> Iterator[ShiftFamily]:
+    """Seeds that parameters take back which are added to several sums, if all ask the same."""
+    if not any(len(s.users) > 1 and all(isinstance(u, p.Add) for u in s.users) for s in every):
+        return
+    whole = {f.seed for f in known if isinstance(f, ShiftFamily) and f.whole}
+    for source in every:
+        for cell, free, state in _forms(source, Limits()) if source not in whole else ():
+            plan = flows.dispose(source, state, True, SHARED)
+            several = asked(plan or ())
+            if not several:
+                continue
+            found = _shifted("parallel", source, cell, free, _once(plan or (), several))
+            if cell is not None and _agree(found, several, flows):
+                yield found
+                break
+
+
+def _once(plan: Plan, several: Mapping[p.Source, Sequence[Action]]) -> Plan:
+    return (*(a for a in plan if a.reader is None), *(actions[0] for actions in several.values()))
+
+
+def _agree(family: ShiftFamily, several: Mapping[p.Source, Sequence[Action]], flows: Flows) -> bool:
+    """Whether sums ask the same of what they share, at random parameters."""
+    rng = torch.Generator().manual_seed(0)
+    shapes = flows.lowered.shapes
+    env = Environment({k: torch.randn(n, generator=rng, dtype=torch.float64)
+                       for k, n in shapes.items()})  # fmt: skip
+    delta = family.perturbation(env, torch.randn(family.count(), generator=rng).double())
+    try:
+        values = [[a(env, delta) for a in actions] for actions in several.values()]
+    except LookupError:
+        return False  # a constant of unknown value
+    return all(torch.allclose(v, first) for first, *rest in values for v in rest)
 
 
 def _further(

@@ -5,7 +5,7 @@ own form; a weight whose input satisfies κ·x = c takes away any constant.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -17,11 +17,12 @@ from symfind.solve.point.values import Environment, known_value
 from symfind.solve.spans.relations import AffineRelations
 from symfind.solve.transport import state as states
 from symfind.solve.transport import steps
+from symfind.solve.transport.inverse import made_by, solved_constant
 from symfind.solve.transport.state import ARBITRARY, CONSTANT, State, canonical
 from symfind.solve.transport.steps import Step, against, negative
 
 Absorb = int
-NEVER, PLAIN, LEANING, LAST = 0, 1, 2, 3
+NEVER, PLAIN, LEANING, LAST, SHARED = 0, 1, 2, 3, 4
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,11 @@ class Action:
     source: p.Source
     steps: tuple[Step, ...]
     loose: bool = False  # leans on a relation that the perturbation itself may move
+    reader: Node | None = None  # which of several sums that the parameter is added to
 
     def after(self, *steps: Step, loose: bool = False) -> "Action":
         """The same action for a perturbation that passes these steps first."""
-        return Action(self.source, (*steps, *self.steps), self.loose or loose)
+        return Action(self.source, (*steps, *self.steps), self.loose or loose, self.reader)
 
     def __call__(self, env: Environment, delta: Tensor) -> Tensor:
         """The change of the parameter's wire."""
@@ -67,7 +69,8 @@ class Absorption:
         Args:
             node: the wire, which no other reader may see.
             state: along which indices the perturbation varies.
-            absorb: whether a weight may lean on a relation that its input satisfies.
+            absorb: whether a weight may lean on a relation that its input satisfies; or whether
+                parameters that are added elsewhere too may be used (see `asked`).
             skip: operand of a sum that is not to be used.
             gains: whether to look behind gains that are parameters too.
         """
@@ -75,13 +78,16 @@ class Absorption:
             for i, z in enumerate(node.inputs):
                 if i == skip or (skip is not None and z is node.inputs[skip]):
                     continue
-                if len(z.users) != 1 or node.inputs.count(z) != 1:
+                shared = absorb == SHARED and isinstance(z, p.Source)
+                if (len(z.users) != 1 and not shared) or node.inputs.count(z) != 1:
                     continue
                 below = states.back(node, i, state)
                 if below is None:
                     continue
                 plan = self.undo(z, below, absorb, gains=gains)
                 if plan is not None:
+                    if len(z.users) != 1:
+                        plan = tuple(replace(a, reader=node) for a in plan)
                     sign = node.signs[i]
                     lower = steps.back(node, i)
 
@@ -118,7 +124,7 @@ class Absorption:
 
                 step: Step = divided
             case p.Movement():
-                if not alone and not (isinstance(node, p.Narrow) and _disjoint(x)):
+                if not alone and not (isinstance(node, p.Narrow) and disjoint(x)):
                     return None
                 below = states.back(node, 0, state)
                 plan = None if below is None else self.undo(x, below, absorb, gains=gains)
@@ -166,6 +172,24 @@ class Absorption:
                 return tuple(a.after(step) for a in plan)
         return None
 
+    def behind(self, node: p.Contract, state: State) -> Plan | None:
+        """A constant of a product, by what adds constants to the wire that a weight reads."""
+        for at in (0, 1):
+            x, weight = node.inputs[at], node.inputs[1 - at]
+            found = made_by(node, at, 0) if len(node.inputs) == 2 and not node.windows else None
+            if found is None or weight.varies or len(x.users) != 1:
+                continue
+            summed, shared, made = found
+            by_name = dict(zip(node.out, state, strict=True))
+            if shared or any(s != CONSTANT for n, s in by_name.items() if n not in made):
+                continue
+            below = [ARBITRARY if n in summed else CONSTANT for n in node.labels[at]]
+            plan = self.undo(x, canonical(x, below), PLAIN)
+            if plan is not None:
+                step = solved_constant(node, at, summed, made)
+                return tuple(a.after(step) for a in plan)
+        return None
+
     def lean(self, node: p.Contract, state: State, skip: int | None = None) -> Plan | None:
         """A weight whose input satisfies κ·x = c ≠ 0 can produce any constant: δV = −δ κᵀ / c."""
         if len(node.inputs) != 2 or node.windows:
@@ -195,6 +219,18 @@ class Absorption:
                 step = against(node, at, relation, [read[d] for d in dims])
                 return tuple(a.after(step, loose=True) for a in plan)
         return None
+
+
+def asked(plan: Plan) -> dict[p.Source, list[Action]] | None:
+    """What sums ask of the parameters that they share; None where not all of them ask."""
+    several: dict[p.Source, list[Action]] = {}
+    for action in plan:
+        if action.reader is not None:
+            several.setdefault(action.source, []).append(action)
+    for source, actions in several.items():
+        if sorted(id(a.reader) for a in actions) != sorted(map(id, source.users)):
+            return None
+    return several
 
 
 def _quotient(factor: Node, names: Sequence[object], out: Sequence[object]) -> Step:
@@ -234,7 +270,7 @@ def size_of(node: p.Contract, name: object) -> int:
     return 1
 
 
-def _disjoint(x: Node) -> bool:
+def disjoint(x: Node) -> bool:
     """Whether all readers of a wire take ranges of one dimension that do not overlap."""
     if not all(isinstance(u, p.Narrow) for u in x.users):
         return False

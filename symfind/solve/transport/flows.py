@@ -20,6 +20,7 @@ from symfind.solve.transport.absorption import (
     LAST,
     LEANING,
     PLAIN,
+    SHARED,
     Absorb,
     Absorption,
     Action,
@@ -64,7 +65,7 @@ class Flows:
         for user in node.users:
             for at, x in enumerate(user.inputs):
                 if x is node:
-                    part = self._through(user, at, state, explicit, absorb)
+                    part = self.through(user, at, state, explicit, absorb)
                     if part is None:
                         return None
                     plan.extend(part)
@@ -79,9 +80,10 @@ class Flows:
             return plan
         return tuple(action.after(step) for action in plan)
 
-    def _through(
+    def through(
         self, user: Node, at: int, state: State, explicit: bool, absorb: Absorb
     ) -> Plan | None:
+        """The same for one reader of a wire, at one of its operands."""
         everywhere = tuple(ARBITRARY for _ in user.axes)
 
         def go(new: State, step: Step | None) -> Plan | None:
@@ -169,6 +171,9 @@ class Flows:
             t = t * unit
             return t.reshape([n for d, n in enumerate(t.shape) if d not in dims]) if drop else t
 
+        factor = steps.total(user)
+        if not flat and factor is not None:
+            return self._onward(user, tuple(kept), explicit, absorb, steps.added_up(user, factor))
         return self._onward(user, tuple(kept), explicit, absorb, step if flat else None)
 
     def _add(
@@ -181,6 +186,10 @@ class Flows:
         def step(env: Environment, t: Tensor) -> Tensor:
             return sign * raise_rank(env, t)
 
+        if absorb == SHARED:  # what all sums ask of one parameter is asked of it at the last
+            onward = self._onward(user, new, explicit, absorb, step)
+            if onward is not None:
+                return onward
         if absorb and explicit:
             taken = self.absorption.undo(user, new, absorb, skip=at)
             if taken is not None:
@@ -248,7 +257,7 @@ class Flows:
         for user in source.users:
             for at, x in enumerate(user.inputs):
                 if x is source and user is not reader:
-                    part = self._through(user, at, state, True, PLAIN)
+                    part = self.through(user, at, state, True, PLAIN)
                     if part is None:
                         return None
                     # The perturbation that flows is minus what is to be subtracted.
