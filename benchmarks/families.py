@@ -4,15 +4,19 @@ Every model is loaded without weights and certified in a process of its own, whi
 minute of the processor and 4 GiB. Run `python benchmarks/families.py [--json FILE] [suite ...]`;
 suites are `causal`, `masked`, `image`, `seq2seq`, `timm` and `torchvision`. `SUITE:NAME` is one
 model of a suite.
+
+`python benchmarks/families.py formulas [spec ...]` holds formulas against what is derived at other
+members of the same family, the factories of `benchmarks/factories.py` without a spec.
 """
 
 import argparse
 import json
+import random
 import resource
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +115,66 @@ def certify(spec: str, shallow: bool) -> dict[str, Any]:
     return row
 
 
+FACTORIES = ("bottleneck", "autoencoder", "affine", "cnn", "resnet", "unet", "grouped", "queries",
+             "tied", "untied", "mixture", "vision", "mixer", "nested", "recurrent",
+             "adapted")  # fmt: skip
+_TRIED = 6  # members at which a formula is held against what is derived
+
+
+def formulas(specs: list[str]) -> None:
+    """One line for every family: its formula, and at how many members it is right."""
+    here = Path(__file__).with_name("factories.py")
+    for spec in specs or [f"{here}:{name}" for name in FACTORIES]:
+        name = spec.rpartition(":")[2]
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+        formula, where, (right, outside, wrong) = _held(spec)
+        seconds = resource.getrusage(resource.RUSAGE_SELF).ru_utime - before
+        print(f"| {name} | `{formula}` | {where} | {right} | {outside} | {wrong} | {seconds:.1f} |",
+              flush=True)  # fmt: skip
+
+
+def _held(spec: str) -> tuple[str, str, tuple[int, int, int]]:
+    """A formula, its conditions, and at how many members it is right, silent and wrong."""
+    import symfind
+    from symfind.analysis.formula import Fitted
+    from symfind.analysis.polynomials import value
+    from symfind.analysis.sampled import Sampled
+    from symfind.family import Family
+
+    session = symfind.open(spec)
+    found = session.fitted
+    if not isinstance(found, Fitted):
+        return str(session.counted.redundant), "no formula", (0, 0, 0)
+    family = Family.of(session.loaded, session.graph)
+    assert family is not None
+    start = family.base if not found.start else found.start
+    seen = Sampled(family, session.output, start, 60.0)
+    rng, counts = random.Random(99), [0, 0, 0]
+    for _ in range(20 * _TRIED):
+        if sum(counts) == _TRIED:
+            break
+        some = {p: rng.choice([1, 2, 5, start[p] + 1, start[p] + 2, 2 * start[p],
+                               start[rng.choice(list(seen.names))]])
+                for p in seen.names if rng.random() < 0.5}  # fmt: skip
+        row = seen.at(some) if any(start[p] != n for p, n in some.items()) else None
+        if row is None:
+            continue
+        inside = all(holds(words, row.at) for words in found.where)
+        counts[0 if value(found.expression, row.at) == row.total else 2 if inside else 1] += 1
+    return str(found.expression), ", ".join(found.where), (counts[0], counts[1], counts[2])
+
+
+def holds(words: str, at: Mapping[str, int]) -> bool:
+    """Whether sizes fulfil a condition of a domain."""
+    if words.endswith(" even"):
+        return at[words.removesuffix(" even")] % 2 == 0
+    for sign, right in ((">=", int.__ge__), (">", int.__gt__), ("=", int.__eq__)):
+        left, found, rest = words.partition(sign)
+        if found:
+            return right(at[left], at[rest] if rest in at else int(rest))
+    raise ValueError(words)
+
+
 def rows(wanted: list[str]) -> Iterator[dict[str, Any]]:
     """One row for every model, each made in a process of its own."""
     for name in wanted:
@@ -137,6 +201,9 @@ def main() -> None:
     if asked.one:
         warnings.simplefilter("ignore")
         print(json.dumps(certify(asked.one, asked.shallow)))
+        return
+    if asked.suites[:1] == ["formulas"]:
+        formulas(asked.suites[1:])
         return
     found = []
     for row in rows(asked.suites or list(SUITES)):

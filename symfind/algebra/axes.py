@@ -16,6 +16,8 @@ class Tangled(Exception):
     """Two factorisations of one index that have no common refinement."""
 
 
+MOST_BLOCKS = 8  # of two structures, of which rows are cut as well
+
 Branch = tuple[tuple[int, ...], tuple["Axis", ...]]
 
 
@@ -151,17 +153,33 @@ def _align(left: Sequence[Axis], right: Sequence[Axis], join: Any, common: Any) 
 
 
 def _distribute(prod: Axis, total: Axis) -> None:
-    """Merge a product with a concatenation: the outer factor is itself a concatenation."""
+    """Merge a product with a concatenation: its outer factor is itself a concatenation.
+
+    Where a part ends within a row of the product, this row is a part of the outer factor by itself,
+    and the inner factors are a concatenation as well, cut at the same place in every row.
+    """
     outer, inner = prod.parts[0].root, prod.parts[1:]
     width = prod.size // outer.size
-    if any(part.root.size % width for part in total.parts):
+    ends = [divmod(end, width) for end in itertools.accumulate(p.root.size for p in total.parts)]
+    within = sorted({r for _, r in ends if r})
+    blocks = len(branches(prod)) + len(branches(total))
+    if within and (blocks > MOST_BLOCKS or _contains(product(inner), outer)):
         raise Tangled("a concatenation across the factors of a product")
-    pieces = [Axis(part.root.size // width) for part in total.parts]
-    merge(outer, Axis(outer.size, "sum", pieces))
-    for part, piece in zip(list(total.parts), pieces, strict=True):
-        merge(part, product([piece, *inner]))
+    if within:
+        merge(product(inner), Axis(width, "sum", _cut([0, *within, width])))
+    rows = _cut(sorted({0, outer.size, *(q for q, _ in ends), *(q + 1 for q, r in ends if r)}))
+    merge(outer, Axis(outer.size, "sum", rows) if len(rows) > 1 else rows[0])
+    whole = concatenation([product([row, *inner]) for row in rows])
+    if whole.root.kind != "sum":
+        raise Tangled("a concatenation across the factors of a product")
+    _align(whole.parts, total.parts, concatenation, min)
     if prod.root is not total.root:
         prod.root._become(total.root)
+
+
+def _cut(ends: Sequence[int]) -> list[Axis]:
+    """Fresh parts between some positions."""
+    return [Axis(b - a) for a, b in itertools.pairwise(ends)]
 
 
 def branches(axis: Axis) -> list[Branch]:

@@ -32,6 +32,7 @@ from symfind.verify.nullity import unmeasured
 
 DENSE_PARAMETERS = 3000
 MOST_PARAMETERS = 10_000
+_GLANCES = 3  # at points of a small member, where one may be special
 SECONDS = 60.0  # of the processor, where it is not asked for in any case
 
 
@@ -123,13 +124,13 @@ def _elsewhere(found: Derived, subject: Subject) -> tuple[Certificate, Derived]:
 
 def _measured(found: Derived, subject: Subject, explain: bool) -> Certificate:
     # what is found on a member alone is no family of any size
-    certification = _Certification(found, replace(subject, discovery=False))
+    certification = _Certification(found, replace(subject, discovery=False), glances=_GLANCES)
     return certification.certificate({}) if explain else certification.judgement()
 
 
 class _Certification:
-    def __init__(self, found: Derived, subject: Subject) -> None:
-        self.found, self.subject = found, subject
+    def __init__(self, found: Derived, subject: Subject, glances: int = 0) -> None:
+        self.found, self.subject, self.glances = found, subject, glances
         self.raised: Function | None = None
         self.known = found.known()
         # approximate symmetries that a measurement cannot tell from exact ones
@@ -146,8 +147,9 @@ class _Certification:
         except OutOfTime:
             return unmeasured(self.found.parameters, "the time limit was reached")
         measured = measure_nullity(
-            function, fresh, seed=self.subject.seed, known=self.known, progress=self.subject.tell
-        )
+            function, fresh, seed=self.subject.seed, known=self.known,
+            progress=self.subject.tell, glances=self.glances,
+        )  # fmt: skip
         measured, self.unseen = self._exactly(measured)
         return measured
 

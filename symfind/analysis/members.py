@@ -96,8 +96,9 @@ class _ByMembers:
         done: list[_Measured] = []
         same: list[Place] = []
         for one in self._several(short, first):
-            same = [p for p in first.felt if one.values[p] == first.member.values[p]]
             done.append(self._settled(short, one, counted))
+            last = [m.member.values for m in done[-2:]]
+            same = [p for p in first.felt if last[0][p] == last[-1][p]]
             if len(done) > 1 and all(m.agrees for m in done[-2:]):
                 break
         return self._verdict(done, short, counted, first.felt, same)
@@ -139,14 +140,16 @@ class _ByMembers:
         return found if found.member.parameters <= MOST_PARAMETERS else self._small(short, 2)
 
     def _several(self, short: Short, first: Shrinking) -> Iterator[Member]:
-        """Members that differ from the first in as much as can be."""
+        """Members, each of which differs from the one before in as much as can be."""
         yield first.member
+        before = first
         for least in _OTHERS:
             other = self._small(short, least)
             if other.member.parameters > MOST_PARAMETERS:
                 other = replace(first)
-            apart(self.family, short, first, other, MOST_PARAMETERS)
+            apart(self.family, short, before, other, MOST_PARAMETERS)
             yield other.member
+            before = other
 
     def _same(self, again: Any) -> bool:
         """Whether the recipe with nothing changed gives the model."""

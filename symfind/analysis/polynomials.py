@@ -1,13 +1,18 @@
 """A polynomial in the arguments of a family from counts at its members, in exact arithmetic."""
 
+import functools
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+
 DEGREE = 3  # of a polynomial in all arguments
-SPARSE = 4  # of one of which it is known which arguments stand together
 _TERMS = 90
+_PRIME = 2**31 - 1  # elimination is modulo this
+_MULTIPLE = 20_000  # halves
 
 Rows = Sequence[tuple[Mapping[str, int], int]]
 
@@ -55,46 +60,79 @@ def _monomials(symbols: Sequence[Any], degree: int) -> list[Any]:
     ]
 
 
-def sparse(degrees: Mapping[str, int], together: set[frozenset[str]]) -> list[Any]:
-    """The monomials of arguments that stand together, each of a degree of its own at most.
-
-    Args:
-        degrees: of the count in each argument alone.
-        together: the pairs of arguments of which the effect of one depends on the other.
-    """
-    import sympy
-
-    terms = []
-    names = list(degrees)
-    for exponents in itertools.product(*(range(degrees[name] + 1) for name in names)):
-        used = [name for name, e in zip(names, exponents, strict=True) if e]
-        pairs = map(frozenset, itertools.combinations(used, 2))
-        if sum(exponents) <= SPARSE and all(pair in together for pair in pairs):
-            terms.append(exponents)
-    symbols = [symbol(name) for name in names]
-    return [
-        sympy.Mul(*(s**e for s, e in zip(symbols, exponents, strict=True)))
-        for exponents in sorted(terms, key=sum)
-    ]
-
-
-def degree_of(points: Sequence[tuple[int, int]]) -> int:
-    """The degree of the polynomial through some points, by divided differences."""
-    xs = [Fraction(x) for x, _ in points]
-    row = [Fraction(y) for _, y in points]
-    found = 0
-    for k in range(1, len(xs)):
-        row = [(row[i + 1] - row[i]) / (xs[i + k] - xs[i]) for i in range(len(row) - 1)]
-        if any(row):
-            found = k
-    return found
-
-
 def symbol(name: str) -> Any:
     """The symbol of an argument."""
     import sympy
 
     return sympy.Symbol(name, integer=True, positive=True)
+
+
+@functools.cache
+def _positive() -> Any:
+    import sympy
+
+    class Positive(sympy.Function):  # type: ignore[misc]
+        """What is positive of a difference: the greatest of zero and it."""
+
+    return Positive
+
+
+def positive(difference: Any) -> Any:
+    """The positive part of a difference, of which nothing is worked out: sympy's takes long."""
+    return _positive()(difference)
+
+
+def lazy(expression: Any) -> Any:
+    """An expression with positive parts in the place of greatest ones of zero and something."""
+    import sympy
+
+    if not expression.has(sympy.Max):
+        return expression
+    return expression.replace(
+        lambda e: isinstance(e, sympy.Max) and len(e.args) == 2 and 0 in e.args,
+        lambda e: positive(sum(e.args)),
+    )
+
+
+def unfolded(expression: Any) -> Any:
+    """An expression whose positive parts hold no minimum that they decide themselves.
+
+    What is positive of e − min(a, b) is that of e − b where e − a is never positive.
+    """
+    import sympy
+
+    def simpler(x: Any) -> Any:
+        terms = x.as_coefficients_dict()
+        for least in [t for t, k in terms.items() if isinstance(t, sympy.Min) and k == -1]:
+            rest = [a for a in least.args if not _never_positive(x + least - a)]
+            if len(rest) < len(least.args):
+                return simpler(x + least - (sympy.Min(*rest) if rest else 0)) if rest else None
+        return x
+
+    def part(x: Any) -> Any:
+        found = simpler(x)
+        return sympy.Integer(0) if found is None else positive(found)
+
+    return expression.replace(_positive(), part)
+
+
+def _never_positive(x: Any) -> bool:
+    """Whether an expression in positive symbols is plainly at most zero."""
+    return all(k <= 0 for k in x.as_coefficients_dict().values())
+
+
+def kinked(expression: Any) -> bool:
+    """Whether an expression has positive parts or minima."""
+    import sympy
+
+    return bool(sympy.sympify(expression).has(_positive(), sympy.Min, sympy.Max))
+
+
+def plain(expression: Any) -> Any:
+    """An expression of sympy's own functions only."""
+    import sympy
+
+    return expression.replace(_positive(), lambda x: sympy.Max(0, x))
 
 
 def value(expression: Any, at: Mapping[str, int]) -> Any:
@@ -112,41 +150,130 @@ def solved(terms: Sequence[Any], rows: Rows, unique: bool = False) -> Any | None
     """
     import sympy
 
-    names = list(rows[0][0])
-    symbols = [symbol(name) for name in names]
-    evaluate = [sympy.lambdify(symbols, t, modules=[{"Min": min}]) for t in terms]
-    table = [[*(_fraction(e, at, names) for e in evaluate), Fraction(n)] for at, n in rows]
-    found = eliminated(table, len(terms), unique)
+    names, places = list(rows[0][0]), [at for at, _ in rows]
+    table = [evaluator(t, names)(places) for t in terms]
+    found = coefficients(table, [n for _, n in rows], unique)
     if found is None:
         return None
     pairs = zip(found, terms, strict=True)
     return sympy.Add(*(sympy.Rational(k.numerator, k.denominator) * t for k, t in pairs if k))
 
 
-def _fraction(term: Any, at: Mapping[str, int], names: Sequence[str]) -> Fraction:
-    return Fraction(term(*(Fraction(at[name]) for name in names)))
+def coefficients(
+    columns: Sequence[Sequence[Any]],
+    values: Sequence[int],
+    unique: bool = False,
+    spare: float = 0.0,
+) -> list[Fraction] | None:
+    """Multiples of columns that add up to some values, of the first of them where several do.
 
+    They are whole numbers of halves: anything else is no count but a coincidence.
 
-def eliminated(table: list[list[Fraction]], width: int, unique: bool) -> list[Fraction] | None:
-    """A solution of linear equations, zero where it is free; None where they contradict."""
-    rows, pivots = [list(row) for row in table], []
-    top = 0
-    for column in range(width):
-        pivot = next((i for i in range(top, len(rows)) if rows[i][column]), None)
-        if pivot is None:
-            continue
-        rows[top], rows[pivot] = rows[pivot], rows[top]
-        lead = rows[top][column]
-        rows[top] = [x / lead for x in rows[top]]
-        for i, row in enumerate(rows):
-            if i != top and row[column]:
-                factor = row[column]
-                rows[i] = [x - factor * y for x, y in zip(row, rows[top], strict=True)]
-        pivots.append(column)
-        top += 1
-    if any(row[width] for row in rows[top:]) or (unique and top < width):
+    Args:
+        columns: whole or rational numbers, one for every value.
+        values: what the multiples add up to.
+        unique: whether None comes back where other multiples have these values too.
+        spare: how many equations there have to be beside those that determine the multiples, as
+            a part of these.
+    """
+    rows = dict.fromkeys(zip(*columns, values, strict=True))
+    if not rows:
         return None
-    found = [Fraction(0)] * width
-    for i, column in enumerate(pivots):
-        found[column] = rows[i][width]
-    return found
+    table = np.array([[_residue(x) for x in row] for row in rows], dtype=np.int64)
+    found = _eliminated(table, len(columns))
+    if found is None:
+        return None
+    solution, pivots = found
+    if (unique and pivots < len(columns)) or len(rows) < int(pivots * (1 + spare)):
+        return None
+    multiples = [_halves(int(r)) for r in solution]
+    if any(k is None for k in multiples):
+        return None
+    used = [(k, column) for k, column in zip(multiples, columns, strict=True) if k]
+    right = all(
+        sum(k * column[i] for k, column in used) == n
+        for i, n in enumerate(values)  # type: ignore[operator]
+    )
+    return multiples if right else None  # type: ignore[return-value]
+
+
+def rank(columns: Sequence[Sequence[Any]]) -> int:
+    """How many of some columns are independent."""
+    table = np.array([[*map(_residue, row), 0] for row in zip(*columns, strict=True)], np.int64)
+    found = _eliminated(table, len(columns)) if len(columns) else None
+    return found[1] if found else 0
+
+
+def _residue(x: Any) -> int:
+    x = Fraction(x)
+    return x.numerator * pow(x.denominator, -1, _PRIME) % _PRIME
+
+
+def _halves(residue: int) -> Fraction | None:
+    """The small number of halves with a residue, None where there is none."""
+    twice = 2 * residue % _PRIME
+    twice = twice - _PRIME if twice > _PRIME // 2 else twice
+    return Fraction(twice, 2) if abs(twice) <= _MULTIPLE else None
+
+
+def _eliminated(rows: Any, width: int) -> tuple[Any, int] | None:
+    """A solution of linear equations modulo a prime, zero where it is free, and their rank.
+
+    None where they contradict each other.
+    """
+    pivots: list[int] = []
+    for column in range(width):
+        top = len(pivots)
+        nonzero = np.flatnonzero(rows[top:, column])
+        if not len(nonzero):
+            continue
+        rows[[top, top + nonzero[0]]] = rows[[top + nonzero[0], top]]
+        rows[top] = rows[top] * pow(int(rows[top, column]), -1, _PRIME) % _PRIME
+        factors = rows[:, column].copy()
+        factors[top] = 0
+        rows = (rows - factors[:, None] * rows[top] % _PRIME) % _PRIME
+        pivots.append(column)
+        if len(pivots) == len(rows):
+            break
+    if rows[len(pivots) :, width].any():
+        return None
+    found = np.zeros(width, dtype=np.int64)
+    found[pivots] = rows[: len(pivots), width]
+    return found, len(pivots)
+
+
+def _part(x: Any) -> Any:
+    return max(x, 0)
+
+
+@functools.lru_cache(maxsize=4096)
+def _function(expression: Any, names: tuple[str, ...]) -> Any:
+    import sympy
+
+    known = [{"Min": min, "Max": max, "floor": math.floor, "Positive": _part}]
+    return sympy.lambdify([symbol(name) for name in names], expression, modules=known)
+
+
+def _whole(expression: Any) -> bool:
+    """Whether an expression is made of sums and products of whole numbers only."""
+    if expression.is_Pow and not (expression.exp.is_Integer and expression.exp > 0):
+        return False
+    return not (expression.is_Rational and not expression.is_Integer) and all(
+        map(_whole, expression.args)
+    )
+
+
+def evaluator(expression: Any, names: Sequence[str]) -> Callable[[Sequence[Any]], list[Any]]:
+    """From places to the exact values of an expression there."""
+    import sympy
+
+    made = _function(sympy.sympify(expression), tuple(names))
+
+    whole = _whole(sympy.sympify(expression))
+
+    def at(places: Sequence[Mapping[str, int]]) -> list[Any]:
+        if whole:
+            return [made(*map(one.__getitem__, names)) for one in places]
+        return [Fraction(made(*(Fraction(one[name]) for name in names))) for one in places]
+
+    return at

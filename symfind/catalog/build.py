@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from symfind.catalog import manifest
-from symfind.catalog.entries import Entry, entries
+from symfind.catalog.entries import BLOCKS, Entry, entries
 from symfind.catalog.fingerprint import Fingerprint, fingerprint
 from symfind.catalog.groups import Together
 from symfind.catalog.kept import Kept, kept, read
@@ -19,8 +19,8 @@ from symfind.sweeping.limits import Limits
 Analyse = Callable[[Entry], Report]
 Progress = Callable[[str], None]
 
-SECONDS = 300.0  # by the clock, for verification and certificate of one entry
-_LIMITS = Limits(None, 8.0, 180.0)  # of one entry; above 180 s of the processor it is stopped
+SECONDS = 150.0  # by the clock, for verification and certificate of one entry
+_LIMITS = Limits(None, 8.0, 240.0)  # of one entry; above 240 s of the processor it is stopped
 
 
 @dataclass(frozen=True)
@@ -104,20 +104,23 @@ def build(
     ]  # fmt: skip
     if len(stale) < len(chosen):
         tell(f"{len(chosen) - len(stale)} of {len(chosen)} entries are up to date")
+    stale.sort(key=lambda entry: entry.family != BLOCKS)  # what is small first
     unsound = []
-    for number, (entry, found) in enumerate(_analysed(stale, analyse, jobs), 1):
-        head = f"[{number}/{len(stale)}] {entry.title}"
-        made[entry.slug] = _record(out, entry, found, now[entry.slug])
+    try:
+        for number, (entry, found) in enumerate(_analysed(stale, analyse, jobs), 1):
+            head = f"[{number}/{len(stale)}] {entry.title}"
+            made[entry.slug] = _record(out, entry, found, now[entry.slug])
+            write(out / manifest.NAME, manifest.text(made))
+            if isinstance(found, Failure):
+                tell(f"{head}: {entry.slug} failed: {found}")
+                continue
+            tell(f"{head}: {found.report.certificate.status}{found.used}")
+            if found.report.verification.status == "failed":
+                unsound.append(entry.slug)
+    finally:  # where the build is interrupted, what is done has its pages
         write(out / manifest.NAME, manifest.text(made))
-        if isinstance(found, Failure):
-            tell(f"{head}: {entry.slug} failed: {found}")
-            continue
-        tell(f"{head}: {found.report.certificate.status}{found.used}")
-        if found.report.verification.status == "failed":
-            unsound.append(entry.slug)
-    write(out / manifest.NAME, manifest.text(made))
-    failed = {slug: one.failed for slug, one in made.items() if one.failed}
-    _pages(out, known, chosen, failed, title, html)
+        failed = {slug: one.failed for slug, one in made.items() if one.failed}
+        _pages(out, known, chosen, failed, title, html)
     for slug in unsound:
         tell(f"{slug}: a generator failed verification")
     if not only:

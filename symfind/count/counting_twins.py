@@ -2,12 +2,13 @@
 
 import math
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from symfind.algebra.axes import Axis, atoms, extent
+from symfind.algebra.axes import Axis, Sizes, atoms, extent, half
 from symfind.graph import primitives as p
 from symfind.solve.bonds.matrices import Member
 from symfind.solve.families.family import MatrixFamily, NullFamily, ScalingFamily, ShiftFamily
@@ -64,6 +65,21 @@ def delicate(family: Family) -> bool:
     return isinstance(family, NullFamily) and family.piecewise
 
 
+def stabilised(family: MatrixFamily, sizes: Sizes | None, part: Callable[[Any], Any]) -> Any:
+    """How many dimensions of an algebra fix all that it acts on, at generic points.
+
+    Args:
+        family: the algebra.
+        sizes: of its indices: numbers, or symbols where an expression is wanted.
+        part: the positive part of a difference of sizes.
+    """
+    n = extent(family.axis, sizes)
+    fixed = 1 if family.bond.ones else 0  # a direction that all elements leave alone
+    left = [part(n - fixed - _width(family, side, sizes)) for side in _sides(family)]
+    one = half(left[0] * (left[0] - 1)) if family.bond.skew else math.prod(left)
+    return one * math.prod(extent(a, sizes) for a in family.indexed)
+
+
 def _sizes(
     found: set[Axis],
     families: Sequence[Family],
@@ -110,8 +126,8 @@ def _sides(family: MatrixFamily) -> list[list[Member]]:
     return [[m for m in family.members if m.dual == dual] for dual in (False, True)]
 
 
-def _width(family: MatrixFamily, side: Sequence[Member], sizes: Mapping[Axis, int] | None) -> int:
-    total = 0
+def _width(family: MatrixFamily, side: Sequence[Member], sizes: Sizes | None) -> Any:
+    total: Any = 0
     for m in side:
         block = m.source.cells[m.cell].atoms
         others = [a for i, a in enumerate(block) if i != m.atom and a not in family.indexed]

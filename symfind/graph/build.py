@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 
 import torch
 
-from symfind.algebra.axes import Axis, concatenation, merge, product
-from symfind.algebra.runs import runs_of_axes
+from symfind.algebra.axes import Axis, concatenation, merge
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
 from symfind.graph.slim import slim
+from symfind.graph.tangled import entangled, mixed
 from symfind.graph.uniform import is_uniform, number
 
 Axes = Sequence[Axis]
@@ -223,11 +223,10 @@ class Construction:
         if shape == x.shape:
             return x
         axes = [Axis(n) for n in shape]
-        for left, right in runs_of_axes(x.axes, axes):
-            if len(left) == len(right) == 1:
-                merge(left[0], right[0])
-            else:
-                merge(product(left), product(right))
+        tangled, why = entangled(x, axes)
+        if tangled:
+            self.rigid.append((self.op, f"index structure: {why}"))
+            return mixed(self, x, shape, tangled)
         return self._put(p.View((x,), axes))
 
     def permute(self, x: Node, order: Sequence[int]) -> Node:

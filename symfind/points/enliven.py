@@ -12,7 +12,15 @@ import torch
 from torch import Tensor
 
 from symfind.ops.facts import facts
-from symfind.points.facts import bends, compares, kinks, parametric, switches, weight
+from symfind.points.facts import (
+    bends,
+    chooses,
+    compares,
+    kinks,
+    parametric,
+    switches,
+    weight,
+)
 from symfind.points.moves import (
     Shift,
     centre_by_weight,
@@ -36,6 +44,7 @@ _REACH = 0.65  # of the distance of two kinks: the deviation of a wire that cros
 _VANISHING, _EXPLODING = 0.1, 5.0  # of a wire
 _FLAT, _STEEP = 0.3, 3.0  # deviation of what a smooth function reads
 _OFF = 1.5  # deviations of a channel, from which on it hardly sees where a function bends
+_FAR_OFF = 8  # operations between the scores of a router and the choice
 _MOST = 60_000_000  # numbers that are kept at once
 _BROKEN = (RuntimeError, NotImplementedError, ValueError, TypeError, KeyError, IndexError,
            AttributeError, ArithmeticError)  # fmt: skip
@@ -76,6 +85,8 @@ def _visit(run: Run, op: Op, rng: torch.Generator) -> None:
         _straddle(run, op, rng)
     elif bends(op):
         _bend(run, op, rng)
+    elif chooses(op):
+        _compete(run, op)
     run.visit(op)
     if weight(op) is None or not op.varies or not _measurable(run, op):
         return
@@ -110,6 +121,26 @@ def _bend(run: Run, op: Op, rng: torch.Generator) -> None:
         _shift(
             run, shift, torch.where(far, _middle(flat, (place,), rng), flat.mean(1)) - flat.mean(1)
         )
+
+
+def _compete(run: Run, op: Op) -> None:
+    """Let each of those among which the largest are chosen be one of them somewhere.
+
+    What a router reads may vary little about its mean, and then it would choose the same
+    everywhere: no mean may favour an expert.
+    """
+    chain = [op.args[0]]
+    while isinstance(chain[0], Op) and weight(chain[0]) is None:
+        before = [x for x in chain[0].operands if x.varies]
+        if len(before) != 1 or len(chain) == _FAR_OFF:
+            return
+        chain.insert(0, before[0])
+    product = chain[0]
+    if not isinstance(product, Op) or product.base != "linear" or not _measurable(run, product):
+        return
+    dim = len(product.shape or ()) - 1
+    means = run.channels(product, dim).mean(1)
+    centre_by_weight(run, product, means.mean() - means, dim, chain)
 
 
 def _shift(run: Run, shift: Shift, move: Tensor) -> None:

@@ -26,6 +26,11 @@ def bends(op: Op) -> bool:
     return bool(facts(op).bends) and isinstance(op.args[0], Op) and op.args[0].varies
 
 
+def chooses(op: Op) -> bool:
+    """Whether it says which entries are the largest."""
+    return op.base in ("topk", "argmax", "sort", "argsort") and isinstance(op.args[0], Op)
+
+
 def kinks(op: Op) -> tuple[float, ...]:
     """Where: values of the operand, of its difference with the other for a comparison."""
     if compares(op):

@@ -11,7 +11,7 @@ from torch import nn
 
 from symfind.alone import alone
 from symfind.analysis.derived import Derived
-from symfind.analysis.formula import FITTED_PARAMETERS, FITTED_SECONDS, Broken, Fitted, fitted
+from symfind.analysis.formula import FITTED_PARAMETERS, Broken, Fitted, fitted
 from symfind.analysis.points import asked_points
 from symfind.analysis.subject import Subject, probe
 from symfind.analysis.verification import VERIFIED_PARAMETERS
@@ -174,18 +174,18 @@ class Session:
     @cached_property
     @alone()
     def fitted(self) -> Fitted | Broken | None:
-        """The count as a formula in the arguments that the model is made with, where it is small.
+        """The count as a formula in the arguments that the model is made with.
 
         None where these are not known, or where nothing was looked at.
         """
-        if self.counted.parameters > FITTED_PARAMETERS:
-            return None
         family = Family.of(self.loaded, self.graph, self.train)
         if family is None:
             return None
         self._tell("the formula at other sizes")
         with fitting_threads(0), uncollected(), contextlib.suppress(Exception):
-            return fitted(family, self.output, self.counted.redundant, FITTED_SECONDS)
+            return fitted(
+                family, self.output, self.counted.redundant, self.counted.parameters, self._tell
+            )
         return None
 
     @property
@@ -237,9 +237,11 @@ class Session:
         wanted = Wanted(verify, certify, places, budget)
         key = ("report", verify, certify, tuple(places), budget, discover, discovery)
         if key not in self._answers:
-            examination = Examination(
-                subject, counts, wanted, self._clock, self._checked, self.fitted
-            )
+            # a small member of a large model is looked for where time is spent on twins too
+            twins = certify != "never" and budget is None
+            small = counts.parameters <= FITTED_PARAMETERS
+            formula = self.fitted if small or twins else None
+            examination = Examination(subject, counts, wanted, self._clock, self._checked, formula)
             report = examination.report()
             self._checked = examination.lasting or self._checked
             if not examination.stopped:

@@ -137,6 +137,15 @@ class _Measurement:
             self.tell("what was derived is not null here: measuring without it")
             self.known = None
 
+    def glance(self, times: int) -> None:
+        """Whether all is explained at one of some points, before one is looked at for long."""
+        for _ in range(times if self.known is not None else 0):
+            theta = self.function.random_point(self.rng)
+            seen = Saturation(theta, self.rows, self.count, self.known, self.tell).glance()
+            if seen.leak <= NOISE and seen.explained:
+                self.outcomes.append(seen)
+                return
+
     def run(self) -> None:
         while not self._done():
             best = max(self.outcomes, key=lambda o: o.rank, default=None)
@@ -236,6 +245,7 @@ def measure_nullity(
     seed: int = 0,
     known: Known | None = None,
     progress: Progress | None = None,
+    glances: int = 0,
 ) -> Nullity:
     """Measure parameters minus rank of the Jacobian, at generic parameters.
 
@@ -258,6 +268,8 @@ def measure_nullity(
         known: directions that are null, by point: columns [parameters, any number], in the order
             of `function.names`; they may depend on one another.
         progress: told one line of text per point.
+        glances: points at which it is seen first whether what is known is all, with as few rows as
+            that takes: of models of which many points are special.
 
     Returns:
         The measurement; when interrupted from the keyboard, or by a limit on time, an undetermined
@@ -273,6 +285,7 @@ def measure_nullity(
     measurement = _Measurement(function, draw_inputs, rng, points, known, tell)
     try:
         with one_thread():
+            measurement.glance(glances)
             measurement.run()
     except _Dishonest:
         return replace(measurement.result(""), status="undetermined", reason=DISHONEST)

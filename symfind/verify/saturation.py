@@ -200,6 +200,20 @@ class Saturation:
                     return found  # whose null space nobody will ask for
             return reveal(matrix)
 
+    def glance(self) -> Outcome:
+        """The rank in as many rows as there are columns and some, whether it still grows or not."""
+        self.fill(self._least)
+        known = self._reveal(None) if self.width else _nothing(self.space.matrix())
+        rank = known.spectrum.rank
+        whole = known.spectrum.clear and rank >= self.width
+        leak = self._leak(known.largest)
+        return Outcome(known, self.gauge, self.theta, ((self.rows, rank),), whole, leak)
+
+    @property
+    def _least(self) -> int:
+        """Rows that are looked at in any case."""
+        return self.space.capacity if self.count <= SMALL else self.width + _SPARE
+
     def measure(self, best: Outcome | None = None) -> Outcome:
         """Double the rows until the rank stays, or is that of `best`: enough, were there more.
 
@@ -208,7 +222,7 @@ class Saturation:
         """
         steady = 3 if self.count <= 300 else 2 if self.count <= SMALL else 1
         goal = self.width if best is None else min(best.rank, self.width)
-        least = self.space.capacity if self.count <= SMALL else self.width + _SPARE
+        least = self._least
         if best is not None:
             generic = best.fewest == best.history[0][0]
             least = min(least, goal + goal // _SPARE + _SPARE) if generic else best.fewest

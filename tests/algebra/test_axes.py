@@ -95,3 +95,14 @@ def test_a_product_takes_the_parts_of_a_concatenation() -> None:
 def test_what_has_no_common_refinement_is_tangled(one: list[int], two: list[int]) -> None:
     with pytest.raises(Tangled):
         merge(product([Axis(n) for n in one]), product([Axis(n) for n in two]))
+
+
+def test_a_part_that_ends_within_a_row() -> None:
+    rows, columns = Axis(3), Axis(4)
+    whole, first, rest = product([rows, columns]), Axis(6), Axis(6)
+    merge(whole, concatenation([first, rest]))
+    assert [part.root.size for part in rows.root.parts] == [1, 1, 1]
+    assert [part.root.size for part in columns.root.parts] == [2, 2]
+    places = [positions(whole, choice).ravel().tolist() for choice, _ in branches(whole)]
+    assert sorted(sum(places, [])) == list(range(12))
+    assert positions(first, branches(first)[0][0]).ravel().tolist() in places

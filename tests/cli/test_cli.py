@@ -250,7 +250,7 @@ def test_catalog_build(analysis, tmp_path, monkeypatch):
     seen = []
 
     def build(out, only, progress, **more):
-        assert len(more["known"]) > 30 and more["title"] == "Catalog"
+        assert len(more["known"]) > 30 and more["title"] == "The catalog of symfind"
         progress("[1/1] one")
         seen.append((out, only))
         return 1

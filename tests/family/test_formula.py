@@ -6,8 +6,10 @@ import pytest
 import sympy
 
 import symfind
+from symfind.analysis.corrections import corrected
 from symfind.analysis.domain import domain
-from symfind.analysis.polynomials import degree_of, solved, symbol
+from symfind.analysis.polynomials import plain, solved, symbol
+from symfind.analysis.provenance import expression
 
 FACTORIES = Path(__file__).with_name("factories.py")
 
@@ -53,7 +55,27 @@ def test_polynomial_through_values() -> None:
     assert solved([sympy.Integer(1), x, y, x**2], rows) == x**2 + 3 * y
     assert solved([sympy.Integer(1), x, y], rows) is None
     assert solved([sympy.Integer(1), x, y, x**2, y**3, y**2], rows[:4], unique=True) is None
-    assert degree_of([(2, 4), (4, 16), (8, 64), (9, 81)]) == 2
+    assert (
+        solved([x], [({"x": 3, "y": 1}, 1), ({"x": 6, "y": 1}, 2)]) is None
+    )  # thirds are no count
+
+
+def test_where_a_size_comes_from() -> None:
+    places = [{"image": i, "patch": p, "d": i} for i in (6, 9, 12, 7) for p in (1, 2, 3)]
+    tokens = expression([({**at, "d": k}, (at["image"] // at["patch"]) ** 2 + 1)
+                         for k, at in enumerate(places, 1)])  # fmt: skip
+    assert tokens is not None and tokens.subs({symbol("image"): 11, symbol("patch"): 2}) == 26
+    assert expression([(at, at["image"] + at["patch"]) for at in places[:2]]) is None
+
+
+def test_what_a_formula_lacks_beyond_a_kink() -> None:
+    places = [{"n": n, "k": k} for n in range(1, 7) for k in range(1, 5)]
+    sizes = {symbol(name): [at[name] for at in places] for name in ("n", "k")}
+    lacks = [-(max(0, at["n"] - at["k"] - 1) ** 2) for at in places]
+    found = corrected(lacks, places, sizes)
+    assert found is not None
+    assert plain(found).subs({symbol("n"): 9, symbol("k"): 3}) == -25
+    assert corrected([at["n"] ** 3 % 5 for at in places], places, sizes) is None
 
 
 def test_conditions_leave_out_where_a_formula_is_wrong() -> None:

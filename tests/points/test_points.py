@@ -53,7 +53,25 @@ def pooled() -> tuple[nn.Module, torch.Tensor, int]:
     return Pooled(), torch.randn(4, 20, 3), 15
 
 
-@pytest.mark.parametrize("make", [deep, depthwise, multiplied, pooled])
+class Routed(nn.Module):
+    """What a router reads is nearly the same everywhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = nn.Linear(3, 6, bias=False)
+        self.experts = nn.Parameter(torch.randn(6, 3, 2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = 0.3 * x + 2
+        value, index = torch.sigmoid(self.gate(x)).topk(2)
+        return (value[..., None] * torch.einsum("bi,bkio->bko", x, self.experts[index])).sum(1)
+
+
+def routed() -> tuple[nn.Module, torch.Tensor, int]:
+    return Routed(), torch.randn(4, 3), 0
+
+
+@pytest.mark.parametrize("make", [deep, depthwise, multiplied, pooled, routed])
 def test_few_points_are_enough(make) -> None:
     torch.manual_seed(0)
     model, inputs, redundant = make()

@@ -75,6 +75,14 @@ CASES = [
     Case("steps of a flow between wider layers", "add.Tensor", of(
         lambda m, x: m.r(steps(m, m.w(x))), (12, 2), w=lambda: linear(2, 3),
         a=lambda: linear(3, 4), b=lambda: linear(4, 3), r=lambda: linear(3, 2))),
+    Case("a sum over pieces that are stacked", "sum", of(
+        lambda m, x: torch.tanh(torch.stack([m.a(x), torch.tanh(m.b(x)) + m.s], 1).sum(1) + m.c),
+        (12, 3), a=lambda: linear(3, 2), b=lambda: linear(3, 2), s=lambda: weight(2),
+        c=lambda: weight(2))),
+    Case("a mean over pieces that are stacked", "mean", of(
+        lambda m, x: torch.tanh(torch.stack([m.a(x), torch.tanh(m.b(x)) + m.s], 1).mean(1) + m.c),
+        (12, 3), a=lambda: linear(3, 2), b=lambda: linear(3, 2), s=lambda: weight(2),
+        c=lambda: weight(2))),
     Case("steps that share a bias alone", "add.Tensor", of(
         lambda m, x: m.r(of_two(m, m.w(x))), (12, 3), w=lambda: linear(3, 3),
         a=lambda: linear(3, 3, False), b=lambda: linear(3, 3, False), s=lambda: weight(3),

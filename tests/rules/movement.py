@@ -27,6 +27,19 @@ ROWS = torch.tensor([2, 0, 3])
 SHIFTS = (torch.arange(4)[:, None] + torch.arange(4)) % 4
 
 
+def halves(z: Tensor, cut: int) -> Tensor:
+    return torch.cat([z[:, :cut].relu(), z[:, cut:].tanh()], 1)
+
+
+def rolled(z: Tensor, by: int) -> Tensor:
+    return torch.cat([z[:, by:], z[:, :by]], 1)
+
+
+def within_windows(z: Tensor) -> Tensor:
+    y = z.unflatten(1, (-1, 2))
+    return (y @ y.mT @ y).flatten(1, 2)
+
+
 def heads(z: Tensor) -> Tensor:
     return z.reshape(*z.shape[:-1], 2, 2)
 
@@ -197,6 +210,15 @@ CASES = [
     Case("nan-to-num", "nan_to_num", between(lambda z: torch.nan_to_num(z).relu())),
     Case("diagonal", "diagonal", sequences(lambda z: z.diagonal(0, 1, 2).relu()),
          rigid=("aten.diagonal.default",), gap="diagonals", counts=(0, 4)),
+    Case("split-within-rows", "cat", between(
+        lambda z: halves(z.view(-1, 2, 3).transpose(1, 2).flatten(1), 3), 6)),
+    Case("rows-within-a-split", "cat", between(
+        lambda z: halves(z, 2).view(-1, 2, 3).transpose(1, 2).flatten(1), 6)),
+    Case("shifted-windows", "cat", sequences(
+        lambda z: rolled(within_windows(rolled(z, 1)), -1), length=6)),
+    Case("windows-of-two-kinds", "view", sequences(
+        lambda z: z.view(-1, 3, 4, 4).transpose(1, 2).reshape(-1, 3, 4, 4).softmax(1).flatten(1, 2),
+        length=12), rigid=("aten.view.default",)),
     Case("flip", "flip", sequences(lambda z: z.flip(1).relu() + z)),
     Case("roll", "roll", sequences(lambda z: z.roll(1, 1).relu() + z)),
     Case("flip-features", "flip", between(lambda z: z.flip(1).relu())),

@@ -137,6 +137,12 @@ CASES = [
          w=lambda: linear(3, 4))),
     Case("narrow stream with biases, no mean taken off", "rms_norm", streamed(nn.RMSNorm)),
     Case("narrow stream with biases, the mean taken off", "layer_norm", streamed(nn.LayerNorm)),
+    Case("two maps of a narrow wire, added up before a norm", "rms_norm", of(
+        lambda m, x: torch.tanh(m.r(F.rms_norm(
+            (lambda h: m.a(h) + m.b(h))(m.e(x)), (6,), eps=0.1))), (12, 2),
+        e=lambda: linear(2, 4), a=lambda: linear(4, 6), b=lambda: linear(4, 6),
+        r=lambda: linear(6, 3)),
+        gap="biases at right angles to what is read, without a stream", counts=(75, 76)),
     Case("joined-narrow", "cat", of(
          lambda m, x, y: m.o(m.r(torch.cat([m.w(x), y], 1)).tanh()), (24, 2), (24, 2),
          w=lambda: linear(2, 4), r=lambda: linear(6, 3), o=lambda: linear(3, 2))),

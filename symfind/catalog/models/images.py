@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from symfind.catalog.models import Built, integers
+from symfind.load.meta import build_light
 
 
 def double(inputs: int, outputs: int) -> nn.Sequential:
@@ -123,7 +124,7 @@ def dit_xl_2(
 ) -> Built:
     """DiT-XL/2 for images of 256 pixels."""
     inputs = (torch.randn(2, 4, 32, 32), 1000 * torch.rand(2), integers(n_classes, 2))
-    return DiT(width, depth, heads, patch, n_classes), inputs
+    return build_light(lambda: DiT(width, depth, heads, patch, n_classes)), inputs
 
 
 def dcgan_generator(d_latent: int = 100, width: int = 64) -> Built:

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from symfind.catalog.blocks import rotate
 from symfind.catalog.models import Built, integers
 from symfind.catalog.models.images import waves
+from symfind.load.meta import build_light
 
 
 class Transformer(nn.Module):
@@ -40,7 +41,7 @@ def transformer_base(
     vocabulary: int = 37000, width: int = 512, heads: int = 8, hidden: int = 2048, depth: int = 6
 ) -> Built:
     """The base model."""
-    model = Transformer(vocabulary, width, heads, hidden, depth)
+    model = build_light(lambda: Transformer(vocabulary, width, heads, hidden, depth))
     return model, (integers(vocabulary, 1, 16), integers(vocabulary, 1, 16))
 
 
@@ -135,11 +136,12 @@ class NGPT(nn.Module):
 
 
 def ngpt(
-    vocabulary: int = 32000, width: int = 1024, heads: int = 16, hidden: int = 2816,
+    vocabulary: int = 32000, width: int = 1024, heads: int = 16, hidden: int = 4096,
     depth: int = 24,
 ) -> Built:  # fmt: skip
     """The model of half a billion parameters."""
-    return NGPT(vocabulary, width, heads, hidden, depth), (integers(vocabulary, 1, 8),)
+    model = build_light(lambda: NGPT(vocabulary, width, heads, hidden, depth))
+    return model, (integers(vocabulary, 1, 8),)
 
 
 class RetNetBlock(nn.Module):
@@ -189,14 +191,13 @@ class RetNet(nn.Module):
         self.embed = nn.Embedding(vocabulary, width)
         self.blocks = nn.ModuleList(RetNetBlock(width, heads, hidden) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
-        self.head = nn.Linear(width, vocabulary, bias=False)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Logits [batch, positions, vocabulary]."""
+        """Logits [batch, positions, vocabulary], by the table of tokens."""
         x = self.embed(tokens)
         for block in self.blocks:
             x = block(x)
-        return self.head(self.norm(x))
+        return F.linear(self.norm(x), self.embed.weight)
 
 
 def retnet(
@@ -204,4 +205,5 @@ def retnet(
     depth: int = 24,
 ) -> Built:  # fmt: skip
     """The model of 1.3 billion parameters."""
-    return RetNet(vocabulary, width, heads, hidden, depth), (integers(vocabulary, 1, 8),)
+    model = build_light(lambda: RetNet(vocabulary, width, heads, hidden, depth))
+    return model, (integers(vocabulary, 1, 8),)

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from symfind.catalog.models import Built, integers
+from symfind.load.meta import build_light
 
 # rows of the tables for the Criteo display advertising challenge
 CRITEO = (1460, 583, 10131227, 2202608, 305, 24, 12517, 633, 3, 93145, 5683, 8351593, 3194, 27,
@@ -45,7 +46,7 @@ class DLRM(nn.Module):
 
 def dlrm(size: int = 16, d_dense: int = 13) -> Built:
     """The network for the Criteo data."""
-    model = DLRM(CRITEO, size, d_dense)
+    model = build_light(lambda: DLRM(CRITEO, size, d_dense))
     return model, (torch.randn(8, d_dense), integers(min(CRITEO), 8, len(CRITEO)))
 
 
@@ -87,4 +88,5 @@ class SkipGram(nn.Module):
 
 def word2vec(vocabulary: int = 692000, size: int = 300) -> Built:
     """The published vocabulary and size."""
-    return SkipGram(vocabulary, size), (integers(vocabulary, 64), integers(vocabulary, 64))
+    model = build_light(lambda: SkipGram(vocabulary, size))
+    return model, (integers(vocabulary, 64), integers(vocabulary, 64))

@@ -284,16 +284,8 @@ def followed(node: Node) -> bool:
     known |= isinstance(node, p.Contract) and not node.windows
     known |= isinstance(node, p.Pointwise) and function_of(node) is not None
     known |= isinstance(node, p.Normalise) and node.exact
-    known |= isinstance(node, p.Mix) and _summed(node) is not None
+    known |= isinstance(node, p.Mix) and steps.total(node) is not None
     return known and not node.orders and (node.fixed or all(followed(x) for x in node.inputs))
-
-
-def _summed(node: p.Mix) -> float | None:
-    """By what a sum over dimensions that disappear is multiplied, None where it is no sum."""
-    base = node.op.base if isinstance(node.op, Op) else ""
-    if not node.drop or base not in ("sum", "mean"):
-        return None
-    return 1.0 if base == "sum" else 1.0 / math.prod(node.inputs[0].shape[d] for d in node.dims)
 
 
 def tangent(env: Environment, node: Node, moves: Mapping[p.Source, Tensor]) -> Tensor | None:
@@ -318,7 +310,7 @@ def tangent(env: Environment, node: Node, moves: Mapping[p.Source, Tensor]) -> T
         case p.Normalise():
             return _norm_forth(env, node, first)
         case p.Mix():
-            return first.sum(node.dims) * (_summed(node) or 0.0)
+            return first.sum(node.dims) * (steps.total(node) or 0.0)
     whole = [torch.zeros(env.shape(x), **env.like) if t is None else t
              for x, t in zip(node.inputs, parts, strict=True)]  # fmt: skip
     return node.evaluate(whole, env.sizes)

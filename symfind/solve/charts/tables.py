@@ -43,7 +43,15 @@ class Rows:
 def picked(nodes: Sequence[Node]) -> bool:
     """Whether a function or a norm of rows that the data picks may be among some wires."""
     found = [y for n in nodes if curved(n) for y in _still(n.inputs[0])]
-    return any(rows_of(y) is not None for x in found for y in (x, *x.inputs))
+    return any(rows_of(y) is not None or _through(y) for y in found)
+
+
+def _through(node: Node) -> bool:
+    """Whether a sum or a product is one of rows, for what follows."""
+    if not isinstance(node, p.Add | p.Contract) or len(node.inputs) != 2:
+        return False
+    known = [rows_of(x) for x in node.inputs]
+    return any(r is not None for r in known) and _alike(node, known)
 
 
 def take_up_tables(lowered: Lowered) -> Lowered:

@@ -20,6 +20,7 @@ from symfind.solve.spans.indices import Still, indices
 from symfind.solve.spans.linear import Linear, complement, linears, orthonormal
 from symfind.solve.spans.relation import Relation
 from symfind.solve.spans.relations import AffineRelations
+from symfind.solve.spans.together import Image, together
 
 Vector = Callable[[Environment], Tensor]
 
@@ -118,7 +119,9 @@ class Spans:
             case p.Contract() if len(node.inputs) == 2 and not node.windows:
                 return self._product(node, dim)
             case p.Add():
-                return self._sum(node, dim)
+                apart, one = self._sum(node, dim), self._together(node, dim)
+                known = [span for span in (one, apart) if span is not None]
+                return min(known, key=lambda span: span.rank(None), default=None)
             case p.Join():
                 return self._side_by_side(node) if node.dim == dim else self._union(node, dim)
             case p.Choice() if dim not in node.stiff:
@@ -256,6 +259,43 @@ class Spans:
         if len(parts) == 1:
             return replace(parts[0], offset=offset)
         return replace(_united(node, dim, parts), offset=offset)
+
+    def _together(self, node: p.Add, dim: int) -> Reached | None:
+        """A sum in which several summands are linear maps of the same wire."""
+        found = together(node, dim)
+        if found is None:
+            return None
+        images, rest = found
+        if any(x.varies for x, _ in rest):
+            return None
+        spans = [self._image(one, node, dim) for one in images]
+        for x, sign in rest:
+            wide = [d + len(node.axes) - len(x.axes) for d, a in enumerate(x.axes) if a.size > 1]
+            if wide != [dim]:
+                return None
+            spans.append(_point(x, sign))
+        offsets = [s.offset for s in spans if s.offset is not None]
+        whole = _united(node, dim, [s for s in spans if s.rank(None) > 0])
+        if not offsets:
+            return whole
+        return replace(whole, offset=lambda env: torch.stack([o(env) for o in offsets]).sum(0))
+
+    def _image(self, one: Image, node: Node, dim: int) -> Reached:
+        below = self.reached(one.wire, one.dim)
+        inner, axis = one.wire.axes[one.dim], node.axes[dim]
+
+        def rank(sizes: Sizes | None) -> int:
+            return least(extent(axis, sizes),
+                         extent(inner, sizes) if below is None else below.rank(sizes))  # fmt: skip
+
+        def basis(env: Environment) -> Tensor:
+            m = one.matrix(env)
+            return orthonormal(m if below is None else m @ below.basis(env), rank(env.sizes))
+
+        if below is None or below.offset is None:
+            return Reached(rank, basis)
+        shift = below.offset
+        return Reached(rank, basis, lambda env: one.matrix(env) @ shift(env))
 
     def _stretched(self, node: p.Pointwise, dim: int, slope: float) -> Reached | None:
         below = self.reached(node.inputs[0], dim)

@@ -171,6 +171,9 @@ class Flows:
             t = t * unit
             return t.reshape([n for d, n in enumerate(t.shape) if d not in dims]) if drop else t
 
+        factor = steps.total(user)
+        if not flat and factor is not None:
+            return self._onward(user, tuple(kept), explicit, absorb, steps.added_up(user, factor))
         return self._onward(user, tuple(kept), explicit, absorb, step if flat else None)
 
     def _add(

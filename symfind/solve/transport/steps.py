@@ -4,6 +4,7 @@ A perturbation is a tensor with one dimension per dimension of its wire, of size
 constant.
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -93,6 +94,25 @@ def _embedded(t: Tensor, dim: int, n: int, start: int, whole: int) -> Tensor:
 def level(user: p.Join) -> Step:
     """What one piece is constant along, said of all of them."""
     return lambda env, t: t.narrow(user.dim, 0, 1)
+
+
+def total(node: p.Mix) -> float | None:
+    """By what a sum over dimensions that disappear is multiplied, None where it is no sum."""
+    base = getattr(node.op, "base", "")
+    if not node.drop or base not in ("sum", "mean") or type(node) is not p.Mix:
+        return None
+    return 1.0 if base == "sum" else 1.0 / math.prod(node.inputs[0].shape[d] for d in node.dims)
+
+
+def added_up(node: p.Mix, factor: float) -> Step:
+    """A perturbation summed over dimensions that disappear."""
+
+    def step(env: Environment, t: Tensor) -> Tensor:
+        shape = env.shape(node.inputs[0])
+        t = t.expand([n if d in node.dims else -1 for d, n in enumerate(shape)])
+        return factor * t.sum(node.dims)
+
+    return step
 
 
 def centred(user: p.Centre) -> Step:

@@ -1,6 +1,7 @@
 """Models of transformers whose published configs have a field that their config class lacks."""
 
 from symfind.catalog.models import Built, integers
+from symfind.load.meta import build_light
 
 
 def qwen3_moe(
@@ -19,7 +20,7 @@ def qwen3_moe(
         head_dim=head_dim, num_experts=num_experts, num_experts_per_tok=num_experts_per_tok,
         norm_topk_prob=True, use_cache=False, attn_implementation="eager",
     )  # fmt: skip
-    return Qwen3MoeForCausalLM(config), (integers(vocab_size, 1, 16),)
+    return build_light(lambda: Qwen3MoeForCausalLM(config)), (integers(vocab_size, 1, 16),)
 
 
 def glm4_moe(
@@ -39,4 +40,21 @@ def glm4_moe(
         num_experts_per_tok=num_experts_per_tok, first_k_dense_replace=first_k_dense_replace,
         attention_bias=True, use_cache=False, attn_implementation="eager",
     )  # fmt: skip
-    return Glm4MoeForCausalLM(config), (integers(vocab_size, 1, 16),)
+    return build_light(lambda: Glm4MoeForCausalLM(config)), (integers(vocab_size, 1, 16),)
+
+
+def deberta_v3_small(
+    vocab_size: int = 128100, hidden_size: int = 768, num_hidden_layers: int = 6,
+    num_attention_heads: int = 12, intermediate_size: int = 3072, position_buckets: int = 256,
+) -> Built:  # fmt: skip
+    """DeBERTa-v3 small: content and relative positions attend to each other, with shared keys."""
+    from transformers import DebertaV2Config, DebertaV2ForMaskedLM
+
+    config = DebertaV2Config(
+        vocab_size=vocab_size, hidden_size=hidden_size, num_hidden_layers=num_hidden_layers,
+        num_attention_heads=num_attention_heads, intermediate_size=intermediate_size,
+        position_buckets=position_buckets, relative_attention=True, norm_rel_ebd="layer_norm",
+        share_att_key=True, pos_att_type=["p2c", "c2p"], type_vocab_size=0,
+        position_biased_input=False, max_relative_positions=-1,
+    )  # fmt: skip
+    return build_light(lambda: DebertaV2ForMaskedLM(config)), (integers(vocab_size, 1, 16),)
