@@ -206,9 +206,13 @@ class _Assembly:
 
     def _kinked(self, one: "_Sum") -> Terms | None:
         """A combination that has the values nearby, with what it lacks elsewhere."""
+        tried: list[Terms] = []
         for terms in one.growing:
             found = self._combined(one.values, terms, self.near)
-            correction = None if found is None else self._lack(one, found)
+            if found is None or found in tried:
+                continue
+            tried.append(found)
+            correction = self._lack(one, found)
             if correction is not None:
                 return {**found, correction: 1}  # type: ignore[dict-item]
         return None
@@ -278,12 +282,14 @@ class _Sum:
 
 
 def _growing(terms: Sequence[tuple[Any, Any]], sizes: Sequence[Any]) -> list[list[tuple[Any, Any]]]:
-    """Terms, then with sizes, with products of two, and with both for every layer."""
+    """Single terms, all, then with sizes, with products of two, and with both for every layer."""
     counts = list(dict.fromkeys(n for _, n in terms))
     single = [(s, counts[0]) for s in sizes]
     twice = list(itertools.combinations_with_replacement(sizes, 2))
     more = [(s, k * n) for s, k in single + twice for n in counts[1:]]
-    lists = [[*terms], [*terms, *single], [*terms, *single, *twice]]
+    forms = dict.fromkeys(form for form, _ in terms)
+    alone = [[(form, n) for n in counts] for form in forms]
+    lists = [*([t] for t in terms), *alone, [*terms], [*terms, *single], [*terms, *single, *twice]]
     lists += [[*lists[-1], *more]] if more else []
     return [list({form * n: (form, n) for form, n in one}.values()) for one in lists]
 

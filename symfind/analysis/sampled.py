@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from symfind.analysis.slots import Paths, Row, Slot, row
+from symfind.analysis.slots import Case, Paths, Row, row
 from symfind.count.symbols import AxisSymbols
 from symfind.family.family import Family, Member, Values
 from symfind.family.places import Place
@@ -52,7 +52,7 @@ class Sampled:
         self.end, self.tell = time.process_time() + seconds, tell
         self.paths, self.rows = Paths(), list[Row]()
         self.names: dict[Place, str] = {}
-        self._known: set[tuple[Slot, int]] = set()
+        self._known: set[Case] = set()
         self._seen: dict[tuple[int, ...], Row | None] = {}
         self._ties: dict[Place, tuple[Place, ...]] = {}
         self._steps: dict[Place, list[int]] = {}

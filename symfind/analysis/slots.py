@@ -23,6 +23,7 @@ from symfind.solve.point.family import Family
 
 Slot = tuple[str, ...]
 Path = tuple[str, int, str, int]  # tensor, dimension, how that is made up, index in it
+Case = tuple[Slot, int, frozenset[str]]
 Form = Any  # an expression of sympy in symbols of paths
 
 
@@ -84,16 +85,17 @@ def starred(name: str) -> str:
     )
 
 
-def row(counted: Counted, at: Mapping[str, int], paths: Paths, known: set[tuple[Slot, int]]) -> Row:
+def row(counted: Counted, at: Mapping[str, int], paths: Paths, known: set[Case]) -> Row:
     """The counts at a member.
 
     Args:
         counted: with a symbol of its own for every index.
         at: the sizes of the member by name.
         paths: gives the symbols of forms.
-        known: slots with so many families whose forms are known; what is new is added.
+        known: slots with so many families of tensors that are made up in some ways, whose forms
+            are known; what is new is added.
     """
-    sizes, where = _sizes(counted)
+    sizes, where, made = _sizes(counted)
     orbits: Counter[Slot] = Counter()
     algebras: Counter[Slot] = Counter()
     slots: dict[Slot, list[Tally]] = {}
@@ -105,22 +107,26 @@ def row(counted: Counted, at: Mapping[str, int], paths: Paths, known: set[tuple[
     numbers = Counter({slot: len(tallies) for slot, tallies in slots.items()})
     forms: dict[Slot, tuple[Form, ...]] = {}
     for slot, tallies in slots.items():
-        if (slot, len(tallies)) not in known:
-            known.add((slot, len(tallies)))
+        names = {name for t in tallies for name in t.family.names}
+        case = (slot, len(tallies), frozenset(made[name] for name in names if name in made))
+        if case not in known:
+            known.add(case)
             forms[slot] = _forms(tallies, counted.symbols, where, paths)
     for name, n in counted.unread.items():
         slot = ("inert", "unread", "", starred(name))
         orbits[slot] += n
         numbers[slot] += 1
         whole = [paths.symbol((name, d, "whole", 0)) for d in range(len(counted.shapes[name]))]
-        if (slot, 0) not in known:
-            known.add((slot, 0))
+        case = (slot, 0, frozenset())
+        if case not in known:
+            known.add(case)
             forms[slot] = (math.prod(whole),)
     return Row(at, counted.redundant, orbits, algebras, numbers, sizes, forms)
 
 
-def _sizes(counted: Counted) -> tuple[dict[Path, int], dict[Axis, Path]]:
-    """The sizes of all paths, and the first path of every index."""
+def _sizes(counted: Counted) -> tuple[dict[Path, int], dict[Axis, Path], dict[str, str]]:
+    """The sizes of all paths, the first path of every index, and how tensors are made up."""
+    how: dict[str, str] = {}
     sizes: dict[Path, int] = {}
     where: dict[Axis, Path] = {}
     for name, shape in counted.shapes.items():
@@ -129,11 +135,12 @@ def _sizes(counted: Counted) -> tuple[dict[Path, int], dict[Axis, Path]]:
         for number, source in enumerate(sources):
             for d, axis in enumerate(source.axes):
                 made = f"{number}{_structure(axis)}"
+                how[name] = how.get(name, starred(name)) + made
                 for i, atom in enumerate(atoms(axis)):
                     path = (name, d, made, i)
                     sizes[path] = extent(atom)
                     where.setdefault(atom.root, path)
-    return sizes, where
+    return sizes, where, how
 
 
 def _structure(axis: Axis) -> str:
