@@ -148,7 +148,7 @@ class Remainder:
                 f"dimension {rank:,} (tangent spaces at two points agree); there are "
                 "more parameters than dimensions, and it takes no group to make them null"
             ))  # fmt: skip
-        if self._scattered:
+        if self.measured.scattered:
             return _Kind("point", (
                 f"null at the best of {len(self.measured.points)} random points, which disagree: "
                 "units may be dead or always on at all of them"
@@ -167,16 +167,10 @@ class Remainder:
         ), linear)  # fmt: skip
 
     @property
-    def _scattered(self) -> bool:
-        """Whether points disagree, and nothing can be said of all of them."""
-        points = self.measured.points
-        return len(set(points)) > 1
-
-    @property
     def _where(self) -> str:
         """At which points these were seen to be null."""
         number = len(self.measured.points)
-        if self._scattered:
+        if self.measured.scattered:
             return f"null at the best of {number} random points, which disagree"
         return f"structural (as many are null at each of {number} random points)"
 

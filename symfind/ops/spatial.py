@@ -107,10 +107,11 @@ def pad_sizes(r: Relations, op: Op) -> Rewrite:
         before, after = pads[place : place + 2] if place < len(pads) else (0, 0)
         if before >= 0 and after >= 0:
             ends = [Axis(before), Axis(after)]
-            r.pin(*(end for end in ends if end.size <= _BORDER or not constant))
+            border = max(before, after) <= _BORDER or not constant
+            r.pin(*(ends if border else ()))
             put |= {place: ends[0], place + 1: ends[1]}
             r.concatenated(axis, [ends[0], old, ends[1]])
-            if (before or after) and not constant:
+            if border and (before or after):  # and a kernel meets more than what is put there
                 r.least.append(Least(old, min(max(before, after) + 1, old.size)))
         else:
             r.pin(axis, old)

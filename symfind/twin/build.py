@@ -81,6 +81,7 @@ def build_twin(
     unchanged: bool = False,
     most: int | None = None,
     narrow: bool = False,
+    least: Sequence[Least] = (),
 ) -> Twin:
     """Rebuild a traced graph with all independent sizes shrunk.
 
@@ -93,20 +94,21 @@ def build_twin(
         unchanged: keep the sizes of the model, and only spell everything anew.
         most: parameters above which a twin is only counted, and not tried: it may fill any memory.
         narrow: whether widths start where they say the least.
+        least: what axes may not be shorter than, beside what the graph asks of them.
 
     Raises:
         Unbuildable: where an operation cannot be rewritten; the message names it.
     """
     relations = relations or relate(graph)
-    least: list[Least] = []
+    bounded = list(least)
     why = "tables and what is looked up in them cannot be shrunk together"
     for _ in range(_ROUNDS):
-        sizes = own(relations) if unchanged else choose(relations, variant, least, narrow)
+        sizes = own(relations) if unchanged else choose(relations, variant, bounded, narrow)
         try:
             return _Build(relations, sizes, examples or {}, bounds or {}, unchanged).twin(most)
         except _TooShort as short:
             # A table must have as many rows as are looked up in it.
-            least.append(short.least)
+            bounded.append(short.least)
         except _Misfit as misfit:
             # Its arguments say more than is known here: it keeps its sizes.
             why = f"{_at(misfit.op)}: {misfit.why}"

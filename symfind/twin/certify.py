@@ -9,6 +9,7 @@ Where a twin has more than the formula, the model may have it as well, or only a
 layers: it is told of the model only where two repetitions of each layer are there.
 """
 
+import contextlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from symfind.count.carriers import carried
 from symfind.count.counted import Counted
-from symfind.graph.extents import Relations, size_atoms
+from symfind.graph.extents import Least, Relations, size_atoms
 from symfind.report.certificate import Certificate, NullSet, TwinMeasure
 from symfind.trace import Graph
 from symfind.trace.graph import Op
@@ -35,7 +36,7 @@ _TRIED = 4  # before it is said that they do not agree
 _VARIANTS = 12  # sizes from which twins are chosen
 MOST_PARAMETERS = 6500
 _EASY = 3600  # parameters of a twin that is measured in seconds
-
+_LONGER = 4  # times as many rows, where short tables seem to be filled
 _POINTS = 2  # at which a twin is measured, where it disagrees
 Tell = Callable[[str], None]
 Explain = Callable[[TwinFunction, Nullity], tuple[NullSet, ...]]
@@ -146,6 +147,7 @@ class _Certification:
         self.question, self.most = question, most
         self.names = {n: name for name, n in question.names.items()}
         self.narrow = False
+        self.least: list[Least] = []
 
     def certificate(self) -> Certificate:
         model = self._model(_EASY)
@@ -160,6 +162,13 @@ class _Certification:
                 return again
             if again:
                 model, done = fuller, again
+        if done[-1].short and (rows := _longer(done[0].twin)):
+            self.question.tell("more was measured than derived: again with longer tables")
+            self.least = rows
+            with contextlib.suppress(Unbuildable):
+                again = self._measured(model)
+                if isinstance(again, list) and again[-1].nullity.nullity is not None:
+                    done = again
         return self._verdict(done, model)
 
     def _model(self, most: int) -> Short:
@@ -209,7 +218,7 @@ class _Certification:
         q = self.question
         twin = build_twin(
             relations.graph, variant, relations=relations, examples=q.examples, bounds=q.bounds,
-            most=self.most, narrow=self.narrow,
+            most=self.most, narrow=self.narrow, least=self.least,
         )  # fmt: skip
         return twin
 
@@ -280,6 +289,9 @@ class _Certification:
             common["unexplained_support"] = last.support
             if self.question.explain is not None and last.support:
                 common["unexplained_sets"] = self.question.explain(last.function, last.nullity)
+            if last.nullity.scattered:
+                reason = "random points of a twin disagree: units may be dead or always on at all"
+                return Certificate("undetermined", reason=reason, **common)
             if model.kept == 1:
                 reason = "with one layer of each repetition more was measured; two are too large"
                 return Certificate("undetermined", reason=reason, **common)
@@ -293,6 +305,16 @@ class _Certification:
             reason = "twins of different sizes disagree, or only one is small enough"
             return Certificate("undetermined", reason=reason, **common)
         return Certificate("complete", **common)
+
+
+def _longer(twin: Twin) -> list[Least]:
+    """More rows for all tables that the model has longer.
+
+    What is looked up in short tables takes finitely many values, which a model may fill.
+    """
+    tables = list(dict.fromkeys(axis.root for axis in twin.relations.tables))
+    rows = [Least(a, min(a.size, _LONGER * twin.sizes(a))) for a in tables]
+    return [row for row in rows if row.size > twin.sizes(row.axis)]
 
 
 def _same_lack(twins: list[_Measured]) -> bool:

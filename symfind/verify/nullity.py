@@ -59,6 +59,11 @@ class Nullity:
             return None
         return torch.cat([self.directions, self.beyond], 1)
 
+    @property
+    def scattered(self) -> bool:
+        """Whether points disagree, so that nothing can be said of all of them."""
+        return len(set(self.points)) > 1
+
     def on_cpu(self) -> "Nullity":
         """The same with all tensors on the CPU."""
 

@@ -205,6 +205,25 @@ def test_what_a_twin_shows_is_said_by_tensors_of_the_model(monkeypatch) -> None:
     assert all(line.startswith("On a twin of ") for line in found.words.splitlines())
 
 
+class Pairs(nn.Module):
+    """A number for a user and an item: a function on finitely many pairs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.user, self.item = nn.Embedding(300, 6), nn.Embedding(200, 6)
+        self.hidden, self.last = nn.Linear(12, 10), nn.Linear(10, 1)
+
+    def forward(self, users, items):
+        return self.last(self.hidden(torch.cat([self.user(users), self.item(items)], -1)).tanh())
+
+
+def test_short_tables_that_a_twin_would_fill_are_made_longer() -> None:
+    ids = torch.randint(300, (64,)), torch.randint(200, (64,))
+    report = symfind.analyze(Pairs(), ids, verify=False, discovery=False)
+    assert report.dimension.redundant == 2 * 6**2 + 2 * 6
+    assert report.certificate.status == "complete", report.certificate.reason
+
+
 class Deep(nn.Module):
     def __init__(self, layers: int) -> None:
         super().__init__()
