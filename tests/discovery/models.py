@@ -33,14 +33,6 @@ def square(z: Tensor) -> Tensor:
 
 
 ODD = [
-    # GL(3) by u, v -> A u, A v and the cofactors in the reader; SL(2) mixes u and v
-    Odd("cross", "linalg_cross", 9 + 3, of(
-        lambda m, x: m.r(torch.linalg.cross(m.u(x), m.v(x))), (12, 4),
-        u=layer(4, 3), v=layer(4, 3), r=layer(3, 2))),
-    # rotations of both at once, and SL(2): the length of the product is all that is read
-    Odd("cross-length", "linalg_cross", 3 + 3, of(
-        lambda m, x: torch.linalg.cross(m.u(x), m.v(x)).square().sum(-1), (12, 4),
-        u=layer(4, 3), v=layer(4, 3))),
     # SL(2) from the left and from the right
     Odd("determinant", "linalg_det", 3 + 3, of(
         lambda m, x: torch.linalg.det(square(m.w(x))), (12, 5), w=layer(5, 4, False))),
@@ -48,14 +40,10 @@ ODD = [
     Odd("inverse", "linalg_inv", 4 + 4 - 1, of(
         lambda m, x: m.r(torch.linalg.inv(square(m.w(x))).flatten(1)), (12, 4),
         w=layer(4, 4), r=layer(4, 3))),
-    # the Euclidean group of space, E(3)
     # O(2) and O(3) on both sides, and a scale that the reader takes back
     Odd("singular-values", "linalg_svdvals", 1 + 3 + 1, of(
         lambda m, x: m.r(torch.linalg.svdvals(m.w(x).unflatten(-1, (2, 3)))), (12, 4),
         w=layer(4, 6), r=layer(2, 2))),
-    Odd("length", "linalg_norm", 3, of(
-        lambda m, x: m.r(torch.linalg.norm(m.w(x), dim=-1, keepdim=True).sin()), (12, 4),
-        w=layer(4, 3), r=layer(1, 2))),
     Odd("exponential", "linalg_matrix_exp", 0, of(
         lambda m, x: torch.linalg.matrix_exp(square(m.w(x))), (12, 4), w=layer(4, 4))),
 ]  # fmt: skip
