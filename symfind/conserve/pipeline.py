@@ -44,6 +44,11 @@ def laws_of(report: Report, subject: Subject, check: bool, how: Steps | None = N
             "conservation laws are read off generators that hold on the model: "
             + report.verification.reason
         )
+    if report.verification.on is not None:
+        raise InputError(
+            "conservation laws are read off generators that hold on the model, and these were "
+            "checked on a narrower one of its family: allow more time, or take a smaller model"
+        )
     loaded, given = subject.loaded, subject.loaded.inputs
     function = Function(
         loaded.model, given.args, given.kwargs,
