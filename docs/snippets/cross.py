@@ -1,4 +1,4 @@
-"""A network around an operation that has no rule."""
+"""A network around a product with symmetries that no rule knows."""
 
 import torch
 from torch import Tensor, nn

@@ -1,7 +1,7 @@
 """The report on a terminal: one screen that reads well at 80 columns, with or without colour."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -117,6 +117,17 @@ def _factors(report: Report, console: Console) -> None:
     _print(console)
 
 
+def _elsewhere(broke: Sequence[Mapping[str, int]]) -> str:
+    """Counts at other sizes, by the arguments in which these differ from each other."""
+    alike = {name for name in broke[0] if len({one.get(name) for one in broke}) == 1}
+    shown = alike if len(broke) > 1 else set()
+    return "; ".join(
+        f"{one['redundant']:,} at "
+        + ", ".join(f"{k}={n:,}" for k, n in one.items() if k != "redundant" and k not in shown)
+        for one in broke
+    )
+
+
 def _totals(report: Report, console: Console, details: bool) -> None:
     d = report.dimension
     rows = [("parameters", d.parameters, "")]
@@ -143,9 +154,8 @@ def _totals(report: Report, console: Console, details: bool) -> None:
     if d.checked:
         where = f", where {d.domain}" if d.domain else ""
         _labelled(console, "", f"right at {d.checked} other sizes that it was held against{where}")
-    for one in d.broke or ():
-        at = ", ".join(f"{name}={n:,}" for name, n in one.items() if name != "redundant")
-        _labelled(console, "", f"no formula found: redundant = {one['redundant']:,} at {at}")
+    if d.broke:
+        _labelled(console, "", f"at these sizes; no formula that also gives {_elsewhere(d.broke)}")
     sizes = d.sizes if details else words.used_sizes(report)
     if sizes:
         _labelled(console, "sizes", ", ".join(f"{name}={size:,}" for name, size in sizes.items()))
