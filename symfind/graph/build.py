@@ -1,5 +1,6 @@
 """Building primitives: each function merges the axes that its operation makes equal."""
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,20 @@ from symfind.graph.uniform import is_uniform, number
 
 Axes = Sequence[Axis]
 Made = TypeVar("Made", bound=Node)
+
+
+def _entry_by_entry(make: Callable[..., Node]) -> Callable[..., Node]:
+    """A method that makes a wire from entries of others: from what is not repeated of them."""
+
+    @functools.wraps(make)
+    def made(self: "Construction", *xs: Node, **how: Any) -> Node:
+        slim = [self._slimmed(x) for x in xs]
+        if all(x is y for x, y in zip(xs, slim, strict=True)):
+            return make(self, *xs, **how)
+        shape = [a.size for a in self._broadcast(xs)]
+        return self.expand(make(self, *slim, **how), shape)
+
+    return made
 
 
 @dataclass
@@ -69,14 +84,6 @@ class Construction:
             self.slim[id(x)] = made
         return self.slim[id(x)]
 
-    def _of_fewer(self, nodes: Sequence[Node], make: Callable[..., Node]) -> Node | None:
-        """What is made entry by entry of several wires, from what is not repeated of them."""
-        slim = [self._slimmed(x) for x in nodes]
-        if all(x is y for x, y in zip(nodes, slim, strict=True)):
-            return None
-        shape = [a.size for a in self._broadcast(nodes)]
-        return self.expand(make(*slim), shape)
-
     # arithmetic --------------------------------------------------------------------------
     def _broadcast(self, nodes: Sequence[Node]) -> list[Axis]:
         rank = max(len(x.axes) for x in nodes)
@@ -90,11 +97,9 @@ class Construction:
                         merge(axes[d], axis)
         return axes
 
+    @_entry_by_entry
     def add(self, *terms: Node, signs: Sequence[float] | None = None) -> Node:
         """A signed sum under broadcasting. Constants that are zero everywhere are left out."""
-        fewer = self._of_fewer(terms, lambda *xs: self.add(*xs, signs=signs))
-        if fewer is not None:
-            return fewer
         axes = self._broadcast(terms)
         sign = list(signs or [1.0] * len(terms))
         kept = [(t, s) for t, s in zip(terms, sign, strict=True) if not is_uniform(t, 0.0)]
@@ -125,18 +130,14 @@ class Construction:
         axes = list(x.axes)
         return self._put(p.Pointwise((x,), axes, degree=degree, slope=slope, parity=parity))
 
+    @_entry_by_entry
     def entrywise(self, *xs: Node, degree: float | None = None, level: bool = False) -> Node:
         """A nonlinear function of several wires, entry by entry."""
-        fewer = self._of_fewer(xs, lambda *ys: self.entrywise(*ys, degree=degree, level=level))
-        if fewer is not None:
-            return fewer
         return self._put(p.Entrywise(tuple(xs), self._broadcast(xs), degree=degree, level=level))
 
+    @_entry_by_entry
     def choice(self, mask: Node, x: Node, y: Node) -> Node:
         """Entries of x where a mask holds, of y elsewhere."""
-        fewer = self._of_fewer((mask, x, y), self.choice)
-        if fewer is not None:
-            return fewer
         axes = self._broadcast([mask, x, y])
         lead = len(axes) - len(mask.axes)
         stiff = tuple(d + lead for d, a in enumerate(mask.axes) if a.size > 1)
@@ -148,11 +149,9 @@ class Construction:
             return self._nothing(self._broadcast(factors))
         return self.product(*factors)
 
+    @_entry_by_entry
     def product(self, *factors: Node) -> Node:
         """The same, also where a factor happens to be zero."""
-        fewer = self._of_fewer(factors, self.product)
-        if fewer is not None:
-            return fewer
         axes = self._broadcast(factors)
         scalars = [f for f in factors if f.fixed and is_uniform(f) and not is_uniform(f, 0.0)]
         rest = [f for f in factors if f not in scalars]
