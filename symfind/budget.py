@@ -3,11 +3,12 @@
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 _AGAIN = 1.0  # seconds after which it is raised again
+Handler = Callable[[int, FrameType | None], None]
 
 
 class OutOfTime(BaseException):
@@ -63,6 +64,23 @@ def _used_up(number: int, frame: FrameType | None) -> None:
 
 
 @contextmanager
+def _timed(name: str, timer: str, handler: Handler, seconds: float, again: float) -> Iterator[None]:
+    """Call a handler on the main thread once a timer has run out, and then again and again."""
+    main = threading.current_thread() is threading.main_thread()
+    if not main or not hasattr(signal, timer):
+        yield
+        return
+    number, which = getattr(signal, name), getattr(signal, timer)
+    before = signal.signal(number, handler)
+    signal.setitimer(which, max(seconds, 1e-6), again)
+    try:
+        yield
+    finally:
+        signal.setitimer(which, 0.0)
+        signal.signal(number, before)
+
+
+@contextmanager
 def limited_processor(seconds: float) -> Iterator[None]:
     """Raise `OutOfProcessorTime` in the code inside once it has used so much of the processor.
 
@@ -73,19 +91,12 @@ def limited_processor(seconds: float) -> Iterator[None]:
     Raises:
         OutOfProcessorTime: the limit has passed.
     """
-    main = threading.current_thread() is threading.main_thread()
-    timed = main and hasattr(signal, "ITIMER_PROF")
     _state.processor = time.process_time() + seconds
-    if timed:
-        before = signal.signal(signal.SIGPROF, _used_up)
-        signal.setitimer(signal.ITIMER_PROF, seconds, _AGAIN)
-    try:
-        yield
-    finally:
-        _state.processor = None
-        if timed:
-            signal.setitimer(signal.ITIMER_PROF, 0.0)
-            signal.signal(signal.SIGPROF, before)
+    with _timed("SIGPROF", "ITIMER_PROF", _used_up, seconds, _AGAIN):
+        try:
+            yield
+        finally:
+            _state.processor = None
 
 
 @contextmanager
@@ -101,20 +112,15 @@ def limited(seconds: float | None) -> Iterator[None]:
     if seconds is None:
         yield
         return
-    main = threading.current_thread() is threading.main_thread()
-    timed = main and hasattr(signal, "setitimer")
     outer = _state.deadline
     _state.deadline = time.monotonic() + seconds
-    if timed:
-        before = signal.signal(signal.SIGALRM, _alarm)
-        signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-6))
     try:
-        yield
+        with _timed("SIGALRM", "ITIMER_REAL", _alarm, seconds, 0.0):
+            try:
+                yield
+            finally:
+                _state.deadline = None
     finally:
-        _state.deadline = None
-        if timed:
-            signal.setitimer(signal.ITIMER_REAL, 0.0)
-            signal.signal(signal.SIGALRM, before)
         _state.deadline, _state.pending = outer, False
 
 

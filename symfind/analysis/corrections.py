@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from symfind.analysis.polynomials import positive, symbol
+from symfind.analysis.polynomials import positive
 
 _SHIFTS = (-2, -1, 0, 1, 2)
 _SMALL = (2, 3)
@@ -102,8 +102,3 @@ def _rational(k: Fraction) -> Any:
     import sympy
 
     return sympy.Rational(k.numerator, k.denominator)
-
-
-def values_of(names: Sequence[str], places: Sequence[Place]) -> dict[Any, list[int]]:
-    """Arguments with their values."""
-    return {symbol(name): [at[name] for at in places] for name in names}

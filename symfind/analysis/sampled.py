@@ -4,7 +4,6 @@ import itertools
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 from symfind.analysis.slots import Case, Paths, Row, row
 from symfind.count.symbols import AxisSymbols
@@ -256,8 +255,3 @@ def _parts(place: Place) -> list[str]:
         else:
             found += str(key).lstrip(".").split(".")
     return found
-
-
-def names_of(places: Any) -> dict[Place, str]:
-    """As a formula names some places."""
-    return _named(list(places))

@@ -13,7 +13,7 @@ from symfind.catalog.groups import Together, Variation
 from symfind.catalog.kept import Kept
 from symfind.report import Report, page, words
 from symfind.report.latex import formula_latex
-from symfind.report.markdown import code, math, plain, table
+from symfind.report.markdown import code, lists, math, plain, table
 from symfind.report.model import Factor
 
 ENDINGS = (".json", ".md", ".svg", ".html")
@@ -158,23 +158,17 @@ def _generator(factor: Factor, shown: list[str]) -> list[str]:
 
 
 def _discrete(report: Report) -> list[str]:
-    lines = []
-    if report.approximate:
-        lines += ["## Almost symmetries", "", "Broken by a small constant, and not counted.", ""]
-        lines += [
-            f"- {plain(f.group)} on the {plain(words.where(f))}, "
-            f"{words.plural(f.total, 'dimension')}"
-            for f in report.approximate
-        ]
-    if report.discrete:
-        lines += [""] if lines else []
-        lines += ["## Discrete part", ""]
-        lines += [f"- {code(item.group)}: {plain(words.finite(item))}" for item in report.discrete]
-    if report.unsupported:
-        lines += [""] if lines else []
-        lines += ["## Operations without a rule", ""]
-        lines += [f"- {code(item.op)} ({plain(item.effect)})" for item in report.unsupported]
-    return lines
+    almost = [
+        f"{plain(f.group)} on the {plain(words.where(f))}, {words.plural(f.total, 'dimension')}"
+        for f in report.approximate
+    ]
+    finite = [f"{code(item.group)}: {plain(words.finite(item))}" for item in report.discrete]
+    without = [f"{code(item.op)} ({plain(item.effect)})" for item in report.unsupported]
+    return lists(
+        ("Almost symmetries", "Broken by a small constant, and not counted.", almost),
+        ("Discrete part", "", finite),
+        ("Operations without a rule", "", without),
+    )
 
 
 def _laws(one: Kept) -> list[str]:

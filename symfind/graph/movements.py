@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -14,12 +14,19 @@ from symfind.graph.wires import Instance, Node, Port, begins
 
 @dataclass(eq=False)
 class Movement(Node):
-    """Entries go elsewhere, as the index map says, and nothing happens to them."""
+    """Entries go elsewhere, as the index map says, and nothing happens to them.
+
+    `once` where each entry of the operand stands in the result, and stands there once.
+    """
+
+    once: ClassVar[bool] = False
 
 
 @dataclass(eq=False)
 class View(Movement):
     """The same entries in the same row-major order under another shape."""
+
+    once: ClassVar[bool] = True
 
     def index_map(self, at: int = 0) -> IndexMap:
         """Runs of equal volume."""
@@ -41,6 +48,7 @@ class View(Movement):
 class Permute(Movement):
     """Dimensions in another order; `order[d]` is the input dimension of output dimension d."""
 
+    once: ClassVar[bool] = True
     order: tuple[int, ...] = ()
 
     def index_map(self, at: int = 0) -> IndexMap:

@@ -168,24 +168,29 @@ def _certainty(report: Report) -> list[str]:
 
 
 def _others(report: Report) -> list[str]:
-    lines = []
-    if report.approximate:
-        lines += ["## Approximate symmetries", "", "Broken slightly, and not counted.", ""]
-        lines += [
-            f"- {plain(f.group)} at {code(words.where(f))}, dimension {f.total:,}: {_residual(f)}"
-            for f in report.approximate
-        ]
-    if report.discrete:
-        lines += [""] if lines else []
-        lines += ["## Discrete symmetries", ""]
-        lines += [f"- {code(item.group)}: {plain(words.finite(item))}" for item in report.discrete]
-    if report.unsupported:
-        lines += [""] if lines else []
-        lines += ["## Operations without a rule", ""]
-        lines += [
-            f"- {code(item.op)} ({plain(item.effect)}), {words.plural(len(item.nodes), 'node')}"
-            for item in report.unsupported
-        ]
+    almost = [
+        f"{plain(f.group)} at {code(words.where(f))}, dimension {f.total:,}: {_residual(f)}"
+        for f in report.approximate
+    ]
+    finite = [f"{code(item.group)}: {plain(words.finite(item))}" for item in report.discrete]
+    without = [
+        f"{code(item.op)} ({plain(item.effect)}), {words.plural(len(item.nodes), 'node')}"
+        for item in report.unsupported
+    ]
+    return lists(
+        ("Approximate symmetries", "Broken slightly, and not counted.", almost),
+        ("Discrete symmetries", "", finite),
+        ("Operations without a rule", "", without),
+    )
+
+
+def lists(*parts: tuple[str, str, Sequence[str]]) -> list[str]:
+    """Lists, each under a title and perhaps a sentence; without those that are empty."""
+    lines: list[str] = []
+    for title, said, items in parts:
+        if items:
+            lines += [""] if lines else []
+            lines += [f"## {title}", "", *([said, ""] if said else []), *(f"- {i}" for i in items)]
     return lines
 
 

@@ -120,10 +120,10 @@ def _factors(report: Report, console: Console) -> None:
 def _elsewhere(broke: Sequence[Mapping[str, int]]) -> str:
     """Counts at other sizes, by the arguments in which these differ from each other."""
     alike = {name for name in broke[0] if len({one.get(name) for one in broke}) == 1}
-    shown = alike if len(broke) > 1 else set()
+    hidden = {"redundant"} | (alike if len(broke) > 1 else set())
     return "; ".join(
         f"{one['redundant']:,} at "
-        + ", ".join(f"{k}={n:,}" for k, n in one.items() if k != "redundant" and k not in shown)
+        + ", ".join(f"{k}={n:,}" for k, n in one.items() if k not in hidden)
         for one in broke
     )
 

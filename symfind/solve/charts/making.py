@@ -59,8 +59,8 @@ def makings(node: Node) -> Iterator[Making]:
             inverse = inverse_slope(node)
             if inverse is not None:
                 yield from _behind(node.inputs[0], inverse)
-        case p.View() | p.Permute():
-            yield from _behind(node.inputs[0], _moved_back(node))
+        case p.Movement() if node.once:
+            yield from _behind(node.inputs[0], steps.back(node, 0))
         case p.Add():
             for x, sign in zip(node.inputs, node.signs, strict=True):
                 if x.shape == node.shape:
@@ -159,13 +159,6 @@ def _turned(
 
 def _divided(sign: float) -> Back:
     return lambda env, t: t / sign
-
-
-def _moved_back(node: p.View | p.Permute) -> Back:
-    if isinstance(node, p.Permute):
-        order = [node.order.index(d) for d in range(len(node.order))]
-        return lambda env, t: t.permute(order)
-    return lambda env, t: t.reshape(env.shape(node.inputs[0]))
 
 
 def _factor(node: p.Contract, at: int) -> Back | None:

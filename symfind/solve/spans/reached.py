@@ -17,7 +17,7 @@ from symfind.graph.index_map import Way
 from symfind.graph.primitives import Node
 from symfind.solve.point.values import Environment
 from symfind.solve.spans.indices import Still, indices
-from symfind.solve.spans.linear import Linear, complement, linears, orthonormal
+from symfind.solve.spans.linear import complement, linears, orthonormal
 from symfind.solve.spans.relation import Relation
 from symfind.solve.spans.relations import AffineRelations
 from symfind.solve.spans.together import Image, together
@@ -107,7 +107,7 @@ class Spans:
         if node.axes[dim].size == 1:
             return None
         mapped = [
-            self._mapped(layer, node, dim)
+            self._image(Image(layer.wire, layer.read, layer.matrix), node, dim)
             for layer in linears(node)
             if layer.names == (node.out[dim],)  # type: ignore[attr-defined]
         ]
@@ -200,23 +200,6 @@ class Spans:
             return orthonormal(value - value[:, :1], rank(env.sizes))
 
         return Reached(rank, basis, lambda env: values(env)[:, 0])
-
-    def _mapped(self, layer: Linear, node: Node, dim: int) -> Reached:
-        below = self.reached(layer.wire, layer.read)
-        inner, axis = layer.wire.axes[layer.read], node.axes[dim]
-
-        def rank(sizes: Sizes | None) -> int:
-            r = extent(inner, sizes) if below is None else below.rank(sizes)
-            return least(extent(axis, sizes), r)
-
-        def basis(env: Environment) -> Tensor:
-            m = layer.matrix(env)
-            return orthonormal(m if below is None else m @ below.basis(env), rank(env.sizes))
-
-        if below is None or below.offset is None:
-            return Reached(rank, basis)
-        shift = below.offset
-        return Reached(rank, basis, lambda env: layer.matrix(env) @ shift(env))
 
     def _product(self, node: p.Contract, dim: int) -> Reached | None:
         """Combinations of rows, or a gain along the dimension."""
