@@ -7,6 +7,7 @@ import torch
 
 from symfind.algebra.axes import Tangled
 from symfind.graph.builder import Builder
+from symfind.graph.copies import sink_copies
 from symfind.graph.primitives import Instance, Node, Output, Source
 from symfind.graph.regroup import regroup
 from symfind.graph.straighten import straighten
@@ -69,6 +70,7 @@ def lower(graph: Graph, output: str = "raw") -> Lowered:
             result.repeats = repeats[id(op)]
         if isinstance(result, Node) and result.result_of is None:
             result.result_of = op
+    sink_copies(builder.nodes)
     regroup(builder.nodes)
     straighten(builder.nodes)
     return _live(builder, outputs)

@@ -21,6 +21,20 @@ def asked(m: Any, x: Tensor) -> Tensor:
     return m.r((m.o(torch.einsum("bqn,bnd->bqd", scores.softmax(-1), m.v(x))) + m.q).tanh())
 
 
+def latents(norm: Any, copies: Any, n: int = 8, d: int = 3) -> Any:
+    """Latents, copied for every example, that ask the input through a norm and begin a stream."""
+
+    def run(m: Any, x: Tensor) -> Tensor:
+        z = copies(m.z, x)
+        scores = m.q(m.n(z)) @ m.k(x).mT
+        z = z + m.o(scores.softmax(-1) @ m.v(x))
+        return m.r(m.f(z)).tanh()
+
+    return of(run, (8, 4, 3), z=lambda: weight(n, d), n=lambda: norm(d), q=lambda: linear(d, 2),
+              k=lambda: linear(3, 2), v=lambda: linear(3, 3), o=lambda: linear(3, d),
+              f=lambda: norm(d), r=lambda: linear(d, 2))  # fmt: skip
+
+
 def packed(queries: int) -> Any:
     def build() -> Any:
         def run(m: Any, x: Tensor) -> Tensor:
@@ -87,6 +101,18 @@ CASES = [
     Case("asked-affine", "einsum softmax", of(asked, (16, 5, 3), q=lambda: weight(3, 3),
          p=lambda: linear(3, 2), k=lambda: linear(3, 2), v=lambda: linear(3, 2),
          o=lambda: linear(2, 3), r=lambda: linear(3, 2))),
+    Case("latents copied by expansion", "expand layer_norm", latents(
+         nn.LayerNorm, lambda z, x: z.expand(len(x), -1, -1))),
+    Case("latents copied by repetition", "repeat rms_norm", latents(
+         nn.RMSNorm, lambda z, x: z.unsqueeze(0).repeat(len(x), 1, 1))),
+    Case("few latents copied", "expand layer_norm", of(
+         lambda m, x: (m.q(m.n(m.z.expand(len(x), -1, -1))) @ m.k(x).mT).softmax(-1) @ m.v(x),
+         (6, 4, 3), z=lambda: weight(2, 5), n=lambda: nn.LayerNorm(5), q=lambda: linear(5, 3),
+         k=lambda: linear(3, 3), v=lambda: linear(3, 2))),
+    Case("copies that differ by what is added", "expand layer_norm", of(
+         lambda m, x: m.w(F.layer_norm(m.z.expand(4, -1, -1) + m.e[:, None], (3,))) * m.r(x),
+         (6, 4, 2, 3), z=lambda: weight(2, 3), e=lambda: weight(4, 3), w=lambda: linear(3, 2),
+         r=lambda: linear(3, 2))),
     Case("wide-stream", "linear add.Tensor", narrow(1)),
     Case("wide-stream-bias", "linear add.Tensor", narrow(2)),
     Case("wide-stream-rms", "linear rms_norm", narrow(1, norm=lambda: nn.RMSNorm(7, eps=0.1))),

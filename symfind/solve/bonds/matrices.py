@@ -317,14 +317,15 @@ class Matrices:
 
     @staticmethod
     def _gain(ports: list[Port]) -> Gain | None:
-        """A factor that no input reaches, while the other is a wire: a diagonal change of basis."""
-        still = [port for port in ports if not port.node.varies]
-        if len(still) != 1 or ports[0].node is ports[1].node:
+        """A factor that no input reaches, of no more indices: a diagonal change of basis."""
+        one, two = sorted(ports, key=lambda port: (port.node.varies, len(port.labels)))
+        if one.node.varies or one.node is two.node:
             return None
-        other = ports[0] if still[0] is ports[1] else ports[1]
-        if any(name not in other.labels for name in still[0].labels):
+        if not two.node.varies and len(one.labels) == len(two.labels):
             return None
-        return still[0].node.index, still[0].cell
+        if any(name not in two.labels for name in one.labels):
+            return None
+        return one.node.index, one.cell
 
     # result ------------------------------------------------------------------------------
     def classes(self) -> dict[int, list[tuple[Node, int, int, bool, Potential]]]:
