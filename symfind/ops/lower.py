@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from symfind.algebra.axes import Tangled
+from symfind.graph.bilinear import pair_up
 from symfind.graph.builder import Builder
 from symfind.graph.copies import sink_copies
 from symfind.graph.primitives import Instance, Node, Output, Source
@@ -71,6 +72,7 @@ def lower(graph: Graph, output: str = "raw") -> Lowered:
         if isinstance(result, Node) and result.result_of is None:
             result.result_of = op
     sink_copies(builder.nodes)
+    pair_up(builder.nodes)
     regroup(builder.nodes)
     straighten(builder.nodes)
     return _live(builder, outputs)

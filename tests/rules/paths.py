@@ -160,6 +160,16 @@ MAPS = [
     Case("three biases on one stream", "linear", rows(
         lambda m, x: (lambda s: m.o(s + m.b(m.a(s).tanh())))(m.e(x)), e=lambda: linear(4, 3),
         a=lambda: linear(3, 2), b=lambda: linear(2, 3), o=lambda: linear(3, 3))),
+    Case("maps mixed by shares", "softmax", rows(
+        lambda m, x: (lambda s: s[0] * m.u(x) + s[1] * m.v(x) + m.w(x))(m.s.softmax(0)),
+        s=lambda: weight(2), u=lambda: linear(4, 3), v=lambda: linear(4, 3),
+        w=lambda: linear(4, 3)), gap="shares that other weights make up for", counts=(31, 32)),
+    Case("a map behind a gate beside another", "sigmoid", rows(
+        lambda m, x: m.g.sigmoid() * m.u(x) + m.v(x), g=lambda: weight(1),
+        u=lambda: linear(4, 3), v=lambda: linear(4, 3))),
+    Case("functions mixed by shares", "softmax", rows(
+        lambda m, x: (lambda s: s[0] * m.u(x).tanh() + s[1] * m.v(x).sin())(m.s.softmax(0)),
+        s=lambda: weight(2), u=lambda: linear(4, 3), v=lambda: linear(4, 3))),
     Case("identity beside a low rank", "linear", rows(
         lambda m, x: (lambda s: s + m.b(m.a(s)))(m.e(x)), e=lambda: linear(4, 3, False),
         a=lambda: linear(3, 1, False), b=lambda: linear(1, 3, False)),

@@ -12,6 +12,7 @@ from torch import Tensor
 from symfind.graph import primitives as p
 from symfind.graph.einsum import einsum
 from symfind.graph.primitives import Node
+from symfind.ops.facts import facts
 from symfind.ops.lower import Lowered
 from symfind.solve.point.values import Environment, known_value
 from symfind.solve.spans.relations import AffineRelations
@@ -250,11 +251,16 @@ def regular(gain: Node) -> bool:
     match gain:
         case p.Source():
             return gain.role == "parameter"
-        case p.View() | p.Permute() | p.Expand() | p.Narrow():
+        case p.Softmax():
+            return True
+        case p.View() | p.Permute() | p.Expand() | p.Narrow() | p.Take():
             return regular(gain.inputs[0])
+        case p.Join():
+            return all(regular(x) for x in gain.inputs)
         case p.Pointwise():
+            smooth = gain.op is not None and bool(facts(gain.op).bends)
             return bool(gain.slope or gain.growth) or (
-                gain.degree is not None and regular(gain.inputs[0])
+                (gain.degree is not None or smooth) and regular(gain.inputs[0])
             )
         case p.Contract():
             entrywise = all(n in gain.out for names in gain.labels for n in names)
