@@ -106,7 +106,7 @@ def _rotate(builder: Builder, rotation: Rotation, made: dict[int, Any]) -> Node:
 def _one(builder: Builder, op: Op, made: dict[int, Any]) -> Any:
     if op.target == "parameter" and op.trainable:
         return builder.source("parameter", op.shape or (), op, op.key)
-    if op.target == "getitem":
+    if op.target == "getitem" and (op.trainable or op.varies):
         return made[id(op.args[0])][op.args[1]]
     if not op.trainable:
         # A complex number is no gain that a real change of basis could be taken through.

@@ -49,6 +49,18 @@ def asked(run: Any, users: int = 12, **parts: Callable[[], Any]) -> Any:
     return build
 
 
+def interacting(read: Any) -> Any:
+    """Scores of three wires with one another, of which one is read beside them."""
+
+    def run(m: Any, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+        wires = torch.stack([m.u(x), m.v(y), m.w(z)], 1)
+        return m.r(torch.cat([wires[:, 0], read(wires @ wires.mT)], 1)).tanh()
+
+    return of(run, (20, 3), (20, 4), (20, 3), u=lambda: linear(3, 2), v=lambda: linear(4, 2),
+              w=lambda: linear(3, 2), r=lambda: linear(5, 4))  # fmt: skip
+
+
+BELOW = torch.tril_indices(3, 3, -1)
 ROWS = {"0": 7}
 PAIRS = {"0": 12, "1": 12}
 CASES = [
@@ -63,6 +75,10 @@ CASES = [
          lambda m, e, w: w + pairs(e).sin()), bounds=ROWS),
     Case("three at once instead of pairs", "embedding stack", tables(
          lambda m, e, w: w + e.prod(1).sum(-1, keepdim=True)), bounds=ROWS),
+    Case("scores of stacked wires, below the diagonal", "stack index.Tensor", interacting(
+         lambda z: z[:, BELOW[0], BELOW[1]])),
+    Case("scores of stacked wires, one row", "stack select", interacting(
+         lambda z: z[:, 0].tanh())),
     Case("weighted factors", "embedding mul.Tensor linear", asked(
          lambda m, u, i: m.o(m.u(u) * m.i(i)), o=lambda: linear(3, 1)), bounds=PAIRS),
     Case("weighted factors, summed", "embedding mul.Tensor sum", asked(

@@ -28,7 +28,7 @@ from symfind.solve.limits import Limits
 from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
 from symfind.solve.transport import steps
-from symfind.solve.transport.absorption import LEANING, Plan
+from symfind.solve.transport.absorption import LEANING, PLAIN, Plan
 from symfind.solve.transport.flows import Flows
 from symfind.solve.transport.state import ARBITRARY, CONSTANT, canonical
 from symfind.solve.transport.taking import Taken
@@ -78,6 +78,8 @@ def _of(w: Node, flows: Flows, limits: Limits) -> Iterator[Family]:
         if not write:
             continue
         done.append(set(free))
+        if flows.dispose(w, state, True, PLAIN) is not None:
+            continue  # it stays a constant everywhere: a shift
         taken = spread(w, state, flows, limits)
         if taken is not None:
             yield _family(w, free, write, taken)
