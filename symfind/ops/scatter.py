@@ -100,7 +100,7 @@ def scatter(
     if rank and how in ("sum", "replace", "mean", "amax", "amin"):
         placed = _placed(b, x, dim, index, y, peak)
     if placed is None:
-        return b.opaque([x, index, y], b.op.shape, "an index that is cut off, or products")
+        return b.opaque([x, index, y], b.op.shape, "places that parameters decide, or products")
     if peak:
         still = any(is_uniform(x, n) for n in (0.0, math.inf, -math.inf))
         return placed if still else b.entrywise(x, placed, degree=1.0)

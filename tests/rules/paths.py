@@ -160,6 +160,19 @@ MAPS = [
     Case("three biases on one stream", "linear", rows(
         lambda m, x: (lambda s: m.o(s + m.b(m.a(s).tanh())))(m.e(x)), e=lambda: linear(4, 3),
         a=lambda: linear(3, 2), b=lambda: linear(2, 3), o=lambda: linear(3, 3))),
+    Case("gain beside a matrix", "linear", rows(
+        lambda m, x: torch.tanh((lambda s: m.g * s + m.w(s))(m.e(x))), e=lambda: linear(4, 3),
+        g=lambda: weight(3), w=lambda: linear(3, 3))),
+    Case("identity and a multiple beside a matrix", "linear", rows(
+        lambda m, x: torch.tanh((lambda s: s + m.w(s) + m.g * s)(m.e(x))),
+        e=lambda: linear(4, 3, False), g=lambda: weight(1), w=lambda: linear(3, 3, False))),
+    Case("gain beside a matrix, read as well", "linear", rows(
+        lambda m, x: torch.tanh((lambda s: m.g * s + m.w(s) + s.sin())(m.e(x))),
+        e=lambda: linear(4, 3), g=lambda: weight(3), w=lambda: linear(3, 3))),
+    Case("two gains beside two matrices", "linear", rows(
+        lambda m, x: torch.tanh((lambda s: m.g * s + m.w(s))(m.g * m.e(x) + m.v(m.e(x)))),
+        e=lambda: linear(4, 3), g=lambda: weight(3), w=lambda: linear(3, 3),
+        v=lambda: linear(3, 3))),
     Case("maps mixed by shares", "softmax", rows(
         lambda m, x: (lambda s: s[0] * m.u(x) + s[1] * m.v(x) + m.w(x))(m.s.softmax(0)),
         s=lambda: weight(2), u=lambda: linear(4, 3), v=lambda: linear(4, 3),
