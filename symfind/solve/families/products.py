@@ -63,7 +63,9 @@ def _summed(node: Node) -> bool:
 def _origins(wire: Node) -> Iterator[Node]:
     """A wire, and what it is a piece of or a sum over."""
     yield wire
-    if wire.varies and (isinstance(wire, p.Movement) or steps.total(wire) is not None):
+    while isinstance(wire, p.Movement) and len(wire.inputs) == 1:
+        (wire,) = wire.inputs
+    if wire.varies and (isinstance(wire, p.Join) or steps.total(wire) is not None):
         for x in dict.fromkeys(wire.inputs):
             yield from _origins(x)
 
