@@ -169,6 +169,19 @@ CASES = [
         e=lambda: linear(2, 4), a=lambda: linear(4, 6), b=lambda: linear(4, 6),
         r=lambda: linear(6, 3)),
         gap="biases at right angles to what is read, without a stream", counts=(75, 76)),
+    Case("narrow stream, normed before the last block", "rms_norm", of(
+        lambda m, x: (lambda s: m.r(s + m.b(m.a(F.rms_norm(s, (5,), eps=0.1)).tanh())))(m.e(x)),
+        (48, 2), e=lambda: linear(2, 5, False), a=lambda: linear(5, 2), b=lambda: linear(2, 5),
+        r=lambda: linear(5, 3))),
+    Case("narrow stream, normed before and after the last block", "rms_norm", of(
+        lambda m, x: (lambda s: m.r(F.rms_norm(
+            s + m.b(m.a(F.rms_norm(s, (5,), eps=0.1)).tanh()), (5,), eps=0.1)))(m.e(x)),
+        (48, 2), e=lambda: linear(2, 5, False), a=lambda: linear(5, 2),
+        b=lambda: linear(2, 5, False), r=lambda: linear(5, 3))),
+    Case("a norm at the beginning of a sum", "layer_norm", of(
+        lambda m, x: (lambda s: m.r(s + m.b(m.a(s).tanh())))(m.n(m.e(x))), (48, 4),
+        e=lambda: linear(4, 4), n=lambda: nn.LayerNorm(4), a=lambda: linear(4, 3),
+        b=lambda: linear(3, 4), r=lambda: linear(4, 3))),
     Case("joined-narrow", "cat", of(
          lambda m, x, y: m.o(m.r(torch.cat([m.w(x), y], 1)).tanh()), (24, 2), (24, 2),
          w=lambda: linear(2, 4), r=lambda: linear(6, 3), o=lambda: linear(3, 2))),
