@@ -112,8 +112,9 @@ def shown(found: "Dims") -> str:
     if f.overlap is not None:
         lines += [
             f"entries      {f.overlap:.0%} of the {f.top} most sensitive are so in a random gauge"
-            f" (by chance {f.top / found.parameters:.0%}):",
-            "             which entries are sensitive is a matter of the gauge",
+            f" (by chance {f.top / found.parameters:.0%})",
+            *["             which entries are sensitive is a matter of the gauge"]
+            * (f.overlap < 0.9),
         ]
     lines += ["", *_scores(found)] if f.scores else []
     lines += [f"no unique form: {note}" for note in f.notes]

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from symfind.numerics.tolerances import PART
+from symfind.numerics.tolerances import ABSENT, PART
 from symfind.orbit.canonical import canonical
 from symfind.orbit.element import Element
 from symfind.orbit.fisher import Fisher, Volume, fisher, volume
@@ -118,7 +118,9 @@ def fields(group: Group, state: State) -> Tensor:
     for family in (*group.derivation.families, None):
         columns = group.directions(state, [] if family is None else [family])
         columns = columns[:, torch.isfinite(columns).all(0)]
-        rest = columns / columns.norm(dim=0).clamp_min(1e-300)
+        lengths = columns.norm(dim=0)
+        top = float(lengths.max()) if len(lengths) else 0.0
+        rest = columns / lengths.clamp_min(ABSENT * top + 1e-300)
         for _ in range(2):  # once leaves rounding
             rest = rest - span @ (span.T @ rest)
         u, s, _ = torch.linalg.svd(rest, full_matrices=False)

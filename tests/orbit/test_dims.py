@@ -74,7 +74,7 @@ def test_gauge_directions_read_zero_and_sites_have_invariant_scores() -> None:
     torch.manual_seed(0)
     model = Attention(4, 2, 4, rope=True)
     rng = torch.Generator().manual_seed(0)
-    batch = tuple(torch.randn(12, 4, 4, generator=rng) for _ in range(2))
+    batch = tuple(torch.randn(12, 5, 4, generator=rng) for _ in range(2))
     found = symfind.dims(model, model.state_dict(), [batch]).found
     assert found.here.null < 1e-20 < found.random
     assert found.outputs == "gaussian"
