@@ -143,6 +143,12 @@ CASES = [
          lambda m, x: (lambda h: m.f(h, h, h)[0])(torch.cat([m.u(x[:, :1]), m.v(x[:, 1:])], 1)),
          (12, 3, 3), u=lambda: linear(3, 4), v=lambda: linear(3, 4),
          f=lambda: nn.MultiheadAttention(4, 2, batch_first=True))),
+    Case("values behind a shifted norm, without biases", "matmul layer_norm", of(
+         lambda m, x: (lambda h: m.r(F.layer_norm(
+             h + m.o((m.q(m.n(h)) @ m.k(m.n(h)).mT).softmax(-1) @ m.v(m.n(h))), (3,), eps=0.1))
+             .tanh())(m.e(x)), (24, 4, 3), e=lambda: linear(3, 3), n=lambda: nn.LayerNorm(3),
+         q=lambda: linear(3, 2, False), k=lambda: linear(3, 2, False),
+         v=lambda: linear(3, 3, False), o=lambda: linear(3, 3, False), r=lambda: linear(3, 2))),
     Case("value-bias-alone", "matmul layer_norm", of(averaged, (24, 4, 3),
          q=lambda: linear(3, 2), k=lambda: linear(3, 2), v=lambda: linear(3, 3),
          o=lambda: linear(3, 3, False), r=lambda: linear(3, 2))),
