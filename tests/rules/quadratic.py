@@ -77,6 +77,8 @@ CASES = [
          lambda m, e, w: w + e.prod(1).sum(-1, keepdim=True)), bounds=ROWS),
     Case("scores of stacked wires, below the diagonal", "stack index.Tensor", interacting(
          lambda z: z[:, BELOW[0], BELOW[1]])),
+    Case("scores of stacked wires, flattened", "stack index.Tensor", interacting(
+         lambda z: z.flatten(1)[:, 3 * BELOW[0] + BELOW[1]])),
     Case("scores of stacked wires, one row", "stack select", interacting(
          lambda z: z[:, 0].tanh())),
     Case("weighted factors", "embedding mul.Tensor linear", asked(
