@@ -116,6 +116,7 @@ class Reach:
         self.lowered = lowered
         self.flows = flows
         self.spans = Spans(flows.relations)
+        self.sight = Sight(flows.relations)
 
     def families(self) -> list[Family]:
         """Of every reader δV = s κᵀ, for relations in closed form, then for all others."""
@@ -160,9 +161,25 @@ class Reach:
             actions = self.flows.dispose(node, canonical(node, state), True, PLAIN)
             if actions is None and CONSTANT in spread.values():
                 actions = self.flows.absorption.behind(node, canonical(node, state))
-        if write is None or actions is None or relation.count(None) <= 0:
+        if write is None or relation.count(None) <= 0:
             return None
+        if actions is None:
+            return self._unseen(reader, relation, spread, write)
         return _added(reader, relation, spread, write, actions)
+
+    def _unseen(
+        self, reader: Reader, relation: Relation, spread: Spread, write: Plan
+    ) -> Family | None:
+        """As far as the constants that it makes are seen by nothing downstream."""
+        node = reader.node
+        if len(reader.free) != 1 or node.windows or spread != {reader.free[0]: ARBITRARY}:
+            return None
+        places = [s for s in indices(node) if node.out[s[0]] == reader.free[0]]
+        rest = [s for s in indices(node) if s not in places]
+        seen = self.sight.seen(node, form(places, rest))
+        if seen is None or seen.rank(None) >= volume(node, places)(None):
+            return None
+        return _added(reader, relation, spread, write, (), seen)
 
     def _write(self, reader: Reader, spread: Spread) -> Plan | None:
         """How the weight of one reader is changed, and what its other readers then need."""
@@ -178,8 +195,9 @@ class Reach:
 
 
 def _added(
-    reader: Reader, relation: Relation, spread: Spread, write: Plan, actions: Plan
-) -> Family:
+    reader: Reader, relation: Relation, spread: Spread, write: Plan, actions: Plan,
+    seen: Seen | None = None,
+) -> Family:  # fmt: skip
     node, free = reader.node, reader.free
     read = node.labels[reader.on]
     order = [read[d] for d in reader.dims]
@@ -187,17 +205,25 @@ def _added(
     def lengths(sizes: Sizes | None) -> list[int]:
         return [_length(reader.axis(n), spread[n], sizes) for n in free]
 
+    def outputs(sizes: Sizes | None) -> int:
+        whole = math.prod(lengths(sizes))
+        return whole if seen is None else positive(whole - seen.rank(sizes))
+
     def width(sizes: Sizes | None) -> int:
-        return relation.count(sizes) * math.prod(lengths(sizes))
+        return relation.count(sizes) * outputs(sizes)
 
     def build(env: Environment, c: Tensor) -> Moves:
-        s = c.reshape(*lengths(env.sizes), relation.count(env.sizes))
+        s = c.reshape(-1, relation.count(env.sizes))
+        if seen is not None:
+            whole = math.prod(lengths(env.sizes))
+            s = complement(seen.rows(env).reshape(-1, whole).T, len(s)) @ s
+        s = s.reshape(*lengths(env.sizes), relation.count(env.sizes))
         for d, n in enumerate(free):
             s = _placed(env, s, d, reader.axis(n), spread[n])
         kappa = relation.vector(env)
         delta = einsum([s, kappa], [[*free, KAPPA], [KAPPA, *order]], node.labels[reader.at])
         moves = carry_out(env, write, -delta)
-        if relation.zero:
+        if relation.zero or seen is not None:
             return moves
         constant = einsum([s @ relation.constant(env)], [free], node.out)
         return carry_out(env, actions, constant, moves)
@@ -208,7 +234,7 @@ def _added(
         width=width,
         build=build,
         loose=True,
-        piecewise=relation.piecewise,
+        piecewise=relation.piecewise or seen is not None,
     )
 
 
