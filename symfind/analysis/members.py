@@ -177,7 +177,8 @@ class _ByMembers:
         formula = at_sizes(counted, own)
         there = replace(s, loaded=member.loaded, graph=member.graph, discover=False)
         certificate = self.measure(Derived(own), there, False)
-        return _Measured(member, own, None if formula is None else formula + own.inert, certificate)
+        formula = None if formula is None else formula + own.inert_beside
+        return _Measured(member, own, formula, certificate)
 
     def _verdict(
         self,
