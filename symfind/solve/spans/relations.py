@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from symfind.algebra.axes import Sizes, extent
+from symfind.algebra.axes import Sizes, extent, half
 from symfind.graph import primitives as p
 from symfind.graph.index_map import Way
 from symfind.graph.primitives import Node
@@ -308,7 +308,7 @@ def _squared(node: p.Contract) -> list[Relation]:
 
     def count(sizes: Sizes | None) -> int:
         n = extent(axis, sizes)
-        return n * (n - 1) // 2
+        return half(n * (n - 1))
 
     def vector(env: Environment) -> Tensor:
         n = extent(axis, env.sizes)
