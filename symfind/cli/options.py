@@ -60,7 +60,8 @@ def writable(ctx: click.Context, parameter: click.Parameter, value: str | None) 
     return os.path.abspath(value)  # the model may change the folder
 
 
-def _read(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+def reads_file(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """A file that is read, and so may not be written."""
     if value is not None:
         reads(ctx, value, parameter.opts[0] if parameter.opts[0].startswith("-") else "the model")
     return value
@@ -150,14 +151,14 @@ json_option = _file_option("--json", writable, "Write the result as JSON; - for 
 weights_option = click.option(
     "--weights",
     metavar="FILE",
-    callback=_read,
+    callback=reads_file,
     help="Analyse this point as well: safetensors, or a torch file without code.",
 )
 checkpoint_option = click.option(
     "--weights",
     required=True,
     metavar="FILE",
-    callback=_read,
+    callback=reads_file,
     help="The checkpoint: safetensors, or a torch file without code.",
 )
 result_option = click.option(
@@ -181,7 +182,7 @@ def written_option(flag: str, help: str) -> Callable[[F], F]:
 
 def checkpoint_argument(name: str) -> Callable[[F], F]:
     """A checkpoint that is read, as an argument."""
-    return click.argument(name, metavar=name.upper(), callback=_read)
+    return click.argument(name, metavar=name.upper(), callback=reads_file)
 
 
 page_option = _file_option(
@@ -202,14 +203,14 @@ def source_options(command: F) -> F:
     """Add the argument MODEL and the options that say which function of parameters it is."""
     for option in reversed(_SOURCE_OPTIONS):
         command = option(command)
-    return click.argument("model", metavar="MODEL", callback=_read)(command)
+    return click.argument("model", metavar="MODEL", callback=reads_file)(command)
 
 
 def optional_source_options(command: F) -> F:
     """The same where MODEL may be left out."""
     for option in reversed(_SOURCE_OPTIONS):
         command = option(command)
-    return click.argument("model", metavar="[MODEL]", callback=_read, required=False)(command)
+    return click.argument("model", metavar="[MODEL]", callback=reads_file, required=False)(command)
 
 
 def model_options(command: F) -> F:

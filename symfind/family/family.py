@@ -4,6 +4,7 @@ import math
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -85,10 +86,15 @@ class Family:
 
     @classmethod
     def of(cls, loaded: Loaded, graph: Graph, train: bool = False) -> "Family | None":
-        """The family of a loaded model, None where it is not known how it was made."""
+        """The family of a loaded model, None where it is not known how it was made.
+
+        One for every graph: members that were made for one question are there for the next.
+        """
         if loaded.recipe is None:
             return None
-        family = cls(loaded, loaded.recipe, graph, train)
+        family = _FAMILIES.get(graph)
+        if family is None or family.loaded is not loaded or family.train != train:
+            family = _FAMILIES[graph] = cls(loaded, loaded.recipe, graph, train)
         return family if family.arguments else None
 
     def member(self, values: Values, most: float = math.inf) -> Member | str:
@@ -137,6 +143,9 @@ class Family:
 
     def _resized(self, values: Mapping[Place, int]) -> Inputs:
         return resized(self.inputs, {**self.given, **values})
+
+
+_FAMILIES: WeakKeyDictionary[Graph, Family] = WeakKeyDictionary()
 
 
 def _bounded(graph: Graph, inputs: Inputs) -> Inputs:

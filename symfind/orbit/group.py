@@ -1,6 +1,6 @@
 """The group that acts on the checkpoints of one model: its sites by name, derived."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from symfind.algebra.integrate import integrate
+from symfind.count.null_directions import known_directions
 from symfind.describe.factors import identify
 from symfind.describe.names import unique
 from symfind.discrete.build import name_all
@@ -148,6 +149,20 @@ class Group:
     def direction(self, family: Family, state: State, c: Tensor) -> dict[str, Tensor]:
         """The vector field of coefficients at a checkpoint, by name."""
         return self.point(state).direction(family, c)
+
+    def directions(self, state: State, families: Sequence[Family] | None = None) -> Tensor:
+        """Derived fields at a checkpoint: [parameters, number].
+
+        Args:
+            state: the checkpoint.
+            families: of which; all without. Entries that nothing reads come last, unless only some
+                families are asked for.
+        """
+        unread = [n for n in self.shapes if n not in self.derivation.lowered.parameters]
+        chosen = self.derivation.families if families is None else families
+        known = known_directions(chosen, list(self.shapes), [] if families else unread)
+        ordered = {n: state[n] for n in self.shapes}
+        return known({**ordered, **{n: v for n, v in state.items() if n not in self.shapes}})
 
     def flow(self, family: Family, state: State, c: Tensor) -> dict[str, Tensor]:
         """exp(c) of a checkpoint: new values of the tensors that move.

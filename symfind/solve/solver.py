@@ -18,9 +18,11 @@ from symfind.solve.families.exponentials import anchored, find_anchors
 from symfind.solve.families.family import MatrixFamily, ScalingFamily, ShiftFamily
 from symfind.solve.families.inert import inert_families
 from symfind.solve.families.kernels import Blind, Reach
+from symfind.solve.families.late import late_families
 from symfind.solve.families.parallel import parallel_families
 from symfind.solve.families.products import product_families
 from symfind.solve.families.shifts import shift_families
+from symfind.solve.families.softened import softened_families
 from symfind.solve.limits import Limits
 from symfind.solve.point.family import Family
 from symfind.solve.transport.averages import take_averages
@@ -130,7 +132,12 @@ def _families(lowered: Lowered, limits: Limits) -> tuple[list[Family], list[Scal
             *parallel_families(lowered, flows, limits),
             *product_families(lowered, flows, limits),
         ],
-        Credit.REACH: [*Reach(lowered, flows).families(), *aside_families(lowered, flows)],
+        Credit.REACH: [
+            *Reach(lowered, flows).families(),
+            *aside_families(lowered, flows),
+            *late_families(lowered, flows, equations),
+            *softened_families(lowered, flows, scalings),
+        ],
         Credit.BLIND: Blind(lowered, flows, shifts).families(),
         Credit.LEANING: [f for f in parallel if f.loose],
     }
@@ -143,7 +150,7 @@ def _relaxed(lowered: Lowered, exact: Sequence[Scaling]) -> list[Family]:
     known = {_followers(s) for s in exact}
     return [
         _scaling(s, approximate=True)
-        for s in Scalings(lowered, relaxed=True).scalings()
+        for s in Scalings(lowered, relaxed=set(lowered.nodes)).scalings()
         if _followers(s) not in known
     ]
 
