@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from symfind.algebra.axes import Axis
-from symfind.count.counting_twins import Drawn, axes_of, counting_sizes, delicate
+from symfind.count.counting_twins import Drawn, axes_of, counting_sizes, delicate, points_needed
 from symfind.count.independence import independent
 from symfind.count.polynomial import polynomial
 from symfind.count.rank import Span
@@ -181,7 +181,8 @@ def _own(
     families: list[Family], shapes: Mapping[str, tuple[int, ...]], symbols: Any
 ) -> list[Tally]:
     points = []
-    for seed in range(MANY_POINTS if any(map(delicate, families)) else POINTS):
+    several = MANY_POINTS if any(map(delicate, families)) else POINTS
+    for seed in range(max([several, *(points_needed(f) + 1 for f in families)])):
         generator = torch.Generator().manual_seed(seed)
         points.append(Point({
             name: torch.randn(shape, generator=generator, dtype=torch.float64)
