@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from symfind.algebra.axes import Axis, Tangled, product
+from symfind.algebra.axes import Axis, Tangled, branches, product
 from symfind.algebra.runs import runs_of_axes
 from symfind.graph.builder import Builder
 from symfind.graph.extents import Relations, Rewrite, alike, pointwise, sized
@@ -17,6 +17,7 @@ from symfind.ops.registry import exact, lower, sizes
 from symfind.residues.tape import Refusal, Tape, Value
 from symfind.trace import Op
 
+MOST_ENTRIES = 1000  # that are chosen one by one
 sizes("input", "parameter", "constant")(lambda r, op: None)  # nothing but their sizes is known
 
 
@@ -226,6 +227,8 @@ def index(b: Builder, x: Node, indices: Sequence[Node | None]) -> Node:
     if len(used) == 1:
         flat = known[0] % x.axes[used[0]].size
         return b.take(x, used[0], b.constant(flat))
+    if all(_apart(x.axes[d]) for d in used) and known[0].numel() <= MOST_ENTRIES:
+        return _entries(b, x, used, known)
     strides = torch.zeros((), dtype=torch.long)
     for d, value in zip(used, known, strict=True):
         strides = strides * x.axes[d].size + value % x.axes[d].size
@@ -233,6 +236,26 @@ def index(b: Builder, x: Node, indices: Sequence[Node | None]) -> Node:
     merged = math.prod(shape[d] for d in used)
     y = b.view(x, [*shape[: used[0]], merged, *shape[used[-1] + 1 :]])
     return b.take(y, used[0], b.constant(strides))
+
+
+def _apart(axis: Axis) -> bool:
+    """Whether every entry of a dimension is a block of its own, as where wires are stacked."""
+    return axis.size > 1 and not any(atoms for _, atoms in branches(axis))
+
+
+def _entries(b: Builder, x: Node, used: Sequence[int], places: Sequence[torch.Tensor]) -> Node:
+    """Chosen entries of dimensions that wires are stacked along, each a block as before."""
+    shape, first = list(x.shape), used[0]
+    places = torch.broadcast_tensors(*places)
+    rows: dict[tuple[int, ...], Node] = {(): x}
+    found: list[Node] = []
+    for place in zip(*(v.reshape(-1).tolist() for v in places), strict=True):
+        for k, d in enumerate(used):
+            if place[: k + 1] not in rows:
+                rows[place[: k + 1]] = b.narrow(rows[place[:k]], d, place[k] % shape[d], 1)
+        found.append(b.view(rows[place], [*shape[:first], 1, *shape[used[-1] + 1 :]]))
+    y = b.join(found, first)
+    return b.view(y, [*shape[:first], *places[0].shape, *shape[used[-1] + 1 :]])
 
 
 @sizes("index")

@@ -18,6 +18,7 @@ from symfind.solve.families.exponentials import anchored, find_anchors
 from symfind.solve.families.family import MatrixFamily, ScalingFamily, ShiftFamily
 from symfind.solve.families.inert import inert_families
 from symfind.solve.families.kernels import Blind, Reach
+from symfind.solve.families.late import late_families
 from symfind.solve.families.parallel import parallel_families
 from symfind.solve.families.products import product_families
 from symfind.solve.families.shifts import shift_families
@@ -130,7 +131,11 @@ def _families(lowered: Lowered, limits: Limits) -> tuple[list[Family], list[Scal
             *parallel_families(lowered, flows, limits),
             *product_families(lowered, flows, limits),
         ],
-        Credit.REACH: [*Reach(lowered, flows).families(), *aside_families(lowered, flows)],
+        Credit.REACH: [
+            *Reach(lowered, flows).families(),
+            *aside_families(lowered, flows),
+            *late_families(lowered, flows, equations),
+        ],
         Credit.BLIND: Blind(lowered, flows, shifts).families(),
         Credit.LEANING: [f for f in parallel if f.loose],
     }

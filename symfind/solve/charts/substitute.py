@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from symfind.graph import primitives as p
+from symfind.graph.bilinear import pair_up
 from symfind.graph.primitives import Node
 from symfind.ops.lower import Lowered
 from symfind.solve.charts.made import Made, made_wires
@@ -93,7 +94,9 @@ def _with_weights(graph: Lowered, charts: Sequence[Polar | Share | Made]) -> Low
         for x in node.inputs:
             x.users = [u for u in x.users if u is not node]
         parameters[weight.key] = [weight]
-    nodes = read([new for n in graph.nodes for new in places.get(n, [n])])
+    nodes = [new for n in graph.nodes for new in places.get(n, [n])]
+    pair_up(nodes)
+    nodes = read(nodes)
     for chart in charts:
         for source in (*chart.sources, *(chart.others if isinstance(chart, Made) else ())):
             if not source.users:  # all of it is in these wires

@@ -50,6 +50,7 @@ class Reader:
 
     node: p.Contract
     at: int  # which factor is the weight
+    on: int  # which is the wire
     free: tuple[Any, ...]
     summed: tuple[Any, ...]
 
@@ -61,12 +62,12 @@ class Reader:
     @property
     def wire(self) -> Node:
         """What is read."""
-        return self.node.inputs[1 - self.at]
+        return self.node.inputs[self.on]
 
     @property
     def dims(self) -> tuple[int, ...]:
         """Dimensions of the wire that are summed over."""
-        read = self.node.labels[1 - self.at]
+        read = self.node.labels[self.on]
         return tuple(d for d, n in enumerate(read) if n in self.summed)
 
     def axis(self, label: Any) -> Axis:
@@ -85,17 +86,26 @@ class Reader:
                 yield False, {m: block if m == n else ARBITRARY for m in self.free}
 
 
-def _reader(node: p.Contract, at: int) -> Reader | None:
-    weight, x = node.inputs[at], node.inputs[1 - at]
+def _readers(node: p.Contract) -> Iterator[Reader]:
+    """Every factor of a product as a weight that reads every other."""
+    for at, on in itertools.permutations(range(len(node.inputs)), 2):
+        reader = _reader(node, at, on)
+        if reader is not None:
+            yield reader
+
+
+def _reader(node: p.Contract, at: int, on: int) -> Reader | None:
+    weight, x = node.inputs[at], node.inputs[on]
     if weight.varies or weight.fixed or weight is x:
         return None
-    names, read = node.labels[at], node.labels[1 - at]
-    free = tuple(n for n in names if n in node.out or n in node.windows)
+    names, read = node.labels[at], node.labels[on]
+    others = {n for i, own in enumerate(node.labels) if i not in (at, on) for n in own}
+    free = tuple(n for n in names if n in node.out or n in node.windows or n in others)
     wide = [n for n, a in zip(names, weight.axes, strict=True) if a.size > 1]
     summed = tuple(n for n in wide if n not in free)
     if not summed or any(n in read for n in free) or any(n not in read for n in summed):
         return None
-    return Reader(node, at, free, summed)
+    return Reader(node, at, on, free, summed)
 
 
 class Reach:
@@ -109,10 +119,8 @@ class Reach:
 
     def families(self) -> list[Family]:
         """Of every reader δV = s κᵀ, for relations in closed form, then for all others."""
-        contractions = [n for n in self.lowered.nodes
-                        if isinstance(n, p.Contract) and len(n.inputs) == 2]  # fmt: skip
-        pairs = [_reader(node, at) for node in contractions for at in (0, 1)]
-        readers = [reader for reader in pairs if reader is not None]
+        contractions = [n for n in self.lowered.nodes if isinstance(n, p.Contract)]
+        readers = [reader for node in contractions for reader in _readers(node)]
         return [
             *(f for reader in readers for f in self._closed(reader)),
             *(f for reader in readers for f in self._spanned(reader)),
@@ -143,7 +151,7 @@ class Reach:
     def _of(self, reader: Reader, relation: Relation, spread: Spread) -> Family | None:
         """The family of one relation, if weights can be changed and constants be taken back."""
         node = reader.node
-        if not relation.zero and node.windows and not node.seals:
+        if not relation.zero and ((node.windows and not node.seals) or len(node.inputs) > 2):
             return None
         write = self._write(reader, spread)
         actions: Plan | None = ()
@@ -173,7 +181,7 @@ def _added(
     reader: Reader, relation: Relation, spread: Spread, write: Plan, actions: Plan
 ) -> Family:
     node, free = reader.node, reader.free
-    read = node.labels[1 - reader.at]
+    read = node.labels[reader.on]
     order = [read[d] for d in reader.dims]
 
     def lengths(sizes: Sizes | None) -> list[int]:

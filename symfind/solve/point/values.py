@@ -53,7 +53,10 @@ class Environment:
         if isinstance(node, p.Source):
             return self._source(node)
         if self.sizes is None and node.result_of is not None:
-            own = self.arranged(node, self._op(node.result_of))
+            own = self._op(node.result_of)
+            if own.shape != node.shape:  # of one of several copies
+                own = own[tuple(slice(n) for n in node.shape)]
+            own = self.arranged(node, own)
             return own.to(self.like["dtype"]) if own.dtype == torch.bool else own
         if isinstance(node, p.Moved):
             return node.make(self)

@@ -167,7 +167,7 @@ class AffineRelations:
         result = []
         for at in (0, 1):
             x, shift = node.inputs[at], node.inputs[1 - at]
-            if not x.varies or shift.varies or len(x.axes) != len(node.axes):
+            if shift.varies or x.shape != node.shape:
                 continue
             offset = len(node.axes) - len(shift.axes)
             wide = [d + offset for d, a in enumerate(shift.axes) if a.size > 1]
@@ -187,7 +187,7 @@ def _carriers(node: Node) -> list[Node]:
 def _wires(node: p.Contract) -> list[tuple[int, Node]]:
     if len(node.inputs) != 2 or node.windows:
         return []
-    return [(i, x) for i, x in enumerate(node.inputs) if x.varies]
+    return [(i, x) for i, x in enumerate(node.inputs) if not node.inputs[1 - i].varies]
 
 
 def _factors(node: p.Contract) -> list[tuple[int, Node]]:
