@@ -17,8 +17,9 @@ from torch import Tensor
 from symfind.algebra.axes import Sizes
 from symfind.graph import primitives as p
 from symfind.numerics.decompose import svd
-from symfind.numerics.tolerances import ABSENT
+from symfind.numerics.tolerances import ABSENT, PART
 from symfind.solve.charts.lifted import LiftedFamily
+from symfind.solve.point.evaluate import Point
 from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
 from symfind.trace.graph import Graph, Op
@@ -26,7 +27,8 @@ from symfind.trace.graph import replace as rebuilt
 
 _MOST = 4_000_000  # entries of A, and of the matrix of what cannot be made
 _SAME = 1e-9  # of A at two points, relative
-_PARAMETERS = 4000
+_PARAMETERS = 3000
+_DIRECTIONS = 1500
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,6 +167,8 @@ def _image(op: Op) -> tuple[Op, Tensor] | None:
     size = float(one.abs().max())
     if not size or float((one - two).abs().max()) > _SAME * size:
         return None
+    if bool(((one == 1).sum(1) == 1).all()) and int((one != 0).sum()) == len(one):
+        return None  # a look-up: entries of a table, each as it is
     values = torch.linalg.svdvals(one)
     return (root, one) if int((values > ABSENT * values[0]).sum()) < len(one) else None
 
@@ -232,18 +236,42 @@ def partial_families(
             groups.append((merged, [*(f for g in together for f in g[1]), base]))
         elif (base.kind, frozenset(base.names)) not in seen:
             result.append(base)
-    env = _drawn(shapes)
+    point = _drawn(shapes)
     for _, parts in groups:
-        one = _together(parts, env)
-        if one is not None:
+        one = _together(parts, point.environment())
+        if one is not None and not _spanned(one, [*known, *result], point):
             result.append(one)
     return result
 
 
-def _drawn(shapes: Mapping[str, tuple[int, ...]]) -> Environment:
+def _spanned(family: Family, others: Sequence[Family], point: Point) -> bool:
+    """Whether a family adds nothing to others at a point."""
+    near = [f for f in others if set(f.names) & set(family.names)]
+    if sum(f.count() for f in near) > _DIRECTIONS:
+        return True
+
+    def column(one: Family, c: Tensor) -> Tensor:
+        moved = point.direction(one, c)
+        return torch.cat([
+            (moved[n] if n in moved else torch.zeros_like(v)).reshape(-1)
+            for n, v in point.theta.items()
+        ])  # fmt: skip
+
+    rng = torch.Generator().manual_seed(1)
+    new = column(family, torch.randn(family.count(), generator=rng, dtype=torch.float64))
+    unit = (torch.eye(f.count(), dtype=torch.float64) for f in near)
+    known = [column(f, c) for f, e in zip(near, unit, strict=True) for c in e]
+    if not known:
+        return False
+    basis = torch.stack(known, 1)
+    basis = basis[:, torch.isfinite(basis).all(0)]
+    left = new - basis @ torch.linalg.lstsq(basis, new.unsqueeze(1), driver="gelsd").solution[:, 0]
+    return float(left.norm()) < PART * float(new.norm())
+
+
+def _drawn(shapes: Mapping[str, tuple[int, ...]]) -> Point:
     rng = torch.Generator().manual_seed(0)
-    draw = {k: torch.randn(s, generator=rng, dtype=torch.float64) for k, s in shapes.items()}
-    return Environment(draw)
+    return Point({k: torch.randn(s, generator=rng, dtype=torch.float64) for k, s in shapes.items()})
 
 
 def _together(parts: Sequence[Family], env: Environment) -> PartialFamily | None:
