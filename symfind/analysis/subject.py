@@ -17,7 +17,7 @@ from symfind.points import enliven
 from symfind.trace import Graph
 from symfind.trace.blame import place
 from symfind.trace.lookups import leaf_ranges
-from symfind.twin.epsilon import hidden, visible
+from symfind.twin.epsilon import guarded, hidden, visible
 from symfind.verify import Function
 from symfind.verify.function import Liven
 from symfind.verify.traced import TracedFunction, agrees, differentiable
@@ -85,6 +85,11 @@ class Subject:
     def hidden(self) -> bool:
         """Whether some eps is too small for its effect to be seen in double precision."""
         return any(op.trainable and hidden(op) for op in self.graph.ops)
+
+    @functools.cached_property
+    def guarded(self) -> bool:
+        """Whether some eps is so small that its effect is a small one."""
+        return any(op.trainable and guarded(op) for op in self.graph.ops)
 
     @functools.cached_property
     def raised(self) -> Function | None:

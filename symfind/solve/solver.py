@@ -28,6 +28,7 @@ from symfind.solve.families.late import late_families
 from symfind.solve.families.parallel import parallel_families
 from symfind.solve.families.products import product_families
 from symfind.solve.families.shifts import shift_families
+from symfind.solve.families.softened import softened_families
 from symfind.solve.limits import Limits
 from symfind.solve.point.family import Family
 from symfind.solve.transport.averages import take_averages
@@ -158,6 +159,7 @@ def _families(lowered: Lowered, limits: Limits) -> tuple[list[Family], list[Scal
             *Reach(lowered, flows).families(),
             *aside_families(lowered, flows),
             *late_families(lowered, flows, equations),
+            *softened_families(lowered, flows, scalings),
         ],
         Credit.BLIND: Blind(lowered, flows, shifts).families(),
         Credit.LEANING: [f for f in parallel if f.loose],
@@ -171,7 +173,7 @@ def _relaxed(lowered: Lowered, exact: Sequence[Scaling]) -> list[Family]:
     known = {_followers(s) for s in exact}
     return [
         _scaling(s, approximate=True)
-        for s in Scalings(lowered, relaxed=True).scalings()
+        for s in Scalings(lowered, relaxed=set(lowered.nodes)).scalings()
         if _followers(s) not in known
     ]
 

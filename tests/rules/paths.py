@@ -191,7 +191,7 @@ MAPS = [
     Case("maps mixed by shares", "softmax", rows(
         lambda m, x: (lambda s: s[0] * m.u(x) + s[1] * m.v(x) + m.w(x))(m.s.softmax(0)),
         s=lambda: weight(2), u=lambda: linear(4, 3), v=lambda: linear(4, 3),
-        w=lambda: linear(4, 3)), gap="shares that other weights make up for", counts=(31, 32)),
+        w=lambda: linear(4, 3))),
     Case("a map behind a gate beside another", "sigmoid", rows(
         lambda m, x: m.g.sigmoid() * m.u(x) + m.v(x), g=lambda: weight(1),
         u=lambda: linear(4, 3), v=lambda: linear(4, 3))),

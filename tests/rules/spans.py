@@ -143,6 +143,12 @@ CASES = [
          lambda m, x: (lambda h: m.f(h, h, h)[0])(torch.cat([m.u(x[:, :1]), m.v(x[:, 1:])], 1)),
          (12, 3, 3), u=lambda: linear(3, 4), v=lambda: linear(3, 4),
          f=lambda: nn.MultiheadAttention(4, 2, batch_first=True))),
+    Case("values behind a shifted norm, without biases", "matmul layer_norm", of(
+         lambda m, x: (lambda h: m.r(F.layer_norm(
+             h + m.o((m.q(m.n(h)) @ m.k(m.n(h)).mT).softmax(-1) @ m.v(m.n(h))), (3,), eps=0.1))
+             .tanh())(m.e(x)), (24, 4, 3), e=lambda: linear(3, 3), n=lambda: nn.LayerNorm(3),
+         q=lambda: linear(3, 2, False), k=lambda: linear(3, 2, False),
+         v=lambda: linear(3, 3, False), o=lambda: linear(3, 3, False), r=lambda: linear(3, 2))),
     Case("value-bias-alone", "matmul layer_norm", of(averaged, (24, 4, 3),
          q=lambda: linear(3, 2), k=lambda: linear(3, 2), v=lambda: linear(3, 3),
          o=lambda: linear(3, 3, False), r=lambda: linear(3, 2))),
@@ -167,8 +173,16 @@ CASES = [
         lambda m, x: torch.tanh(m.r(F.rms_norm(
             (lambda h: m.a(h) + m.b(h))(m.e(x)), (6,), eps=0.1))), (12, 2),
         e=lambda: linear(2, 4), a=lambda: linear(4, 6), b=lambda: linear(4, 6),
-        r=lambda: linear(6, 3)),
-        gap="biases at right angles to what is read, without a stream", counts=(75, 76)),
+        r=lambda: linear(6, 3))),
+    Case("a bias beside a narrow wire before a norm", "layer_norm", of(
+        lambda m, x: m.r(F.layer_norm(m.e(x), (6,), eps=0.1)).tanh(), (24, 2),
+        e=lambda: linear(2, 6), r=lambda: linear(6, 3))),
+    Case("a bias beside a narrow wire before a norm with gains", "rms_norm", of(
+        lambda m, x: m.r(m.n(m.e(x))).tanh(), (24, 2), e=lambda: linear(2, 5),
+        n=lambda: nn.RMSNorm(5, eps=0.1), r=lambda: linear(5, 3))),
+    Case("a bias beside a narrow wire before a norm that is bent", "rms_norm", of(
+        lambda m, x: m.r(m.n(m.e(x)).sin()).tanh(), (48, 2), e=lambda: linear(2, 5),
+        n=lambda: nn.RMSNorm(5, eps=0.1), r=lambda: linear(5, 3))),
     Case("narrow stream, normed before the last block", "rms_norm", of(
         lambda m, x: (lambda s: m.r(s + m.b(m.a(F.rms_norm(s, (5,), eps=0.1)).tanh())))(m.e(x)),
         (48, 2), e=lambda: linear(2, 5, False), a=lambda: linear(5, 2), b=lambda: linear(2, 5),
@@ -182,6 +196,16 @@ CASES = [
         lambda m, x: (lambda s: m.r(s + m.b(m.a(s).tanh())))(m.n(m.e(x))), (48, 4),
         e=lambda: linear(4, 4), n=lambda: nn.LayerNorm(4), a=lambda: linear(4, 3),
         b=lambda: linear(3, 4), r=lambda: linear(4, 3))),
+    Case("one layer behind one norm, twice", "layer_norm", of(
+        lambda m, x: (lambda s: m.r(m.b(F.gelu(m.a(m.n(s)))) + s))(
+            (lambda s: s + m.b(F.gelu(m.a(m.n(s)))))(m.e(x))).tanh(), (48, 3),
+        e=lambda: linear(3, 3), n=lambda: nn.LayerNorm(3), a=lambda: linear(3, 2),
+        b=lambda: linear(2, 3), r=lambda: linear(3, 3))),
+    Case("one layer behind two norms", "layer_norm rms_norm", of(
+        lambda m, x, y: m.r(F.gelu(m.a(F.layer_norm(m.e(x), (3,), eps=0.1)))
+                            * m.a(F.rms_norm(m.d(y), (3,), eps=0.1)).sin()), (24, 3), (24, 3),
+        e=lambda: linear(3, 3, False), d=lambda: linear(3, 3, False), a=lambda: linear(3, 2),
+        r=lambda: linear(2, 2))),
     Case("joined-narrow", "cat", of(
          lambda m, x, y: m.o(m.r(torch.cat([m.w(x), y], 1)).tanh()), (24, 2), (24, 2),
          w=lambda: linear(2, 4), r=lambda: linear(6, 3), o=lambda: linear(3, 2))),

@@ -10,7 +10,7 @@ from symfind.graph.primitives import Node
 from symfind.ops.lower import Lowered
 from symfind.solve.charts.made import Made, made_wires
 from symfind.solve.charts.normed import Polar, polar_weights
-from symfind.solve.charts.shares import Share, shares
+from symfind.solve.charts.shares import Mixture, Share, mixtures, shares
 from symfind.solve.charts.tables import picked, take_up_tables
 from symfind.solve.transport.maps import read
 
@@ -45,8 +45,10 @@ def substituted(lowered: Lowered) -> Substituted | None:
     return Substituted(whole, tuple(c for c in charts if isinstance(c, Made)))
 
 
-def _charts(nodes: list[Node]) -> list[Polar | Share | Made]:
-    bound: list[Polar | Share] = [*polar_weights(nodes), *shares(nodes)]
+def _charts(nodes: list[Node]) -> list[Polar | Share | Mixture | Made]:
+    bound: list[Polar | Share | Mixture] = [
+        *polar_weights(nodes), *shares(nodes), *mixtures(nodes),
+    ]  # fmt: skip
     held = {s for chart in bound for s in chart.sources}
     made = [m for m in made_wires(nodes) if not held & {*m.sources, *m.others}]
     return [*bound, *made]
@@ -75,7 +77,7 @@ def _copied(nodes: Sequence[Node]) -> dict[Node, Node]:
     return made
 
 
-def _with_weights(graph: Lowered, charts: Sequence[Polar | Share | Made]) -> Lowered:
+def _with_weights(graph: Lowered, charts: Sequence[Polar | Share | Mixture | Made]) -> Lowered:
     parameters = dict(graph.parameters)
     places: dict[Node, list[Node]] = {}
     for i, chart in enumerate(charts):

@@ -35,7 +35,7 @@ from symfind.solve.spans.indices import Index, indices
 from symfind.solve.spans.linear import complement
 from symfind.solve.spans.reached import Spans
 from symfind.solve.spans.relation import Relation
-from symfind.solve.transport.absorption import PLAIN, Plan
+from symfind.solve.transport.absorption import PLAIN, Plan, shared_bias
 from symfind.solve.transport.flows import Flows
 from symfind.solve.transport.state import ARBITRARY, CONSTANT, Dim, canonical
 
@@ -116,6 +116,7 @@ class Reach:
         self.lowered = lowered
         self.flows = flows
         self.spans = Spans(flows.relations)
+        self.sight = Sight(flows.relations)
 
     def families(self) -> list[Family]:
         """Of every reader δV = s κᵀ, for relations in closed form, then for all others."""
@@ -124,7 +125,41 @@ class Reach:
         return [
             *(f for reader in readers for f in self._closed(reader)),
             *(f for reader in readers for f in self._spanned(reader)),
+            *self._shared(readers),
         ]
+
+    def _shared(self, readers: Sequence[Reader]) -> Iterator[Family]:
+        """Of a weight that is used again on wires that satisfy the same relation."""
+        uses: dict[Node, list[Reader]] = {}
+        for reader in readers:
+            uses.setdefault(reader.weight, []).append(reader)
+        for weight, several in uses.items():
+            plain = isinstance(weight, p.Source) and weight.role == "parameter"
+            if not plain or len(several) < 2 or len(several) != len(weight.users):
+                continue
+            for relation in self._common(several):
+                actions = () if relation.zero else shared_bias([r.node for r in several])
+                if actions is not None:
+                    write = self.flows.undo(weight, (ARBITRARY,) * len(weight.axes))
+                    spread = dict.fromkeys(several[0].free, ARBITRARY)
+                    if write is not None:
+                        yield _added(several[0], relation, spread, write, actions)
+
+    def _common(self, several: Sequence[Reader]) -> Iterator[Relation]:
+        """Relations that all these wires satisfy, as far as random parameters tell."""
+        first, *rest = several
+        alike = all((r.dims, r.node.labels[r.at]) == (first.dims, first.node.labels[first.at])
+                    for r in rest)  # fmt: skip
+        known = [[r for r in self.flows.relations.of(one.wire) if r.dims == first.dims]
+                 for one in several] if alike else [[]]  # fmt: skip
+        if not all(known):
+            return
+        rng = torch.Generator().manual_seed(0)
+        env = Environment({k: torch.randn(n, generator=rng, dtype=torch.float64)
+                           for k, n in self.lowered.shapes.items()})  # fmt: skip
+        for relation in known[0]:
+            if all(any(_equal(env, relation, r) for r in own) for own in known[1:]):
+                yield relation
 
     def _closed(self, reader: Reader) -> Iterator[Family]:
         """AffineRelations that a norm, a softmax, a one-hot row or copies leave."""
@@ -160,9 +195,25 @@ class Reach:
             actions = self.flows.dispose(node, canonical(node, state), True, PLAIN)
             if actions is None and CONSTANT in spread.values():
                 actions = self.flows.absorption.behind(node, canonical(node, state))
-        if write is None or actions is None or relation.count(None) <= 0:
+        if write is None or relation.count(None) <= 0:
             return None
+        if actions is None:
+            return self._unseen(reader, relation, spread, write)
         return _added(reader, relation, spread, write, actions)
+
+    def _unseen(
+        self, reader: Reader, relation: Relation, spread: Spread, write: Plan
+    ) -> Family | None:
+        """As far as the constants that it makes are seen by nothing downstream."""
+        node = reader.node
+        if len(reader.free) != 1 or node.windows or spread != {reader.free[0]: ARBITRARY}:
+            return None
+        places = [s for s in indices(node) if node.out[s[0]] == reader.free[0]]
+        rest = [s for s in indices(node) if s not in places]
+        seen = self.sight.seen(node, form(places, rest))
+        if seen is None or seen.rank(None) >= volume(node, places)(None):
+            return None
+        return _added(reader, relation, spread, write, (), seen)
 
     def _write(self, reader: Reader, spread: Spread) -> Plan | None:
         """How the weight of one reader is changed, and what its other readers then need."""
@@ -177,9 +228,18 @@ class Reach:
         return self.flows.replace(weight, state, reader.node)
 
 
+def _equal(env: Environment, one: Relation, two: Relation) -> bool:
+    try:
+        pairs = [(one.vector(env), two.vector(env)), (one.constant(env), two.constant(env))]
+    except LookupError:
+        return False  # a constant of unknown value
+    return all(a.shape == b.shape and torch.allclose(a, b) for a, b in pairs)
+
+
 def _added(
-    reader: Reader, relation: Relation, spread: Spread, write: Plan, actions: Plan
-) -> Family:
+    reader: Reader, relation: Relation, spread: Spread, write: Plan, actions: Plan,
+    seen: Seen | None = None,
+) -> Family:  # fmt: skip
     node, free = reader.node, reader.free
     read = node.labels[reader.on]
     order = [read[d] for d in reader.dims]
@@ -187,17 +247,25 @@ def _added(
     def lengths(sizes: Sizes | None) -> list[int]:
         return [_length(reader.axis(n), spread[n], sizes) for n in free]
 
+    def outputs(sizes: Sizes | None) -> int:
+        whole = math.prod(lengths(sizes))
+        return whole if seen is None else positive(whole - seen.rank(sizes))
+
     def width(sizes: Sizes | None) -> int:
-        return relation.count(sizes) * math.prod(lengths(sizes))
+        return relation.count(sizes) * outputs(sizes)
 
     def build(env: Environment, c: Tensor) -> Moves:
-        s = c.reshape(*lengths(env.sizes), relation.count(env.sizes))
+        s = c.reshape(-1, relation.count(env.sizes))
+        if seen is not None:
+            whole = math.prod(lengths(env.sizes))
+            s = complement(seen.rows(env).reshape(-1, whole).T, len(s)) @ s
+        s = s.reshape(*lengths(env.sizes), relation.count(env.sizes))
         for d, n in enumerate(free):
             s = _placed(env, s, d, reader.axis(n), spread[n])
         kappa = relation.vector(env)
         delta = einsum([s, kappa], [[*free, KAPPA], [KAPPA, *order]], node.labels[reader.at])
         moves = carry_out(env, write, -delta)
-        if relation.zero:
+        if relation.zero or seen is not None:
             return moves
         constant = einsum([s @ relation.constant(env)], [free], node.out)
         return carry_out(env, actions, constant, moves)
@@ -208,7 +276,7 @@ def _added(
         width=width,
         build=build,
         loose=True,
-        piecewise=relation.piecewise,
+        piecewise=relation.piecewise or seen is not None,
     )
 
 
