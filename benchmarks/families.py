@@ -147,10 +147,10 @@ def formulas(specs: list[str]) -> None:
 def _held(spec: str) -> tuple[str, str, tuple[int, int, int]]:
     """A formula, its conditions, and at how many members it is right, silent and wrong."""
     import symfind
-    from symfind.analysis.formula import Fitted
-    from symfind.analysis.polynomials import value
-    from symfind.analysis.sampled import Sampled
     from symfind.family import Family
+    from symfind.formulas.fitted import Fitted
+    from symfind.formulas.sampled import Sampled
+    from symfind.formulas.values import value
 
     session = symfind.open(spec)
     found = session.fitted

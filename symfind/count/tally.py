@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from symfind.algebra.axes import Axis
-from symfind.count.counting_twins import Drawn, axes_of, counting_sizes, delicate
+from symfind.count.counting_twins import Drawn, axes_of, counting_sizes, delicate, points_needed
 from symfind.count.independence import independent
 from symfind.count.polynomial import polynomial
 from symfind.count.rank import Span
@@ -180,17 +180,23 @@ def _increments(
 def _own(
     families: list[Family], shapes: Mapping[str, tuple[int, ...]], symbols: Any
 ) -> list[Tally]:
+    from sympy import Integer
+
     points = []
-    for seed in range(MANY_POINTS if any(map(delicate, families)) else POINTS):
+    several = MANY_POINTS if any(map(delicate, families)) else POINTS
+    for seed in range(max([several, *(points_needed(f) + 1 for f in families)])):
         generator = torch.Generator().manual_seed(seed)
         points.append(Point({
             name: torch.randn(shape, generator=generator, dtype=torch.float64)
             for name, shape in shapes.items()
         }))  # fmt: skip
     found = _increments(families, range(len(families)), points)
+    # Beside a number that is known at these sizes only, no other is a formula of the whole.
+    numbers = any(getattr(f, "measured", False) for f in families)
     result = []
     for i, family in enumerate(families):
-        n, text = found[i], formula(family, symbols)
+        n = found[i]
+        text = Integer(n.count) if numbers else formula(family, symbols)
         result.append(
             Tally(family, n.field, n.orbit, text - (n.count - n.field), text - (n.count - n.orbit))
         )

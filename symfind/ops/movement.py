@@ -224,11 +224,13 @@ def index(b: Builder, x: Node, indices: Sequence[Node | None]) -> Node:
         return looked_up(b, x, used[0], picks[0])
     if not contiguous or len(known) < len(values):
         return b.gathered(x, used, picks)
+    whole, dims, places = _unflattened(x, used, known)
+    apart = all(_apart(whole.axes[d]) for d in dims) and places[0].numel() <= MOST_ENTRIES
+    if apart and len(dims) > 1:
+        return b.view(_entries(b, whole, dims, places), b.op.shape)
     if len(used) == 1:
         flat = known[0] % x.axes[used[0]].size
         return b.take(x, used[0], b.constant(flat))
-    if all(_apart(x.axes[d]) for d in used) and known[0].numel() <= MOST_ENTRIES:
-        return _entries(b, x, used, known)
     strides = torch.zeros((), dtype=torch.long)
     for d, value in zip(used, known, strict=True):
         strides = strides * x.axes[d].size + value % x.axes[d].size
@@ -236,6 +238,20 @@ def index(b: Builder, x: Node, indices: Sequence[Node | None]) -> Node:
     merged = math.prod(shape[d] for d in used)
     y = b.view(x, [*shape[: used[0]], merged, *shape[used[-1] + 1 :]])
     return b.take(y, used[0], b.constant(strides))
+
+
+def _unflattened(
+    x: Node, used: Sequence[int], places: Sequence[torch.Tensor]
+) -> tuple[Node, Sequence[int], Sequence[torch.Tensor]]:
+    """Entries of one dimension as those of the dimensions that it is flattened from."""
+    if len(used) > 1 or not isinstance(x, View):
+        return x, used, places
+    for run in x.index_map():
+        if run.outs == tuple(used) and len(run.ins) > 1:
+            whole = x.inputs[0]
+            flat = places[0] % x.shape[used[0]]
+            return whole, run.ins, torch.unravel_index(flat, [whole.shape[d] for d in run.ins])
+    return x, used, places
 
 
 def _apart(axis: Axis) -> bool:

@@ -60,6 +60,13 @@ def interacting(read: Any) -> Any:
               w=lambda: linear(3, 2), r=lambda: linear(5, 4))  # fmt: skip
 
 
+def outer(other: int, bend: Any = lambda z: z) -> Any:
+    """All products of the entries of two wires, or of one with itself."""
+    return of(lambda m, x: m.r(bend(m.w(x[:, 0])[:, :, None] * m.w(x[:, other])[:, None])
+                               .flatten(1)).tanh(), (40, 2, 4),
+              w=lambda: linear(4, 3), r=lambda: linear(9, 2))  # fmt: skip
+
+
 BELOW = torch.tril_indices(3, 3, -1)
 ROWS = {"0": 7}
 PAIRS = {"0": 12, "1": 12}
@@ -77,8 +84,16 @@ CASES = [
          lambda m, e, w: w + e.prod(1).sum(-1, keepdim=True)), bounds=ROWS),
     Case("scores of stacked wires, below the diagonal", "stack index.Tensor", interacting(
          lambda z: z[:, BELOW[0], BELOW[1]])),
+    Case("scores of stacked wires, flattened", "stack index.Tensor", interacting(
+         lambda z: z.flatten(1)[:, 3 * BELOW[0] + BELOW[1]])),
     Case("scores of stacked wires, one row", "stack select", interacting(
          lambda z: z[:, 0].tanh())),
+    Case("all products with itself", "mul.Tensor", outer(0)),
+    Case("all products with itself, bent", "mul.Tensor relu", outer(0, torch.relu)),
+    Case("all products with another", "mul.Tensor", outer(1)),
+    Case("second moments", "matmul", of(
+         lambda m, x: m.r((lambda h: (h.mT @ h).flatten(1))(m.w(x))).tanh(), (40, 3, 4),
+         w=lambda: linear(4, 3), r=lambda: linear(9, 2))),
     Case("weighted factors", "embedding mul.Tensor linear", asked(
          lambda m, u, i: m.o(m.u(u) * m.i(i)), o=lambda: linear(3, 1)), bounds=PAIRS),
     Case("weighted factors, summed", "embedding mul.Tensor sum", asked(

@@ -196,6 +196,16 @@ CASES = [
         lambda m, x: (lambda s: m.r(s + m.b(m.a(s).tanh())))(m.n(m.e(x))), (48, 4),
         e=lambda: linear(4, 4), n=lambda: nn.LayerNorm(4), a=lambda: linear(4, 3),
         b=lambda: linear(3, 4), r=lambda: linear(4, 3))),
+    Case("one layer behind one norm, twice", "layer_norm", of(
+        lambda m, x: (lambda s: m.r(m.b(F.gelu(m.a(m.n(s)))) + s))(
+            (lambda s: s + m.b(F.gelu(m.a(m.n(s)))))(m.e(x))).tanh(), (48, 3),
+        e=lambda: linear(3, 3), n=lambda: nn.LayerNorm(3), a=lambda: linear(3, 2),
+        b=lambda: linear(2, 3), r=lambda: linear(3, 3))),
+    Case("one layer behind two norms", "layer_norm rms_norm", of(
+        lambda m, x, y: m.r(F.gelu(m.a(F.layer_norm(m.e(x), (3,), eps=0.1)))
+                            * m.a(F.rms_norm(m.d(y), (3,), eps=0.1)).sin()), (24, 3), (24, 3),
+        e=lambda: linear(3, 3, False), d=lambda: linear(3, 3, False), a=lambda: linear(3, 2),
+        r=lambda: linear(2, 2))),
     Case("joined-narrow", "cat", of(
          lambda m, x, y: m.o(m.r(torch.cat([m.w(x), y], 1)).tanh()), (24, 2), (24, 2),
          w=lambda: linear(2, 4), r=lambda: linear(6, 3), o=lambda: linear(3, 2))),

@@ -35,7 +35,7 @@ from symfind.solve.spans.indices import Index, indices
 from symfind.solve.spans.linear import complement
 from symfind.solve.spans.reached import Spans
 from symfind.solve.spans.relation import Relation
-from symfind.solve.transport.absorption import PLAIN, Plan
+from symfind.solve.transport.absorption import PLAIN, Plan, shared_bias
 from symfind.solve.transport.flows import Flows
 from symfind.solve.transport.state import ARBITRARY, CONSTANT, Dim, canonical
 
@@ -125,7 +125,41 @@ class Reach:
         return [
             *(f for reader in readers for f in self._closed(reader)),
             *(f for reader in readers for f in self._spanned(reader)),
+            *self._shared(readers),
         ]
+
+    def _shared(self, readers: Sequence[Reader]) -> Iterator[Family]:
+        """Of a weight that is used again on wires that satisfy the same relation."""
+        uses: dict[Node, list[Reader]] = {}
+        for reader in readers:
+            uses.setdefault(reader.weight, []).append(reader)
+        for weight, several in uses.items():
+            plain = isinstance(weight, p.Source) and weight.role == "parameter"
+            if not plain or len(several) < 2 or len(several) != len(weight.users):
+                continue
+            for relation in self._common(several):
+                actions = () if relation.zero else shared_bias([r.node for r in several])
+                if actions is not None:
+                    write = self.flows.undo(weight, (ARBITRARY,) * len(weight.axes))
+                    spread = dict.fromkeys(several[0].free, ARBITRARY)
+                    if write is not None:
+                        yield _added(several[0], relation, spread, write, actions)
+
+    def _common(self, several: Sequence[Reader]) -> Iterator[Relation]:
+        """Relations that all these wires satisfy, as far as random parameters tell."""
+        first, *rest = several
+        alike = all((r.dims, r.node.labels[r.at]) == (first.dims, first.node.labels[first.at])
+                    for r in rest)  # fmt: skip
+        known = [[r for r in self.flows.relations.of(one.wire) if r.dims == first.dims]
+                 for one in several] if alike else [[]]  # fmt: skip
+        if not all(known):
+            return
+        rng = torch.Generator().manual_seed(0)
+        env = Environment({k: torch.randn(n, generator=rng, dtype=torch.float64)
+                           for k, n in self.lowered.shapes.items()})  # fmt: skip
+        for relation in known[0]:
+            if all(any(_equal(env, relation, r) for r in own) for own in known[1:]):
+                yield relation
 
     def _closed(self, reader: Reader) -> Iterator[Family]:
         """AffineRelations that a norm, a softmax, a one-hot row or copies leave."""
@@ -192,6 +226,14 @@ class Reach:
         if not isinstance(weight, p.Source) or weight.role != "parameter":
             return None
         return self.flows.replace(weight, state, reader.node)
+
+
+def _equal(env: Environment, one: Relation, two: Relation) -> bool:
+    try:
+        pairs = [(one.vector(env), two.vector(env)), (one.constant(env), two.constant(env))]
+    except LookupError:
+        return False  # a constant of unknown value
+    return all(a.shape == b.shape and torch.allclose(a, b) for a, b in pairs)
 
 
 def _added(

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from symfind.algebra.axes import extent
+from symfind.algebra.axes import Sizes, extent, least, positive
 from symfind.graph import primitives as p
 from symfind.ops.lower import Lowered
 from symfind.solve.bonds.scalings import Scaling, Scalings
@@ -89,9 +89,12 @@ def _family(
             reader.take(env, u, apart / square, moves)
         return moves
 
+    def width(sizes: Sizes | None) -> int:
+        return least(1, positive(slack(span, wire, norm, sizes) + 1))
+
     plans = (write, aside, *(plan for r in known for plan in (r.write, r.actions)))
     moved = tuple(dict.fromkeys((*sources, *(a.source for plan in plans for a in plan))))
     return NullFamily(
-        kind="scaling", sources=moved, width=lambda sizes: int(slack(span, wire, norm, sizes) >= 0),
+        kind="scaling", sources=moved, width=width,
         build=build, loose=True, piecewise=True, steps=None,
     )  # fmt: skip

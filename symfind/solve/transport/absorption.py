@@ -224,6 +224,21 @@ class Absorption:
         return None
 
 
+def shared_bias(nodes: Sequence[Node]) -> Plan | None:
+    """A parameter that is added to each of several wires, and to nothing else."""
+    sums = [node.users[0] for node in nodes if len(node.users) == 1]
+    plain = all(isinstance(u, p.Add) and set(u.signs) == {1.0} for u in sums)
+    if not plain or len(sums) < len(nodes):
+        return None
+    for at, bias in enumerate(sums[0].inputs):
+        if not isinstance(bias, p.Source) or bias.role != "parameter":
+            continue
+        free = bias.offset is None and not bias.followers and len(sums) == len(bias.users)
+        if free and {id(u) for u in bias.users} == {id(u) for u in sums}:
+            return (Action(bias, (steps.back(sums[0], at), negative(bias))),)
+    return None
+
+
 def asked(plan: Plan) -> dict[p.Source, list[Action]] | None:
     """What sums ask of the parameters that they share; None where not all of them ask."""
     several: dict[p.Source, list[Action]] = {}
