@@ -58,8 +58,9 @@ def scores(group: Group, state: State, matrix: Fisher) -> list[Score]:
 
 def _turned(group: Group, state: State, family: Family, gains: set[int]) -> bool:
     """Whether scales stand along an index that a rotation mixes: they do not commute with it."""
-    scaling = isinstance(family, ScalingFamily)
-    return scaling and one_for_each(group, state, family, gains) is not None
+    if not isinstance(family, ScalingFamily):
+        return False
+    return one_for_each(group, state, family, gains) is not None
 
 
 def one_sided(family: Family) -> Family | None:
