@@ -180,6 +180,8 @@ def _increments(
 def _own(
     families: list[Family], shapes: Mapping[str, tuple[int, ...]], symbols: Any
 ) -> list[Tally]:
+    from sympy import Integer
+
     points = []
     several = MANY_POINTS if any(map(delicate, families)) else POINTS
     for seed in range(max([several, *(points_needed(f) + 1 for f in families)])):
@@ -189,9 +191,12 @@ def _own(
             for name, shape in shapes.items()
         }))  # fmt: skip
     found = _increments(families, range(len(families)), points)
+    # Beside a number that is known at these sizes only, no other is a formula of the whole.
+    numbers = any(getattr(f, "measured", False) for f in families)
     result = []
     for i, family in enumerate(families):
-        n, text = found[i], formula(family, symbols)
+        n = found[i]
+        text = Integer(n.count) if numbers else formula(family, symbols)
         result.append(
             Tally(family, n.field, n.orbit, text - (n.count - n.field), text - (n.count - n.orbit))
         )

@@ -18,6 +18,7 @@ from symfind.discrete.permuting import Permutations, Shuffle
 from symfind.discrete.signs import SignFlip, Signs, sign_flips
 from symfind.discrete.spec import PermutationSpec
 from symfind.errors import InputError
+from symfind.solve.charts.partial import PartialFamily
 from symfind.solve.families.family import MatrixFamily, ScalingFamily
 from symfind.solve.point.evaluate import Point
 from symfind.solve.point.family import Family, Moves
@@ -65,6 +66,8 @@ class Group:
         sites: connected groups by id, in the order in which they are derived.
         signs: changes of sign by id.
         spec: the permutations.
+        held: ids of families that have directions only: where weights are made in part, no closed
+            form leads along them.
     """
 
     def __init__(
@@ -77,7 +80,8 @@ class Group:
         self.derivation, self.shapes, self.aliases = derivation, dict(shapes), dict(aliases)
         taken: set[str] = set()
         named = [Site(unique(identify(f), taken), f) for f in derivation.families]
-        self.sites: dict[str, Site] = {site.id: site for site in named}
+        self.held = [s.id for s in named if isinstance(s.family, PartialFamily)]
+        self.sites: dict[str, Site] = {s.id: s for s in named if s.id not in self.held}
 
     @cached_property
     def spec(self) -> PermutationSpec:
@@ -110,6 +114,9 @@ class Group:
         Raises:
             InputError: there is none; the message names some that there are.
         """
+        if name in self.held:
+            raise InputError(f"{name}: weights are made in part there, and no closed form leads "
+                             "along it: it has directions, and no elements")  # fmt: skip
         if name not in self.sites:
             shown = ", ".join(list(self.sites)[:6]) or "none"
             raise InputError(f"there is no site {name!r}; there are {len(self.sites)}: {shown}")

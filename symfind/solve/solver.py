@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, auto
 
 from symfind.graph import primitives as p
@@ -12,6 +12,12 @@ from symfind.solve.bonds.matrices import Matrices
 from symfind.solve.bonds.scalings import Scaling, Scalings
 from symfind.solve.charts.lifted import lifted_families
 from symfind.solve.charts.made import made_up
+from symfind.solve.charts.partial import (
+    Partial,
+    partial_families,
+    partial_ops,
+    with_weights,
+)
 from symfind.solve.charts.substitute import substituted
 from symfind.solve.families.aside import aside_families
 from symfind.solve.families.exponentials import anchored, find_anchors
@@ -57,7 +63,24 @@ def derive(graph: Graph, output: str = "raw") -> Derivation:
     """
     lowered = lower(graph, output)
     with _deep(len(lowered.nodes)):
-        return _derive(lowered)
+        found = _derive(lowered)
+        more = _in_part(graph, output, found)
+        return replace(found, families=[*found.families, *more]) if more else found
+
+
+def _in_part(graph: Graph, output: str, found: Derivation) -> list[Family]:
+    """What acts where weights are made in part: held entries, masks, patterns."""
+    made = partial_ops(graph)
+    if not made:
+        return []
+    other, names = with_weights(graph, made)
+    lowered = lower(other, output)
+    shapes = {name: tuple(op.shape or ()) for name, op in graph.parameters.items()}
+    for op, (root, slope) in made.items():
+        for weight in lowered.parameters.get(names[op], []):
+            weight.chart = Partial.of(op, weight, found.parameters[root.key], slope)
+    families, *_ = _families(take_up_constants(take_up_maps(lowered)), found.limits)
+    return partial_families(families, found.families, shapes)
 
 
 def nothing(why: str) -> Derivation:

@@ -89,11 +89,11 @@ class LiftedFamily(Family):
             return c
         whole = mixed(torch.cat([c, c.new_zeros(missing)]))
         if env not in self._known:
-            self._known[env] = self._normal(env)
+            self._known[env] = self.normal(env)
         normal = self._known[env]
         return whole - normal @ (normal.T @ whole)
 
-    def _normal(self, env: Environment) -> Tensor:
+    def normal(self, env: Environment) -> Tensor:
         """Orthonormal coefficients to which all that can be made is orthogonal."""
         unit = torch.eye(self.base.count(env.sizes), **env.like)
         each = torch.func.vmap(lambda c: self._defects(env, c), randomness="same")
