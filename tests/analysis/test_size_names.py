@@ -85,7 +85,7 @@ def test_every_index_of_a_module_that_is_given_ready_has_a_name_of_its_own() -> 
     # heads, and how wide they are, in either layer
     assert sorted(sizes.values()) == [3, 3, 4, 4]
     assert all("qkv" in name and ("layers_0" in name or "layers_1" in name) for name in sizes)
-    wider = {name: 5 * n for name, n in sizes.items()}
+    wider = {s: 5 * sizes[str(s)] for s in report.formula.free_symbols}
     assert report.formula.subs(wider) == 125 * report.dimension.redundant
 
 
