@@ -7,6 +7,7 @@ from symfind.cli.options import (
     debug_option,
     device_option,
     json_option,
+    noted,
     result_option,
     source_options,
     written_option,
@@ -30,6 +31,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 @click.option(
     "--data",
     metavar="FILE.py:NAME",
+    callback=noted,
     help="Batches, pairs (inputs, targets): barriers are measured on them.",
 )
 @click.option(

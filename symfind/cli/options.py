@@ -8,6 +8,7 @@ import click
 
 from symfind.cli.files import reads, writes
 from symfind.cli.output import STDOUT, check_writable
+from symfind.errors import OutputError
 
 F = Callable[..., Any]
 
@@ -60,9 +61,17 @@ def writable(ctx: click.Context, parameter: click.Parameter, value: str | None) 
     return os.path.abspath(value)  # the model may change the folder
 
 
-def _read(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    if value is not None:
-        reads(ctx, value, parameter.opts[0] if parameter.opts[0].startswith("-") else "the model")
+def _file(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value == STDOUT:
+        raise OutputError(f"{parameter.opts[0]} wants the name of a file")
+    return writable(ctx, parameter, value)
+
+
+def noted(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """One or several files or specs that are read, refused where the command writes one of them."""
+    what = parameter.opts[0] if parameter.opts[0].startswith("-") else "the model"
+    for one in (value,) if isinstance(value, str) else value or ():
+        reads(ctx, one, what)
     return value
 
 
@@ -150,14 +159,14 @@ json_option = _file_option("--json", writable, "Write the result as JSON; - for 
 weights_option = click.option(
     "--weights",
     metavar="FILE",
-    callback=_read,
+    callback=noted,
     help="Analyse this point as well: safetensors, or a torch file without code.",
 )
 checkpoint_option = click.option(
     "--weights",
     required=True,
     metavar="FILE",
-    callback=_read,
+    callback=noted,
     help="The checkpoint: safetensors, or a torch file without code.",
 )
 result_option = click.option(
@@ -166,7 +175,7 @@ result_option = click.option(
     "out",
     required=True,
     metavar="FILE",
-    callback=writable,
+    callback=_file,
     help="Where the result is written: safetensors by its ending, else a torch file.",
 )
 device_option = click.option(
@@ -176,12 +185,12 @@ device_option = click.option(
 
 def written_option(flag: str, help: str) -> Callable[[F], F]:
     """A further file that is written."""
-    return click.option(flag, metavar="FILE", callback=writable, help=help)
+    return click.option(flag, metavar="FILE", callback=_file, help=help)
 
 
 def checkpoint_argument(name: str) -> Callable[[F], F]:
     """A checkpoint that is read, as an argument."""
-    return click.argument(name, metavar=name.upper(), callback=_read)
+    return click.argument(name, metavar=name.upper(), callback=noted)
 
 
 page_option = _file_option(
@@ -202,14 +211,14 @@ def source_options(command: F) -> F:
     """Add the argument MODEL and the options that say which function of parameters it is."""
     for option in reversed(_SOURCE_OPTIONS):
         command = option(command)
-    return click.argument("model", metavar="MODEL", callback=_read)(command)
+    return click.argument("model", metavar="MODEL", callback=noted)(command)
 
 
 def optional_source_options(command: F) -> F:
     """The same where MODEL may be left out."""
     for option in reversed(_SOURCE_OPTIONS):
         command = option(command)
-    return click.argument("model", metavar="[MODEL]", callback=_read, required=False)(command)
+    return click.argument("model", metavar="[MODEL]", callback=noted, required=False)(command)
 
 
 def model_options(command: F) -> F:

@@ -127,8 +127,14 @@ class Objective:
         """
         values = {n: v.to(self.dtype) if v.is_floating_point() else v for n, v in state.items()}
         chosen = self.batches if batches is None else batches
-        losses = [self.loss(self._outputs(values, x), y) for x, y in chosen]
+        losses = [self._loss(self._outputs(values, x), y) for x, y in chosen]
         return torch.stack(losses).mean()
+
+    def _loss(self, outputs: Tensor, targets: Any) -> Tensor:
+        try:
+            return self.loss(outputs, targets)
+        except Exception as error:
+            raise InputError(f"the loss fails on the data: {_first(error)}") from error
 
     def _outputs(self, values: Mapping[str, Tensor], x: Any) -> Tensor:
         args = x if isinstance(x, tuple) else () if isinstance(x, dict) else (x,)
@@ -136,11 +142,12 @@ class Objective:
         try:
             found = torch.func.functional_call(self.model, dict(values), args, kwargs)
         except Exception as error:
-            first = (str(error).splitlines() or [""])[0]
-            raise InputError(
-                f"the model fails on the data: {type(error).__name__}: {first}"
-            ) from error
+            raise InputError(f"the model fails on the data: {_first(error)}") from error
         return next(tensor for _, tensor in results(found))
+
+
+def _first(error: Exception) -> str:
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
 def _real(value: Any, dtype: torch.dtype) -> Any:
