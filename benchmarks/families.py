@@ -1,9 +1,9 @@
 """Certificates over the zoos: how many models are certified at their own arguments, and why not.
 
-Every model is loaded without weights and certified in a process of its own, which may take a
-minute of the processor and 4 GiB. Run `python benchmarks/families.py [--json FILE] [suite ...]`;
-suites are `causal`, `masked`, `image`, `seq2seq`, `timm` and `torchvision`. `SUITE:NAME` is one
-model of a suite.
+Every model is loaded without weights and certified in a process of its own, which gets no more
+than a minute of the processor and 4 GiB. Run `python benchmarks/families.py [--json FILE]
+[suite ...]`; suites are `causal`, `masked`, `image`, `seq2seq`, `timm` and `torchvision`.
+`SUITE:NAME` is one model of a suite. Models with a row in the file are not looked at again.
 
 `python benchmarks/families.py formulas [spec ...]` holds formulas against what is derived at other
 members of the same family, the factories of `benchmarks/factories.py` without a spec.
@@ -13,6 +13,7 @@ import argparse
 import json
 import random
 import resource
+import signal
 import subprocess
 import sys
 import warnings
@@ -50,6 +51,9 @@ def classes(ending: str, step: int) -> list[str]:
 
 def modules_of_timm(step: int) -> list[str]:
     """The first model of every so many modules of timm."""
+    from symfind.load.operators import prepare_torchvision
+
+    prepare_torchvision()
     import timm
 
     return [f"timm:{timm.list_models(module=m)[0]}" for m in sorted(timm.list_modules())[::step]]
@@ -91,9 +95,10 @@ def certify(spec: str, shallow: bool) -> dict[str, Any]:
     from symfind import analyze
 
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 5))
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     row: dict[str, Any] = {"spec": spec}
     try:
-        report = analyze(spec, settings=settings(spec, shallow), verify=False)
+        report = analyze(spec, settings=settings(spec, shallow), verify=False, progress=_told)
         c = report.certificate
         row |= {
             "parameters": report.dimension.parameters,
@@ -105,14 +110,20 @@ def certify(spec: str, shallow: bool) -> dict[str, Any]:
             "words": c.words,
         }
     except Exception as error:
-        row |= {"status": "refused", "reason": str(error).splitlines()[0]}
+        first = (str(error).splitlines() or [""])[0]
+        row |= {"status": "refused", "reason": first or type(error).__name__}
     usage = resource.getrusage(resource.RUSAGE_SELF)
     peak = usage.ru_maxrss << 10
     row |= {"timing": report.timing.__dict__} if "parameters" in row else {}
     row |= {"seconds": round(usage.ru_utime + usage.ru_stime, 1), "gib": round(peak / 2**30, 1)}
-    if peak > MEMORY:
-        row |= {"status": "out of memory"}
+    if any(words in row["reason"] for words in ("allocate memory", "MemoryError")):
+        row |= {"status": "memory"}
     return row
+
+
+def _told(text: str) -> None:
+    """What was begun last, for those who wonder where a minute went."""
+    print(text, file=sys.stderr, flush=True)
 
 
 FACTORIES = ("bottleneck", "autoencoder", "affine", "cnn", "resnet", "unet", "grouped", "queries",
@@ -136,10 +147,10 @@ def formulas(specs: list[str]) -> None:
 def _held(spec: str) -> tuple[str, str, tuple[int, int, int]]:
     """A formula, its conditions, and at how many members it is right, silent and wrong."""
     import symfind
-    from symfind.analysis.formula import Fitted
-    from symfind.analysis.polynomials import value
-    from symfind.analysis.sampled import Sampled
     from symfind.family import Family
+    from symfind.formulas.fitted import Fitted
+    from symfind.formulas.sampled import Sampled
+    from symfind.formulas.values import value
 
     session = symfind.open(spec)
     found = session.fitted
@@ -175,19 +186,29 @@ def holds(words: str, at: Mapping[str, int]) -> bool:
     raise ValueError(words)
 
 
-def rows(wanted: list[str]) -> Iterator[dict[str, Any]]:
-    """One row for every model, each made in a process of its own."""
+def rows(wanted: list[str], known: Mapping[str, dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """One row for every model, each made in a process of its own unless it is known."""
     for name in wanted:
         kind, _, one = name.partition(":")
         for spec in [one] if one else suite(kind):
+            if f"{kind} {spec}" in known:
+                yield known[f"{kind} {spec}"]
+                continue
             command = [sys.executable, __file__, "--one", spec]
             done = subprocess.run(
                 [*command, "--shallow"] if kind in ("causal", "masked", "seq2seq") else command,
                 capture_output=True, text=True,
             )  # fmt: skip
             last = (done.stdout.strip().splitlines() or [""])[-1]
-            row = json.loads(last) if last.startswith("{") else {"spec": spec, "status": "time"}
+            row = json.loads(last) if last.startswith("{") else _ended(spec, done)
             yield {"suite": kind, **row}
+
+
+def _ended(spec: str, done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """A row of a process that was ended, with what it had begun."""
+    begun = (done.stderr.strip().splitlines() or [""])[-1]
+    status = "time" if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL) else "ended"
+    return {"spec": spec, "status": status, "reason": begun[:200]}
 
 
 def main() -> None:
@@ -206,7 +227,10 @@ def main() -> None:
         formulas(asked.suites[1:])
         return
     found = []
-    for row in rows(asked.suites or list(SUITES)):
+    there = asked.json and asked.json.exists()
+    before = map(json.loads, asked.json.read_text().splitlines() if there else [])
+    known = {f"{row['suite']} {row['spec']}": row for row in before}
+    for row in rows(asked.suites or list(SUITES), known):
         found.append(row)
         why = (row.get("reason") or "").replace("|", "/")
         print(

@@ -25,7 +25,7 @@ batches = [(x, y)]
 """
 
 
-def trained(seed: int) -> dict[str, torch.Tensor]:
+def trained(seed: int, steps: int = 200) -> dict[str, torch.Tensor]:
     """The weights of one network."""
     names: dict[str, object] = {}
     exec(NET, names)
@@ -35,7 +35,7 @@ def trained(seed: int) -> dict[str, torch.Tensor]:
         if isinstance(layer, nn.Linear):
             layer.reset_parameters()
     adam = torch.optim.Adam(model.parameters(), 0.02)
-    for _ in range(200):
+    for _ in range(steps):
         adam.zero_grad()
         nn.functional.cross_entropy(model(x), y).backward()
         adam.step()
@@ -53,6 +53,7 @@ COMMANDS = {
         "fix net.py a.pt --as canonical -o canonical.pt",
     ],
     "align": ["align net.py a.pt b.pt --data net.py:batches --steps 60 -o aligned.pt"],
+    "dims": ["dims net.py --weights early.pt --data net.py:batches"],
     "teleport": ["teleport net.py a.pt --objective grad-norm --data net.py:batches -o there.pt"],
 }
 
@@ -63,6 +64,7 @@ if __name__ == "__main__":
         Path("net.py").write_text(NET)
         for seed, name in enumerate("ab"):
             torch.save(trained(seed), f"{name}.pt")
+        torch.save(trained(0, 20), "early.pt")
         for command in COMMANDS[sys.argv[1]]:
             print(f"$ symfind {command}")
             with redirect_stderr(sys.stdout), suppress(SystemExit):

@@ -28,7 +28,7 @@ from symfind.count.null_directions import known_directions
 from symfind.errors import InputError, SymfindError
 from symfind.report.certificate import Certificate
 from symfind.verify import Function, Nullity, measure_nullity, nullity_at
-from symfind.verify.nullity import unmeasured
+from symfind.verify.nullity import Draw, unmeasured
 
 DENSE_PARAMETERS = 3000
 MOST_PARAMETERS = 10_000
@@ -146,12 +146,29 @@ class _Certification:
             function, fresh = self.function, self.subject.fresh()  # which try the model themselves
         except OutOfTime:
             return unmeasured(self.found.parameters, "the time limit was reached")
-        measured = measure_nullity(
+        measured, self.unseen = self._exactly(self._measure(function, fresh))
+        return self._with_eps(measured)
+
+    def _measure(self, function: Function, fresh: Draw) -> Nullity:
+        return measure_nullity(
             function, fresh, seed=self.subject.seed, known=self.known,
             progress=self.subject.tell, glances=self.glances,
         )  # fmt: skip
-        measured, self.unseen = self._exactly(measured)
-        return measured
+
+    def _with_eps(self, measured: Nullity) -> Nullity:
+        """The measurement, with every eps raised where more is null, or hardly anything is."""
+        left = (measured.nullity or 0) - self.found.redundant
+        if self.raised or measured.nullity is None or not self.subject.guarded:
+            return measured
+        if (measured.status == "clear" and left <= 0) or self.subject.raised is None:
+            return measured
+        self.subject.tell("measuring again, with every eps raised")
+        again = self._measure(self.subject.raised, self.subject.fresh())
+        if again.nullity is None or again.nullity >= measured.nullity and again.status != "clear":
+            return measured
+        self.raised = self.function = self.subject.raised
+        self.unseen = self._none()
+        return again
 
     def certificate(self, points: Mapping[str, Values]) -> Certificate:
         """The measurement, what it leaves unexplained, and that at other points."""
@@ -170,7 +187,9 @@ class _Certification:
     @cached_property
     def function(self) -> Function:
         """What is measured."""
-        self.raised = self.subject.raised if self.subject.hidden else None
+        small = self.glances > 0  # of a family: any of its points will do
+        raise_it = self.subject.guarded if small else self.subject.hidden
+        self.raised = self.subject.raised if raise_it else None
         return self.raised or self.subject.function()
 
     def _none(self) -> Tensor:

@@ -12,6 +12,7 @@ from symfind.count.tally import tally_beside, whole
 from symfind.describe.factors import Group, factor, gather, written
 from symfind.describe.recorded import Recorder
 from symfind.describe.where import Places
+from symfind.formulas.slots import Slot, slot_of
 from symfind.report.model import Factor, GeneratorText, Unsupported
 from symfind.solve.point.family import Family
 from symfind.solve.point.generator import BoundGenerator
@@ -170,6 +171,12 @@ class Derived:
 
         taken = {f.id for f in (*self.factors, *unread)}
         return (*derived, *(factor_of(one, taken, self.recorder) for one in self.found), *unread)
+
+    def slots(self) -> list[set[Slot]]:
+        """The slots of all families of each factor that stands, none of what no rule derives."""
+        derived = [g for k, g in enumerate(self.groups) if k not in self.failed]
+        known = [{slot_of(t.family) for t in g.tallies} for g in derived]
+        return known + [set()] * (len(self.found) + len(self.unread))
 
     def gaps(self) -> tuple[Unsupported, ...]:
         """Operations that are rigid, and what could not be counted."""

@@ -135,9 +135,11 @@ class _ByMembers:
         return found
 
     def _first(self, short: Short) -> Shrinking:
-        """Not the smallest, of which all is narrow, unless the next is too large."""
+        """Not the smallest, of which all is narrow, unless the next is large."""
         found = self._small(short, 3)
-        return found if found.member.parameters <= MOST_PARAMETERS else self._small(short, 2)
+        if found.member.parameters <= _EASY:
+            return found
+        return min(found, self._small(short, 2), key=lambda one: one.member.parameters)
 
     def _several(self, short: Short, first: Shrinking) -> Iterator[Member]:
         """Members, each of which differs from the one before in as much as can be."""
@@ -175,7 +177,8 @@ class _ByMembers:
         formula = at_sizes(counted, own)
         there = replace(s, loaded=member.loaded, graph=member.graph, discover=False)
         certificate = self.measure(Derived(own), there, False)
-        return _Measured(member, own, None if formula is None else formula + own.inert, certificate)
+        formula = None if formula is None else formula + own.inert_beside
+        return _Measured(member, own, formula, certificate)
 
     def _verdict(
         self,

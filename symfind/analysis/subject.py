@@ -17,7 +17,7 @@ from symfind.points import Manner, enliven
 from symfind.trace import Graph
 from symfind.trace.blame import place
 from symfind.trace.lookups import leaf_ranges
-from symfind.twin.epsilon import hidden, visible
+from symfind.twin.epsilon import guarded, hidden, visible
 from symfind.verify import Function
 from symfind.verify.function import Liven
 from symfind.verify.traced import TracedFunction, agrees, differentiable
@@ -87,6 +87,11 @@ class Subject:
         return any(op.trainable and hidden(op) for op in self.graph.ops)
 
     @functools.cached_property
+    def guarded(self) -> bool:
+        """Whether some eps is so small that its effect is a small one."""
+        return any(op.trainable and guarded(op) for op in self.graph.ops)
+
+    @functools.cached_property
     def raised(self) -> Function | None:
         """The model with every eps large enough to be seen, which changes no generic rank.
 
@@ -94,11 +99,16 @@ class Subject:
         """
         if not (self.live and self.graph.outputs):
             return None
-        plain, traced = self._function(self.liven), self._function(self.liven, by_graph=True)
-        try:
-            if not agrees(traced, plain, self._samples(), self.seed):
-                return None
-        except Exception:  # whatever a model raises: that is for those who evaluate it to say
+        traced = self._function(self.liven, by_graph=True)
+        # any points will do to compare values, and those at which units live take longest
+        for plain in (self._function(), self._function(self.liven)):
+            try:
+                if not agrees(traced, plain, self._samples(), self.seed):
+                    return None
+                break
+            except Exception:  # whatever a model raises: that is for those who evaluate it to say
+                continue
+        else:
             return None
         assert isinstance(traced, TracedFunction)
         traced.adjust = visible

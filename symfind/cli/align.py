@@ -7,7 +7,7 @@ from symfind.cli.options import (
     debug_option,
     device_option,
     json_option,
-    noted,
+    reads_file,
     result_option,
     source_options,
     written_option,
@@ -31,7 +31,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 @click.option(
     "--data",
     metavar="FILE.py:NAME",
-    callback=noted,
+    callback=reads_file,
     help="Batches, pairs (inputs, targets): barriers are measured on them.",
 )
 @click.option(

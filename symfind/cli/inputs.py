@@ -8,8 +8,8 @@ import click
 from symfind.cli.options import (
     debug_option,
     json_option,
-    noted,
     optional_source_options,
+    reads_file,
     weights_option,
     writable,
 )
@@ -79,7 +79,7 @@ _OPTIONS = (
     click.option(
         "--data",
         metavar="FILE.npz",
-        callback=noted,
+        callback=reads_file,
         help="Samples x, and y that a function is fitted to where there is no MODEL.",
     ),
     click.option(

@@ -67,7 +67,7 @@ def _file(ctx: click.Context, parameter: click.Parameter, value: str | None) -> 
     return writable(ctx, parameter, value)
 
 
-def noted(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
+def reads_file(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
     """One or several files or specs that are read, refused where the command writes one of them."""
     what = parameter.opts[0] if parameter.opts[0].startswith("-") else "the model"
     for one in (value,) if isinstance(value, str) else value or ():
@@ -159,14 +159,14 @@ json_option = _file_option("--json", writable, "Write the result as JSON; - for 
 weights_option = click.option(
     "--weights",
     metavar="FILE",
-    callback=noted,
+    callback=reads_file,
     help="Analyse this point as well: safetensors, or a torch file without code.",
 )
 checkpoint_option = click.option(
     "--weights",
     required=True,
     metavar="FILE",
-    callback=noted,
+    callback=reads_file,
     help="The checkpoint: safetensors, or a torch file without code.",
 )
 result_option = click.option(
@@ -190,7 +190,7 @@ def written_option(flag: str, help: str) -> Callable[[F], F]:
 
 def checkpoint_argument(name: str) -> Callable[[F], F]:
     """A checkpoint that is read, as an argument."""
-    return click.argument(name, metavar=name.upper(), callback=noted)
+    return click.argument(name, metavar=name.upper(), callback=reads_file)
 
 
 page_option = _file_option(
@@ -211,14 +211,14 @@ def source_options(command: F) -> F:
     """Add the argument MODEL and the options that say which function of parameters it is."""
     for option in reversed(_SOURCE_OPTIONS):
         command = option(command)
-    return click.argument("model", metavar="MODEL", callback=noted)(command)
+    return click.argument("model", metavar="MODEL", callback=reads_file)(command)
 
 
 def optional_source_options(command: F) -> F:
     """The same where MODEL may be left out."""
     for option in reversed(_SOURCE_OPTIONS):
         command = option(command)
-    return click.argument("model", metavar="[MODEL]", callback=noted, required=False)(command)
+    return click.argument("model", metavar="[MODEL]", callback=reads_file, required=False)(command)
 
 
 def model_options(command: F) -> F:

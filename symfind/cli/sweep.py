@@ -5,7 +5,7 @@ import click
 
 from symfind.characters import visible
 from symfind.cli.files import writes
-from symfind.cli.options import Duration, debug_option, noted, settings_of, writable
+from symfind.cli.options import Duration, debug_option, reads_file, settings_of, writable
 from symfind.cli.output import STDOUT, print_text, write_text
 from symfind.cli.progress import spoken_warnings, stay_offline
 from symfind.errors import OutputError
@@ -36,7 +36,7 @@ def _files(flag: str, name: str, help: str) -> Any:
 
 
 @click.command("sweep", epilog=_EPILOG)
-@click.argument("specs", metavar="SPEC...", nargs=-1, required=True, callback=noted)
+@click.argument("specs", metavar="SPEC...", nargs=-1, required=True, callback=reads_file)
 @click.option(
     "-o", "file", metavar="FILE", callback=_kept,
     help="Keep a line of JSON for each model; what is there already is not analysed again.",

@@ -7,7 +7,7 @@ from symfind.cli.options import (
     debug_option,
     device_option,
     json_option,
-    noted,
+    reads_file,
     result_option,
     source_options,
 )
@@ -27,7 +27,7 @@ from symfind.cli.progress import working
     help="Of the loss: squared gradient, largest eigenvalue or trace of the Hessian; or ‖w‖².",
 )
 @click.option(
-    "--data", metavar="FILE.py:NAME", callback=noted, help="Batches, pairs (inputs, targets)."
+    "--data", metavar="FILE.py:NAME", callback=reads_file, help="Batches, pairs (inputs, targets)."
 )
 @click.option("--steps", type=click.IntRange(1), default=10, show_default=True, help="Rounds.")
 @click.option("--radius", type=float, help="Bound on the norm of all coefficients together.")

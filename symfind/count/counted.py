@@ -9,6 +9,7 @@ from torch import Tensor
 from symfind.count.null_directions import known_directions
 from symfind.count.symbols import Symbols
 from symfind.count.tally import Tally, tally
+from symfind.solve.families.family import NullFamily
 from symfind.solve.point.family import Family
 from symfind.solve.solver import Derivation
 from symfind.trace import Graph
@@ -61,6 +62,18 @@ class Counted:
         """Those of parameters that reach no output."""
         inert = sum(t.orbit for t in self.tallies if t.family.kind == "inert")
         return inert + sum(self.unread.values())
+
+    @property
+    def inert_beside(self) -> int:
+        """What parameters that reach no output add to what all others are counted with.
+
+        A formula counts what the others do to hidden rows as well, whose number follows no size.
+        """
+        rest = [f for f in self.families if not (isinstance(f, NullFamily) and f.slices)]
+        if len(rest) == len(self.families):
+            return self.inert
+        found = tally(rest, self.derivation.parameters, self.shapes, self.symbols)
+        return self.redundant - sum(t.orbit for t in found if t.family.kind != "inert")
 
 
 def counted(graph: Graph, derivation: Derivation, symbols: Symbols) -> Counted:

@@ -65,6 +65,22 @@ def delicate(family: Family) -> bool:
     return isinstance(family, NullFamily) and family.piecewise
 
 
+def points_needed(family: Family, sizes: Sizes | None = None) -> int:
+    """At how many points together nothing that acts is seen to fix everything.
+
+    What fixes both sides of a bond of `n` at `m` points is `n − m p` by `n − m q`.
+
+    Args:
+        family: of which the fields are counted.
+        sizes: of its indices, None for their own.
+    """
+    if not isinstance(family, MatrixFamily):
+        return 1
+    n = extent(family.axis, sizes)
+    widest = max((_width(family, side, sizes) for side in _sides(family)), default=n)
+    return math.ceil(n / max(1, int(widest)))
+
+
 def stabilised(family: MatrixFamily, sizes: Sizes | None, part: Callable[[Any], Any]) -> Any:
     """How many dimensions of an algebra fix all that it acts on, at generic points.
 

@@ -14,13 +14,14 @@ from typing import Any
 import torch
 
 from symfind.algebra.axes import Axis
-from symfind.count.counting_twins import Drawn, axes_of, counting_sizes, delicate
+from symfind.count.counting_twins import Drawn, axes_of, counting_sizes, delicate, points_needed
 from symfind.count.independence import independent
 from symfind.count.polynomial import polynomial
 from symfind.count.rank import Span
 from symfind.count.representatives import representatives
 from symfind.graph import primitives as p
 from symfind.solve.families.family import NullFamily
+from symfind.solve.families.inert import slices_of
 from symfind.solve.point.evaluate import Point
 from symfind.solve.point.family import Family
 
@@ -65,8 +66,7 @@ def tally(
     # Rows that no look-up reads touch nothing else, and have no size on a twin.
     rows = [f for f in families if f.kind == "inert" and isinstance(f, NullFamily)]
     rest = [f for f in families if f not in rows]
-    # Where a slice is hidden, what acts on nothing else is counted by the twins, which have it.
-    hidden = [_nothing(f) if f.slices else whole(f, symbols) for f in rows]
+    hidden = [_hidden(f, rest, parameters, symbols) for f in rows]
     return hidden + _through_twins(rest, parameters, symbols)
 
 
@@ -116,6 +116,36 @@ def whole(family: Family, symbols: Any) -> Tally:
     return Tally(family, n, n, text, text)
 
 
+def _hidden(
+    family: NullFamily, others: Sequence[Family], parameters: Mapping[str, p.Source], symbols: Any
+) -> Tally:
+    """What entries that nothing reads add to the others, which twins count with all that they move.
+
+    Where whole slices are hidden, others may act on nothing else: on a row of a table that no
+    position reads, what the norm behind it does not see. That is asked of one slice, and of two.
+    """
+    if not family.slices:
+        return whole(family, symbols)
+    if family.rows is None:
+        return _nothing(family)
+    dim, n = family.rows
+    near = [f for f in _around(family, [*others]) if f is not family]
+    wide = any(map(delicate, near))
+    found = []
+    for k in range(1, min(n, 2) + 1):
+        some = slices_of(family, dim, k)
+        every = [*near, some]
+        series = _measured(every, [len(near)], parameters, wide)[len(near)]
+        found.append(_identify(some, every, series, symbols, wide))
+    one = found[0]
+    if not all(t.known for t in found) or any(
+        t.orbit_formula != (k + 1) * one.orbit_formula for k, t in enumerate(found)
+    ):
+        return _nothing(family)
+    return Tally(family, n * one.algebra, n * one.orbit, n * one.algebra_formula,
+                 n * one.orbit_formula)  # fmt: skip
+
+
 def _nothing(family: Family) -> Tally:
     """A family of which nothing is counted, which is then said."""
     import sympy
@@ -150,17 +180,23 @@ def _increments(
 def _own(
     families: list[Family], shapes: Mapping[str, tuple[int, ...]], symbols: Any
 ) -> list[Tally]:
+    from sympy import Integer
+
     points = []
-    for seed in range(MANY_POINTS if any(map(delicate, families)) else POINTS):
+    several = MANY_POINTS if any(map(delicate, families)) else POINTS
+    for seed in range(max([several, *(points_needed(f) + 1 for f in families)])):
         generator = torch.Generator().manual_seed(seed)
         points.append(Point({
             name: torch.randn(shape, generator=generator, dtype=torch.float64)
             for name, shape in shapes.items()
         }))  # fmt: skip
     found = _increments(families, range(len(families)), points)
+    # Beside a number that is known at these sizes only, no other is a formula of the whole.
+    numbers = any(getattr(f, "measured", False) for f in families)
     result = []
     for i, family in enumerate(families):
-        n, text = found[i], formula(family, symbols)
+        n = found[i]
+        text = Integer(n.count) if numbers else formula(family, symbols)
         result.append(
             Tally(family, n.field, n.orbit, text - (n.count - n.field), text - (n.count - n.orbit))
         )

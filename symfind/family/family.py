@@ -4,6 +4,7 @@ import math
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -60,6 +61,10 @@ class Member:
         return shapes(self.graph)
 
 
+class _TooManyParameters(Exception):
+    """A member is larger than was asked for."""
+
+
 class Family:
     """All models that a recipe makes, with their inputs.
 
@@ -81,26 +86,41 @@ class Family:
 
     @classmethod
     def of(cls, loaded: Loaded, graph: Graph, train: bool = False) -> "Family | None":
-        """The family of a loaded model, None where it is not known how it was made."""
+        """The family of a loaded model, None where it is not known how it was made.
+
+        One for every graph: members that were made for one question are there for the next.
+        """
         if loaded.recipe is None:
             return None
-        family = cls(loaded, loaded.recipe, graph, train)
+        family = _FAMILIES.get(graph)
+        if family is None or family.loaded is not loaded or family.train != train:
+            family = _FAMILIES[graph] = cls(loaded, loaded.recipe, graph, train)
         return family if family.arguments else None
 
-    def member(self, values: Values) -> Member | str:
-        """The member with other integers than the model in some places, or why there is none."""
+    def member(self, values: Values, most: float = math.inf) -> Member | str:
+        """The member with other integers than the model in some places, or why there is none.
+
+        Args:
+            values: all integers, or those that are others.
+            most: parameters, beyond which it is not traced.
+        """
         key = frozenset(item for item in values.items() if self.base.get(item[0]) != item[1])
         if key not in self._made:
             try:
-                self._made[key] = self._make(dict(key))
+                self._made[key] = self._make(dict(key), most)
+            except _TooManyParameters as error:
+                return str(error)  # which may be few enough for others
             except Exception as error:  # whatever a constructor or a forward pass raises
                 first = (str(error).strip().splitlines() or [""])[0]
                 self._made[key] = f"{type(error).__name__}: {first}"
         return self._made[key]
 
-    def _make(self, values: dict[Place, int]) -> Member:
+    def _make(self, values: dict[Place, int], most: float) -> Member:
         own = {p: n for p, n in values.items() if p in self.arguments}
         model, example = self.recipe.again(changed(self.recipe.arguments, own))
+        scalars = sum(math.prod(w.shape) for w in model.parameters() if w.requires_grad)
+        if scalars > most:
+            raise _TooManyParameters(f"{scalars:,} parameters are more than {most:,}")
         given = {p: n for p, n in values.items() if p in self.given}
         inputs = as_inputs(example) if example is not None else self._resized(given)
         check_fits(model, inputs)
@@ -123,6 +143,9 @@ class Family:
 
     def _resized(self, values: Mapping[Place, int]) -> Inputs:
         return resized(self.inputs, {**self.given, **values})
+
+
+_FAMILIES: WeakKeyDictionary[Graph, Family] = WeakKeyDictionary()
 
 
 def _bounded(graph: Graph, inputs: Inputs) -> Inputs:

@@ -19,7 +19,7 @@ from symfind.family.places import Place
 
 _STEPS = 10  # values above the least that are tried one by one
 _MULTIPLES = 4  # of what divides an integer in the model
-_PASSES = 3  # through all integers, at most
+_PASSES = 5  # through all integers, at most
 _SHARE = 0.25  # of the time that is left, for one integer
 _SHORTEST = 0.3  # seconds for one integer
 _LEAST = 4  # smaller ones stay: kernels of three, colours, strides

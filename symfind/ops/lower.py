@@ -6,7 +6,9 @@ from typing import Any
 import torch
 
 from symfind.algebra.axes import Tangled
+from symfind.graph.bilinear import pair_up
 from symfind.graph.builder import Builder
+from symfind.graph.copies import sink_copies
 from symfind.graph.primitives import Instance, Node, Output, Source
 from symfind.graph.regroup import regroup
 from symfind.graph.straighten import straighten
@@ -69,6 +71,8 @@ def lower(graph: Graph, output: str = "raw") -> Lowered:
             result.repeats = repeats[id(op)]
         if isinstance(result, Node) and result.result_of is None:
             result.result_of = op
+    sink_copies(builder.nodes)
+    pair_up(builder.nodes)
     regroup(builder.nodes)
     straighten(builder.nodes)
     return _live(builder, outputs)
@@ -102,7 +106,7 @@ def _rotate(builder: Builder, rotation: Rotation, made: dict[int, Any]) -> Node:
 def _one(builder: Builder, op: Op, made: dict[int, Any]) -> Any:
     if op.target == "parameter" and op.trainable:
         return builder.source("parameter", op.shape or (), op, op.key)
-    if op.target == "getitem":
+    if op.target == "getitem" and (op.trainable or op.varies):
         return made[id(op.args[0])][op.args[1]]
     if not op.trainable:
         # A complex number is no gain that a real change of basis could be taken through.

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from symfind.algebra.axes import Axis, Tangled, product
+from symfind.algebra.axes import Axis, Tangled, branches, product
 from symfind.algebra.runs import runs_of_axes
 from symfind.graph.builder import Builder
 from symfind.graph.extents import Relations, Rewrite, alike, pointwise, sized
@@ -17,6 +17,7 @@ from symfind.ops.registry import exact, lower, sizes
 from symfind.residues.tape import Refusal, Tape, Value
 from symfind.trace import Op
 
+MOST_ENTRIES = 1000  # that are chosen one by one
 sizes("input", "parameter", "constant")(lambda r, op: None)  # nothing but their sizes is known
 
 
@@ -223,6 +224,10 @@ def index(b: Builder, x: Node, indices: Sequence[Node | None]) -> Node:
         return looked_up(b, x, used[0], picks[0])
     if not contiguous or len(known) < len(values):
         return b.gathered(x, used, picks)
+    whole, dims, places = _unflattened(x, used, known)
+    apart = all(_apart(whole.axes[d]) for d in dims) and places[0].numel() <= MOST_ENTRIES
+    if apart and len(dims) > 1:
+        return b.view(_entries(b, whole, dims, places), b.op.shape)
     if len(used) == 1:
         flat = known[0] % x.axes[used[0]].size
         return b.take(x, used[0], b.constant(flat))
@@ -233,6 +238,40 @@ def index(b: Builder, x: Node, indices: Sequence[Node | None]) -> Node:
     merged = math.prod(shape[d] for d in used)
     y = b.view(x, [*shape[: used[0]], merged, *shape[used[-1] + 1 :]])
     return b.take(y, used[0], b.constant(strides))
+
+
+def _unflattened(
+    x: Node, used: Sequence[int], places: Sequence[torch.Tensor]
+) -> tuple[Node, Sequence[int], Sequence[torch.Tensor]]:
+    """Entries of one dimension as those of the dimensions that it is flattened from."""
+    if len(used) > 1 or not isinstance(x, View):
+        return x, used, places
+    for run in x.index_map():
+        if run.outs == tuple(used) and len(run.ins) > 1:
+            whole = x.inputs[0]
+            flat = places[0] % x.shape[used[0]]
+            return whole, run.ins, torch.unravel_index(flat, [whole.shape[d] for d in run.ins])
+    return x, used, places
+
+
+def _apart(axis: Axis) -> bool:
+    """Whether every entry of a dimension is a block of its own, as where wires are stacked."""
+    return axis.size > 1 and not any(atoms for _, atoms in branches(axis))
+
+
+def _entries(b: Builder, x: Node, used: Sequence[int], places: Sequence[torch.Tensor]) -> Node:
+    """Chosen entries of dimensions that wires are stacked along, each a block as before."""
+    shape, first = list(x.shape), used[0]
+    places = torch.broadcast_tensors(*places)
+    rows: dict[tuple[int, ...], Node] = {(): x}
+    found: list[Node] = []
+    for place in zip(*(v.reshape(-1).tolist() for v in places), strict=True):
+        for k, d in enumerate(used):
+            if place[: k + 1] not in rows:
+                rows[place[: k + 1]] = b.narrow(rows[place[:k]], d, place[k] % shape[d], 1)
+        found.append(b.view(rows[place], [*shape[:first], 1, *shape[used[-1] + 1 :]]))
+    y = b.join(found, first)
+    return b.view(y, [*shape[:first], *places[0].shape, *shape[used[-1] + 1 :]])
 
 
 @sizes("index")

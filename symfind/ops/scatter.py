@@ -97,13 +97,15 @@ def scatter(
     peak = how in ("amax", "amin")
     rank = len(index.shape)
     placed = None
-    if not b.learned(index) and rank and how in ("sum", "replace", "mean", "amax", "amin"):
+    if rank and how in ("sum", "replace", "mean", "amax", "amin"):
         placed = _placed(b, x, dim, index, y, peak)
     if placed is None:
         return b.opaque([x, index, y], b.op.shape, "places that parameters decide, or products")
     if peak:
         still = any(is_uniform(x, n) for n in (0.0, math.inf, -math.inf))
         return placed if still else b.entrywise(x, placed, degree=1.0)
+    if is_uniform(x, 0.0):
+        return placed
     adds = how == "sum" and include_self
     return b.add(x if adds else _kept(b, x, dim, index), placed)
 

@@ -155,11 +155,15 @@ def _linear(group: Group, name: str, c: Tensor, size: float, rng: torch.Generato
 
 
 def _scaled(group: Group, state: State, name: str, c: Tensor, size: float) -> Step | None:
-    """A translation as long as a part of what it moves; None where nothing moves."""
+    """A translation as long as a part of what it moves; None where nothing moves.
+
+    Neither does what divides by a zero of this checkpoint: it has no field there.
+    """
     change = group.direction(group.site(name).family, state, c)
     length = sum(float(d.square().sum()) for d in change.values()) ** 0.5
     moved = sum(float(state[n][d != 0].square().sum()) for n, d in change.items()) ** 0.5
-    return Flow(name, c * (size * (moved or 1.0) / length)) if length else None
+    there = 0.0 < length < float("inf")
+    return Flow(name, c * (size * (moved or 1.0) / length)) if there else None
 
 
 def joined(steps: Sequence[Step]) -> tuple[Step, ...]:

@@ -56,6 +56,8 @@ class Proof:
 def move(walk: Walk, form: Form) -> None:
     """Move a checkpoint to a form."""
     {"pins": pin, "balanced": least_norm, "canonical": canonical}[form](walk)
+    for name in walk.group.held:
+        walk.note(f"{name}: held where it is")
 
 
 def proof_of(

@@ -229,12 +229,17 @@ def _power(s: Tensor, exponent: float) -> Tensor:
 
 
 def independent_translations(walk: Walk) -> list[str]:
-    """Families of translations that those before them do not contain."""
+    """Families of translations that those before them do not contain.
+
+    One that divides by what is zero at this checkpoint has no field there, and is left out.
+    """
     rng = torch.Generator().manual_seed(0)
     kept: list[str] = []
     for name, site in walk.group.translations.items():
         c = torch.randn(site.family.count(), generator=rng, dtype=torch.float64)
         field = walk.group.direction(site.family, walk.state, c)
+        if not all(bool(torch.isfinite(d).all()) for d in field.values()):
+            continue
         others = [
             walk.group.sites[k].family
             for k in kept

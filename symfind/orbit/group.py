@@ -1,6 +1,6 @@
 """The group that acts on the checkpoints of one model: its sites by name, derived."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from symfind.algebra.integrate import integrate
+from symfind.count.null_directions import known_directions
 from symfind.describe.factors import identify
 from symfind.describe.names import unique
 from symfind.discrete.build import name_all
@@ -17,6 +18,7 @@ from symfind.discrete.permuting import Permutations, Shuffle
 from symfind.discrete.signs import SignFlip, Signs, sign_flips
 from symfind.discrete.spec import PermutationSpec
 from symfind.errors import InputError
+from symfind.solve.charts.partial import PartialFamily
 from symfind.solve.families.family import MatrixFamily, ScalingFamily
 from symfind.solve.point.evaluate import Point
 from symfind.solve.point.family import Family, Moves
@@ -64,6 +66,8 @@ class Group:
         sites: connected groups by id, in the order in which they are derived.
         signs: changes of sign by id.
         spec: the permutations.
+        held: ids of families that have directions only: where weights are made in part, no closed
+            form leads along them.
     """
 
     def __init__(
@@ -76,7 +80,8 @@ class Group:
         self.derivation, self.shapes, self.aliases = derivation, dict(shapes), dict(aliases)
         taken: set[str] = set()
         named = [Site(unique(identify(f), taken), f) for f in derivation.families]
-        self.sites: dict[str, Site] = {site.id: site for site in named}
+        self.held = [s.id for s in named if isinstance(s.family, PartialFamily)]
+        self.sites: dict[str, Site] = {s.id: s for s in named if s.id not in self.held}
 
     @cached_property
     def spec(self) -> PermutationSpec:
@@ -109,6 +114,9 @@ class Group:
         Raises:
             InputError: there is none; the message names some that there are.
         """
+        if name in self.held:
+            raise InputError(f"{name}: weights are made in part there, and no closed form leads "
+                             "along it: it has directions, and no elements")  # fmt: skip
         if name not in self.sites:
             shown = ", ".join(list(self.sites)[:6]) or "none"
             raise InputError(f"there is no site {name!r}; there are {len(self.sites)}: {shown}")
@@ -148,6 +156,20 @@ class Group:
     def direction(self, family: Family, state: State, c: Tensor) -> dict[str, Tensor]:
         """The vector field of coefficients at a checkpoint, by name."""
         return self.point(state).direction(family, c)
+
+    def directions(self, state: State, families: Sequence[Family] | None = None) -> Tensor:
+        """Derived fields at a checkpoint: [parameters, number].
+
+        Args:
+            state: the checkpoint.
+            families: of which; all without. Entries that nothing reads come last, unless only some
+                families are asked for.
+        """
+        unread = [n for n in self.shapes if n not in self.derivation.lowered.parameters]
+        chosen = self.derivation.families if families is None else families
+        known = known_directions(chosen, list(self.shapes), [] if families else unread)
+        ordered = {n: state[n] for n in self.shapes}
+        return known({**ordered, **{n: v for n, v in state.items() if n not in self.shapes}})
 
     def flow(self, family: Family, state: State, c: Tensor) -> dict[str, Tensor]:
         """exp(c) of a checkpoint: new values of the tensors that move.

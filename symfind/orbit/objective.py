@@ -127,7 +127,7 @@ class Objective:
         """
         values = {n: v.to(self.dtype) if v.is_floating_point() else v for n, v in state.items()}
         chosen = self.batches if batches is None else batches
-        losses = [self._loss(self._outputs(values, x), y) for x, y in chosen]
+        losses = [self._loss(self.outputs(values, x), y) for x, y in chosen]
         return torch.stack(losses).mean()
 
     def _loss(self, outputs: Tensor, targets: Any) -> Tensor:
@@ -136,7 +136,12 @@ class Objective:
         except Exception as error:
             raise InputError(f"the loss fails on the data: {_first(error)}") from error
 
-    def _outputs(self, values: Mapping[str, Tensor], x: Any) -> Tensor:
+    def outputs(self, values: Mapping[str, Tensor], x: Any) -> Tensor:
+        """What the model makes of inputs.
+
+        Raises:
+            InputError: it fails on them.
+        """
         args = x if isinstance(x, tuple) else () if isinstance(x, dict) else (x,)
         kwargs = x if isinstance(x, dict) else {}
         try:

@@ -108,7 +108,7 @@ def _factors(report: Report, console: Console) -> None:
         table.add_column(header, width=width, justify="right" if right else "left", overflow="fold")
     for factor, site, total, part in zip(factors, sites, totals, shares, strict=True):
         place = Text("\n".join(fold(words.where(factor), widths[1])))
-        if factor.formula:
+        if factor.formula and not factor.formula.isdigit():
             formula = fold(factor.formula, widths[1] - 2)
             place.append("".join(f"\n  {line}" for line in formula), style="dim")
         group = Text("\n".join(fold(factor.group, widths[0])), style="cyan")

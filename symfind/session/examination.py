@@ -10,7 +10,6 @@ import torch
 from symfind import __version__
 from symfind.analysis.certification import certify_derived
 from symfind.analysis.derived import Derived
-from symfind.analysis.formula import Broken, Fitted, with_formula
 from symfind.analysis.points import Values
 from symfind.analysis.subject import Subject
 from symfind.analysis.verification import (
@@ -24,6 +23,7 @@ from symfind.count.counted import Counted
 from symfind.describe.explained import nearly
 from symfind.discrete import discrete_part
 from symfind.errors import SymfindError
+from symfind.formulas.fitted import Broken, Fitted, with_formula, with_formulas
 from symfind.load.inputs import describe
 from symfind.report.certificate import Certificate
 from symfind.report.discrete import Discrete
@@ -145,7 +145,7 @@ class Examination:
             ),
             output=self.subject.output,
             dimension=dimension,
-            factors=found.standing(),
+            factors=with_formulas(found.standing(), found.slots(), self.fitted),
             approximate=self.verified.approximate,
             discrete=self._discrete(None) if self.discrete is None else self.discrete,
             unsupported=found.gaps(),

@@ -8,13 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from symfind.count.null_directions import known_directions
 from symfind.errors import InputError
 from symfind.orbit import Element
 from symfind.orbit.checkpoint import Checkpoint, read_checkpoint
 from symfind.orbit.element import change
 from symfind.orbit.fix import Form, Proof, move, proof_of
-from symfind.orbit.group import State
 from symfind.orbit.walk import Walk
 from symfind.session.acting import Weights, held
 from symfind.session.session import Output, Session, Tell, open
@@ -117,17 +115,8 @@ def fix(
 def _proof(
     session: Session, checkpoint: Checkpoint, walk: Walk, form: Form
 ) -> tuple[dict[str, Tensor], Proof]:
-    group = session.group
-    unread = [n for n in group.shapes if n not in group.derivation.lowered.parameters]
-    known = known_directions(group.derivation.families, list(group.shapes), unread)
-
-    def directions(state: State) -> Tensor:
-        ordered = {n: state[n] for n in group.shapes}
-        others = {n: v for n, v in state.items() if n not in group.shapes}
-        return known({**ordered, **others})
-
     return proof_of(
-        walk, checkpoint.state, form, directions, session.subject.function(),
+        walk, checkpoint.state, form, session.group.directions, session.subject.function(),
         session.subject.fresh(), MEASURED, session.seed,
     )  # fmt: skip
 

@@ -11,7 +11,6 @@ from torch import nn
 
 from symfind.alone import alone
 from symfind.analysis.derived import Derived
-from symfind.analysis.formula import FITTED_PARAMETERS, Broken, Fitted, fitted
 from symfind.analysis.points import asked_points
 from symfind.analysis.subject import Subject, probe
 from symfind.analysis.verification import VERIFIED_PARAMETERS
@@ -32,6 +31,7 @@ from symfind.exact.nullity import MOST_PARAMETERS, ExactNullity, check_size, mea
 from symfind.exact.rank import flint
 from symfind.exact.subject import Subject as Exactly
 from symfind.family import Family
+from symfind.formulas.fitted import FITTED_PARAMETERS, Broken, Fitted, fitted
 from symfind.load import Loaded, module_sizes, resolve
 from symfind.orbit.checkpoint import aliases_of
 from symfind.orbit.group import Group
@@ -183,9 +183,7 @@ class Session:
             return None
         self._tell("the formula at other sizes")
         with fitting_threads(0), uncollected(), contextlib.suppress(Exception):
-            return fitted(
-                family, self.output, self.counted.redundant, self.counted.parameters, self._tell
-            )
+            return fitted(family, self.output, self.counted.redundant, self._tell)
         return None
 
     @property

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, auto
 
 from symfind.graph import primitives as p
@@ -12,15 +12,23 @@ from symfind.solve.bonds.matrices import Matrices
 from symfind.solve.bonds.scalings import Scaling, Scalings
 from symfind.solve.charts.lifted import lifted_families
 from symfind.solve.charts.made import made_up
+from symfind.solve.charts.partial import (
+    Partial,
+    partial_families,
+    partial_ops,
+    with_weights,
+)
 from symfind.solve.charts.substitute import substituted
 from symfind.solve.families.aside import aside_families
 from symfind.solve.families.exponentials import anchored, find_anchors
 from symfind.solve.families.family import MatrixFamily, ScalingFamily, ShiftFamily
 from symfind.solve.families.inert import inert_families
 from symfind.solve.families.kernels import Blind, Reach
+from symfind.solve.families.late import late_families
 from symfind.solve.families.parallel import parallel_families
 from symfind.solve.families.products import product_families
 from symfind.solve.families.shifts import shift_families
+from symfind.solve.families.softened import softened_families
 from symfind.solve.limits import Limits
 from symfind.solve.point.family import Family
 from symfind.solve.transport.averages import take_averages
@@ -55,7 +63,24 @@ def derive(graph: Graph, output: str = "raw") -> Derivation:
     """
     lowered = lower(graph, output)
     with _deep(len(lowered.nodes)):
-        return _derive(lowered)
+        found = _derive(lowered)
+        more = _in_part(graph, output, found)
+        return replace(found, families=[*found.families, *more]) if more else found
+
+
+def _in_part(graph: Graph, output: str, found: Derivation) -> list[Family]:
+    """What acts where weights are made in part: held entries, masks, patterns."""
+    made = partial_ops(graph)
+    if not made:
+        return []
+    other, names = with_weights(graph, made)
+    lowered = lower(other, output)
+    shapes = {name: tuple(op.shape or ()) for name, op in graph.parameters.items()}
+    for op, (root, slope) in made.items():
+        for weight in lowered.parameters.get(names[op], []):
+            weight.chart = Partial.of(op, weight, found.parameters[root.key], slope)
+    families, *_ = _families(take_up_constants(take_up_maps(lowered)), found.limits)
+    return partial_families(families, found.families, shapes)
 
 
 def nothing(why: str) -> Derivation:
@@ -130,7 +155,12 @@ def _families(lowered: Lowered, limits: Limits) -> tuple[list[Family], list[Scal
             *parallel_families(lowered, flows, limits),
             *product_families(lowered, flows, limits),
         ],
-        Credit.REACH: [*Reach(lowered, flows).families(), *aside_families(lowered, flows)],
+        Credit.REACH: [
+            *Reach(lowered, flows).families(),
+            *aside_families(lowered, flows),
+            *late_families(lowered, flows, equations),
+            *softened_families(lowered, flows, scalings),
+        ],
         Credit.BLIND: Blind(lowered, flows, shifts).families(),
         Credit.LEANING: [f for f in parallel if f.loose],
     }
@@ -143,7 +173,7 @@ def _relaxed(lowered: Lowered, exact: Sequence[Scaling]) -> list[Family]:
     known = {_followers(s) for s in exact}
     return [
         _scaling(s, approximate=True)
-        for s in Scalings(lowered, relaxed=True).scalings()
+        for s in Scalings(lowered, relaxed=set(lowered.nodes)).scalings()
         if _followers(s) not in known
     ]
 

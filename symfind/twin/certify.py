@@ -264,7 +264,7 @@ class _Certification:
             function, function.fresh, points=_POINTS, seed=q.seed, known=own.known(),
             progress=q.tell,
         )  # fmt: skip
-        return _Measured(twin, own, formula + own.inert, nullity, function)
+        return _Measured(twin, own, formula + own.inert_beside, nullity, function)
 
     def _verdict(self, done: list[_Measured], model: Short) -> Certificate:
         last = done[-1]

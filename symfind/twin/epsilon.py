@@ -10,7 +10,7 @@ an ε that can be seen.
 from symfind.ops.facts import facts
 from symfind.trace import Op
 
-VISIBLE = 1e-2
+VISIBLE = 0.1
 UNSEEN = 1e-6  # below this it is lost among singular values that are nearly zero
 _ROOTS = ("rsqrt", "sqrt", "pow")
 _POLES = ("div", "reciprocal", "log", *_ROOTS)
@@ -36,6 +36,11 @@ def _guards(op: Op, value: object) -> bool:
     return any(
         user.base in known and (user.base != "div" or user.args[1] is op) for user in op.users
     )
+
+
+def guarded(op: Op) -> bool:
+    """Whether an operation has an ε that `visible` raises."""
+    return any(a is not b for a, b in zip(op.args, visible(op, list(op.args)), strict=True))
 
 
 def hidden(op: Op) -> bool:

@@ -78,6 +78,9 @@ def correspondence(model: Derivation, twin: Derivation) -> dict[Axis, int]:
     for key, sources in model.lowered.parameters.items():
         others = twin.lowered.parameters.get(key, [])
         for mine, theirs in zip(sources, others, strict=False):
+            if len(mine.axes) != len(theirs.axes):  # read in another way: as with equal heads
+                ambiguous |= {a.root for x in mine.axes for a in atoms(x)}
+                continue
             for a, b in zip(mine.axes, theirs.axes, strict=True):
                 for atom, size in _pairs(a.root, b.root):
                     if found.setdefault(atom, size) != size:

@@ -126,10 +126,13 @@ class _Measurement:
         entries = self.count * sum(o.history[-1][0] for o in self.outcomes)
         return entries >= _ENOUGH and ranks.count(max(ranks)) > 1
 
-    def at(self, theta: Point, best: Outcome | None = None) -> Outcome:
+    def at(
+        self, theta: Point, best: Outcome | None = None, begun: Saturation | None = None
+    ) -> Outcome:
         """Measure at one point; with directions that are not null there, without them."""
         while True:
-            point = Saturation(theta, self.rows, self.count, self.known, self.tell)
+            point = begun or self._looking(theta)
+            begun = None
             if self.count > _LARGE and best is None:
                 self.tell(_estimate(self.count, point.width, self.function.device))
             settled = best is not None and best.settled and self.count > SMALL
@@ -140,25 +143,40 @@ class _Measurement:
             self.tell("what was derived is not null here: measuring without it")
             self.known = None
 
+    def _looking(self, theta: Point) -> Saturation:
+        return Saturation(theta, self.rows, self.count, self.known, self.tell)
+
     def glance(self, times: int) -> None:
-        """Whether all is explained at one of some points, before one is looked at for long."""
+        """Whether all is explained at one of some points, before one is looked at for long.
+
+        Where more rows see more, it is these that are missing: they are added at this point.
+        """
         for _ in range(times if self.known is not None else 0):
             theta = self.function.random_point(self.rng)
-            seen = Saturation(theta, self.rows, self.count, self.known, self.tell).glance()
-            if seen.leak <= NOISE and seen.explained:
+            point = self._looking(theta)
+            seen = point.glance()
+            if seen.leak > NOISE:
+                return
+            if seen.explained:
                 self.outcomes.append(seen)
+                return
+            if point.grows():
+                self._add(self.at(theta, begun=point))
                 return
 
     def run(self) -> None:
         while not self._done():
             best = max(self.outcomes, key=lambda o: o.rank, default=None)
             how = manner(len(self.outcomes))
-            outcome = self._mended(self.at(self.function.random_point(self.rng, how), best), how)
-            self.outcomes.append(outcome)
-            self.tell(f"point {len(self.outcomes)}: nullity {self.count - outcome.rank} of "
-                      f"{self.count}, {outcome.history[-1][0]} rows")  # fmt: skip
-            if not outcome.explained:
-                self.trust()
+            found = self.at(self.function.random_point(self.rng, how), best)
+            self._add(self._mended(found, how))
+
+    def _add(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+        self.tell(f"point {len(self.outcomes)}: nullity {self.count - outcome.rank} of "
+                  f"{self.count}, {outcome.history[-1][0]} rows")  # fmt: skip
+        if not outcome.explained:
+            self.trust()
 
     def _mended(self, outcome: Outcome, how: Manner) -> Outcome:
         """What is seen once rows that are free by accident have other values."""

@@ -107,6 +107,7 @@ class Saturation:
         self._probes = self.gauge.directions @ mix.to(self.gauge.directions)
         self._moved = self._probes.new_zeros(_PROBES)
         self._squares = self._probes.new_zeros(count)
+        self._seen: Revealed | None = None  # by a glance
 
     def _fix(self, known: Known | None) -> Gauge:
         device = self.source.function.device
@@ -203,11 +204,18 @@ class Saturation:
     def glance(self) -> Outcome:
         """The rank in as many rows as there are columns and some, whether it still grows or not."""
         self.fill(self._least)
-        known = self._reveal(None) if self.width else _nothing(self.space.matrix())
+        known = self._seen = self._first(None)
         rank = known.spectrum.rank
         whole = known.spectrum.clear and rank >= self.width
         leak = self._leak(known.largest)
         return Outcome(known, self.gauge, self.theta, ((self.rows, rank),), whole, leak)
+
+    def grows(self) -> bool:
+        """Whether more rows see anything of what is null in those of a glance."""
+        return self._seen is not None and self.extend(self.rows + _SPARE, self._seen)
+
+    def _first(self, best: Outcome | None) -> Revealed:
+        return self._reveal(best) if self.width else _nothing(self.space.matrix())
 
     @property
     def _least(self) -> int:
@@ -226,8 +234,10 @@ class Saturation:
         if best is not None:
             generic = best.fewest == best.history[0][0]
             least = min(least, goal + goal // _SPARE + _SPARE) if generic else best.fewest
+        if self._seen is not None:  # and more rows see more
+            least = self.rows
         self.fill(least)
-        known = self._reveal(best) if self.width else _nothing(self.space.matrix())
+        known = self._first(best)
         history = [(self.rows, known.spectrum.rank)]
         unchanged = 0
 

@@ -213,39 +213,84 @@ def test_every_output_counts(pack: Any) -> None:
 
 # controls ---------------------------------------------------------------------------------
 class Asymmetric(nn.Module):
-    """Fixed entries in every row break all symmetry (Lim et al. 2024)."""
+    """Fixed entries in every row break symmetry (Lim et al. 2024)."""
 
-    def __init__(self, a: int, b: int, masked: bool) -> None:
+    def __init__(self, a: int, b: int, fixed: int, way: str) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(a)
         free = torch.ones(b, a)
         for row in range(b):
-            free[row, torch.randint(a, (), generator=generator)] = 0.0
+            free[row, torch.randperm(a, generator=generator)[:fixed]] = 0.0
+        self.way = way
         self.register_buffer("free", free)
         self.register_buffer("held", (1 - free) * torch.randn(b, a, generator=generator))
         self.register_buffer("places", torch.eye(a * b)[:, free.flatten().bool()])
-        shape = (b, a) if masked else (int(free.sum()),)
+        self.register_buffer("index", free.flatten().nonzero()[:, 0])
+        shape = (b, a) if way == "masked" else (int(free.sum()),)
         self.weight, self.bias = nn.Parameter(torch.randn(shape)), nn.Parameter(torch.randn(b))
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.weight.dim() == 2:
-            weight = self.free * self.weight + self.held
-        else:
-            weight = (self.places @ self.weight).view_as(self.held) + self.held
+        match self.way:
+            case "masked":
+                weight = self.free * self.weight + self.held
+            case "placed":
+                weight = (self.places @ self.weight).view_as(self.held) + self.held
+            case "scattered":
+                weight = self.held.flatten().scatter(0, self.index, self.weight).view_as(self.held)
+            case _:
+                weight = self.held.clone()
+                weight[self.free.bool()] = self.weight
         return nn.functional.linear(x, weight, self.bias)
 
 
-@pytest.mark.parametrize("masked", [False, True])
-def test_asymmetric_networks_have_no_symmetry(masked: bool) -> None:
-    model = nn.Sequential(Asymmetric(6, 5, masked), nn.ReLU(), Asymmetric(5, 4, masked),
-                          nn.ReLU(), Asymmetric(4, 3, masked))  # fmt: skip
-    report = symfind.analyze(model, torch.randn(16, 6))
-    assert report.dimension.symmetry == 0
-    assert report.verification.status == "verified"
+def asymmetric(activation: type[nn.Module], fixed: int, way: str) -> nn.Module:
+    a, b, c = (Asymmetric(n, m, fixed, way) for n, m in ((5, 6), (6, 4), (4, 3)))
+    return nn.Sequential(a, activation(), b, activation(), c)
+
+
+@pytest.mark.parametrize(
+    ("activation", "fixed", "way"),
+    [(nn.ReLU, 1, "placed"), (nn.ReLU, 2, "masked"), (nn.ReLU, 2, "scattered"),
+     (nn.GELU, 2, "placed")],
+)  # fmt: skip
+def test_asymmetric_networks_have_no_symmetry(activation: Any, fixed: int, way: str) -> None:
+    report = symfind.analyze(asymmetric(activation, fixed, way), torch.randn(16, 5))
     # what lies under a fixed entry is never read; that, and nothing else, is the null space
-    unread = 5 + 4 + 3 if masked else 0
-    assert report.certificate.nullity == unread
-    assert report.dimension.inert + report.certificate.unexplained == unread
+    unread = fixed * (6 + 4 + 3) if way == "masked" else 0
+    assert report.dimension.parameters == 79 - (0 if way == "masked" else fixed * (6 + 4 + 3))
+    assert report.dimension.symmetry == 0 and report.dimension.inert == unread
+    assert report.is_complete and report.certificate.nullity == unread
+    assert not report.discrete
+
+
+@pytest.mark.parametrize("way", ["masked", "placed", "scattered", "chosen"])
+@pytest.mark.parametrize("fixed", [1, 2, 3])
+def test_fixed_entries_do_not_remove_changes_of_basis(fixed: int, way: str) -> None:
+    model, inert = asymmetric(nn.Identity, fixed, way), 13 * fixed * (way == "masked")
+    session = symfind.open(model, torch.randn(16, 5))
+    # an affine map from 5 to 3 has 18 parameters: all others are redundant
+    assert session.counted.redundant - session.counted.inert == 79 - 13 * fixed - 18
+    assert session.counted.inert == inert
+    if (fixed, way) in ((1, "scattered"), (3, "masked")):
+        report = session.report(verify=False)
+        assert report.is_complete  # so what is derived is null, and all of it
+        assert report.dimension.formula == str(report.dimension.redundant)
+
+
+def test_units_with_functions_of_their_own_have_no_symmetry() -> None:
+    class Mixed(nn.Module):
+        def __init__(self, n: int) -> None:
+            super().__init__()
+            rng = torch.Generator().manual_seed(n)
+            self.register_buffer("mix", torch.randn(n, n, generator=rng))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.sigmoid(x @ self.mix.T) * x
+
+    layers = [nn.Linear(5, 6), Mixed(6), nn.Linear(6, 4), Mixed(4), nn.Linear(4, 3)]
+    report = symfind.analyze(nn.Sequential(*layers), torch.randn(16, 5))
+    assert report.dimension.redundant == report.certificate.nullity == 0
+    assert report.is_complete and not report.discrete
 
 
 class Foreign(nn.Module):

@@ -8,7 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import symfind
+from symfind.analysis.certification import _Certification
+from symfind.analysis.derived import Derived
 from symfind.trace import execute, trace
+from symfind.verify import measure_nullity
 
 
 class Positions(nn.Module):
@@ -46,6 +49,29 @@ def test_what_an_eps_breaks_is_not_counted_however_small_it_is(eps: float) -> No
     assert set(certificate.points) == {27} and len(report.approximate) == 1
     assert ("Measured with every eps raised" in certificate.words) == (eps < 1e-3)
     assert certificate.at["generic"] == 27
+
+
+class Times(nn.Module):
+    """Large values: what an eps breaks beside them is less than double precision shows."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 1e3 * x
+
+
+def test_what_an_eps_hardly_breaks_is_measured_again() -> None:
+    model = nn.Sequential(
+        Times(), nn.Linear(4, 4, bias=False), nn.RMSNorm(4, eps=1e-6, elementwise_affine=False),
+        nn.Linear(4, 5, bias=False), nn.GELU(), nn.Linear(5, 2, bias=False),
+    )  # fmt: skip
+    session = symfind.open(model, torch.randn(9, 4))
+    found = Derived(session.counted)
+    plain, member = (_Certification(found, session.subject, glances) for glances in (0, 1))
+    assert plain.judgement().status == member.judgement().status == "complete"
+    # at a large model's own eps first; of a small member of a family any point will do
+    assert member.raised is not None
+    gap = [measure_nullity(f, session.subject.fresh(), points=1).gap[0]
+           for f in (session.subject.function(), member.raised)]  # fmt: skip
+    assert gap[1] > gap[0] + 2
 
 
 class Column(nn.Module):

@@ -10,6 +10,7 @@ from torch import nn
 import symfind
 from symfind.algebra.axes import Axis
 from symfind.count import tally as count
+from symfind.count.counted import Counted
 from symfind.count.symbols import Symbols
 from symfind.load import sizes_of
 from symfind.load.operators import prepare_torchvision
@@ -91,6 +92,43 @@ def test_what_no_polynomial_describes_is_left_out(monkeypatch):
     shapes = {name: tuple(p.shape) for name, p in model.named_parameters()}
     found = count.tally(derived.families, derived.parameters, shapes, Symbols({}))
     assert any(not t.known and t.orbit == 0 for t in found)
+
+
+class Offset(torch.nn.Module):
+    """Positions that are counted from the tokens that are no padding, behind those of padding."""
+
+    def __init__(self, rows: int) -> None:
+        super().__init__()
+        self.words, self.places = torch.nn.Embedding(11, 4), torch.nn.Embedding(rows, 4)
+        self.norm, self.head = torch.nn.LayerNorm(4), torch.nn.Linear(4, 3)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        counted = (tokens != 1).long()
+        places = torch.cumsum(counted, 1) * counted + 1
+        return self.head(self.norm(self.words(tokens) + self.places(places)))
+
+
+@pytest.mark.parametrize("rows", [8, 9, 12])
+def test_rows_behind_an_offset_are_counted_beside_what_moves_all_rows(rows, monkeypatch):
+    graph = trace(Offset(rows), (torch.zeros(1, 6, dtype=torch.long),), {})
+    derived = derive(graph)
+    shapes = {name: tuple(op.shape) for name, op in graph.parameters.items()}
+
+    def tallied() -> list[count.Tally]:
+        found = count.tally(derived.families, derived.parameters, shapes, Symbols({}))
+        assert all(t.known for t in found)
+        return found
+
+    own = tallied()
+    monkeypatch.setattr(count, "OWN_PARAMETERS", -1)
+    large = tallied()
+    hidden = 4 * (rows - 7)
+    assert sum(t.orbit for t in own) == sum(t.orbit for t in large)
+    # the norm does not see the mean of a hidden row either, which all rows are counted with
+    inert = [[t.orbit for t in tallies if t.family.kind == "inert"] for tallies in (own, large)]
+    assert (sum(inert[0]), sum(inert[1])) == (hidden, hidden - (rows - 7))
+    whole = Counted(derived, own, Symbols({}), shapes, ())
+    assert (whole.inert, whole.inert_beside) == (hidden, hidden - (rows - 7))
 
 
 def test_rows_that_are_never_read_are_counted_once(monkeypatch):

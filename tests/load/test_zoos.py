@@ -189,6 +189,19 @@ def test_models_that_compute_with_their_parameters_are_built_really():
     assert model.scale.tolist() == [2, 2, 2]
 
 
+def test_small_parameters_that_are_made_frozen_keep_their_values() -> None:
+    class Router(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.randn(4, 3))
+            self.balance = nn.Parameter(torch.zeros(4), requires_grad=False)
+            self.old = nn.Parameter(torch.zeros(300, 300), requires_grad=False)
+
+    model = build_light(Router)
+    assert model.weight.is_meta and model.old.is_meta
+    assert torch.equal(model.balance, torch.zeros(4)) and not model.balance.requires_grad
+
+
 def test_buffers_that_follow_a_parameter_hold_values():
     class Follows(nn.Module):
         def __init__(self):

@@ -20,6 +20,13 @@ def messages(z: Tensor) -> Tensor:
     return torch.zeros(4, 3, 4, dtype=z.dtype).scatter_add(1, named(z), z)
 
 
+def largest(z: Tensor, normed: bool = False) -> Tensor:
+    """The two largest entries where they were, all others zero."""
+    best = z.topk(2, -1)
+    values = best.values / best.values.sum(-1, True) if normed else best.values
+    return torch.zeros_like(z).scatter(-1, best.indices, values)
+
+
 def reduced(how: str, start: float, own: bool) -> Any:
     def run(z: Tensor) -> Tensor:
         first = torch.full((4, 3, 4), start, dtype=z.dtype)
@@ -121,6 +128,13 @@ CASES = [
          rigid=("aten.scatter_reduce.two",)),
     Case("scatter-rows", "scatter.src", sequences(
          lambda z: z.relu().scatter(1, named(z)[:, :2], z[:, 2:].relu()))),
+    Case("scatter-largest", "topk scatter.src", between(largest),
+         gap="a choice that no derivative sees", counts=(1, 4)),
+    Case("scatter-gates", "softmax topk scatter.src", of(
+         lambda m, x: (lambda g: g[:, :1] * m.a(x).tanh() + g[:, 1:2] * m.b(x).sin()
+                       + g[:, 2:] * m.c(x).sigmoid())(largest(m.w(x).softmax(-1), True)),
+         (48, 3), w=lambda: linear(3, 3), a=lambda: linear(3, 2), b=lambda: linear(3, 2),
+         c=lambda: linear(3, 2))),
     Case("index-copy", "index_copy", sequences(
          lambda z: z.relu().index_copy(1, ROWS[:2], z[:, 2:].relu()))),
     Case("log-softmax-spelled", "sub.Tensor logsumexp", between(

@@ -160,6 +160,44 @@ MAPS = [
     Case("three biases on one stream", "linear", rows(
         lambda m, x: (lambda s: m.o(s + m.b(m.a(s).tanh())))(m.e(x)), e=lambda: linear(4, 3),
         a=lambda: linear(3, 2), b=lambda: linear(2, 3), o=lambda: linear(3, 3))),
+    Case("a shift that a reader without bias does not see", "linear", of(
+        lambda m, x: (lambda s: m.r(s + m.o(m.a(s).tanh() * m.b(s))).sin())(m.i(x)), (48, 5),
+        i=lambda: linear(5, 5), a=lambda: linear(5, 2, False), b=lambda: linear(5, 2),
+        o=lambda: linear(2, 5), r=lambda: linear(5, 3))),
+    Case("a shift that readers without bias see", "linear", of(
+        lambda m, x: (lambda s: m.r(s + m.o(m.a(s).tanh() * m.b(s))).sin())(m.i(x)), (48, 4),
+        i=lambda: linear(4, 4), a=lambda: linear(4, 2, False), b=lambda: linear(4, 2, False),
+        o=lambda: linear(2, 4), r=lambda: linear(4, 3))),
+    Case("products of a norm and another wire", "einsum softmax", of(
+        lambda m, x, y: torch.einsum("bi,bj,oij->bo", m.a(x).softmax(-1), y, m.b).sin(),
+        (24, 3), (24, 2), a=lambda: linear(3, 3), b=lambda: weight(2, 3, 2))),
+    Case("products of a centred norm and another wire", "einsum layer_norm", of(
+        lambda m, x, y: torch.einsum(
+            "bi,bj,oij->bo", F.layer_norm(m.a(x), (3,), eps=0.1), y, m.b).sin(),
+        (24, 3), (24, 2), a=lambda: linear(3, 3), b=lambda: weight(2, 3, 2))),
+    Case("gain beside a matrix", "linear", rows(
+        lambda m, x: torch.tanh((lambda s: m.g * s + m.w(s))(m.e(x))), e=lambda: linear(4, 3),
+        g=lambda: weight(3), w=lambda: linear(3, 3))),
+    Case("identity and a multiple beside a matrix", "linear", rows(
+        lambda m, x: torch.tanh((lambda s: s + m.w(s) + m.g * s)(m.e(x))),
+        e=lambda: linear(4, 3, False), g=lambda: weight(1), w=lambda: linear(3, 3, False))),
+    Case("gain beside a matrix, read as well", "linear", rows(
+        lambda m, x: torch.tanh((lambda s: m.g * s + m.w(s) + s.sin())(m.e(x))),
+        e=lambda: linear(4, 3), g=lambda: weight(3), w=lambda: linear(3, 3))),
+    Case("two gains beside two matrices", "linear", rows(
+        lambda m, x: torch.tanh((lambda s: m.g * s + m.w(s))(m.g * m.e(x) + m.v(m.e(x)))),
+        e=lambda: linear(4, 3), g=lambda: weight(3), w=lambda: linear(3, 3),
+        v=lambda: linear(3, 3))),
+    Case("maps mixed by shares", "softmax", rows(
+        lambda m, x: (lambda s: s[0] * m.u(x) + s[1] * m.v(x) + m.w(x))(m.s.softmax(0)),
+        s=lambda: weight(2), u=lambda: linear(4, 3), v=lambda: linear(4, 3),
+        w=lambda: linear(4, 3))),
+    Case("a map behind a gate beside another", "sigmoid", rows(
+        lambda m, x: m.g.sigmoid() * m.u(x) + m.v(x), g=lambda: weight(1),
+        u=lambda: linear(4, 3), v=lambda: linear(4, 3))),
+    Case("functions mixed by shares", "softmax", rows(
+        lambda m, x: (lambda s: s[0] * m.u(x).tanh() + s[1] * m.v(x).sin())(m.s.softmax(0)),
+        s=lambda: weight(2), u=lambda: linear(4, 3), v=lambda: linear(4, 3))),
     Case("identity beside a low rank", "linear", rows(
         lambda m, x: (lambda s: s + m.b(m.a(s)))(m.e(x)), e=lambda: linear(4, 3, False),
         a=lambda: linear(3, 1, False), b=lambda: linear(1, 3, False)),

@@ -21,6 +21,20 @@ def asked(m: Any, x: Tensor) -> Tensor:
     return m.r((m.o(torch.einsum("bqn,bnd->bqd", scores.softmax(-1), m.v(x))) + m.q).tanh())
 
 
+def latents(norm: Any, copies: Any, n: int = 8, d: int = 3) -> Any:
+    """Latents, copied for every example, that ask the input through a norm and begin a stream."""
+
+    def run(m: Any, x: Tensor) -> Tensor:
+        z = copies(m.z, x)
+        scores = m.q(m.n(z)) @ m.k(x).mT
+        z = z + m.o(scores.softmax(-1) @ m.v(x))
+        return m.r(m.f(z)).tanh()
+
+    return of(run, (8, 4, 3), z=lambda: weight(n, d), n=lambda: norm(d), q=lambda: linear(d, 2),
+              k=lambda: linear(3, 2), v=lambda: linear(3, 3), o=lambda: linear(3, d),
+              f=lambda: norm(d), r=lambda: linear(d, 2))  # fmt: skip
+
+
 def packed(queries: int) -> Any:
     def build() -> Any:
         def run(m: Any, x: Tensor) -> Tensor:
@@ -87,6 +101,18 @@ CASES = [
     Case("asked-affine", "einsum softmax", of(asked, (16, 5, 3), q=lambda: weight(3, 3),
          p=lambda: linear(3, 2), k=lambda: linear(3, 2), v=lambda: linear(3, 2),
          o=lambda: linear(2, 3), r=lambda: linear(3, 2))),
+    Case("latents copied by expansion", "expand layer_norm", latents(
+         nn.LayerNorm, lambda z, x: z.expand(len(x), -1, -1))),
+    Case("latents copied by repetition", "repeat rms_norm", latents(
+         nn.RMSNorm, lambda z, x: z.unsqueeze(0).repeat(len(x), 1, 1))),
+    Case("few latents copied", "expand layer_norm", of(
+         lambda m, x: (m.q(m.n(m.z.expand(len(x), -1, -1))) @ m.k(x).mT).softmax(-1) @ m.v(x),
+         (6, 4, 3), z=lambda: weight(2, 5), n=lambda: nn.LayerNorm(5), q=lambda: linear(5, 3),
+         k=lambda: linear(3, 3), v=lambda: linear(3, 2))),
+    Case("copies that differ by what is added", "expand layer_norm", of(
+         lambda m, x: m.w(F.layer_norm(m.z.expand(4, -1, -1) + m.e[:, None], (3,))) * m.r(x),
+         (6, 4, 2, 3), z=lambda: weight(2, 3), e=lambda: weight(4, 3), w=lambda: linear(3, 2),
+         r=lambda: linear(3, 2))),
     Case("wide-stream", "linear add.Tensor", narrow(1)),
     Case("wide-stream-bias", "linear add.Tensor", narrow(2)),
     Case("wide-stream-rms", "linear rms_norm", narrow(1, norm=lambda: nn.RMSNorm(7, eps=0.1))),
@@ -117,6 +143,12 @@ CASES = [
          lambda m, x: (lambda h: m.f(h, h, h)[0])(torch.cat([m.u(x[:, :1]), m.v(x[:, 1:])], 1)),
          (12, 3, 3), u=lambda: linear(3, 4), v=lambda: linear(3, 4),
          f=lambda: nn.MultiheadAttention(4, 2, batch_first=True))),
+    Case("values behind a shifted norm, without biases", "matmul layer_norm", of(
+         lambda m, x: (lambda h: m.r(F.layer_norm(
+             h + m.o((m.q(m.n(h)) @ m.k(m.n(h)).mT).softmax(-1) @ m.v(m.n(h))), (3,), eps=0.1))
+             .tanh())(m.e(x)), (24, 4, 3), e=lambda: linear(3, 3), n=lambda: nn.LayerNorm(3),
+         q=lambda: linear(3, 2, False), k=lambda: linear(3, 2, False),
+         v=lambda: linear(3, 3, False), o=lambda: linear(3, 3, False), r=lambda: linear(3, 2))),
     Case("value-bias-alone", "matmul layer_norm", of(averaged, (24, 4, 3),
          q=lambda: linear(3, 2), k=lambda: linear(3, 2), v=lambda: linear(3, 3),
          o=lambda: linear(3, 3, False), r=lambda: linear(3, 2))),
@@ -141,8 +173,39 @@ CASES = [
         lambda m, x: torch.tanh(m.r(F.rms_norm(
             (lambda h: m.a(h) + m.b(h))(m.e(x)), (6,), eps=0.1))), (12, 2),
         e=lambda: linear(2, 4), a=lambda: linear(4, 6), b=lambda: linear(4, 6),
-        r=lambda: linear(6, 3)),
-        gap="biases at right angles to what is read, without a stream", counts=(75, 76)),
+        r=lambda: linear(6, 3))),
+    Case("a bias beside a narrow wire before a norm", "layer_norm", of(
+        lambda m, x: m.r(F.layer_norm(m.e(x), (6,), eps=0.1)).tanh(), (24, 2),
+        e=lambda: linear(2, 6), r=lambda: linear(6, 3))),
+    Case("a bias beside a narrow wire before a norm with gains", "rms_norm", of(
+        lambda m, x: m.r(m.n(m.e(x))).tanh(), (24, 2), e=lambda: linear(2, 5),
+        n=lambda: nn.RMSNorm(5, eps=0.1), r=lambda: linear(5, 3))),
+    Case("a bias beside a narrow wire before a norm that is bent", "rms_norm", of(
+        lambda m, x: m.r(m.n(m.e(x)).sin()).tanh(), (48, 2), e=lambda: linear(2, 5),
+        n=lambda: nn.RMSNorm(5, eps=0.1), r=lambda: linear(5, 3))),
+    Case("narrow stream, normed before the last block", "rms_norm", of(
+        lambda m, x: (lambda s: m.r(s + m.b(m.a(F.rms_norm(s, (5,), eps=0.1)).tanh())))(m.e(x)),
+        (48, 2), e=lambda: linear(2, 5, False), a=lambda: linear(5, 2), b=lambda: linear(2, 5),
+        r=lambda: linear(5, 3))),
+    Case("narrow stream, normed before and after the last block", "rms_norm", of(
+        lambda m, x: (lambda s: m.r(F.rms_norm(
+            s + m.b(m.a(F.rms_norm(s, (5,), eps=0.1)).tanh()), (5,), eps=0.1)))(m.e(x)),
+        (48, 2), e=lambda: linear(2, 5, False), a=lambda: linear(5, 2),
+        b=lambda: linear(2, 5, False), r=lambda: linear(5, 3))),
+    Case("a norm at the beginning of a sum", "layer_norm", of(
+        lambda m, x: (lambda s: m.r(s + m.b(m.a(s).tanh())))(m.n(m.e(x))), (48, 4),
+        e=lambda: linear(4, 4), n=lambda: nn.LayerNorm(4), a=lambda: linear(4, 3),
+        b=lambda: linear(3, 4), r=lambda: linear(4, 3))),
+    Case("one layer behind one norm, twice", "layer_norm", of(
+        lambda m, x: (lambda s: m.r(m.b(F.gelu(m.a(m.n(s)))) + s))(
+            (lambda s: s + m.b(F.gelu(m.a(m.n(s)))))(m.e(x))).tanh(), (48, 3),
+        e=lambda: linear(3, 3), n=lambda: nn.LayerNorm(3), a=lambda: linear(3, 2),
+        b=lambda: linear(2, 3), r=lambda: linear(3, 3))),
+    Case("one layer behind two norms", "layer_norm rms_norm", of(
+        lambda m, x, y: m.r(F.gelu(m.a(F.layer_norm(m.e(x), (3,), eps=0.1)))
+                            * m.a(F.rms_norm(m.d(y), (3,), eps=0.1)).sin()), (24, 3), (24, 3),
+        e=lambda: linear(3, 3, False), d=lambda: linear(3, 3, False), a=lambda: linear(3, 2),
+        r=lambda: linear(2, 2))),
     Case("joined-narrow", "cat", of(
          lambda m, x, y: m.o(m.r(torch.cat([m.w(x), y], 1)).tanh()), (24, 2), (24, 2),
          w=lambda: linear(2, 4), r=lambda: linear(6, 3), o=lambda: linear(3, 2))),

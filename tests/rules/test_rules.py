@@ -2,7 +2,12 @@
 
 import pytest
 
+from symfind.analysis.derived import Derived
+from symfind.count.counted import counted
+from symfind.count.symbols import Symbols
 from symfind.ops import registry
+from symfind.solve.solver import derive
+from symfind.trace import trace
 from tests.rules import (
     comparing,
     composed,
@@ -67,6 +72,29 @@ def test_rule(case: Case) -> None:
         assert counts == case.counts, "more or less of a gap than the case says"
         pytest.xfail(f"{case.gap}: {outcome.derived} of {outcome.measured}")
     assert outcome.derived == outcome.measured
+
+
+FORMULAS = [
+    "a bias beside a narrow wire before a norm",
+    "narrow stream, normed before the last block",
+    "a shift that a reader without bias does not see",
+    "values behind a shifted norm, without biases",
+    "factorisation machine over tables",
+    "all products with itself",
+    "maps mixed by shares",
+]
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_a_count_is_a_formula(name: str) -> None:
+    """At its own sizes, of what is counted on twins as well."""
+    (case,) = (case for case in CASES if case.name == name)
+    outcome = examine(case)
+    model, args = case.build()
+    graph = trace(model, args, {}, train=case.train)
+    derived = Derived(counted(graph, derive(graph), Symbols({})))
+    assert not derived.open
+    assert derived.redundant == outcome.measured
 
 
 def test_every_rule_has_a_case() -> None:

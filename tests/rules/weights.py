@@ -72,6 +72,11 @@ CASES = [
         lambda: SPECTRAL(nn.Conv1d(2, 3, 3)).eval(), lambda: SPECTRAL(nn.Conv1d(3, 2, 2)).eval())),
     Case("a linear bond of a spectrally normalised layer", "div.Tensor", two(
         lambda: SPECTRAL(linear(4, 3)).eval(), lambda: linear(3, 4), lambda h: h, 4)),
+    Case("a spectrally normalised layer between two others, scaled and turned", "div.Tensor", of(
+        lambda m, x: (lambda h: m.d(m.u(h).sin() * m.v(h)))(F.rms_norm(m.e(x), (3,), m.g, 0.1)),
+        (24, 3), e=lambda: linear(3, 3), g=lambda: weight(3),
+        u=lambda: SPECTRAL(linear(3, 2)).eval(), v=lambda: SPECTRAL(linear(3, 2)).eval(),
+        d=lambda: linear(2, 2))),
     Case("a weight with columns of sum one", "sum", of(
         lambda m, x: torch.tanh(m.o(F.relu(x @ (m.p / m.p.sum(0, keepdim=True))))), (12, 3),
         p=lambda: weight(3, 4), o=lambda: linear(4, 2))),

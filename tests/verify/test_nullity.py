@@ -20,6 +20,30 @@ def test_rare_tokens_are_waited_for() -> None:
     assert measured.nullity == 0 and measured.status == "clear"
 
 
+def test_a_glance_that_lacks_rows_is_continued_where_it_was_begun() -> None:
+    class Counting(Function):
+        drawn = 0
+
+        def random_point(self, rng: torch.Generator) -> dict[str, Tensor]:
+            self.drawn += 1
+            return super().random_point(rng)
+
+    def drawn(model: nn.Module, inputs: Tensor, known: Tensor, rows: int) -> int:
+        function = Counting(model, (inputs,))
+        measured = measure_nullity(
+            function, lambda rng: Call(draw_like(function.inputs.args, rng, rows), {}),
+            known=lambda theta: known, glances=3,
+        )  # fmt: skip
+        assert measured.nullity == measured.known + len(model.state_dict()) - 1
+        return function.drawn
+
+    none = torch.zeros(300, 0, dtype=torch.float64)
+    assert drawn(nn.Embedding(150, 2), torch.zeros(1, 1, dtype=torch.long), none, 150) == 1
+    # where no more rows would show that all is explained, as it is not, others are looked at
+    layers = nn.Sequential(nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False))
+    assert drawn(layers, torch.randn(1, 1), none[:2], 2) > 3
+
+
 def test_unread_parameters_and_constant_inputs() -> None:
     model = nn.Embedding(5, 2)
     function = Function(model, (torch.tensor([0, 1]),))

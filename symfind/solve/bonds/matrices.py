@@ -71,13 +71,21 @@ class Member:
 class Matrices:
     """The relations among all unknown matrices of a lowered graph."""
 
-    def __init__(self, lowered: Lowered, *, blind: bool = False) -> None:
+    def __init__(
+        self,
+        lowered: Lowered,
+        *,
+        blind: bool = False,
+        apart: tuple[Node, int] | None = None,
+    ) -> None:
         """Read every instance of every primitive once.
 
-        `blind`: only what is not seen at all where constants are not, X = 1 κᵀ.
+        `blind`: only what is not seen at all where constants are not, X = 1 κᵀ. `apart`: a sum and
+        one of its operands, which stays as it is while the others change.
         """
         self.lowered = lowered
         self.blind = blind
+        self.apart = apart
         self._start: list[list[int]] = []
         self._owner: list[tuple[Node, int, int]] = []
         for node in lowered.nodes:
@@ -213,8 +221,10 @@ class Matrices:
 
     def _transparent(self, instance: Instance) -> None:
         out = instance.output
-        for port in instance.inputs:
+        for at, port in enumerate(instance.inputs):
             if isinstance(port.node, p.Source) and port.node.zero:
+                continue
+            if self.apart == (out.node, at):
                 continue
             for name in port.labels:
                 if name in out.labels:
@@ -317,14 +327,15 @@ class Matrices:
 
     @staticmethod
     def _gain(ports: list[Port]) -> Gain | None:
-        """A factor that no input reaches, while the other is a wire: a diagonal change of basis."""
-        still = [port for port in ports if not port.node.varies]
-        if len(still) != 1 or ports[0].node is ports[1].node:
+        """A factor that no input reaches, of no more indices: a diagonal change of basis."""
+        one, two = sorted(ports, key=lambda port: (port.node.varies, len(port.labels)))
+        if one.node.varies or one.node is two.node:
             return None
-        other = ports[0] if still[0] is ports[1] else ports[1]
-        if any(name not in other.labels for name in still[0].labels):
+        if not two.node.varies and len(one.labels) == len(two.labels):
             return None
-        return still[0].node.index, still[0].cell
+        if any(name not in two.labels for name in one.labels):
+            return None
+        return one.node.index, one.cell
 
     # result ------------------------------------------------------------------------------
     def classes(self) -> dict[int, list[tuple[Node, int, int, bool, Potential]]]:
@@ -334,6 +345,12 @@ class Matrices:
             root, dual, pot = self._find(v)
             found.setdefault(root, []).append((node, c, a, dual, pot))
         return found
+
+    def along(self, node: Node, dim: int) -> tuple[int, bool, Potential] | None:
+        """The class of a wire along one dimension; None where that is not one index."""
+        places = node.cells[0].places if len(node.cells) == 1 else ()
+        found = [i for i, (d, _) in enumerate(places) if d == dim]
+        return self._find(self._start[node.index][0] + found[0]) if len(found) == 1 else None
 
     def bond(self, root: int) -> Bond:
         """The class with a given root."""

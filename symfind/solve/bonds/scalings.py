@@ -7,7 +7,7 @@ it constant along it.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,13 +69,13 @@ def _renamed(own: Slots, above: Slots) -> Slots:
 
 
 class Scalings:
-    """All equations between scales of a lowered graph; `relaxed` takes every eps for zero."""
+    """All equations between scales of a lowered graph; `relaxed`: norms without their eps."""
 
     def __init__(
         self,
         lowered: Lowered,
         *,
-        relaxed: bool = False,
+        relaxed: Container[Node] = (),
         anchors: Anchored | None = None,
     ) -> None:
         """Read every instance of every primitive once, then solve.
@@ -190,7 +190,7 @@ class Scalings:
                 kept = self.anchors[node.index, out.cell]
                 self._drop(root, [s for s, name in labels.items() if where[name] not in kept])
             case p.Normalise():
-                if node.eps and not self.relaxed:
+                if node.eps and node not in self.relaxed:
                     self._zero(inputs[0])
                 self._zero(out)
             case p.Order():

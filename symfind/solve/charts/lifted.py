@@ -17,12 +17,14 @@ from symfind.numerics.decompose import svd
 from symfind.numerics.mixing import mixed
 from symfind.solve.charts.made import Made
 from symfind.solve.charts.normed import Polar
-from symfind.solve.charts.shares import Share
+from symfind.solve.charts.shares import Mixture, Share
+from symfind.solve.families.combined import DirectSum
 from symfind.solve.limits import Limits
 from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
 
 LARGEST = 40_000_000  # entries of the matrix of what cannot be made
+FEW = 1_000_000  # where families that cannot be made one by one are looked at together
 BENT = 120  # steps
 NOISE = 1e-10  # of its largest singular value
 
@@ -41,7 +43,7 @@ class LiftedFamily(Family):
     _known: MutableMapping[Environment, Tensor] = field(default_factory=WeakKeyDictionary)
 
     @property
-    def charts(self) -> list[Polar | Share | Made]:
+    def charts(self) -> list[Polar | Share | Mixture | Made]:
         """The weights that it moves."""
         return [s.chart for s in self.base.sources if s.chart is not None]
 
@@ -87,11 +89,11 @@ class LiftedFamily(Family):
             return c
         whole = mixed(torch.cat([c, c.new_zeros(missing)]))
         if env not in self._known:
-            self._known[env] = self._normal(env)
+            self._known[env] = self.normal(env)
         normal = self._known[env]
         return whole - normal @ (normal.T @ whole)
 
-    def _normal(self, env: Environment) -> Tensor:
+    def normal(self, env: Environment) -> Tensor:
         """Orthonormal coefficients to which all that can be made is orthogonal."""
         unit = torch.eye(self.base.count(env.sizes), **env.like)
         each = torch.func.vmap(lambda c: self._defects(env, c), randomness="same")
@@ -106,7 +108,7 @@ class LiftedFamily(Family):
                           and s.chart.defects(env.sizes)])  # fmt: skip
 
 
-def _exponential(chart: Polar | Share | Made) -> bool:
+def _exponential(chart: Polar | Share | Mixture | Made) -> bool:
     """Whether a wire is the exponential of a parameter, and of that alone."""
     plain = isinstance(chart, Made) and not chart.others
     return plain and isinstance(chart.node, p.Pointwise) and chart.node.growth is not None
@@ -115,6 +117,9 @@ def _exponential(chart: Polar | Share | Made) -> bool:
 def lifted_families(families: Sequence[Family], limits: Limits) -> list[Family]:
     """Of the families of a graph with such weights, those that move one, lifted."""
     result: list[Family] = []
+    bound: dict[
+        Polar | Share | Mixture | Made, list[Family]
+    ] = {}  # what cannot all be made, by weight
     for base in families:
         charts = [s.chart for s in base.sources if s.chart is not None]
         moved = any(s.offset is not None or s.followers for s in base.sources)
@@ -126,8 +131,29 @@ def lifted_families(families: Sequence[Family], limits: Limits) -> list[Family]:
         if lost * base.count() > LARGEST:
             limits.reached(charts[0].node, "weights of fixed norm: too large to be looked at")
             continue
-        sources = dict.fromkeys(
-            one for s in base.sources for one in ((s,) if s.chart is None else s.chart.sources)
-        )
-        result.append(LiftedFamily(kind=base.kind, sources=tuple(sources), base=base))
+        result.append(_lifted(base))
+        for chart in charts:
+            if chart.defects(None):
+                bound.setdefault(chart, []).append(base)
+    for parts in bound.values():
+        together = DirectSum(
+            kind=_kind(parts), sources=tuple(dict.fromkeys(s for f in parts for s in f.sources)),
+            parts=tuple(parts),
+        )  # fmt: skip
+        charts = [s.chart for s in together.sources if s.chart is not None]
+        few = sum(chart.defects(None) for chart in charts) * together.count() <= FEW
+        if len(parts) > 1 and few:
+            result.append(_lifted(together))
     return result
+
+
+def _kind(parts: Sequence[Family]) -> str:
+    kinds = {part.kind for part in parts}
+    return kinds.pop() if len(kinds) == 1 else "gauge"
+
+
+def _lifted(base: Family) -> LiftedFamily:
+    sources = dict.fromkeys(
+        one for s in base.sources for one in ((s,) if s.chart is None else s.chart.sources)
+    )
+    return LiftedFamily(kind=base.kind, sources=tuple(sources), base=base)

@@ -59,6 +59,53 @@ class Share:
         return found.reshape(-1)
 
 
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """A softmax of a parameter: weights that sum to one, w = softmax(a).
+
+    Of changes those can be made that keep the sum, by δa = δw / w.
+
+    Attributes:
+        node: the weights.
+        whole: the parameter.
+    """
+
+    node: p.Softmax
+    whole: p.Source
+
+    @property
+    def sources(self) -> tuple[p.Source, ...]:
+        """The parameter that it is made of."""
+        return (self.whole,)
+
+    def value(self, env: Environment) -> Tensor:
+        """The weights."""
+        return env.value(self.node)
+
+    def lift(self, env: Environment, change: Tensor) -> Moves:
+        """What of the parameter makes a change that keeps the sum."""
+        return {self.whole: change / self.value(env)}
+
+    def defects(self, sizes: Sizes | None) -> int:
+        """How many numbers of a change cannot be made."""
+        axes = [a for d, a in enumerate(self.node.axes) if d not in self.node.dims]
+        return math.prod(extent(a, sizes) for a in axes)
+
+    def defect(self, env: Environment, change: Tensor) -> Tensor:
+        """These numbers: the sums of the change."""
+        return change.sum(self.node.dims).reshape(-1)
+
+
+def mixtures(nodes: Sequence[Node]) -> Iterator[Mixture]:
+    """All softmaxes of parameters that nothing else sees."""
+    for node in nodes:
+        if isinstance(node, p.Softmax) and not node.varies and not node.fixed and node.users:
+            (whole,) = node.inputs
+            plain = isinstance(whole, p.Source) and whole.role == "parameter" and not whole.orders
+            if plain and whole.users == [node] and _alone(node, whole):
+                yield Mixture(node, whole)  # type: ignore[arg-type]
+
+
 def shares(nodes: Sequence[Node]) -> Iterator[Share]:
     """All weights that are such shares, of parameters that nothing else sees."""
     for node in nodes:

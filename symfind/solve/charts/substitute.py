@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from symfind.graph import primitives as p
+from symfind.graph.bilinear import pair_up
 from symfind.graph.primitives import Node
 from symfind.ops.lower import Lowered
 from symfind.solve.charts.made import Made, made_wires
 from symfind.solve.charts.normed import Polar, polar_weights
-from symfind.solve.charts.shares import Share, shares
+from symfind.solve.charts.shares import Mixture, Share, mixtures, shares
 from symfind.solve.charts.tables import picked, take_up_tables
 from symfind.solve.transport.maps import read
 
@@ -44,8 +45,10 @@ def substituted(lowered: Lowered) -> Substituted | None:
     return Substituted(whole, tuple(c for c in charts if isinstance(c, Made)))
 
 
-def _charts(nodes: list[Node]) -> list[Polar | Share | Made]:
-    bound: list[Polar | Share] = [*polar_weights(nodes), *shares(nodes)]
+def _charts(nodes: list[Node]) -> list[Polar | Share | Mixture | Made]:
+    bound: list[Polar | Share | Mixture] = [
+        *polar_weights(nodes), *shares(nodes), *mixtures(nodes),
+    ]  # fmt: skip
     held = {s for chart in bound for s in chart.sources}
     made = [m for m in made_wires(nodes) if not held & {*m.sources, *m.others}]
     return [*bound, *made]
@@ -74,7 +77,7 @@ def _copied(nodes: Sequence[Node]) -> dict[Node, Node]:
     return made
 
 
-def _with_weights(graph: Lowered, charts: Sequence[Polar | Share | Made]) -> Lowered:
+def _with_weights(graph: Lowered, charts: Sequence[Polar | Share | Mixture | Made]) -> Lowered:
     parameters = dict(graph.parameters)
     places: dict[Node, list[Node]] = {}
     for i, chart in enumerate(charts):
@@ -93,7 +96,9 @@ def _with_weights(graph: Lowered, charts: Sequence[Polar | Share | Made]) -> Low
         for x in node.inputs:
             x.users = [u for u in x.users if u is not node]
         parameters[weight.key] = [weight]
-    nodes = read([new for n in graph.nodes for new in places.get(n, [n])])
+    nodes = [new for n in graph.nodes for new in places.get(n, [n])]
+    pair_up(nodes)
+    nodes = read(nodes)
     for chart in charts:
         for source in (*chart.sources, *(chart.others if isinstance(chart, Made) else ())):
             if not source.users:  # all of it is in these wires

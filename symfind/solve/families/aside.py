@@ -29,7 +29,7 @@ from symfind.solve.transport.state import ARBITRARY, CONSTANT, State, canonical
 
 
 @dataclass(frozen=True)
-class _Reader:
+class Reader:
     """A weight that reads a normalised wire, behind gains and shifts along it."""
 
     node: p.Contract
@@ -71,23 +71,25 @@ def _of(wire: Node, spans: Spans, flows: Flows) -> Family | None:
         return None  # a rotation does as much where nothing but the norm reads the wire
     (norm,), (dim,) = norms, norms[0].dims
     span = spans.reached(wire, dim)
-    if span is None or span.plain or span.offset is None or _width(span, wire, norm, None) <= 0:
+    if span is None or span.plain or span.offset is None or slack(span, wire, norm, None) <= 0:
         return None
     state = canonical(wire, [ARBITRARY if d == dim else CONSTANT for d in range(len(wire.axes))])
     write = flows.undo(wire, state)
-    others = _others(wire, norm, state, flows)
-    readers = list(_readers(norm, dim, flows)) if write and others is not None else []
-    if not write or others is None or not readers or None in readers:
+    beside = others(wire, norm, state, flows)
+    found = list(readers(norm, dim, flows)) if write and beside is not None else []
+    known = [r for r in found if r is not None]
+    if not write or beside is None or not found or len(known) < len(found):
         return None
-    return _family(wire, norm, span, write, others, [r for r in readers if r is not None])
+    return _family(wire, norm, span, write, beside, known)
 
 
-def _width(span: Reached, wire: Node, norm: p.Normalise, sizes: Sizes | None) -> int:
+def slack(span: Reached, wire: Node, norm: p.Normalise, sizes: Sizes | None) -> int:
+    """How many directions are at right angles to all that a wire can be, if any number is."""
     n = extent(wire.axes[norm.dims[0]], sizes)
-    return positive(n - span.rank(sizes) - 1 - int(norm.centred))
+    return n - span.rank(sizes) - 1 - int(norm.centred)
 
 
-def _others(wire: Node, norm: Node, state: State, flows: Flows) -> Plan | None:
+def others(wire: Node, norm: Node, state: State, flows: Flows) -> Plan | None:
     """What takes a translation back where the wire is read beside the norm."""
     plan: list[Action] = []
     for user in wire.users:
@@ -100,7 +102,7 @@ def _others(wire: Node, norm: Node, state: State, flows: Flows) -> Plan | None:
     return tuple(plan)
 
 
-def _readers(norm: p.Normalise, dim: int, flows: Flows) -> Iterator[_Reader | None]:
+def readers(norm: p.Normalise, dim: int, flows: Flows) -> Iterator[Reader | None]:
     """All weights that read a norm; None for a reader of another kind."""
     gains: list[Node] = []
     shifts: list[tuple[Node, float]] = []
@@ -139,7 +141,7 @@ def _affine(user: Node, wire: Node, dim: int) -> tuple[Node, float] | None:
 def _reader(
     user: Node, wire: Node, dim: int, gains: tuple[Node, ...],
     shifts: tuple[tuple[Node, float], ...], flows: Flows,
-) -> _Reader | None:  # fmt: skip
+) -> Reader | None:  # fmt: skip
     for layer in linears(user):
         weight = layer.weight
         if layer.wire is not wire or layer.read != dim or len(weight.users) != 1:
@@ -151,19 +153,19 @@ def _reader(
         if shifts:
             actions = flows.dispose(layer.node, canonical(layer.node, state), True, PLAIN)
         if write and actions is not None:
-            return _Reader(layer.node, layer.at, label, gains, shifts, write, actions)
+            return Reader(layer.node, layer.at, label, gains, shifts, write, actions)
     return None
 
 
 def _family(
-    wire: Node, norm: p.Normalise, span: Reached, write: Plan, others: Plan,
-    readers: Sequence[_Reader],
+    wire: Node, norm: p.Normalise, span: Reached, write: Plan, beside: Plan,
+    known: Sequence[Reader],
 ) -> Family:  # fmt: skip
     dim = norm.dims[0]
     offset = span.offset
 
     def width(sizes: Sizes | None) -> int:
-        return _width(span, wire, norm, sizes)
+        return positive(slack(span, wire, norm, sizes))
 
     def build(env: Environment, c: Tensor) -> Moves:
         basis, point = span.basis(env), offset(env)  # type: ignore[misc]
@@ -176,12 +178,12 @@ def _family(
         ell = apart / apart.square().sum()
         shape = [-1 if d == dim else 1 for d in range(len(wire.axes))]
         moves = carry_out(env, write, -u.reshape(shape))
-        carry_out(env, others, u.reshape(shape), moves)
-        for reader in readers:
+        carry_out(env, beside, u.reshape(shape), moves)
+        for reader in known:
             reader.take(env, u, ell, moves)
         return moves
 
-    plans = (write, others, *(plan for r in readers for plan in (r.write, r.actions)))
+    plans = (write, beside, *(plan for r in known for plan in (r.write, r.actions)))
     sources = tuple(dict.fromkeys(a.source for plan in plans for a in plan))
     return NullFamily(
         kind="reach", sources=sources, width=width, build=build, loose=True, piecewise=True,

@@ -11,6 +11,27 @@ from symfind.solve.point.values import Environment
 
 
 @dataclass(eq=False, kw_only=True)
+class DirectSum(Family):
+    """All elements of several families at once: their coefficients one after the other."""
+
+    parts: tuple[Family, ...]
+    loose: bool = True
+
+    def count(self, sizes: Sizes | None = None) -> int:
+        """Of all together."""
+        return sum(part.count(sizes) for part in self.parts)
+
+    def direction(self, env: Environment, c: Tensor) -> Moves:
+        """All of them, added."""
+        moves: Moves = {}
+        counts = [part.count(env.sizes) for part in self.parts]
+        for part, own in zip(self.parts, c.split(counts), strict=True):
+            for source, change in part.direction(env, own).items():
+                moves[source] = moves[source] + change if source in moves else change
+        return moves
+
+
+@dataclass(eq=False, kw_only=True)
 class CombinedFamily(Family):
     """Chosen elements of several families, added: a subspace of the sum of their algebras.
 

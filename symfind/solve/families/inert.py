@@ -4,10 +4,12 @@ What is only left out by a range is found as a shift that nothing reads, and wha
 reads by its rows.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
-from symfind.algebra.axes import Sizes
+from symfind.algebra.axes import Sizes, extent
 from symfind.graph import primitives as p
 from symfind.ops.lower import Lowered
 from symfind.solve.families.family import NullFamily
@@ -44,5 +46,26 @@ def _family(source: p.Source, entries: Tensor) -> NullFamily:
         return {source: change.reshape(entries.shape)}
 
     # Other families may act on nothing but a slice that is hidden as a whole.
-    whole = any(bool(slices(entries, d).any()) for d in range(entries.dim()))
-    return NullFamily(kind="inert", sources=(source,), width=width, build=build, slices=whole)
+    hidden = [int(slices(entries, d).sum()) for d in range(entries.dim())]
+    rows = next(((d, n) for d, n in enumerate(hidden)
+                 if n and n * entries.numel() == count * entries.shape[d]), None)  # fmt: skip
+    return NullFamily(kind="inert", sources=(source,), width=width, build=build,
+                      slices=any(hidden), rows=rows)  # fmt: skip
+
+
+def slices_of(family: NullFamily, dim: int, k: int) -> NullFamily:
+    """The first `k` slices of the parameter of a family along a dimension, at any sizes."""
+    (source,) = family.sources
+    rest = [a for d, a in enumerate(source.axes) if d != dim]
+
+    def width(sizes: Sizes | None) -> int:
+        return k * math.prod(extent(a, sizes) for a in rest)
+
+    def build(env: Environment, c: Tensor) -> Moves:
+        shape = list(env.shape(source))
+        change = torch.zeros(shape, **env.like)
+        shape[dim] = k
+        index = torch.arange(k, device=change.device)
+        return {source: change.index_copy(dim, index, c.reshape(shape))}
+
+    return NullFamily(kind="inert", sources=(source,), width=width, build=build)

@@ -35,7 +35,7 @@ from symfind.solve.spans.indices import Index, indices
 from symfind.solve.spans.linear import complement
 from symfind.solve.spans.reached import Spans
 from symfind.solve.spans.relation import Relation
-from symfind.solve.transport.absorption import PLAIN, Plan
+from symfind.solve.transport.absorption import PLAIN, Plan, shared_bias
 from symfind.solve.transport.flows import Flows
 from symfind.solve.transport.state import ARBITRARY, CONSTANT, Dim, canonical
 
@@ -50,6 +50,7 @@ class Reader:
 
     node: p.Contract
     at: int  # which factor is the weight
+    on: int  # which is the wire
     free: tuple[Any, ...]
     summed: tuple[Any, ...]
 
@@ -61,12 +62,12 @@ class Reader:
     @property
     def wire(self) -> Node:
         """What is read."""
-        return self.node.inputs[1 - self.at]
+        return self.node.inputs[self.on]
 
     @property
     def dims(self) -> tuple[int, ...]:
         """Dimensions of the wire that are summed over."""
-        read = self.node.labels[1 - self.at]
+        read = self.node.labels[self.on]
         return tuple(d for d, n in enumerate(read) if n in self.summed)
 
     def axis(self, label: Any) -> Axis:
@@ -85,17 +86,26 @@ class Reader:
                 yield False, {m: block if m == n else ARBITRARY for m in self.free}
 
 
-def _reader(node: p.Contract, at: int) -> Reader | None:
-    weight, x = node.inputs[at], node.inputs[1 - at]
+def _readers(node: p.Contract) -> Iterator[Reader]:
+    """Every factor of a product as a weight that reads every other."""
+    for at, on in itertools.permutations(range(len(node.inputs)), 2):
+        reader = _reader(node, at, on)
+        if reader is not None:
+            yield reader
+
+
+def _reader(node: p.Contract, at: int, on: int) -> Reader | None:
+    weight, x = node.inputs[at], node.inputs[on]
     if weight.varies or weight.fixed or weight is x:
         return None
-    names, read = node.labels[at], node.labels[1 - at]
-    free = tuple(n for n in names if n in node.out or n in node.windows)
+    names, read = node.labels[at], node.labels[on]
+    others = {n for i, own in enumerate(node.labels) if i not in (at, on) for n in own}
+    free = tuple(n for n in names if n in node.out or n in node.windows or n in others)
     wide = [n for n, a in zip(names, weight.axes, strict=True) if a.size > 1]
     summed = tuple(n for n in wide if n not in free)
     if not summed or any(n in read for n in free) or any(n not in read for n in summed):
         return None
-    return Reader(node, at, free, summed)
+    return Reader(node, at, on, free, summed)
 
 
 class Reach:
@@ -106,17 +116,50 @@ class Reach:
         self.lowered = lowered
         self.flows = flows
         self.spans = Spans(flows.relations)
+        self.sight = Sight(flows.relations)
 
     def families(self) -> list[Family]:
         """Of every reader δV = s κᵀ, for relations in closed form, then for all others."""
-        contractions = [n for n in self.lowered.nodes
-                        if isinstance(n, p.Contract) and len(n.inputs) == 2]  # fmt: skip
-        pairs = [_reader(node, at) for node in contractions for at in (0, 1)]
-        readers = [reader for reader in pairs if reader is not None]
+        contractions = [n for n in self.lowered.nodes if isinstance(n, p.Contract)]
+        readers = [reader for node in contractions for reader in _readers(node)]
         return [
             *(f for reader in readers for f in self._closed(reader)),
             *(f for reader in readers for f in self._spanned(reader)),
+            *self._shared(readers),
         ]
+
+    def _shared(self, readers: Sequence[Reader]) -> Iterator[Family]:
+        """Of a weight that is used again on wires that satisfy the same relation."""
+        uses: dict[Node, list[Reader]] = {}
+        for reader in readers:
+            uses.setdefault(reader.weight, []).append(reader)
+        for weight, several in uses.items():
+            plain = isinstance(weight, p.Source) and weight.role == "parameter"
+            if not plain or len(several) < 2 or len(several) != len(weight.users):
+                continue
+            for relation in self._common(several):
+                actions = () if relation.zero else shared_bias([r.node for r in several])
+                if actions is not None:
+                    write = self.flows.undo(weight, (ARBITRARY,) * len(weight.axes))
+                    spread = dict.fromkeys(several[0].free, ARBITRARY)
+                    if write is not None:
+                        yield _added(several[0], relation, spread, write, actions)
+
+    def _common(self, several: Sequence[Reader]) -> Iterator[Relation]:
+        """Relations that all these wires satisfy, as far as random parameters tell."""
+        first, *rest = several
+        alike = all((r.dims, r.node.labels[r.at]) == (first.dims, first.node.labels[first.at])
+                    for r in rest)  # fmt: skip
+        known = [[r for r in self.flows.relations.of(one.wire) if r.dims == first.dims]
+                 for one in several] if alike else [[]]  # fmt: skip
+        if not all(known):
+            return
+        rng = torch.Generator().manual_seed(0)
+        env = Environment({k: torch.randn(n, generator=rng, dtype=torch.float64)
+                           for k, n in self.lowered.shapes.items()})  # fmt: skip
+        for relation in known[0]:
+            if all(any(_equal(env, relation, r) for r in own) for own in known[1:]):
+                yield relation
 
     def _closed(self, reader: Reader) -> Iterator[Family]:
         """AffineRelations that a norm, a softmax, a one-hot row or copies leave."""
@@ -143,7 +186,7 @@ class Reach:
     def _of(self, reader: Reader, relation: Relation, spread: Spread) -> Family | None:
         """The family of one relation, if weights can be changed and constants be taken back."""
         node = reader.node
-        if not relation.zero and node.windows and not node.seals:
+        if not relation.zero and ((node.windows and not node.seals) or len(node.inputs) > 2):
             return None
         write = self._write(reader, spread)
         actions: Plan | None = ()
@@ -152,9 +195,25 @@ class Reach:
             actions = self.flows.dispose(node, canonical(node, state), True, PLAIN)
             if actions is None and CONSTANT in spread.values():
                 actions = self.flows.absorption.behind(node, canonical(node, state))
-        if write is None or actions is None or relation.count(None) <= 0:
+        if write is None or relation.count(None) <= 0:
             return None
+        if actions is None:
+            return self._unseen(reader, relation, spread, write)
         return _added(reader, relation, spread, write, actions)
+
+    def _unseen(
+        self, reader: Reader, relation: Relation, spread: Spread, write: Plan
+    ) -> Family | None:
+        """As far as the constants that it makes are seen by nothing downstream."""
+        node = reader.node
+        if len(reader.free) != 1 or node.windows or spread != {reader.free[0]: ARBITRARY}:
+            return None
+        places = [s for s in indices(node) if node.out[s[0]] == reader.free[0]]
+        rest = [s for s in indices(node) if s not in places]
+        seen = self.sight.seen(node, form(places, rest))
+        if seen is None or seen.rank(None) >= volume(node, places)(None):
+            return None
+        return _added(reader, relation, spread, write, (), seen)
 
     def _write(self, reader: Reader, spread: Spread) -> Plan | None:
         """How the weight of one reader is changed, and what its other readers then need."""
@@ -169,27 +228,44 @@ class Reach:
         return self.flows.replace(weight, state, reader.node)
 
 
+def _equal(env: Environment, one: Relation, two: Relation) -> bool:
+    try:
+        pairs = [(one.vector(env), two.vector(env)), (one.constant(env), two.constant(env))]
+    except LookupError:
+        return False  # a constant of unknown value
+    return all(a.shape == b.shape and torch.allclose(a, b) for a, b in pairs)
+
+
 def _added(
-    reader: Reader, relation: Relation, spread: Spread, write: Plan, actions: Plan
-) -> Family:
+    reader: Reader, relation: Relation, spread: Spread, write: Plan, actions: Plan,
+    seen: Seen | None = None,
+) -> Family:  # fmt: skip
     node, free = reader.node, reader.free
-    read = node.labels[1 - reader.at]
+    read = node.labels[reader.on]
     order = [read[d] for d in reader.dims]
 
     def lengths(sizes: Sizes | None) -> list[int]:
         return [_length(reader.axis(n), spread[n], sizes) for n in free]
 
+    def outputs(sizes: Sizes | None) -> int:
+        whole = math.prod(lengths(sizes))
+        return whole if seen is None else positive(whole - seen.rank(sizes))
+
     def width(sizes: Sizes | None) -> int:
-        return relation.count(sizes) * math.prod(lengths(sizes))
+        return relation.count(sizes) * outputs(sizes)
 
     def build(env: Environment, c: Tensor) -> Moves:
-        s = c.reshape(*lengths(env.sizes), relation.count(env.sizes))
+        s = c.reshape(-1, relation.count(env.sizes))
+        if seen is not None:
+            whole = math.prod(lengths(env.sizes))
+            s = complement(seen.rows(env).reshape(-1, whole).T, len(s)) @ s
+        s = s.reshape(*lengths(env.sizes), relation.count(env.sizes))
         for d, n in enumerate(free):
             s = _placed(env, s, d, reader.axis(n), spread[n])
         kappa = relation.vector(env)
         delta = einsum([s, kappa], [[*free, KAPPA], [KAPPA, *order]], node.labels[reader.at])
         moves = carry_out(env, write, -delta)
-        if relation.zero:
+        if relation.zero or seen is not None:
             return moves
         constant = einsum([s @ relation.constant(env)], [free], node.out)
         return carry_out(env, actions, constant, moves)
@@ -200,7 +276,7 @@ def _added(
         width=width,
         build=build,
         loose=True,
-        piecewise=relation.piecewise,
+        piecewise=relation.piecewise or seen is not None,
     )
 
 

@@ -4,6 +4,10 @@ Where w is multiplied by q, a constant d that parameters add to w adds d·q to t
 made by linear maps of a wire that others read into the same sum, these take it back: the bias of a
 norm before a modulation (β + d, T − d S, u − d v for (n + β)·(S c + v) + T c + u), a translation of
 one factor of a score against the biases of the other.
+
+Factors may be pieces and sums of wires, and w may be its own other factor, read in several places:
+of a factorisation machine, (Σ e)² − Σ e², the rows of one table may all move by d, for what the
+others then add, d·e, is a number for each of their rows (Rendle 2010).
 """
 
 import itertools
@@ -18,12 +22,13 @@ from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
 from symfind.ops.lower import Lowered
 from symfind.solve.families.family import NullFamily, carry_out
-from symfind.solve.families.parallel import DEPTH, followed
+from symfind.solve.families.parallel import DEPTH
+from symfind.solve.families.spreading import is_product, spread
 from symfind.solve.limits import Limits
 from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
-from symfind.solve.transport.absorption import LEANING, Plan
-from symfind.solve.transport.effects import of_factor
+from symfind.solve.transport import steps
+from symfind.solve.transport.absorption import LEANING, PLAIN, Plan
 from symfind.solve.transport.flows import Flows
 from symfind.solve.transport.state import ARBITRARY, CONSTANT, canonical
 from symfind.solve.transport.taking import Taken
@@ -32,16 +37,14 @@ from symfind.solve.transport.taking import Taken
 def product_families(lowered: Lowered, flows: Flows, limits: Limits) -> list[Family]:
     """Of every product of two wires, translations of one that others take back."""
     result: list[Family] = []
+    done: set[Node] = set()
     for node in lowered.nodes:
-        if _two_wires(node) and _summed(node):
-            for at in (0, 1):
-                result.extend(_of(node, at, flows, limits))  # type: ignore[arg-type]
+        if is_product(node) and _summed(node):
+            for w in dict.fromkeys(u for x in node.inputs for u in _origins(x)):
+                if w not in done:
+                    done.add(w)
+                    result.extend(_of(w, flows, limits))
     return result
-
-
-def _two_wires(node: Node) -> bool:
-    product = isinstance(node, p.Contract) and len(node.inputs) == 2 and not node.windows
-    return product and all(x.varies for x in node.inputs) and len(set(map(id, node.inputs))) == 2
 
 
 def _summed(node: Node) -> bool:
@@ -57,21 +60,29 @@ def _summed(node: Node) -> bool:
     return False
 
 
-def _of(node: p.Contract, at: int, flows: Flows, limits: Limits) -> Iterator[Family]:
-    w = node.inputs[at]
-    if len(w.users) != 1:
-        return
+def _origins(wire: Node) -> Iterator[Node]:
+    """A wire, and what it is a piece of or a sum over."""
+    yield wire
+    while isinstance(wire, p.Movement) and len(wire.inputs) == 1:
+        (wire,) = wire.inputs
+    if wire.varies and (isinstance(wire, p.Join) or steps.total(wire) is not None):
+        for x in dict.fromkeys(wire.inputs):
+            yield from _origins(x)
+
+
+def _of(w: Node, flows: Flows, limits: Limits) -> Iterator[Family]:
     done: list[set[int]] = []
     for free in _subsets([d for d, a in enumerate(w.axes) if a.size > 1]):
         if any(set(free) <= more for more in done):
             continue
-        state = [ARBITRARY if d in free else CONSTANT for d in range(len(w.axes))]
-        write = flows.absorption.undo(w, canonical(w, state), LEANING, gains=True)
+        state = canonical(w, [ARBITRARY if d in free else CONSTANT for d in range(len(w.axes))])
+        write = flows.absorption.undo(w, state, LEANING, gains=True)
         if not write:
             continue
         done.append(set(free))
-        own = [node.labels[at][d] for d in free]
-        taken = followed(node, of_factor(node, at, own, lambda env, m: m), flows, limits)
+        if flows.dispose(w, state, True, PLAIN) is not None:
+            continue  # it stays a constant everywhere: a shift
+        taken = spread(w, state, flows, limits)
         if taken is not None:
             yield _family(w, free, write, taken)
 
@@ -89,9 +100,8 @@ def _family(w: Node, free: Sequence[int], write: Plan, taken: Sequence[Taken]) -
         shape = env.shape(w)
         whole = c.reshape([n if d in free else 1 for d, n in enumerate(shape)])
         moves = carry_out(env, write, -whole)
-        m = c.reshape([shape[d] for d in free])
         for one in taken:
-            carry_out(env, one.plan, one.carry(env, m), moves)
+            carry_out(env, one.plan, one.carry(env, whole), moves)
         return moves
 
     actions = [*write, *(a for one in taken for a in one.plan)]

@@ -7,18 +7,20 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from symfind.algebra.axes import Sizes, branches
+from symfind.algebra.axes import Sizes, branches, positive
 from symfind.graph import primitives as p
 from symfind.ops.lower import Lowered
 from symfind.solve.families.family import NullFamily, ShiftFamily
 from symfind.solve.limits import Limits
 from symfind.solve.point.values import Environment
+from symfind.solve.spans.linear import complement
 from symfind.solve.transport.absorption import (
     LAST,
     LEANING,
     NEVER,
     PLAIN,
     SHARED,
+    WITHIN,
     Action,
     Plan,
     asked,
@@ -41,7 +43,7 @@ def shift_families(
         if rows is not None:
             result.append(rows)
     result += _further(every, flows, result)
-    return [*result, *_shared(every, flows, result)]
+    return [*result, *_shared(every, flows, result), *_within(every, flows)]
 
 
 def _shared(
@@ -127,6 +129,46 @@ def _of(source: p.Source, flows: Flows, limits: Limits) -> Iterator[ShiftFamily]
             else:
                 kind = "parallel" if plan else "shift"
             yield _shifted(kind, source, cell, free, plan)
+
+
+def _within(every: Sequence[p.Source], flows: Flows) -> Iterator[NullFamily]:
+    """Constants that others take back, as long as readers without a bias make nothing of them."""
+    for source in every:
+        for cell, free, state in _forms(source, Limits()):
+            if len(free) != 1 or flows.dispose(source, state, True, LEANING) is not None:
+                continue
+            plan = flows.dispose(source, state, True, WITHIN)
+            family = None if plan is None else _kernel(source, cell, free, plan)
+            if family is not None and family.count() > 0:
+                yield family
+
+
+def _kernel(
+    source: p.Source, cell: int | None, free: Sequence[int], plan: Plan
+) -> NullFamily | None:
+    """A shift within the kernel of what must vanish; None for what is not seen at all."""
+    demands = [(a, a.volume) for a in plan if a.volume is not None]
+    actions = [a for a in plan if a.volume is None]
+    if not actions:
+        return None
+    whole = _shifted("parallel", source, cell, free, tuple(actions))
+
+    def width(sizes: Sizes | None) -> int:
+        return positive(whole.count(sizes) - sum(volume(sizes) for _, volume in demands))
+
+    def build(env: Environment, c: Tensor) -> dict[p.Source, Tensor]:
+        def made(k: Tensor) -> Tensor:
+            delta = whole.perturbation(env, k)
+            return torch.cat([demand(env, delta).reshape(-1) for demand, _ in demands])
+
+        unit = torch.eye(whole.count(env.sizes), **env.like)
+        rows = torch.stack([made(k) for k in unit])
+        return whole.direction(env, complement(rows, len(c)) @ c)
+
+    return NullFamily(
+        kind="parallel", sources=whole.sources, width=width, build=build, piecewise=True,
+        loose=any(a.loose for a in actions),
+    )  # fmt: skip
 
 
 def _shifted(

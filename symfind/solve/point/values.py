@@ -53,7 +53,10 @@ class Environment:
         if isinstance(node, p.Source):
             return self._source(node)
         if self.sizes is None and node.result_of is not None:
-            own = self.arranged(node, self._op(node.result_of))
+            own = self.value_of(node.result_of)
+            if own.shape != node.shape:  # of one of several copies
+                own = own[tuple(slice(n) for n in node.shape)]
+            own = self.arranged(node, own)
             return own.to(self.like["dtype"]) if own.dtype == torch.bool else own
         if isinstance(node, p.Moved):
             return node.make(self)
@@ -93,7 +96,8 @@ class Environment:
         """The parameter of a wire, where the wire has the given value."""
         return self.restored(node, self._shifted(node, value, 1.0))
 
-    def _op(self, op: Op) -> Any:
+    def value_of(self, op: Op) -> Any:
+        """The result of a traced operation that no input reaches, at the model's own sizes."""
         if id(op) not in self._ops:
             if op.target == "parameter" and op.trainable:
                 value: Any = self.given(op.key)
@@ -104,7 +108,7 @@ class Environment:
                     raise LookupError(f"the value of {op.name} is not known")
                 value = value.to(self.like["device"])
             else:
-                args, kwargs = replace(op.args, self._op), replace(op.kwargs, self._op)
+                args, kwargs = replace(op.args, self.value_of), replace(op.kwargs, self.value_of)
                 value = run(op, args, kwargs, self.like["device"])
             self._ops[id(op)] = value
         return self._ops[id(op)]

@@ -13,13 +13,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from symfind.algebra.axes import Sizes, extent
+from symfind.algebra.axes import Sizes, extent, half
 from symfind.graph import primitives as p
 from symfind.graph.index_map import Way
 from symfind.graph.primitives import Node
 from symfind.graph.uniform import is_uniform, number
 from symfind.solve.point.values import Environment
 from symfind.solve.spans.relation import Relation, moved, moved_along
+
+MOST_SQUARED = 64  # entries of an index of which all pairs are compared
 
 
 class AffineRelations:
@@ -91,7 +93,7 @@ class AffineRelations:
             case p.Mix() if node.unit == 1.0 and not isinstance(node, p.Peak | p.Order):
                 return [r for r in self._carried(node) if not set(node.stiff) & set(r.dims)]
             case p.Contract():
-                return [*self._gained(node), *self._multiplied(node)]
+                return [*self._gained(node), *self._multiplied(node), *_squared(node)]
             case p.Add():
                 return [*self._shifted(node), *self._summed(node)]
             case p.Pointwise() if node.slope is not None:
@@ -167,7 +169,7 @@ class AffineRelations:
         result = []
         for at in (0, 1):
             x, shift = node.inputs[at], node.inputs[1 - at]
-            if not x.varies or shift.varies or len(x.axes) != len(node.axes):
+            if shift.varies or x.shape != node.shape:
                 continue
             offset = len(node.axes) - len(shift.axes)
             wide = [d + offset for d, a in enumerate(shift.axes) if a.size > 1]
@@ -187,7 +189,7 @@ def _carriers(node: Node) -> list[Node]:
 def _wires(node: p.Contract) -> list[tuple[int, Node]]:
     if len(node.inputs) != 2 or node.windows:
         return []
-    return [(i, x) for i, x in enumerate(node.inputs) if x.varies]
+    return [(i, x) for i, x in enumerate(node.inputs) if not node.inputs[1 - i].varies]
 
 
 def _factors(node: p.Contract) -> list[tuple[int, Node]]:
@@ -288,6 +290,48 @@ def _copied(node: Node, dim: int) -> Relation:
         return torch.zeros(count(env.sizes), **env.like)
 
     return Relation((dim,), vector, constant, count, zero=True, copies=True)
+
+
+def _squared(node: p.Contract) -> list[Relation]:
+    """What a wire makes with itself is the same with two of its indices exchanged."""
+    if len(node.inputs) != 2 or node.windows:
+        return []
+    (x, one), (y, two) = (_unmoved(*pair) for pair in zip(node.inputs, node.labels, strict=True))
+    apart = [d for d in range(len(x.axes)) if x is y and one[d] != two[d]]
+    if x is not y or len(apart) != 1:
+        return []
+    (d,) = apart
+    places = sorted(node.out.index(n) for n in (one[d], two[d]) if n in node.out)
+    if len(places) != 2 or not x.varies or not 1 < x.axes[d].size <= MOST_SQUARED:
+        return []
+    axis = x.axes[d]
+
+    def count(sizes: Sizes | None) -> int:
+        n = extent(axis, sizes)
+        return half(n * (n - 1))
+
+    def vector(env: Environment) -> Tensor:
+        n = extent(axis, env.sizes)
+        i, j = torch.triu_indices(n, n, 1, device=env.like["device"])
+        unit = torch.eye(n, **env.like)
+        return unit[i][:, :, None] * unit[j][:, None] - unit[j][:, :, None] * unit[i][:, None]
+
+    def constant(env: Environment) -> Tensor:
+        return torch.zeros(count(env.sizes), **env.like)
+
+    return [Relation(tuple(places), vector, constant, count, zero=True, copies=True)]
+
+
+def _unmoved(x: Node, labels: tuple[Any, ...]) -> tuple[Node, tuple[Any, ...]]:
+    """A wire before its dimensions were put in another order, with their labels."""
+    while isinstance(x, p.Permute | p.View):
+        runs = {r.ins[0]: r.outs[0] for r in x.index_map() if r.way is Way.SAME}
+        below = x.inputs[0]
+        if any(d not in runs and a.size > 1 for d, a in enumerate(below.axes)):
+            break
+        labels = tuple(labels[runs[d]] if d in runs else ("one", d) for d in range(len(below.axes)))
+        x = below
+    return x, labels
 
 
 def _divided(relation: Relation, gain: Node, node: p.Contract, at: int, names: list) -> Relation:

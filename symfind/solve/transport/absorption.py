@@ -4,14 +4,16 @@ An action says how one parameter moves when the wire is perturbed. A bias takes 
 own form; a weight whose input satisfies κ·x = c takes away any constant.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+from symfind.algebra.axes import Sizes
 from symfind.graph import primitives as p
 from symfind.graph.einsum import einsum
 from symfind.graph.primitives import Node
+from symfind.ops.facts import facts
 from symfind.ops.lower import Lowered
 from symfind.solve.point.values import Environment, known_value
 from symfind.solve.spans.relations import AffineRelations
@@ -22,7 +24,7 @@ from symfind.solve.transport.state import ARBITRARY, CONSTANT, State, canonical
 from symfind.solve.transport.steps import Step, against, negative
 
 Absorb = int
-NEVER, PLAIN, LEANING, LAST, SHARED = 0, 1, 2, 3, 4
+NEVER, PLAIN, LEANING, LAST, SHARED, WITHIN = 0, 1, 2, 3, 4, 5
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,11 @@ class Action:
     steps: tuple[Step, ...]
     loose: bool = False  # leans on a relation that the perturbation itself may move
     reader: Node | None = None  # which of several sums that the parameter is added to
+    volume: Callable[[Sizes | None], int] | None = None  # of what must vanish: no action at all
 
     def after(self, *steps: Step, loose: bool = False) -> "Action":
         """The same action for a perturbation that passes these steps first."""
-        return Action(self.source, (*steps, *self.steps), self.loose or loose, self.reader)
+        return replace(self, steps=(*steps, *self.steps), loose=self.loose or loose)
 
     def __call__(self, env: Environment, delta: Tensor) -> Tensor:
         """The change of the parameter's wire."""
@@ -221,6 +224,21 @@ class Absorption:
         return None
 
 
+def shared_bias(nodes: Sequence[Node]) -> Plan | None:
+    """A parameter that is added to each of several wires, and to nothing else."""
+    sums = [node.users[0] for node in nodes if len(node.users) == 1]
+    plain = all(isinstance(u, p.Add) and set(u.signs) == {1.0} for u in sums)
+    if not plain or len(sums) < len(nodes):
+        return None
+    for at, bias in enumerate(sums[0].inputs):
+        if not isinstance(bias, p.Source) or bias.role != "parameter":
+            continue
+        free = bias.offset is None and not bias.followers and len(sums) == len(bias.users)
+        if free and {id(u) for u in bias.users} == {id(u) for u in sums}:
+            return (Action(bias, (steps.back(sums[0], at), negative(bias))),)
+    return None
+
+
 def asked(plan: Plan) -> dict[p.Source, list[Action]] | None:
     """What sums ask of the parameters that they share; None where not all of them ask."""
     several: dict[p.Source, list[Action]] = {}
@@ -250,11 +268,16 @@ def regular(gain: Node) -> bool:
     match gain:
         case p.Source():
             return gain.role == "parameter"
-        case p.View() | p.Permute() | p.Expand() | p.Narrow():
+        case p.Softmax():
+            return True
+        case p.View() | p.Permute() | p.Expand() | p.Narrow() | p.Take():
             return regular(gain.inputs[0])
+        case p.Join():
+            return all(regular(x) for x in gain.inputs)
         case p.Pointwise():
+            smooth = gain.op is not None and bool(facts(gain.op).bends)
             return bool(gain.slope or gain.growth) or (
-                gain.degree is not None and regular(gain.inputs[0])
+                (gain.degree is not None or smooth) and regular(gain.inputs[0])
             )
         case p.Contract():
             entrywise = all(n in gain.out for names in gain.labels for n in names)

@@ -18,6 +18,7 @@ from symfind.graph.einsum import einsum
 from symfind.graph.index_map import Way
 from symfind.graph.primitives import Node
 from symfind.solve.point.values import Environment
+from symfind.solve.transport.steps import total
 
 Make = Callable[[Environment, Tensor], Tensor]
 Geometry = tuple[Any, Any, Any]  # stride, padding, dilation
@@ -307,7 +308,42 @@ def behind(effect: Effect) -> tuple[list[Effect], list[Constant]] | None:
             label = effect.read[x.dim]
             wide, _ = padded(untied(effect, label), label, x)
             return [stripped(replace(wide, x=x.inputs[0]))], []
+        case p.Mix() if effect.window is None and (factor := total(x)) is not None:
+            return [stripped(_of_all(effect.scaled(factor), x))], []
+        case p.Join() if effect.window is None:
+            return [stripped(_of_piece(effect, x, at)) for at in range(len(x.inputs))], []
     return None
+
+
+def _of_all(effect: Effect, x: p.Mix) -> Effect:
+    """The same of all entries over which a sum runs."""
+    kept, below = iter(effect.read), x.inputs[0]
+    read = tuple(("all", x.index, d) if d in x.dims else next(kept) for d in range(len(below.axes)))
+    axes = {**dict(zip(read, below.axes, strict=True)), **effect.axes}
+    return replace(effect, x=below, read=read, axes=axes)
+
+
+def _of_piece(effect: Effect, x: p.Join, at: int) -> Effect:
+    """What of an effect reads one piece of a wire."""
+    label, piece = effect.read[x.dim], x.inputs[at]
+    effect = untied(effect, label) if label in effect.out else effect
+    fresh = ("piece", x.index, at, label)
+    make = effect.make
+
+    def part(env: Environment, c: Tensor) -> Tensor:
+        m = make(env, c)
+        if label not in effect.own:
+            return m
+        place, start = effect.own.index(label), x.begin(at, env.sizes)
+        return m.narrow(place, start, extent(piece.axes[x.dim], env.sizes))
+
+    def renamed(labels: Sequence[Any]) -> tuple[Any, ...]:
+        return tuple(fresh if n == label else n for n in labels)
+
+    axes = {**effect.axes, fresh: piece.axes[x.dim]}
+    return replace(
+        effect, x=piece, read=renamed(effect.read), own=renamed(effect.own), axes=axes, make=part
+    )
 
 
 def _factored(effect: Effect, x: p.Contract) -> Effect | None:

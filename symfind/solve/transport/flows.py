@@ -7,8 +7,12 @@ questions are answered by recursion with memory over (wire, state), so that the 
 the graph.
 """
 
+import math
+from collections.abc import Sequence
+
 from torch import Tensor
 
+from symfind.algebra.axes import Sizes, extent
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
 from symfind.ops.lower import Lowered
@@ -21,6 +25,7 @@ from symfind.solve.transport.absorption import (
     LEANING,
     PLAIN,
     SHARED,
+    WITHIN,
     Absorb,
     Absorption,
     Action,
@@ -239,7 +244,10 @@ class Flows:
             taken = self.absorption.lean(user, canonical(user, new), skip=at)
             if taken is not None:
                 return tuple(action.after(step) for action in taken)
-        return self._onward(user, tuple(new), explicit, absorb, step)
+        onward = self._onward(user, tuple(new), explicit, absorb, step)
+        if onward is None and absorb == WITHIN and explicit and step is not None:
+            return _demanded(user, others, canonical(user, new), step)
+        return onward
 
     def unread(self, node: Node, state: State) -> bool:
         """Whether a perturbation only ever meets operations that drop its entries."""
@@ -267,6 +275,21 @@ class Flows:
     def undo(self, node: Node, state: State) -> Plan | None:
         """Actions that subtract a perturbation of the given state from a parameter-only wire."""
         return self.absorption.undo(node, state)
+
+
+def _demanded(
+    user: p.Contract, others: Sequence[tuple[int, Node]], state: State, step: Step
+) -> Plan | None:
+    """That a weight makes nothing of a perturbation: no action, but as many equations."""
+    weight = others[0][1] if len(others) == 1 else None
+    if not isinstance(weight, p.Source) or weight.role != "parameter":
+        return None
+    axes = [a for a, s in zip(user.axes, state, strict=True) if s != CONSTANT]
+
+    def volume(sizes: Sizes | None) -> int:
+        return math.prod(extent(a, sizes) for a in axes)
+
+    return (Action(weight, (step,), volume=volume),)
 
 
 def _forth(user: Node, at: int, state: State) -> State:

@@ -39,6 +39,7 @@ class Step:
     node: p.Add
     at: int
     weight: Node  # what reads the wire
+    product: Node  # what it makes of it
     action: Action
     carry: Make
 
@@ -53,10 +54,10 @@ def take_up_maps(lowered: Lowered) -> Lowered:
     here = replace(lowered, nodes=list(lowered.nodes))
     moved = True
     while moved:
-        found: dict[Node, list[Step]] = {}
+        found: dict[Node, dict[Node, Step]] = {}
         for step in _steps(here):
-            found.setdefault(step.weight, []).append(step)
-        moved = any(_move(steps, here) for steps in found.values())
+            found.setdefault(step.weight, {}).setdefault(step.product, step)
+        moved = any(_move(list(steps.values()), here) for steps in found.values())
     return replace(here, nodes=read(here.nodes))
 
 
@@ -103,7 +104,7 @@ def _step(node: p.Add, at: int, flows: Flows) -> Step | None:
             weight = z.inputs[factor]
             action = _action(weight, flows)
             if action is not None:
-                return Step(node, at, weight, action, carry)
+                return Step(node, at, weight, z, action, carry)
         effect = _before(effect)
     return None
 
@@ -122,10 +123,20 @@ def _action(weight: Node, flows: Flows) -> Action | None:
 def _before(effect: Effect) -> Effect | None:
     """The same map of what x is made of, by another fixed map."""
     x = effect.x
-    if isinstance(x, p.Contract) and not any(z.fixed for z in x.inputs):
+    if isinstance(x, p.Contract) and not any(z.fixed for z in x.inputs) and not _gained(x):
         return None
     found = None if isinstance(x, p.Add) else behind(effect)
     return None if found is None else found[0][0]
+
+
+def _gained(x: p.Contract) -> bool:
+    """Whether a wire is another times a gain, which a parameter is."""
+    wide = {n for z, own in zip(x.inputs, x.labels, strict=True)
+            for n, a in zip(own, z.axes, strict=True) if a.size > 1}  # fmt: skip
+    if len(x.inputs) != 2 or x.windows or not wide <= set(x.out):
+        return False
+    still = [z for z in x.inputs if not z.varies]
+    return len(still) == 1 and isinstance(still[0], p.Source) and still[0].role == "parameter"
 
 
 def _move(steps: Sequence[Step], lowered: Lowered) -> bool:
@@ -136,17 +147,31 @@ def _move(steps: Sequence[Step], lowered: Lowered) -> bool:
         return False
     if math.prod(source.shape) > LARGEST:
         return False
-    env = Noted(lowered.shapes)
+    env, twice = Noted(lowered.shapes), Noted(lowered.shapes, 2.0)
     try:
         values = [step.value(env) for step in steps]
+        double = first.value(twice)
     except LookupError:
         return False  # a constant of unknown value
-    if env.needed or any(not torch.allclose(v, values[0]) for v in values):
+    if any(not torch.allclose(v, values[0]) for v in values):
         return False
-    source.origin = moved = p.Source(
-        (), list(source.axes), op=first.node.op, make=_made(first, source.origin)
-    )
-    moved.compute = functools.partial(moved.make, Environment({}))
+    if env.needed and (len(steps) > 1 or not torch.allclose(double, 2 * values[0])):
+        return False  # it follows the weights, but not in proportion
+    weights = [w for key in env.needed for w in lowered.parameters[key]]
+    if len(env.needed) > 1 or any(w.offset is not None or w is source for w in weights):
+        return False
+    moved: Node
+    if weights:
+        source.offset = moved = p.Moved(
+            (), list(source.axes), op=first.node.op, make=first.value, reads=tuple(env.needed)
+        )
+        for w in weights:
+            w.followers.append(source)
+    else:
+        source.origin = moved = p.Source(
+            (), list(source.axes), op=first.node.op, make=_made(first, source.origin)
+        )
+        moved.compute = functools.partial(moved.make, Environment({}))
     moved.index = len(lowered.nodes)
     lowered.nodes.append(moved)
     forget(source, first.node)

@@ -96,10 +96,10 @@ def level(user: p.Join) -> Step:
     return lambda env, t: t.narrow(user.dim, 0, 1)
 
 
-def total(node: p.Mix) -> float | None:
+def total(node: Node) -> float | None:
     """By what a sum over dimensions that disappear is multiplied, None where it is no sum."""
     base = getattr(node.op, "base", "")
-    if not node.drop or base not in ("sum", "mean") or type(node) is not p.Mix:
+    if type(node) is not p.Mix or not node.drop or base not in ("sum", "mean"):
         return None
     return 1.0 if base == "sum" else 1.0 / math.prod(node.inputs[0].shape[d] for d in node.dims)
 

@@ -33,6 +33,7 @@ from symfind.solve.transport.effects import (
 )
 from symfind.solve.transport.flows import Flows
 from symfind.solve.transport.state import ARBITRARY, CONSTANT, canonical
+from symfind.solve.transport.steps import total
 
 DEPTH = 6  # how far behind x
 
@@ -158,6 +159,8 @@ def _down(z: Node, path: Container[Node], effect: Effect) -> Iterator[tuple[p.Co
             apart = untied(effect, label)
             whole, _ = padded(apart, apart.out[z.dim], z)
             yield from _down(z.inputs[0], path, whole)
+        case p.Mix() if (factor := total(z)) is not None:
+            yield from _terms(z, path, effect.scaled(1 / factor))
         case p.Contract() if len(z.inputs) == 2:
             yield z, effect
             for wire, other in (z.inputs, z.inputs[::-1]):
@@ -166,6 +169,27 @@ def _down(z: Node, path: Container[Node], effect: Effect) -> Iterator[tuple[p.Co
                     place = dict(zip(z.out, effect.out, strict=True))
                     labels = [place.get(n, n) for n in names]
                     yield from _down(wire, path, times(effect, other, labels, -1))
+
+
+def _terms(z: p.Mix, path: Container[Node], effect: Effect) -> Iterator[tuple[p.Contract, Effect]]:
+    """Of all that a sum adds up, what reads what the effect adds up, or one that is alone."""
+    below = z.inputs[0]
+    if len(z.dims) != 1 or effect.window is not None or not _unseen(below):
+        return
+    (dim,) = z.dims
+
+    def at(label: Any, axis: Axis) -> Effect:
+        out = (*effect.out[:dim], label, *effect.out[dim:])
+        return replace(effect, out=out, axes={**effect.axes, label: axis})
+
+    if isinstance(below, p.Join) and below.dim == dim:
+        for piece in below.inputs:
+            if piece.axes[dim].size == 1 and len(piece.users) == 1:
+                yield from _down(piece, path, at(("one", z.index), piece.axes[dim]))
+        return
+    for n in effect.read:
+        if n not in effect.out and effect.axes[n].root is below.axes[dim].root:
+            yield from _down(below, path, at(n, effect.axes[n]))
 
 
 def _unseen(z: Node) -> bool:

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from symfind.algebra.axes import Axis, atoms, extent
-from symfind.analysis.polynomials import lazy, positive
 from symfind.count.counted import Counted
 from symfind.count.counting_twins import stabilised
 from symfind.count.symbols import AxisSymbols
 from symfind.count.tally import Tally
-from symfind.solve.families.family import MatrixFamily
+from symfind.formulas.positive import lazy, positive
+from symfind.solve.families.family import MatrixFamily, ScalingFamily
 from symfind.solve.point.family import Family
 
 Slot = tuple[str, ...]
@@ -73,9 +73,14 @@ class Paths:
 
 
 def slot_of(family: Family) -> Slot:
-    """What a family does, and to which tensors, without numbers of layers."""
+    """What a family does, and to which tensors, without numbers of layers.
+
+    Matrices of one row are scalings: what acts on the same tensors is one slot.
+    """
     names = dict.fromkeys(starred(n) for n in family.names)
-    return (family.kind, type(family).__name__, getattr(family, "type", ""), *sorted(names))
+    if isinstance(family, (MatrixFamily, ScalingFamily)):
+        return ("linear", *sorted(names))
+    return (family.kind, type(family).__name__, *sorted(names))
 
 
 def starred(name: str) -> str:
@@ -113,7 +118,7 @@ def row(counted: Counted, at: Mapping[str, int], paths: Paths, known: set[Case])
             known.add(case)
             forms[slot] = _forms(tallies, counted.symbols, where, paths)
     for name, n in counted.unread.items():
-        slot = ("inert", "unread", "", starred(name))
+        slot = ("inert", "unread", starred(name))
         orbits[slot] += n
         numbers[slot] += 1
         whole = [paths.symbol((name, d, "whole", 0)) for d in range(len(counted.shapes[name]))]
@@ -153,16 +158,17 @@ def _structure(axis: Axis) -> str:
 def _forms(
     tallies: list[Tally], symbols: Any, where: Mapping[Axis, Path], paths: Paths
 ) -> tuple[Form, ...]:
-    """The counts of families, and of what fixes everything, as far as their indices have paths."""
+    """What families move, and what they count, as far as their indices have paths."""
     import sympy
 
     assert isinstance(symbols, AxisSymbols)
     found: dict[Form, None] = {}
     for t in tallies:
-        forms = [t.family.count(symbols)]
+        whole = lazy(sympy.sympify(t.family.count(symbols)))
+        forms = [whole]
         if isinstance(t.family, MatrixFamily):
-            forms.append(stabilised(t.family, symbols, positive))
-        for form in map(lazy, map(sympy.sympify, forms)):
+            forms.insert(0, whole - stabilised(t.family, symbols, positive))
+        for form in forms:
             axes = {s: symbols.axis(s).root for s in form.free_symbols}
             if all(axis in where for axis in axes.values()):
                 own = {s: where[axis] for s, axis in axes.items()}

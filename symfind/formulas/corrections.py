@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from symfind.analysis.polynomials import positive
+from symfind.formulas.positive import positive
 
 _SHIFTS = (-2, -1, 0, 1, 2)
 _SMALL = (2, 3)

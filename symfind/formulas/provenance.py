@@ -1,17 +1,21 @@
 """Which arguments an index follows, and how: `n_embd/n_head`, `(image/patch)**2 + 1`."""
 
 import itertools
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from symfind.analysis.polynomials import Rows, solved, symbol
+import numpy as np
+
+from symfind.formulas.linear import Rows, solved
+from symfind.formulas.values import evaluator, symbol
 
 _POWERS = (1, 2, -1, -2)
 _FACTORS = 3  # arguments in one product
+_PAIRS = 3  # of arguments of which a quotient is taken
 _SUMMED = 4  # arguments of which an index is a sum
 _ENOUGH = 4  # members that tell
+_NEAR = 1e-9  # of floating-point numbers
 _TOLD = 2  # values of an argument, and of what follows it, say nothing
 
 
@@ -47,6 +51,11 @@ def _natural(rows: Rows, values: Sequence[int], felt: Sequence[str]) -> Any | No
     for name in felt:
         if all(at[name] == n for at, n in rows):
             return symbol(name)
+    for a, b in itertools.permutations(felt, 2):
+        pairs = {(at[a], at[b]) for at, _ in rows}
+        if len(pairs) >= _PAIRS and all(at[a] // at[b] == n for at, n in rows):
+            quotient = symbol(a) / symbol(b)
+            return quotient if all(m % n == 0 for m, n in pairs) else sympy.floor(quotient)
     # with fewer values a multiple is not told from a power of two, or from anything else
     told = [name for name in felt if len({at[name] for at, _ in rows}) > _TOLD]
     if len(told) < len(relevant(rows)) or len(set(values)) <= _TOLD:
@@ -56,11 +65,7 @@ def _natural(rows: Rows, values: Sequence[int], felt: Sequence[str]) -> Any | No
         found = solved([sympy.Integer(1), *map(symbol, felt)], rows, unique=True)
         if found is not None and all(k.is_Integer for k in found.as_coefficients_dict().values()):
             return found
-    for term, at, whole in _products(felt, [at for at, _ in rows]):
-        found = _line(at, values, offset=whole)
-        if found is not None:
-            return found[0] + found[1] * term
-    return None
+    return next(_products(felt, [at for at, _ in rows], values), None)
 
 
 def relevant(rows: Rows) -> list[str]:
@@ -82,30 +87,57 @@ def relevant(rows: Rows) -> list[str]:
 
 
 def _products(
-    names: Sequence[str], places: Sequence[Mapping[str, int]]
-) -> Iterator[tuple[Any, list[Fraction], bool]]:
-    """Products of powers of arguments and of whole quotients, with their values.
+    names: Sequence[str], places: Sequence[Mapping[str, int]], values: Sequence[int]
+) -> Iterator[Any]:
+    """What has some values and is a number and a multiple of a product of powers, or a quotient.
 
-    The last says whether it may stand beside a number.
+    Nothing is added where the product divides. Products are looked through as floating-point
+    numbers; what comes near is held against the values exactly.
     """
     import sympy
 
-    for a, b in itertools.permutations(names, 2):
-        whole = sympy.floor(symbol(a) / symbol(b))
-        exact = all(at[a] % at[b] == 0 for at in places)
+    table = np.array([[at[name] for name in names] for at in places], dtype=float)
+    wanted = np.array(values, dtype=float)
+    for i, j in itertools.permutations(range(len(names)), 2):
+        a, b = symbol(names[i]), symbol(names[j])
+        exact = all(at[names[i]] % at[names[j]] == 0 for at in places)
+        whole = table[:, i] // table[:, j]
         for power in (1, 2):
-            values = [Fraction(at[a] // at[b]) ** power for at in places]
-            yield (symbol(a) / symbol(b) if exact else whole) ** power, values, True
+            if _near_line(whole[None] ** power, wanted).any():
+                term = (a / b if exact else sympy.floor(a / b)) ** power
+                yield from _held(term, names, places, values, offset=True)
     for n in range(1, min(_FACTORS, len(names)) + 1):
-        for some in itertools.combinations(names, n):
-            for powers in itertools.product(_POWERS, repeat=n):
-                pairs = list(zip(some, powers, strict=True))
-                term = sympy.Mul(*(symbol(name) ** k for name, k in pairs))
-                values = [
-                    math.prod((Fraction(at[name]) ** k for name, k in pairs), start=Fraction(1))
-                    for at in places
-                ]
-                yield term, values, all(k > 0 for k in powers)
+        powers = np.array(list(itertools.product(_POWERS, repeat=n)))
+        for some in itertools.combinations(range(len(names)), n):
+            products = np.exp(powers @ np.log(table[:, some]).T)
+            for k in np.flatnonzero(_near_line(products, wanted)):
+                pairs = [(names[i], int(e)) for i, e in zip(some, powers[k], strict=True)]
+                term = sympy.Mul(*(symbol(name) ** e for name, e in pairs))
+                yield from _held(term, names, places, values, all(e > 0 for _, e in pairs))
+
+
+def _near_line(products: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Which rows of a table have the wanted values on a line, but for rounding."""
+    other = np.argmax(np.abs(products - products[:, :1]) > _NEAR * products[:, :1], axis=1)
+    each = np.arange(len(products))
+    steps = products[each, other] - products[:, 0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slopes = (wanted[other] - wanted[0]) / steps
+        lines = wanted[0] + slopes[:, None] * (products - products[:, :1])
+        return (np.abs(lines - wanted) < _NEAR * (1 + np.abs(wanted))).all(axis=1)
+
+
+def _held(
+    term: Any,
+    names: Sequence[str],
+    places: Sequence[Mapping[str, int]],
+    values: Sequence[int],
+    offset: bool,
+) -> Iterator[Any]:
+    """A number and a multiple of a term with exactly these values, where there is one."""
+    found = _line(list(map(Fraction, evaluator(term, names)(places))), values, offset)
+    if found is not None:
+        yield found[0] + found[1] * term
 
 
 def _line(at: Sequence[Fraction], values: Sequence[int], offset: bool) -> tuple[Any, Any] | None:

@@ -3,22 +3,29 @@
 import itertools
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from symfind.analysis.slots import Case, Paths, Row, row
 from symfind.count.symbols import AxisSymbols
 from symfind.family.family import Family, Member, Values
 from symfind.family.places import Place
+from symfind.formulas.domain import Condition
+from symfind.formulas.slots import Case, Paths, Row, row
 from symfind.twin.formula import count
 
-_LARGE = 1200  # parameters of a member, or
+_LARGE = 3000  # parameters of a member, or
 _TIMES = 3  # as many as the first has
 _LINE = 3  # members that differ in one size
-_MANY = 5  # sizes; of more there are fewer members for each
+_MANY = 7  # sizes; of more there are fewer members for each
+_MILD = 6  # members of which several sizes are somewhat larger
+_SMALLEST = (1, 2, 3, 4)
 _MIX = 0.5  # of the sizes are changed
 _TRIES = 8  # for every member that is wanted
+_DRAWS = 300  # of sizes, of which few are counted at
+_TRIED = 40  # of these
 _ZOOS = ("transformers:", "timm:", "torchvision:")
 _TELL = 2.0  # seconds between words on progress
+
+Holds = Callable[[Mapping[str, int]], bool]
 
 
 class Sampled:
@@ -59,6 +66,7 @@ class Sampled:
         self._rng = random.Random(0)
         self._told = time.monotonic()
         self._find_names()
+        self._set_apart()
         self.at({})
 
     def late(self, seconds: float = 0.0) -> bool:
@@ -101,6 +109,21 @@ class Sampled:
                 self._steps[place] = [n]
         self.names = _named(felt)
 
+    def _set_apart(self) -> None:
+        """Start where one size is twice another if it has to be a multiple and equals it.
+
+        What follows either is told apart there alone.
+        """
+        for p, q in itertools.permutations(self.names, 2):
+            n = self.start[p]
+            if n < 2 or n != self.start[q] or self._has({p: n + 1}) or self._has({q: 2 * n}):
+                continue
+            if self._has({p: 2 * n}):
+                self.start = self._with({p: 2 * n})
+
+    def _has(self, some: Mapping[Place, int]) -> bool:
+        return isinstance(self.family.member(self._with(some), self._large), Member)
+
     def _step(self, place: Place) -> tuple[Member, tuple[Place, ...], int] | None:
         """A member in which one integer is another, with what has to follow it."""
         n = self.start[place]
@@ -136,8 +159,8 @@ class Sampled:
         yield from dict.fromkeys(options)
 
     # members ------------------------------------------------------------------------------------
-    def lines(self) -> None:
-        """Count where one size alone is another."""
+    def around(self) -> int:
+        """Count where one size alone is another, then a few, as they are there; how many."""
         each = _LINE if len(self.names) <= _MANY else _LINE - 1
         for place in self.names:
             found = 0
@@ -148,32 +171,114 @@ class Sampled:
                     found += 1
                     if n not in self._steps[place]:
                         self._steps[place].append(n)
+        for p, q in self._divided():
+            if not self.late():
+                self.at({p: 2 * self.start[p], q: 2 * self.start[q]})
+                self.at({p: 2 * self.start[p]})
+        for p in self.names:
+            n = self.start[p]
+            multiples = {q: self.start[q] // n for q in self.names if self.start[q] % n == 0}
+            for m in (n + 1, n - 1, 2 * n) if n > 2 and len(multiples) > 1 else ():
+                if self.late() or self.at({q: k * m for q, k in multiples.items()}) is not None:
+                    break
+        self._mixed(_MILD, 0.3, lambda: {p: self._near(p) for p in self._some()})
+        return len(self.rows)
 
-    def mixed(self, wanted: int, until: float = 1.0, mild: bool = False) -> list[Row]:
-        """Count at so many members in which several sizes are others.
+    def edges(self) -> None:
+        """Count where one size alone is as small as can be."""
+        for place in self.names:
+            if not self.late():
+                self.at({place: 1})
+
+    def anywhere(self, wanted: int, until: float, holds: Holds = lambda at: True) -> list[Row]:
+        """Count at so many other members in which several sizes are anything.
 
         Args:
             wanted: how many.
             until: the part of the remaining time that may be taken.
-            mild: whether each is as it was in a member in which it alone was another.
+            holds: whether the sizes of a member are among those that are asked about.
         """
-        end = time.process_time() + until * (self.end - time.process_time())
+        return self._mixed(wanted, until, self._any, holds)
+
+    def against(self, conditions: Sequence[Condition], holds: Holds) -> list[Row]:
+        """Count at other members at which some conditions do not hold, each at one of them.
+
+        What most of them leave out comes first, and of that what differs least from the first.
+
+        Args:
+            conditions: none of which has to hold.
+            holds: whether the sizes of a member are among those that are asked about.
+        """
         before = len(self.rows)
-        for _ in range(_TRIES * wanted):
-            if len(self.rows) >= before + wanted or time.process_time() > end:
+        draws = sorted((self._few() for _ in range(_DRAWS)), key=len)
+        places = [(some, self._sizes(self._with(some))) for some in draws]
+        left = list(conditions)
+        free = [
+            (some, [c for c in left if not c.holds(at)])
+            for some, at in places
+            if holds(at) and self._key(self._with(some)) not in self._seen
+        ]
+        for _ in range(_TRIED):
+            best = max(free, key=lambda one: sum(c in left for c in one[1]), default=None)
+            if best is None or not any(c in left for c in best[1]) or self.late():
                 break
-            other = self._near if mild else self._other
-            some = {p: other(p) for p in self.names if self._rng.random() < _MIX}
-            self.at(some if mild or self._rng.random() < _MIX else self._multiples(some))
+            free.remove(best)
+            if self.at(best[0]) is not None:
+                left = [c for c in left if c not in best[1]]
         return self.rows[before:]
 
-    def at(self, some: Mapping[Place, int]) -> Row | None:
-        """What is counted at other sizes, None where there is no such member."""
+    def _few(self) -> dict[Place, int]:
+        """One to three sizes, small or what another is."""
+        chosen = self._rng.sample(list(self.names), self._rng.randint(1, min(3, len(self.names))))
+        starts = [self.start[p] for p in self.names]
+        return {p: self._rng.choice((*_SMALLEST, self.start[p] + 1, *starts)) for p in chosen}
+
+    def _key(self, values: Values) -> tuple[int, ...]:
+        return tuple(values[p] for p in self.names)
+
+    def _mixed(
+        self,
+        wanted: int,
+        until: float,
+        draw: Callable[[], dict[Place, int]],
+        holds: Holds = lambda at: True,
+    ) -> list[Row]:
+        end = time.process_time() + until * (self.end - time.process_time())
+        before, tried = len(self.rows), 0
+        for _ in range(_DRAWS):
+            if len(self.rows) >= before + wanted or time.process_time() > end:
+                break
+            values = self._with(draw())
+            if self._key(values) in self._seen or not holds(self._sizes(values)):
+                continue
+            tried += 1
+            if tried > _TRIES * wanted:
+                break
+            self._count(values)
+        return self.rows[before:]
+
+    def _some(self) -> list[Place]:
+        return [p for p in self.names if self._rng.random() < _MIX]
+
+    def _any(self) -> dict[Place, int]:
+        some = {p: self._other(p) for p in self._some()}
+        return some if self._rng.random() < _MIX else self._multiples(some)
+
+    def _with(self, some: Mapping[Place, int]) -> dict[Place, int]:
         values = dict(self.start)
         for p, n in some.items():
             values.update(dict.fromkeys(self._ties.get(p, ()), n))
-        values.update(some)
-        key = tuple(values[p] for p in self.names)
+        return {**values, **some}
+
+    def _sizes(self, values: Values) -> dict[str, int]:
+        return {name: values[p] for p, name in self.names.items()}
+
+    def at(self, some: Mapping[Place, int]) -> Row | None:
+        """What is counted at other sizes, None where there is no such member."""
+        return self._count(self._with(some))
+
+    def _count(self, values: Values) -> Row | None:
+        key = self._key(values)
         if key not in self._seen:
             self._seen[key] = found = self._row(values)
             if found is not None:
@@ -182,17 +287,16 @@ class Sampled:
         return self._seen[key]
 
     def _row(self, values: Values) -> Row | None:
-        made = self.family.member(values)
+        made = self.family.member(values, self._large)
         if not isinstance(made, Member) or made.parameters > self._large:
             return None
-        at = {name: values[p] for p, name in self.names.items()}
         try:
             counted = count(made.graph, self.output, AxisSymbols())
         except Exception:  # what nothing can be derived of is no member to learn from
             return None
         if any(not t.known for t in counted.tallies):
             return None
-        return row(counted, at, self.paths, self._known)
+        return row(counted, self._sizes(values), self.paths, self._known)
 
     def _progress(self) -> None:
         if time.monotonic() - self._told > _TELL:
@@ -201,14 +305,18 @@ class Sampled:
 
     def _multiples(self, some: dict[Place, int]) -> dict[Place, int]:
         """What is a multiple of another at the start as one of that."""
-        pairs = [
+        pairs = self._divided()
+        for p, q in self._rng.sample(pairs, len(pairs)):
+            some = {**some, p: self._rng.randint(1, 3) * some.get(q, self.start[q])}
+        return some
+
+    def _divided(self) -> list[tuple[Place, Place]]:
+        """Pairs of which the first is a multiple of the second at the start."""
+        return [
             (p, q) for p, q in itertools.permutations(self.names, 2)
             if self.start[q] > 1 and self.start[p] > self.start[q]
             and self.start[p] % self.start[q] == 0
         ]  # fmt: skip
-        for p, q in self._rng.sample(pairs, len(pairs)):
-            some = {**some, p: self._rng.randint(1, 3) * some.get(q, self.start[q])}
-        return some
 
     def _near(self, place: Place) -> int:
         n = self.start[place]
@@ -219,13 +327,13 @@ class Sampled:
         n = self.start[place]
         likely = [*self._steps[place], *self._steps[place], n, n + 1, n + 2, 2 * n, 3 * n, 4 * n]
         another = self.start[self._rng.choice(list(self.names))]
-        extreme = [1, 2, 3, max(1, n - 1), another, n * another]
+        extreme = [1, 2, 3, max(1, n - 1), another, n * another, self._rng.randint(1, 4 * n)]
         return self._rng.choice([*likely, *extreme, *extreme])
 
 
 def _beside(n: int) -> list[int]:
     """Values near one, a few that divide or are multiples."""
-    some = (n + 1, n + 2, n + 3, n + 4, 2 * n, 3 * n, n - 1, n - 2, n // 2)
+    some = (n + 1, 2 * n, n + 2, 3 * n, n + 3, n + 4, n - 1, n - 2, n // 2)
     return [k for k in dict.fromkeys(some) if k > 0 and k != n]
 
 

@@ -2,28 +2,25 @@
 
 import itertools
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
-from symfind.analysis.corrections import corrected
-from symfind.analysis.polynomials import (
-    ansatz,
-    coefficients,
-    evaluator,
-    kinked,
-    plain,
-    rank,
-    symbol,
-    unfolded,
-)
-from symfind.analysis.provenance import expression, relevant
-from symfind.analysis.slots import Form, Path, Paths, Row, Slot
+import numpy as np
+
+from symfind.formulas.ansatz import ansatz
+from symfind.formulas.corrections import corrected
+from symfind.formulas.linear import Column, coefficients, rank
+from symfind.formulas.positive import kinked, plain, positive_parts, unfolded
+from symfind.formulas.provenance import expression, relevant
+from symfind.formulas.slots import Form, Path, Paths, Row, Slot
+from symfind.formulas.values import evaluator, symbol, value
 
 _EVERYWHERE = 5  # arguments of a count that is taken as a polynomial in all of them
 _SPARE = 0.34  # of the members that determine a sum there are others
 _SHOWN = 3  # members at which a term is something
+_SUPPORT = 5  # at which a kink is, in a sum of several terms
 _TOLD = 4  # values of an argument of which a minimum is taken
 _POINTS = 60  # sizes at which terms are told apart, whether there are such members or not
 _WIDEST = 40
@@ -42,56 +39,90 @@ class Assembled:
     expression: Any
     slots: Mapping[Slot, Any] = field(default_factory=dict)
 
+    def right(self, row: Row) -> bool:
+        """Whether it has the count of a row."""
+        return bool(value(self.expression, row.at) == row.total)
+
 
 def assembled(
-    rows: Sequence[Row], near: int, paths: Paths, loose: bool = False
+    rows: Sequence[Row], near: int, paths: Paths, loose: bool = False, free: bool = True
 ) -> Assembled | None:
     """The expression that has the counts of all rows, None where none was found.
 
     Args:
         rows: counts at members.
-        near: how many of them differ from the first in one size; they come first.
+        near: how many of them differ little from the first; they come first.
         paths: of the forms in the rows.
         loose: whether it may be wrong at some members that are not near.
+        free: whether what no families say may be a polynomial in all arguments.
     """
-    return _Assembly(rows, near, paths, loose).done()
+    return _Assembly(rows, near, paths, loose, free).done()
+
+
+def expressed(rows: Sequence[Row], near: int, paths: Paths) -> dict[Slot, Any]:
+    """The dimension of the algebra of every slot for itself, as far as an expression is found.
+
+    Args:
+        rows: counts at members.
+        near: how many of them differ little from the first; they come first.
+        paths: of the forms in the rows.
+    """
+    algebras = [replace(r, orbits=r.algebras) for r in rows]
+    return _Assembly(algebras, near, paths, loose=True, free=False).each()
 
 
 Terms = dict[Any, Any]  # from what stands in the sum to its multiplicity
+Way = Callable[["_Sum"], Terms | None]
 
 
 class _Assembly:
-    def __init__(self, rows: Sequence[Row], near: int, paths: Paths, loose: bool) -> None:
-        self.rows, self.near, self.paths, self.loose = rows, near, paths, loose
+    def __init__(
+        self, rows: Sequence[Row], near: int, paths: Paths, loose: bool, free: bool
+    ) -> None:
+        self.rows, self.near, self.paths = rows, near, paths
+        self.loose, self.free = loose, free
         self.places = [r.at for r in rows]
         self.names = list(rows[0].at)
         self._values = {name: len({at[name] for at in self.places}) for name in self.names}
         self._expressed: dict[Path, Any] = {}
         self._derived: set[Any] = set()
-        self._columns: dict[Any, list[Any]] = {}
+        self._columns: dict[Any, Column] = {}
         rng = random.Random(0)
         self._anywhere = [
             {name: rng.randint(2, _WIDEST) for name in self.names} for _ in range(_POINTS)
         ]
         self._by_values: dict[tuple[int | None, ...], Any] = {}
 
-    def done(self) -> Assembled | None:
-        slots = list(dict.fromkeys(slot for r in self.rows for slot in r.orbits))
+    def each(self) -> dict[Slot, Any]:
+        """The expressions of single slots."""
         parts: dict[Slot, Terms] = {}
-        rest = self._each(slots, parts, kinks=False)
+        rest = self._slots()
+        for way in (self._plain, self._kinked, self._nearby):
+            rest = self._each(rest, parts, way)
+        return {slot: written([one]) for slot, one in parts.items()}
+
+    def _slots(self) -> list[Slot]:
+        return list(dict.fromkeys(slot for r in self.rows for slot in r.orbits))
+
+    def done(self) -> Assembled | None:
+        """The expression of all together, and of those slots that have one of their own."""
+        slots = self._slots()
+        parts: dict[Slot, Terms] = {}
+        rest = self._each(slots, parts, self._plain)
         if rest and not self._together(rest, parts):
-            rest = self._each(rest, parts, kinks=True)
-            if rest and not self._together(rest, parts) and not self._nearby(rest, parts):
-                return None
+            rest = self._each(rest, parts, self._kinked)
+            if rest and not self._together(rest, parts) and not self._wider(rest, slots, parts):
+                rest = self._each(rest, parts, self._nearby) if self.loose else rest
+                if rest and not (self.loose and self._nearby_together(rest, parts)):
+                    return None
         sums = {slot: written([one]) for slot, one in parts.items()}
         return Assembled(written(parts.values()), sums)
 
-    def _each(self, slots: Sequence[Slot], parts: dict[Slot, Terms], kinks: bool) -> list[Slot]:
+    def _each(self, slots: Sequence[Slot], parts: dict[Slot, Terms], way: "Way") -> list[Slot]:
         """Slots that have no expression of their own."""
         rest = []
         for slot in slots:
-            one = self._sum([slot])
-            found = self._kinked(one) if kinks else self._plain(one)
+            found = way(self._sum([slot]))
             if found is None:
                 rest.append(slot)
             else:
@@ -101,22 +132,50 @@ class _Assembly:
     def _together(self, rest: Sequence[Slot], parts: dict[Slot, Terms]) -> bool:
         """Whether several slots have an expression for their sum."""
         one = self._sum(rest)
-        for way in (self._plain, self._polynomial, self._kinked):
+        ways: list[Way] = [self._plain, *([self._polynomial] if self.free else []), self._kinked]
+        for way in ways:
             found = way(one)
             if found is not None:
                 parts[_REST] = found
                 return True
         return False
 
-    def _nearby(self, rest: Sequence[Slot], parts: dict[Slot, Terms]) -> bool:
-        """Whether there is one that is right nearby, where that is asked for."""
-        one = self._sum(rest)
-        for terms in one.growing if self.loose else ():
-            found = self._combined(one.values, terms, self.near)
-            if found is not None:
-                parts[_REST] = found
+    def _wider(self, rest: Sequence[Slot], slots: Sequence[Slot], parts: dict[Slot, Terms]) -> bool:
+        """Whether they have one with those on the same tensors, of which each takes from others."""
+        names = {name for slot in rest for name in slot}
+        beside = [slot for slot in slots if slot not in rest and names & set(slot[1:])]
+        for wide in dict.fromkeys((tuple(beside), tuple(s for s in slots if s not in rest))):
+            if wide and self._together([*rest, *wide], parts):
+                for slot in wide:
+                    del parts[slot]
                 return True
         return False
+
+    def _nearby_together(self, rest: Sequence[Slot], parts: dict[Slot, Terms]) -> bool:
+        found = self._nearby(self._sum(rest))
+        if found is not None:
+            parts[_REST] = found
+        return found is not None
+
+    def _nearby(self, one: "_Sum") -> Terms | None:
+        """A combination that has the values nearby, or a multiple of a term with most of them."""
+        every = (self._combined(one.values, terms, self.near) for terms in one.growing)
+        found = next((found for found in every if found is not None), None)
+        return self._mostly(one) if found is None else found
+
+    def _mostly(self, one: "_Sum") -> Terms | None:
+        """A multiple of one term that has the first value and more of them than others have."""
+        best: Terms | None = None if one.values[0] else {}
+        most = max(one.values.count(0) if not one.values[0] else 0, len(one.values) // 2)
+        for form, n in (terms[0] for terms in one.growing if len(terms) == 1):
+            column = self._product(form, n)
+            k = Fraction(one.values[0]) / column[0] if column[0] else Fraction(0)
+            if not k or 2 * k % 1:
+                continue
+            right = sum(k * column[i] == v for i, v in enumerate(one.values))
+            if right > most:
+                best, most = {form: _rational(k) * n}, right
+        return best
 
     def _sum(self, slots: Sequence[Slot]) -> "_Sum":
         values = [sum(r.orbits.get(slot, 0) for slot in slots) for r in self.rows]
@@ -165,10 +224,14 @@ class _Assembly:
         return terms, [s for s in sizes if s is not None and s.free_symbols]
 
     def _in_arguments(self, form: Form) -> Any | None:
+        import sympy
+
         found = {s: self._of_path(s) for s in form.free_symbols}
         if any(e is None for e in found.values()):
             return None
-        return unfolded(form.xreplace(found))
+        made = unfolded(form.xreplace(found))
+        never = [e for e in positive_parts(made) if not self._column(e).residues.any()]
+        return made.xreplace(dict.fromkeys(never, sympy.Integer(0)))
 
     def _of_path(self, s: Any) -> Any | None:
         path = self.paths.path(s)
@@ -226,10 +289,12 @@ class _Assembly:
     def _combined(
         self, values: Sequence[int], terms: Sequence[tuple[Any, Any]], rows: int
     ) -> Terms | None:
-        table = [self._product(form, n)[:rows] for form, n in terms]
-        shown = [sum(map(bool, column)) >= _SHOWN for column in table]
+        table = [self._product(form, n) for form, n in terms]
+        shown = [np.count_nonzero(column.residues[:rows]) >= _SHOWN for column in table]
         table = list(itertools.compress(table, shown))
         terms = list(itertools.compress(terms, shown))
+        if not table and any(values[:rows]):
+            return None
         found = coefficients(table, values[:rows], spare=_SPARE)
         if found is None or self._ambiguous(terms, rows):
             return None
@@ -237,30 +302,45 @@ class _Assembly:
         for k, (form, n) in zip(found, terms, strict=True):
             if k:
                 result[form] = result.get(form, 0) + _rational(k) * n
-        return result
+        return result if len(result) < 2 or self._supported(result, rows) else None
+
+    def _supported(self, found: Terms, rows: int) -> bool:
+        """Whether every kink of a sum shows at several members: else it only fills a hole."""
+        import sympy
+
+        parts: dict[Any, Any] = {}
+        for form, n in found.items():
+            for one in _split(form):
+                kinks = [e for e in sympy.Mul.make_args(one) if kinked(e)]
+                if kinks:
+                    key = frozenset(kinks)
+                    parts[key] = parts.get(key, 0) + one * n
+        return all(
+            np.count_nonzero(self._column(e).residues[:rows]) >= _SUPPORT
+            for e in parts.values() if e != 0
+        )  # fmt: skip
 
     def _ambiguous(self, terms: Sequence[tuple[Any, Any]], rows: int) -> bool:
         """Whether terms that differ are alike at all members: then these do not tell them apart."""
-        smooth = [self._product(form, n) for form, n in terms if not kinked(form * n)]
-        count = len(self.places)
+        products = (self._product(form, n) for form, n in terms if not kinked(form * n))
+        smooth, count = [c.residues for c in products], len(self.places)
         return rank([c[:rows] for c in smooth]) < rank([c[count:] for c in smooth])
 
-    def _product(self, form: Any, n: Any) -> list[Any]:
-        if n == 1:
-            return self._values_of(form)
-        pairs = zip(self._values_of(form), self._values_of(n), strict=True)
-        return [x * y for x, y in pairs]
+    def _product(self, form: Any, n: Any) -> Column:
+        return self._column(form) if n == 1 else self._column(form) * self._column(n)
 
     def _evaluated(self, e: Any) -> list[Any]:
-        return self._values_of(e)[: len(self.places)]
+        column = self._column(e)
+        return [column[i] for i in range(len(self.places))]
 
-    def _values_of(self, e: Any) -> list[Any]:
-        """At all members, then anywhere."""
+    def _column(self, e: Any) -> Column:
+        """Values at all members, then anywhere."""
         from sympy import sympify
 
         e = sympify(e)
         if e not in self._columns:
-            self._columns[e] = evaluator(e, self.names)([*self.places, *self._anywhere])
+            values = evaluator(e, self.names)([*self.places, *self._anywhere])
+            self._columns[e] = Column(values)
         return self._columns[e]
 
 
@@ -295,7 +375,7 @@ def _growing(terms: Sequence[tuple[Any, Any]], sizes: Sequence[Any]) -> list[lis
 
 
 def written(parts: Any) -> Any:
-    """A sum in which what is equal is collected, with how often it stands there."""
+    """A sum in which what is equal is collected, and what has the same sizes is factored."""
     import sympy
 
     found: dict[Any, Any] = {}
@@ -304,8 +384,13 @@ def written(parts: Any) -> Any:
             for one in _split(form):
                 number, rest = one.as_coeff_Mul()
                 found[rest] = found.get(rest, 0) + number * n
-    sums = [sympy.factor(sympy.sympify(n)) * rest for rest, n in found.items()]
-    return plain(sympy.Add(*sums))
+    alike: dict[Any, Any] = {}
+    for rest, n in found.items():
+        for one in _split(sympy.sympify(n) * rest) if kinked(rest) else [n * rest]:
+            kinks = [e for e in sympy.Mul.make_args(one) if kinked(e)]
+            key = frozenset(kinks) if kinks else frozenset(sympy.sympify(one).free_symbols)
+            alike[key] = alike.get(key, 0) + one
+    return plain(sympy.Add(*map(sympy.factor, alike.values())))
 
 
 def _split(form: Any) -> Sequence[Any]:

@@ -6,12 +6,15 @@ import pytest
 import sympy
 
 import symfind
-from symfind.analysis.corrections import corrected
-from symfind.analysis.domain import domain
-from symfind.analysis.polynomials import plain, solved, symbol
-from symfind.analysis.provenance import expression
+from symfind.formulas.corrections import corrected
+from symfind.formulas.domain import domain, untried, within
+from symfind.formulas.linear import solved
+from symfind.formulas.positive import plain
+from symfind.formulas.provenance import expression
+from symfind.formulas.values import symbol
 
 FACTORIES = Path(__file__).with_name("factories.py")
+OTHERS = Path(__file__).parent.parent / "family" / "factories.py"
 
 CASES = [
     ("lora", {"d": 5, "out": 4, "rank": 3}, 27),
@@ -20,14 +23,22 @@ CASES = [
     ("relu", {"width": 7, "depth": 5}, 35),
     ("attention", {"d": 12, "heads": 3}, 96),  # h(dk² + dv²)
     ("attention", {"d": 8, "heads": 8}, 16),
+    # per layer kv heads have k² (values) and k (pairs of a rotation); gains; so(d)
+    ("grouped", {"width": 9, "layers": 5, "heads": 6, "kv": 3, "k": 4, "vocabulary": 20}, 391),
+    ("grouped", {"width": 3, "layers": 1, "heads": 2, "kv": 2, "k": 4, "vocabulary": 20}, 48),
+    ("floored", {"width": 11, "heads": 3, "hidden": 4}, 27),
 ]
+
+
+def _file(name: str) -> Path:
+    return FACTORIES if name in ("grouped", "floored") else OTHERS
 
 
 @pytest.fixture(scope="module")
 def dimensions() -> dict[str, symfind.Report]:
     names = dict.fromkeys(name for name, _, _ in CASES)
     return {
-        name: symfind.analyze(f"{FACTORIES}:{name}", verify=False, certify="never")
+        name: symfind.analyze(f"{_file(name)}:{name}", verify=False, certify="never")
         for name in names
     }
 
@@ -42,11 +53,43 @@ def test_formula_at_other_sizes(
     assert (report.dimension.checked or 0) >= 4
 
 
-@pytest.mark.parametrize("name", ["lora", "chain", "relu", "attention"])
+@pytest.mark.parametrize("name", ["lora", "chain", "relu", "attention", "grouped", "floored"])
 def test_formula_at_its_own_sizes(dimensions: dict[str, symfind.Report], name: str) -> None:
     dimension = dimensions[name].dimension
     own = {s: dimension.sizes[str(s)] for s in dimensions[name].formula.free_symbols}
     assert dimensions[name].formula.subs(own) == dimension.redundant
+
+
+def test_where_it_is_right_is_said_and_no_more(dimensions: dict[str, symfind.Report]) -> None:
+    where = dimensions["grouped"].dimension.domain
+    assert where is not None
+    assert "k even" in where and "vocabulary>" in where  # pairs of a rotation; what tokens span
+
+
+def test_factors_have_formulas_of_their_own(dimensions: dict[str, symfind.Report]) -> None:
+    report = dimensions["grouped"]
+    sizes = {**report.dimension.sizes, "layers": 7, "k": 6}
+    values = [(f.group, sympy.sympify(f.formula).subs(sizes)) for f in report.factors]
+    assert ("GL(4, R)", 7 * sizes["kv"] * 36) in values
+    assert ("GL(1, C)^2", 7 * sizes["kv"] * 6) in values
+    scales = sum(n for group, n in values if group == "GL+(1, R)")
+    assert scales == 8 * sizes["width"] + 1  # gains of every norm, and the stream as a whole
+    own = [sympy.sympify(f.formula).subs(report.dimension.sizes) for f in report.factors]
+    assert sum(own) == report.dimension.algebra
+
+
+def test_conditions_that_may_still_be_needed() -> None:
+    base = {"vocabulary": 9, "width": 6}
+    words = {c.words for c in untried(base, [{"vocabulary": 5, "width": 5}], [])}
+    assert "vocabulary>=width" in words and "vocabulary>width" not in words
+
+
+def test_parts_that_vanish_in_the_domain_are_dropped() -> None:
+    v, w = symbol("vocabulary"), symbol("width")
+    where = domain({"vocabulary": 9, "width": 6}, [], [{"vocabulary": 3, "width": 6}])
+    assert where is not None
+    found = within(w + sympy.Max(0, w - v) + sympy.Max(0, v - w), where)
+    assert found == w + sympy.Max(0, v - w)
 
 
 def test_polynomial_through_values() -> None:

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from symfind.formulas.values import symbol
 
 At = Mapping[str, int]
 _MOST = 4  # conditions
@@ -9,10 +12,17 @@ _MOST = 4  # conditions
 
 @dataclass(frozen=True)
 class Condition:
-    """What sizes have to fulfil, in words and as a test."""
+    """What sizes have to fulfil.
+
+    Attributes:
+        words: as it is told.
+        holds: the test.
+        least: an expression that is nowhere positive where it holds, None where nothing is known.
+    """
 
     words: str
     holds: Callable[[At], bool]
+    least: Any = None
 
 
 def domain(base: At, right: Sequence[At], wrong: Sequence[At]) -> list[Condition] | None:
@@ -40,6 +50,29 @@ def domain(base: At, right: Sequence[At], wrong: Sequence[At]) -> list[Condition
     return found
 
 
+def untried(base: At, right: Sequence[At], where: Sequence[Condition]) -> list[Condition]:
+    """All other conditions that may be needed: nothing that is known to be right is left out."""
+    said = {c.words for c in where}
+    return [
+        c for c in _conditions(base)
+        if c.words not in said and all(c.holds(at) for at in right)
+    ]  # fmt: skip
+
+
+def within(expression: Any, where: Sequence[Condition]) -> Any:
+    """An expression without the positive parts that are none where some conditions hold."""
+    import sympy
+
+    def part(*args: Any) -> Any:
+        inner = [a for a in args if a != 0]
+        gone = len(inner) < len(args) and any(
+            (inner[0] - c.least).is_nonpositive for c in where if c.least is not None and inner
+        )
+        return sympy.Integer(0) if gone else sympy.Max(*args)
+
+    return expression.replace(sympy.Max, part)
+
+
 def _merit(condition: Condition, right: Sequence[At], left: Sequence[At]) -> float:
     gone = sum(not condition.holds(at) for at in left)
     lost = sum(not condition.holds(at) for at in right)
@@ -50,7 +83,7 @@ def _conditions(base: At) -> Iterator[Condition]:
     for name, n in base.items():
         for least in (2, 3):
             if n >= least:
-                yield _at_least(name, least)
+                yield at_least(name, least)
         if n % 2 == 0:
             yield _even(name)
     for a, m in base.items():
@@ -58,18 +91,26 @@ def _conditions(base: At) -> Iterator[Condition]:
             if m > n:
                 yield _order(a, b)
                 yield _least_order(a, b)
+    for name, n in base.items():
+        yield equal(name, n)
 
 
-def _at_least(name: str, least: int) -> Condition:
-    return Condition(f"{name}>={least}", lambda at: at[name] >= least)
+def at_least(name: str, least: int) -> Condition:
+    """That a size is not smaller than a number."""
+    return Condition(f"{name}>={least}", lambda at: at[name] >= least, least - symbol(name))
+
+
+def equal(name: str, n: int) -> Condition:
+    """That a size is a number."""
+    return Condition(f"{name}={n}", lambda at: at[name] == n)
 
 
 def _order(a: str, b: str) -> Condition:
-    return Condition(f"{a}>{b}", lambda at: at[a] > at[b])
+    return Condition(f"{a}>{b}", lambda at: at[a] > at[b], symbol(b) - symbol(a) + 1)
 
 
 def _least_order(a: str, b: str) -> Condition:
-    return Condition(f"{a}>={b}", lambda at: at[a] >= at[b])
+    return Condition(f"{a}>={b}", lambda at: at[a] >= at[b], symbol(b) - symbol(a))
 
 
 def _even(name: str) -> Condition:

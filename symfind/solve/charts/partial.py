@@ -1,0 +1,293 @@
+"""Weights of which parameters make a part: entries held fixed, masks, patterns.
+
+A wire w = A θ + b, with A and b constant and A not onto, is a weight of which some changes cannot
+be made. On the graph in which w is a parameter, elements of several families may have to act
+together for their changes to be made: of gl(n) on every bond of a linear network whose weights have
+fixed entries, what moves none of these. That is the kernel of a linear map on the sum of the
+algebras, which depends on the weights.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from symfind.algebra.axes import Sizes
+from symfind.graph import primitives as p
+from symfind.numerics.decompose import svd
+from symfind.numerics.tolerances import ABSENT, PART
+from symfind.solve.charts.lifted import LiftedFamily
+from symfind.solve.point.evaluate import Point
+from symfind.solve.point.family import Family, Moves
+from symfind.solve.point.values import Environment
+from symfind.trace.graph import Graph, Op
+from symfind.trace.graph import replace as rebuilt
+
+_MOST = 4_000_000  # entries of A, and of the matrix of what cannot be made
+_SAME = 1e-9  # of A at two points, relative
+_PARAMETERS = 3000
+_DIRECTIONS = 1500
+
+
+@dataclass(frozen=True, eq=False)
+class Partial:
+    """A weight that one parameter makes in part.
+
+    Attributes:
+        op: what makes it, in the traced graph.
+        source: the parameter.
+        back: the pseudo-inverse of A, [entries of the parameter, entries of the weight].
+        span: orthonormal columns that span what can be made, [entries of the weight, rank].
+        weight: what stands for it in the other graph.
+    """
+
+    op: Op
+    source: p.Source
+    back: Tensor = field(repr=False)
+    span: Tensor = field(repr=False)
+    weight: p.Source = field(init=False, repr=False)  # which knows this in turn
+
+    @classmethod
+    def of(cls, op: Op, weight: p.Source, wire: p.Source, slope: Tensor) -> "Partial":
+        """Of an operation with slope A in a parameter that has this wire in the graph as it is."""
+        u, s, vh = svd(slope)
+        live = s > ABSENT * s[0]
+        u, s, vh = u[:, live], s[live], vh[live]
+        source = p.Source((), list(wire.axes), op=wire.op, index=wire.index, role="parameter",
+                          key=wire.key)  # fmt: skip
+        chart = cls(op, source, vh.T @ (u / s).T, u)
+        object.__setattr__(chart, "weight", weight)
+        return chart
+
+    @property
+    def sources(self) -> tuple[p.Source, ...]:
+        """The parameter that moves."""
+        return (self.source,)
+
+    def value(self, env: Environment) -> Tensor:
+        """The weight."""
+        return env.arranged(self.weight, env.value_of(self.op))
+
+    def lift(self, env: Environment, change: Tensor) -> Moves:
+        """What of the parameter makes a change, as far as anything does."""
+        flat = env.restored(self.weight, change).reshape(-1)
+        return {self.source: (self.back.to(flat) @ flat).reshape(env.shape(self.source))}
+
+    def defects(self, sizes: Sizes | None) -> int:
+        """How many numbers of a change cannot be made."""
+        return len(self.span) - self.span.shape[1]
+
+    def defect(self, env: Environment, change: Tensor) -> Tensor:
+        """What is left of a change beside all that can be made."""
+        flat = env.restored(self.weight, change).reshape(-1)
+        span = self.span.to(flat)
+        return flat - span @ (span.T @ flat)
+
+
+@dataclass(eq=False, kw_only=True)
+class Several(Family):
+    """The sum of some algebras."""
+
+    parts: tuple[Family, ...]
+
+    def count(self, sizes: Sizes | None = None) -> int:
+        """Of all."""
+        return sum(f.count(sizes) for f in self.parts)
+
+    def direction(self, env: Environment, c: Tensor) -> Moves:
+        """All at once."""
+        moves: Moves = {}
+        for part, own in zip(self.parts, c.split([f.count() for f in self.parts]), strict=True):
+            for source, change in part.direction(env, own).items():
+                moves[source] = moves[source] + change if source in moves else change
+        return moves
+
+
+@dataclass(eq=False, kw_only=True)
+class PartialFamily(LiftedFamily):
+    """Elements of several families whose changes together can be made.
+
+    Their number is measured at the model's own sizes: there is no such family on a twin.
+    """
+
+    width: int
+    measured: bool = True
+
+    def count(self, sizes: Sizes | None = None) -> int:
+        """As measured."""
+        return self.width
+
+    def normal(self, env: Environment) -> Tensor:
+        """Coefficients at right angles to all that can be made, and that moves anything."""
+        lost = super().normal(env)
+        if lost.shape[1] == len(lost):
+            return lost
+        q = torch.linalg.qr(lost, mode="complete").Q[:, lost.shape[1] :]
+        each = torch.func.vmap(lambda c: self._moved(env, c), randomness="same")
+        u, s, vh = svd(each(q.T), full=True)
+        live = int((s > ABSENT * s[:1]).sum())
+        return torch.cat([lost, q @ u[:, live:]], 1)
+
+    def _moved(self, env: Environment, c: Tensor) -> Tensor:
+        return torch.cat([d.reshape(-1) for d in self.base.direction(env, c).values()])
+
+
+def partial_ops(graph: Graph) -> dict[Op, tuple[Op, Tensor]]:
+    """Operations that make such weights, each with its parameter and A."""
+    if sum(math.prod(op.shape or ()) for op in graph.parameters.values()) > _PARAMETERS:
+        return {}
+    found = {}
+    for op in graph.ops:
+        made = op.trainable and not op.varies and op.target != "parameter"
+        if made and op.users and all(u.varies or u.target == "output" for u in op.users):
+            one = _image(op)
+            if one is not None:
+                found[op] = one
+    return found
+
+
+def _image(op: Op) -> tuple[Op, Tensor] | None:
+    """Of an operation that is affine in one parameter, and not onto: the parameter and A."""
+    inside = set(_behind(op))
+    roots = [x for x in inside if x.target == "parameter"]
+    if len(roots) != 1 or any(u not in inside and u is not op for x in inside for u in x.users):
+        return None
+    (root,) = roots
+    constants = {y for x in (*inside, op) for y in x.operands if not y.trainable}
+    entries = math.prod(op.shape or ()) * math.prod(root.shape or ())
+    if not any(math.prod(c.shape or ()) > 1 for c in constants) or not 0 < entries <= _MOST:
+        return None
+    rng = torch.Generator().manual_seed(0)
+    try:
+        one, two = (_slope(op, root, rng) for _ in range(2))
+    except (LookupError, RuntimeError, NotImplementedError):
+        return None
+    size = float(one.abs().max())
+    if not size or float((one - two).abs().max()) > _SAME * size:
+        return None
+    if bool(((one == 1).sum(1) == 1).all()) and int((one != 0).sum()) == len(one):
+        return None  # a look-up: entries of a table, each as it is
+    values = torch.linalg.svdvals(one)
+    return (root, one) if int((values > ABSENT * values[0]).sum()) < len(one) else None
+
+
+def _behind(op: Op) -> Iterator[Op]:
+    """Operations on parameters that it rests on."""
+    for x in op.operands:
+        if x.trainable:
+            yield x
+            yield from _behind(x)
+
+
+def _slope(op: Op, root: Op, rng: torch.Generator) -> Tensor:
+    theta = torch.randn(root.shape or (), generator=rng, dtype=torch.float64)
+    return torch.autograd.functional.jacobian(
+        lambda t: Environment({root.key: t}).value_of(op).reshape(-1), theta
+    ).reshape(-1, theta.numel())  # type: ignore[no-any-return]
+
+
+def with_weights(graph: Graph, made: Mapping[Op, object]) -> tuple[Graph, dict[Op, str]]:
+    """A copy of a graph in which operations are parameters, and their names."""
+    names = {op: f"part {i}" for i, op in enumerate(made)}
+    new: dict[Op, Op] = {}
+    for op in graph.ops:
+        if op in names:
+            new[op] = replace(op, target="parameter", args=(), kwargs={}, users=[], key=names[op])
+        else:
+            args, kwargs = (rebuilt(t, new.__getitem__) for t in (op.args, op.kwargs))
+            new[op] = replace(op, args=args, kwargs=kwargs, users=[])
+    outputs = [new[o] for o in graph.outputs]
+    live: set[Op] = set()
+    stack = list(outputs)
+    while stack:
+        op = stack.pop()
+        if op not in live:
+            live.add(op)
+            stack += op.operands
+    ops = [new[op] for op in graph.ops if new[op] in live]
+    for op in ops:
+        for x in op.operands:
+            x.users.append(op)
+    parameters = {op.key: op for op in ops if op.target == "parameter" and op.trainable}
+    return Graph(ops, [new[i] for i in graph.inputs], parameters, outputs, []), names
+
+
+def partial_families(
+    families: Sequence[Family], known: Sequence[Family], shapes: Mapping[str, tuple[int, ...]]
+) -> list[Family]:
+    """Families on the graph with such weights, as fields on the parameters that make them.
+
+    Args:
+        families: of that graph.
+        known: of the graph as it is; what moves the same tensors in the same way is not repeated.
+        shapes: of all parameters.
+    """
+    seen = {(f.kind, frozenset(f.names)) for f in known}
+    result: list[Family] = []
+    groups: list[tuple[set[Partial], list[Family]]] = []
+    for base in families:
+        charts = {s.chart for s in base.sources if isinstance(s.chart, Partial)}
+        if charts:
+            together = [g for g in groups if g[0] & charts]
+            groups = [g for g in groups if not g[0] & charts]
+            merged = charts.union(*(g[0] for g in together))
+            groups.append((merged, [*(f for g in together for f in g[1]), base]))
+        elif (base.kind, frozenset(base.names)) not in seen:
+            result.append(base)
+    point = _drawn(shapes)
+    for _, parts in groups:
+        one = _together(parts, point.environment())
+        if one is not None and not _spanned(one, [*known, *result], point):
+            result.append(one)
+    return result
+
+
+def _spanned(family: Family, others: Sequence[Family], point: Point) -> bool:
+    """Whether a family adds nothing to others at a point."""
+    near = [f for f in others if set(f.names) & set(family.names)]
+    if sum(f.count() for f in near) > _DIRECTIONS:
+        return True
+
+    def column(one: Family, c: Tensor) -> Tensor:
+        moved = point.direction(one, c)
+        return torch.cat([
+            (moved[n] if n in moved else torch.zeros_like(v)).reshape(-1)
+            for n, v in point.theta.items()
+        ])  # fmt: skip
+
+    rng = torch.Generator().manual_seed(1)
+    new = column(family, torch.randn(family.count(), generator=rng, dtype=torch.float64))
+    unit = (torch.eye(f.count(), dtype=torch.float64) for f in near)
+    known = [column(f, c) for f, e in zip(near, unit, strict=True) for c in e]
+    if not known:
+        return False
+    basis = torch.stack(known, 1)
+    basis = basis[:, torch.isfinite(basis).all(0)]
+    left = new - basis @ torch.linalg.lstsq(basis, new.unsqueeze(1), driver="gelsd").solution[:, 0]
+    return float(left.norm()) < PART * float(new.norm())
+
+
+def _drawn(shapes: Mapping[str, tuple[int, ...]]) -> Point:
+    rng = torch.Generator().manual_seed(0)
+    return Point({k: torch.randn(s, generator=rng, dtype=torch.float64) for k, s in shapes.items()})
+
+
+def _together(parts: Sequence[Family], env: Environment) -> PartialFamily | None:
+    base = Several(
+        kind="gauge" if len({f.kind for f in parts}) > 1 else parts[0].kind,
+        sources=tuple(dict.fromkeys(s for f in parts for s in f.sources)), parts=tuple(parts),
+    )  # fmt: skip
+    lost = sum(len(s.chart.span) for s in base.sources if isinstance(s.chart, Partial))
+    if not base.count() or lost * base.count() > _MOST:
+        return None
+    sources = tuple(dict.fromkeys(
+        one for s in base.sources for one in ((s,) if s.chart is None else s.chart.sources)
+    ))  # fmt: skip
+    family = PartialFamily(kind=base.kind, sources=sources, base=base, width=0)
+    try:
+        width = base.count() - family.normal(env).shape[1]
+    except LookupError:
+        return None
+    return replace(family, width=width, _known=type(family._known)()) if width else None
