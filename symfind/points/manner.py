@@ -13,16 +13,16 @@ class Manner:
     """How a point is drawn.
 
     Attributes:
-        signs: gains of either sign, instead of positive ones.
+        turned: the part of the gains of a tensor that is negative, where all were positive.
         switch: the quantile of its values about which a unit switches on.
     """
 
-    signs: bool = False
+    turned: float = 0.0
     switch: float = 0.5
 
 
 PLAIN = Manner()
-_MANNERS = (PLAIN, Manner(signs=True, switch=0.25), Manner(switch=0.25), Manner(signs=True))
+_MANNERS = (PLAIN, Manner(0.5, switch=0.25), Manner(1.0, switch=0.25), Manner(switch=0.25))
 
 
 def manner(number: int) -> Manner:

@@ -138,8 +138,8 @@ class Function:
         too large to be differentiated, in the plain manner, and nearer to the initial values.
         """
         theta = {name: law.draw(rng) for name, law in self._laws.items()}
-        if manner.signs:
-            theta = {name: law.signed(theta[name], rng) for name, law in self._laws.items()}
+        if manner.turned:
+            theta = {n: law.turned(theta[n], manner.turned, rng) for n, law in self._laws.items()}
         if self._liven is not None:
             theta = self._liven(theta, rng, manner)
         theta = {name: value.to(self.device).contiguous() for name, value in theta.items()}

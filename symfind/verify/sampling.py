@@ -42,14 +42,14 @@ class Law:
         """A value."""
         return normal(self.shape, rng).mul_(self.scale).add_(self.centre)
 
-    def signed(self, value: Tensor, rng: torch.Generator) -> Tensor:
-        """A value, half of it negative where all are positive: also where one is added to it."""
+    def turned(self, value: Tensor, part: float, rng: torch.Generator) -> Tensor:
+        """A value, a part of it negative where all is positive: also where one is added to it."""
         if not self.centre:
             return value
         order = torch.randperm(value.numel(), generator=rng).reshape(self.shape)
-        turned = (order + int(torch.randint(2, (), generator=rng))) % 2 == 1
+        first = float(torch.rand((), generator=rng))  # which of an odd number, now and then
         size = 1 + 2 * torch.rand(self.shape, generator=rng, dtype=torch.float64)
-        return torch.where(turned, -size * value, value)
+        return torch.where(order + first < part * value.numel(), -size * value, value)
 
 
 def _law(model: nn.Module, name: str) -> tuple[tuple[int, ...], float, float]:
