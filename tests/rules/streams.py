@@ -113,6 +113,17 @@ CASES = [
     Case("encoder layer, norms last", "layer_norm",
          of(lambda m, x: m.r(torch.tanh(m.n(m.e(x)))), (2, 3, 5), e=lambda: linear(5, 4),
             n=encoder, r=lambda: linear(4, 2))),
+    Case("one layer with norms last, used again", "layer_norm", of(
+        lambda m, x: (lambda once: m.r(once(once(m.o(m.e(x))))))(
+            lambda s: m.n(s + m.b(F.gelu(m.a(s))))), (48, 3), e=lambda: linear(3, 3),
+        o=lambda: nn.LayerNorm(3), n=lambda: nn.LayerNorm(3), a=lambda: linear(3, 2),
+        b=lambda: linear(2, 3), r=lambda: linear(3, 2))),
+    Case("one layer with attention, used again", "layer_norm softmax", of(
+        lambda m, x: (lambda once: m.r(once(once(m.o(x)))))(
+            lambda s: m.n(s + m.b((m.q(s) @ m.k(s).mT).softmax(-1) @ m.v(s)))), (16, 3, 3),
+        o=lambda: nn.LayerNorm(3), n=lambda: nn.LayerNorm(3), q=lambda: linear(3, 2),
+        k=lambda: linear(3, 2), v=lambda: linear(3, 2), b=lambda: linear(2, 3),
+        r=lambda: linear(3, 2))),
     Case("encoder layer, norms first", "layer_norm",
          of(lambda m, x: m.r(torch.tanh(m.n(m.e(x)))), (2, 3, 5), e=lambda: linear(5, 4),
             n=lambda: encoder(norm_first=True), r=lambda: linear(4, 2))),

@@ -53,23 +53,50 @@ def _shared(
     if not any(len(s.users) > 1 and all(isinstance(u, p.Add) for u in s.users) for s in every):
         return
     whole = {f.seed for f in known if isinstance(f, ShiftFamily) and f.whole}
+    partly: list[ShiftFamily] = []  # that not all ask for, who share a parameter
     for source in every:
         for cell, free, state in _forms(source, Limits()) if source not in whole else ():
             plan = flows.dispose(source, state, True, SHARED)
             several = asked(plan or ())
+            if plan and several is None and cell is not None:
+                partly.append(_shifted("parallel", source, cell, free, plan))
             if not several:
                 continue
             found = _shifted("parallel", source, cell, free, _once(plan or (), several))
             if cell is not None and _agree(found, several, flows):
                 yield found
                 break
+    for one, two in itertools.combinations(partly, 2):
+        family = _both(one, two, flows)
+        if family is not None:
+            yield family
 
 
-def _once(plan: Plan, several: Mapping[p.Source, Sequence[Action]]) -> Plan:
-    return (*(a for a in plan if a.reader is None), *(actions[0] for actions in several.values()))
+def _both(one: ShiftFamily, two: ShiftFamily, flows: Flows) -> ShiftFamily | None:
+    """Two seeds that are shifted alike, where what they share is asked for by both together."""
+    if one.seed.shape != two.seed.shape or (one.cell, one.free) != (two.cell, two.free):
+        return None
+    if one.seed in two.sources or two.seed in one.sources:
+        return None
+    plan = (*one.actions, *two.actions)
+    several = asked(plan)
+    if not several:
+        return None
+    follow = Action(two.seed, (lambda env, t: t.expand(env.shape(two.seed)),))
+    actions = (follow, *_once(plan, several))
+    family = _shifted("parallel", one.seed, one.cell, one.free, actions)
+    return family if _agree(family, several, flows) else None
 
 
-def _agree(family: ShiftFamily, several: Mapping[p.Source, Sequence[Action]], flows: Flows) -> bool:
+Asked = Mapping[p.Source, Sequence[Sequence[Action]]]  # by each of the sums that share it
+
+
+def _once(plan: Plan, several: Asked) -> Plan:
+    first = (action for sums in several.values() for action in sums[0])
+    return (*(a for a in plan if a.reader is None), *first)
+
+
+def _agree(family: ShiftFamily, several: Asked, flows: Flows) -> bool:
     """Whether sums ask the same of what they share, at random parameters."""
     rng = torch.Generator().manual_seed(0)
     shapes = flows.lowered.shapes
@@ -77,7 +104,8 @@ def _agree(family: ShiftFamily, several: Mapping[p.Source, Sequence[Action]], fl
                        for k, n in shapes.items()})  # fmt: skip
     delta = family.perturbation(env, torch.randn(family.count(), generator=rng).double())
     try:
-        values = [[a(env, delta) for a in actions] for actions in several.values()]
+        values = [[torch.stack([a(env, delta) for a in actions]).sum(0) for actions in sums]
+                  for sums in several.values()]  # fmt: skip
     except LookupError:
         return False  # a constant of unknown value
     return all(torch.allclose(v, first) for first, *rest in values for v in rest)

@@ -239,16 +239,15 @@ def shared_bias(nodes: Sequence[Node]) -> Plan | None:
     return None
 
 
-def asked(plan: Plan) -> dict[p.Source, list[Action]] | None:
-    """What sums ask of the parameters that they share; None where not all of them ask."""
-    several: dict[p.Source, list[Action]] = {}
+def asked(plan: Plan) -> dict[p.Source, list[list[Action]]] | None:
+    """What each sum asks of the parameters that they share; None where not all of them ask."""
+    several: dict[p.Source, dict[Node, list[Action]]] = {}
     for action in plan:
         if action.reader is not None:
-            several.setdefault(action.source, []).append(action)
-    for source, actions in several.items():
-        if sorted(id(a.reader) for a in actions) != sorted(map(id, source.users)):
-            return None
-    return several
+            several.setdefault(action.source, {}).setdefault(action.reader, []).append(action)
+    if any(set(sums) != set(source.users) for source, sums in several.items()):
+        return None
+    return {source: list(sums.values()) for source, sums in several.items()}
 
 
 def _quotient(factor: Node, names: Sequence[object], out: Sequence[object]) -> Step:
