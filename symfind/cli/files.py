@@ -28,24 +28,20 @@ def writes(ctx: click.Context, path: str, what: str) -> None:
     Raises:
         OutputError: the command reads it, or writes it twice.
     """
-    if _is_file(path) or not _exists(path):  # devices may be written by all
+    if _is_file(path) or not os.path.lexists(path):  # devices may be written by all
         _note(ctx, path, what, writes=True)
 
 
 def _note(ctx: click.Context, path: str, what: str, writes: bool) -> None:
-    real = os.path.realpath(path)
+    try:
+        real = os.path.realpath(path)
+    except ValueError as error:  # no path at all
+        raise OutputError(f"{what} {path}: {error}") from error
     noted: dict[str, tuple[str, bool]] = ctx.meta.setdefault(_KEY, {})
     other, written = noted.get(real, ("", False))
     if other and (writes or written):
         raise OutputError(f"{what} {path} is the file of {other} as well; name another file")
     noted[real] = (what, writes or written)
-
-
-def _exists(path: str) -> bool:
-    try:
-        return os.path.lexists(path)
-    except ValueError as error:  # no path at all
-        raise OutputError(f"cannot write {path}: {error}") from error
 
 
 def _is_file(path: str) -> bool:
