@@ -3,7 +3,7 @@
 import copy
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,9 +68,20 @@ def checked(batches: Iterable[Any], label: str) -> list[Batch]:
     for one in found:
         if not isinstance(one, tuple | list) or len(one) != 2:
             raise InputError(f"{label}: batches are pairs (inputs, targets)")
-        if isinstance(one[1], Tensor) and not one[1].numel():
-            raise InputError(f"{label}: a batch is empty")
+        for value in _tensors(one):
+            if not value.numel():
+                raise InputError(f"{label}: a batch is empty")
+            if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+                raise InputError(f"{label}: a batch holds numbers that are NaN or infinite")
     return [(x, y) for x, y in found]
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, tuple | list | dict):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _tensors(one)
 
 
 def usual_loss(outputs: Tensor, targets: Any) -> Tensor:
@@ -127,14 +138,14 @@ class Objective:
         """
         values = {n: v.to(self.dtype) if v.is_floating_point() else v for n, v in state.items()}
         chosen = self.batches if batches is None else batches
-        losses = [self._loss(self.outputs(values, x), y) for x, y in chosen]
-        return torch.stack(losses).mean()
-
-    def _loss(self, outputs: Tensor, targets: Any) -> Tensor:
+        outputs = [(self.outputs(values, x), y) for x, y in chosen]
         try:
-            return self.loss(outputs, targets)
+            return torch.stack([self.loss(out, y) for out, y in outputs]).mean()
         except Exception as error:
-            raise InputError(f"the loss fails on the data: {_first(error)}") from error
+            first = (str(error).splitlines() or [""])[0]
+            raise InputError(
+                f"the loss fails on the data: {type(error).__name__}: {first}"
+            ) from error
 
     def outputs(self, values: Mapping[str, Tensor], x: Any) -> Tensor:
         """What the model makes of inputs.
@@ -147,12 +158,11 @@ class Objective:
         try:
             found = torch.func.functional_call(self.model, dict(values), args, kwargs)
         except Exception as error:
-            raise InputError(f"the model fails on the data: {_first(error)}") from error
+            first = (str(error).splitlines() or [""])[0]
+            raise InputError(
+                f"the model fails on the data: {type(error).__name__}: {first}"
+            ) from error
         return next(tensor for _, tensor in results(found))
-
-
-def _first(error: Exception) -> str:
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
 def _real(value: Any, dtype: torch.dtype) -> Any:
