@@ -1,3 +1,4 @@
+import math
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -61,17 +62,17 @@ def align_command(
             progress=tell, **arguments,
         )  # fmt: skip
         parts = [(out, packed(found.b, out)), *([(out_a, packed(found.a, out_a))] if out_a else [])]
+        text = shown(found, ", ".join(near(path) for path, _ in parts))
         for path, content in parts:
             write_bytes(path, content)
-    written = ", ".join(near(path) for path, _ in parts)
-    deliver(json_file, quiet, found.to_json, lambda: print_text(shown(found, written)))
+    deliver(json_file, quiet, found.to_json, lambda: print_text(text))
 
 
 def shown(found: "Alignment", written: str) -> str:
     """A table of the ways to align, and a picture of the losses between."""
     rows = [f"{'':22}{'distance':>10}{'barrier':>10}   loss from a to b"]
-    top = max((x for w in found.ways for x in w.losses), default=0.0)
-    low = min((x for w in found.ways for x in w.losses), default=0.0)
+    losses = [x for w in found.ways for x in w.losses if math.isfinite(x)]
+    top, low = max(losses, default=0.0), min(losses, default=0.0)
     for w in found.ways:
         barrier = "" if w.barrier is None else f"{w.barrier:.4f}"
         rows.append(f"{w.name:22}{w.distance:10.2e}{barrier:>10}   {_bars(w.losses, low, top)}")
@@ -88,4 +89,5 @@ def shown(found: "Alignment", written: str) -> str:
 
 def _bars(losses: tuple[float, ...], low: float, top: float) -> str:
     span = (top - low) or 1.0
-    return "".join(_BARS[round((x - low) / span * (len(_BARS) - 1))] for x in losses)
+    parts = [(x - low) / span if math.isfinite(x) else 1.0 for x in losses]
+    return "".join(_BARS[round(part * (len(_BARS) - 1))] for part in parts)

@@ -55,10 +55,10 @@ def fix_command(
             raise InputError(f"no mask can be chosen: {found.proof.why}; leave out --freeze")
         parts = [(out, packed(found.weights, out))]
         parts += [(freeze, packed(mask_file(found.frozen), freeze))] if freeze else []
+        text = shown(found, ", ".join(near(path) for path, _ in parts))
         for path, content in parts:
             write_bytes(path, content)
-    written = ", ".join(near(path) for path, _ in parts)
-    deliver(json_file, quiet, found.to_json, lambda: print_text(shown(found, written)))
+    deliver(json_file, quiet, found.to_json, lambda: print_text(text))
 
 
 def shown(found: "Fixed", written: str) -> str:

@@ -38,6 +38,8 @@ def canonical(walk: Walk) -> None:
         step = _ordered(walk, unknown, blocks)
         if step is not None:
             walk.do(step)
+    # a sign beside a path that no weight is on (x + W x) moves what translations had settled
+    common_gauge(walk)
 
 
 def _ordered(walk: Walk, unknown: Unknown, blocks: set[Block]) -> Step | None:

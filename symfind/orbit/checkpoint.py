@@ -24,18 +24,29 @@ class Checkpoint:
         raw: tensors by the names of the file.
         state: parameters and buffers in float64, under the first names of the model.
         aliases: other names of shared tensors, by their first names.
+        trained: names of parameters.
     """
 
     label: str
     raw: Mapping[str, Tensor] = field(repr=False)
     state: dict[str, Tensor] = field(repr=False)
     aliases: Mapping[str, tuple[str, ...]] = field(repr=False)
+    trained: frozenset[str] = field(default=frozenset(), repr=False)
 
     def replaced(self, state: State) -> dict[str, Tensor]:
-        """The tensors of the file with new values, in their own dtypes, under all their names."""
+        """The tensors of the file with new values, in their own dtypes, under all their names.
+
+        Raises:
+            InputError: a buffer would have to move that the file lacks.
+        """
         new = dict(self.raw)
         for name, value in state.items():
-            for key in self._keys(name):
+            keys = self._keys(name)
+            if not keys and name not in self.state:
+                raise InputError(
+                    f"{self.label} lacks {name}, which has to move along: save it with its buffers"
+                )
+            for key in keys:
                 old = self.raw[key]
                 if old.is_floating_point():
                     new[key] = value.detach().to(old.dtype).reshape(old.shape).contiguous().clone()
@@ -49,6 +60,11 @@ class Checkpoint:
                 if self.raw[key].is_floating_point():
                     result[name] = value.to(self.raw[key].dtype).double()
         return result
+
+    def others(self) -> set[str]:
+        """Tensors of the file that the model does not have."""
+        known = {n for name in self.state for n in (name, *self.aliases.get(name, ()))}
+        return {_stripped(key) for key in self.raw} - known
 
     def _keys(self, name: str) -> list[str]:
         names = (name, *self.aliases.get(name, ()))
@@ -88,7 +104,9 @@ def read_checkpoint(
     except LoadError as error:
         raise LoadError(f"{label}: {error}") from error
     aliases = aliases_of(model)
-    found = Checkpoint(label, raw, {n: _plain(v) for n, v in matched.items()}, aliases)
+    trained = frozenset(n for n, _ in model.named_parameters())
+    state = {n: _plain(v) for n, v in matched.items()}
+    found = Checkpoint(label, raw, state, aliases, trained)
     _check(found)
     return found
 
@@ -116,6 +134,13 @@ def _check(found: Checkpoint) -> None:
             continue
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise InputError(f"{found.label}: {key} holds numbers that are NaN or infinite")
+    for name in found.trained:
+        for key in found._keys(name):
+            value = found.raw[key]
+            if not value.is_floating_point():
+                raise InputError(
+                    f"{found.label}: {key} holds {value.dtype}, which are no floating-point numbers"
+                )
     for name in found.aliases:
         first, *rest = found._keys(name) or [""]
         for other in rest:
@@ -130,10 +155,10 @@ def same_kind(one: Checkpoint, two: Checkpoint) -> None:
     """Make sure that two checkpoints are of one kind.
 
     Raises:
-        InputError: buffers are in one of them only, or a tensor has two dtypes.
+        InputError: tensors are in one of them only, or a tensor has two dtypes.
     """
     for a, b in ((one, two), (two, one)):
-        lacking = sorted(set(a.state) - set(b.state))
+        lacking = sorted(set(a.state) - set(b.state)) or sorted(a.others() - b.others())
         if lacking:
             raise InputError(
                 f"{b.label} lacks {', '.join(lacking[:5])}, which {a.label} has: save both alike"

@@ -84,6 +84,9 @@ def _kind(objective: Objective, out: Tensor, y: Any) -> tuple[str, int]:
         return "gaussian", len(y)
     if out.numel() != y.numel() * out.shape[-1]:
         raise InputError(f"outputs of shape {list(out.shape)} are no logits of {y.numel()} classes")
+    if int(y.min()) < 0 or int(y.max()) >= out.shape[-1]:
+        raise InputError(f"targets run from {int(y.min())} to {int(y.max())}, and there are "
+                         f"{out.shape[-1]} classes")  # fmt: skip
     return "categorical", y.numel()
 
 

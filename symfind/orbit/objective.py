@@ -3,7 +3,7 @@
 import copy
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,9 +68,20 @@ def checked(batches: Iterable[Any], label: str) -> list[Batch]:
     for one in found:
         if not isinstance(one, tuple | list) or len(one) != 2:
             raise InputError(f"{label}: batches are pairs (inputs, targets)")
-        if isinstance(one[1], Tensor) and not one[1].numel():
-            raise InputError(f"{label}: a batch is empty")
+        for value in _tensors(one):
+            if not value.numel():
+                raise InputError(f"{label}: a batch is empty")
+            if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+                raise InputError(f"{label}: a batch holds numbers that are NaN or infinite")
     return [(x, y) for x, y in found]
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, tuple | list | dict):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _tensors(one)
 
 
 def usual_loss(outputs: Tensor, targets: Any) -> Tensor:
@@ -127,8 +138,14 @@ class Objective:
         """
         values = {n: v.to(self.dtype) if v.is_floating_point() else v for n, v in state.items()}
         chosen = self.batches if batches is None else batches
-        losses = [self.loss(self.outputs(values, x), y) for x, y in chosen]
-        return torch.stack(losses).mean()
+        outputs = [(self.outputs(values, x), y) for x, y in chosen]
+        try:
+            return torch.stack([self.loss(out, y) for out, y in outputs]).mean()
+        except Exception as error:
+            first = (str(error).splitlines() or [""])[0]
+            raise InputError(
+                f"the loss fails on the data: {type(error).__name__}: {first}"
+            ) from error
 
     def outputs(self, values: Mapping[str, Tensor], x: Any) -> Tensor:
         """What the model makes of inputs.

@@ -1,6 +1,7 @@
 """The commands: what they print, what they write, and one message for what is wrong."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -117,3 +118,118 @@ def test_fix_refuses_in_one_line(folder: Path) -> None:
     done = run("fix", "net.py", "bad.pt", "-o", "out.pt")
     assert done.exit_code == 2 and "0.bias holds numbers that are NaN or infinite" in done.stderr
     assert not Path("out.pt").exists()
+
+
+KINDS = """
+import torch
+from torch import nn
+torch.manual_seed(0)
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = nn.Linear(4, 4), nn.Linear(4, 4)
+        self.two.weight = self.one.weight
+        self.norm, self.head = nn.BatchNorm1d(4), nn.Linear(4, 3)
+    def forward(self, x):
+        return self.head(self.norm(self.two(self.one(x).relu())).relu())
+model = Net().eval()
+example_inputs = torch.randn(6, 4)
+batches = [(torch.randn(9, 4), torch.randint(3, (9,)))]
+empty = []
+blank = [(torch.randn(0, 4), torch.randint(3, (0,)))]
+holes = [(torch.full((9, 4), float("nan")), torch.randint(3, (9,)))]
+beyond = [(torch.randn(9, 4), torch.full((9,), 7))]
+single = [torch.randn(9, 4)]
+"""
+
+
+def spoilt(state: dict[str, torch.Tensor]) -> dict[str, tuple[object, str]]:
+    """Files that are no checkpoints of the network, and what is said of each."""
+    real = {n: v for n, v in state.items() if v.is_floating_point()}
+    without = lambda name: {n: v for n, v in state.items() if n != name}  # noqa: E731
+    return {
+        "keys": (without("head.bias"), "lacks head.bias"),
+        "shapes": ({**state, "head.weight": torch.zeros(4, 3)}, "head.weight with shape"),
+        "integers": ({n: v.long() for n, v in state.items()}, "torch.int64"),
+        "complex": ({n: v.to(torch.complex64) for n, v in real.items()}, "complex numbers"),
+        "nan": ({**state, "head.bias": torch.full((3,), float("nan"))}, "NaN or infinite"),
+        "statistics": ({**state, "norm.running_var": torch.full((4,), torch.inf)}, "NaN or inf"),
+        "tied": ({**state, "two.weight": state["two.weight"] + 1}, "one tensor in the model"),
+        "nothing": ({}, "no tensors"),
+        "code": (nn.Linear(2, 2), "runs no code"),
+        "junk": (b"hello", "cannot read"),
+        "void": (b"", "cannot read"),
+    }
+
+
+@pytest.fixture
+def kinds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(KINDS, names)
+    (tmp_path / "net.py").write_text(KINDS)
+    torch.save(names["model"].state_dict(), "good.pt")
+    files = spoilt(names["Net"]().state_dict())
+    for name, (content, _) in files.items():
+        if isinstance(content, bytes):
+            Path(f"{name}.pt").write_bytes(content)
+        else:
+            torch.save(content, f"{name}.pt")
+    return {name: message for name, (_, message) in files.items()}
+
+
+READERS = {
+    "fix": ("fix", "net.py", "FILE", "-o", "out.pt", "--freeze", "mask.pt"),
+    "align": ("align", "net.py", "good.pt", "FILE", "-o", "out.pt", "--out-a", "a.pt"),
+    "teleport": ("teleport", "net.py", "FILE", "--objective", "norm", "-o", "out.pt"),
+    "apply": ("apply", "net.py", "--weights", "FILE", "--site", "x", "--matrix", "random", "-o",
+              "out.pt"),
+    "dims": ("dims", "net.py", "--weights", "FILE", "--data", "net.py:batches", "--json", "out.pt"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_every_command_refuses_what_is_no_checkpoint(name: str, kinds: dict[str, str]) -> None:
+    before = set(Path().iterdir())
+    for file, message in kinds.items():
+        done = run(*(f"{file}.pt" if part == "FILE" else part for part in READERS[name]))
+        assert done.exit_code == 2, (file, done.output)
+        if not (name == "align" and file == "integers"):  # two dtypes, which is said first
+            assert message in done.stderr, (file, done.stderr)
+        assert done.stderr.count("error") == 1 and "Traceback" not in done.stderr
+        assert {p for p in Path().iterdir() if p.name != "__pycache__"} <= before
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("empty", "no data"), ("blank", "a batch is empty"), ("holes", "NaN or infinite"),
+        ("beyond", "7"), ("single", "pairs"), ("nowhere", "no 'nowhere'"),
+    ],
+)  # fmt: skip
+def test_every_command_refuses_what_is_no_data(
+    data: str, message: str, kinds: dict[str, str]
+) -> None:
+    state = torch.load("good.pt", weights_only=True)
+    torch.save({n: v + 1 for n, v in state.items()}, "other.pt")
+    given = ("--data", f"net.py:{data}")
+    for call in (
+        ("align", "net.py", "good.pt", "other.pt", "-o", "out.pt", *given),
+        ("teleport", "net.py", "good.pt", "--objective", "trace", "-o", "out.pt", *given),
+        ("dims", "net.py", "--weights", "good.pt", "--json", "out.pt", *given),
+    ):
+        done = run(*call)
+        assert done.exit_code == 2 and message in done.stderr, (call, done.output)
+        assert not Path("out.pt").exists()
+
+
+def test_a_tensor_in_one_file_only_is_named(kinds: dict[str, str]) -> None:
+    state = torch.load("good.pt", weights_only=True)
+    other = {n: v + 1 for n, v in state.items()}
+    torch.save({n: v for n, v in other.items() if n != "norm.running_mean"}, "without.pt")
+    torch.save({**other, "head.extra": torch.zeros(2)}, "more.pt")
+    for file, message in (("without", "without.pt lacks norm.running_mean"),
+                          ("more", "good.pt lacks head.extra")):  # fmt: skip
+        done = run("align", "net.py", "good.pt", f"{file}.pt", "-o", "out.pt")
+        assert done.exit_code == 2 and message in done.stderr
+        assert not Path("out.pt").exists()

@@ -18,11 +18,7 @@ def drawn(model: nn.Module, seed: int = 0) -> dict[str, torch.Tensor]:
     return {n: torch.randn(v.shape, generator=rng) for n, v in model.state_dict().items()}
 
 
-# what gains on parallel paths leave free is not in the form yet: forms are 0.15 apart
-OPEN = {"parallel": pytest.mark.xfail(strict=True, reason="parallel paths: forms differ")}
-
-
-@pytest.mark.parametrize("name", [pytest.param(n, marks=OPEN.get(n, ())) for n in CASES])
+@pytest.mark.parametrize("name", CASES)
 def test_a_random_image_has_the_same_representative(name, subject_of) -> None:
     s = subject_of(name)
     one, two = representative(s.group, s.state), representative(s.group, s.image)
