@@ -115,11 +115,22 @@ def align_states(
     ways.append(way("whole group", first.state, second.state))
     shares = _shares(group, first.state, b, second, led, before)
     if lowered and steps:
-        learned(second, first.state, lowered, steps, tell, seed)
+        _learned(second, first.state, lowered, steps, tell, seed)
         ways.append(way("learned", first.state, second.state))
     notes = tuple(dict.fromkeys((*first.notes, *second.notes)))
     return Aligned(first.state, second.state, first.element, second.element, tuple(ways), shares,
                    notes)  # fmt: skip
+
+
+def _learned(
+    walk: Walk, target: State, objective: Objective, steps: int, tell: Tell, seed: int
+) -> None:
+    """Lower the barrier, unless it was lower where this began."""
+    state, done = dict(walk.state), list(walk.steps)
+    before = barrier(losses_along(objective, target, walk.state))
+    learned(walk, target, objective, steps, tell, seed)
+    if not barrier(losses_along(objective, target, walk.state)) < before:
+        walk.state, walk.steps = state, done
 
 
 def way_between(

@@ -31,15 +31,40 @@ def canonical(walk: Walk) -> None:
     common_gauge(walk)
     open_ = {u.name: u for u in unknowns(walk.group, walk.state)}
     acting = acting_on(list(open_.values()))
+    dead = _zero(walk, open_.values())
     while open_:
-        held = {name: held_blocks(u, acting, open_) for name, u in open_.items()}
+        held = {name: _telling(u, acting, open_, dead) for name, u in open_.items()}
         name = max(open_, key=lambda n: held[n][0])
-        unknown, blocks = open_.pop(name), held[name][1][0]
+        unknown, blocks = open_.pop(name), held[name][1]
         step = _ordered(walk, unknown, blocks)
         if step is not None:
             walk.do(step)
     # a sign beside a path that no weight is on (x + W x) moves what translations had settled
     common_gauge(walk)
+
+
+def _zero(walk: Walk, unknowns: Iterable[Unknown]) -> set[Block]:
+    """Blocks that the gauge has made zero: they tell no sign and no order."""
+    env = walk.group.environment(walk.state)
+    top = max((float(walk.state[n].abs().max()) for n in walk.group.shapes), default=0.0)
+    found: set[Block] = set()
+    for u in unknowns:
+        for source, cell in u.places():
+            block = env.take(source, cell, env.value(source))
+            if block.numel() and float(block.abs().max()) <= _NOTHING * top:
+                found.add(block_of(source, cell))
+    return found
+
+
+def _telling(
+    u: Unknown, acting: dict[Block, set[str]], open_: dict[str, Unknown], dead: set[Block]
+) -> tuple[float, set[Block]]:
+    """Blocks on which nothing else unknown acts, and what part of all that are not zero."""
+    alone, inside = held_blocks(u, acting, open_)[1]
+    live = set(u.blocks()) - dead
+    blocks = alone - dead
+    nested = sum(len(keys - dead) for keys in inside.values())
+    return (len(blocks) + nested) / max(len(live), 1), blocks
 
 
 def _ordered(walk: Walk, unknown: Unknown, blocks: set[Block]) -> Step | None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from symfind.algebra.axes import Axis
 from symfind.discrete.permuting import Shuffle
 from symfind.discrete.signs import SignFlip
+from symfind.graph import primitives as p
 from symfind.orbit.frames import Block, block_of, framed, gathered, sheets
 from symfind.orbit.gauge import gain_wires, off_ones, one_for_each
 from symfind.orbit.given import commuting
@@ -58,10 +59,13 @@ class Bond:
     name: str
     family: MatrixFamily
 
+    def places(self) -> Iterator[tuple[p.Source, int]]:
+        """Wires and their blocks on which it acts."""
+        yield from ((m.source, m.cell) for m in self.family.members)
+
     def blocks(self) -> Iterator[Block]:
-        """On which it acts."""
-        for m in self.family.members:
-            yield block_of(m.source, m.cell)
+        """The keys of these."""
+        yield from (block_of(*place) for place in self.places())
 
     def cross(self, pair: Pair, chosen: set[Block] | None) -> Tensor | None:
         """Σ A Bᵀ over chosen blocks: [*copies, n, n]."""
@@ -90,11 +94,13 @@ class Order:
     name: str
     shuffle: Shuffle
 
+    def places(self) -> Iterator[tuple[p.Source, int]]:
+        """Wires and their blocks on which it acts; batch statistics do not count."""
+        yield from ((s.source, s.cell) for s in self.shuffle.spots if s.source.role == "parameter")
+
     def blocks(self) -> Iterator[Block]:
-        """On which it acts; batch statistics do not count."""
-        for s in self.shuffle.spots:
-            if s.source.role == "parameter":
-                yield block_of(s.source, s.cell)
+        """The keys of these."""
+        yield from (block_of(*place) for place in self.places())
 
     def scores(
         self, pair: Pair, chosen: set[Block] | None, signs: "Sequence[Sign]" = ()
@@ -149,11 +155,14 @@ class Sign:
     name: str
     flip: SignFlip
 
+    def places(self) -> Iterator[tuple[p.Source, int]]:
+        """Wires and their blocks on which it acts."""
+        members = self.flip.scaling.members
+        yield from ((m.source, m.cell) for m in members if round(m.exponent) % 2)
+
     def blocks(self) -> Iterator[Block]:
-        """On which it acts."""
-        for m in self.flip.scaling.members:
-            if round(m.exponent) % 2:
-                yield block_of(m.source, m.cell)
+        """The keys of these."""
+        yield from (block_of(*place) for place in self.places())
 
     def solve(self, pair: Pair, chosen: set[Block] | None) -> Step | None:
         """A change of sign where the inner product is negative."""

@@ -98,6 +98,10 @@ class Explanation:
     wires: tuple[Wire, ...]
     note: str = ""
 
+    def __str__(self) -> str:
+        """As `symfind explain` prints it."""
+        return render(self)
+
 
 def render(found: Explanation, full: bool = False, width: int = 80) -> str:
     """What cuts every wire down, as text."""

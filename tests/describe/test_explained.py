@@ -100,6 +100,13 @@ def test_what_would_restore_a_group_does(gain: bool) -> None:
         assert absent.group == "SO(6)" and absent.restores
 
 
+def test_it_prints_as_the_command_does() -> None:
+    found = symfind.open(
+        nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2)), torch.randn(5, 4)
+    ).explain()
+    assert str(found) == render(found) and "carries GL(3, R)" in str(found)
+
+
 def test_nothing_is_chosen_of_nothing() -> None:
     assert chosen([], rotation=True) == ((), "")
     wire = Wire("bond: a → b", "bond", 3, "GL(3, R)", "GL(3, R)", (), ("a",), ("b",))

@@ -154,3 +154,29 @@ class Trunks(nn.Module):
 CASES["trunks"] = lambda: (Trunks(), (torch.randn(7, 4), torch.randn(7, 3)))
 
 CASES["parallel"] = lambda: (ParallelConvs(), torch.randn(3, 3, 5, 5))
+
+
+class LowRank(nn.Module):
+    """A map of low rank beside a full one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enter, self.full, self.leave = nn.Linear(5, 6), nn.Linear(6, 4), nn.Linear(4, 3)
+        self.low, self.up = nn.Linear(6, 2, bias=False), nn.Linear(2, 4, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.enter(x).relu()
+        return self.leave((self.full(x) + self.up(self.low(x))).relu())
+
+
+CASES["low-rank"] = lambda: (LowRank(), torch.randn(7, 5))
+
+
+def tied() -> GPT:
+    """The table of tokens reads the stream as well."""
+    model = GPT()
+    model.head.weight = model.token.weight
+    return model
+
+
+CASES["tied"] = lambda: (tied(), tokens())

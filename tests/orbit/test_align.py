@@ -6,6 +6,7 @@ from torch import nn
 
 import symfind
 from symfind.errors import InputError, LoadError
+from symfind.orbit import Element
 from symfind.orbit.align import align_states
 from symfind.orbit.element import change
 from symfind.orbit.objective import barrier
@@ -70,6 +71,20 @@ def test_barriers_fall_from_nothing_to_permutations_to_the_group_to_learning() -
     assert found.ways[2].distance < found.ways[1].distance < found.ways[0].distance
     assert set(found.b) == set(two.state_dict())
     assert all(v.dtype == torch.float32 for v in found.b.values())
+
+
+def test_what_is_learned_is_not_worse(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = trained(0), trained(1)
+
+    def away(walk, target, *_: object) -> None:
+        walk.do(Element.random(walk.group, walk.state, torch.Generator().manual_seed(0)).steps[0])
+
+    monkeypatch.setattr("symfind.orbit.align.learned", away)
+    found = symfind.align(
+        one, weights(one), weights(two), torch.randn(4, 4), data=[data()], steps=1
+    )
+    assert found.ways[3].barrier == found.ways[2].barrier
+    assert found.residual < 1e-10
 
 
 def test_in_the_gauge_of_a_it_stays_as_it_was() -> None:

@@ -8,6 +8,7 @@ from torch import nn
 import symfind
 from symfind.errors import InputError
 from symfind.orbit import Element
+from symfind.orbit.given import given_step
 from symfind.orbit.objective import Objective
 from symfind.orbit.steps import Flow
 from tests.orbit.models import mlp
@@ -42,6 +43,36 @@ def test_gradients_follow_the_inverse_transpose() -> None:
     for name in weights:
         ratio = image[name] / weights[name]  # diagonal, so its inverse transpose divides
         assert torch.allclose(after[name], before[name] / ratio, atol=1e-12)
+
+
+def test_hessians_follow_it_on_both_sides() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 3)).double()
+    weights = dict(model.state_dict())
+    group = symfind.open(model, data()[0].double()).group
+    (site,) = group.bonds
+    element = Element(group, (given_step(group, site, "random", 1),))
+    sizes = [v.numel() for v in weights.values()]
+
+    def named(flat: torch.Tensor) -> dict[str, torch.Tensor]:
+        parts = flat.split(sizes)
+        return {n: p.view(v.shape) for p, (n, v) in zip(parts, weights.items(), strict=True)}
+
+    def flat(state: dict[str, torch.Tensor]) -> torch.Tensor:
+        return torch.cat([state[n].reshape(-1) for n in weights])
+
+    def loss(point: torch.Tensor) -> torch.Tensor:
+        x, y = data()
+        return F.cross_entropy(torch.func.functional_call(model, named(point), (x.double(),)), y)
+
+    g = torch.stack([flat(element.apply(named(e))) for e in torch.eye(sum(sizes)).double()], 1)
+    here, back = flat(weights), torch.linalg.inv(g)
+    there = g @ here
+    assert float((there - here).norm()) > 0.2
+    slope = [torch.autograd.functional.jacobian(loss, point) for point in (here, there)]
+    curve = [torch.autograd.functional.hessian(loss, point) for point in (here, there)]
+    assert torch.allclose(slope[1], back.T @ slope[0], atol=1e-12)
+    assert torch.allclose(curve[1], back.T @ curve[0] @ back, atol=1e-11)
 
 
 def test_the_least_gradient_over_scales_is_known_in_closed_form() -> None:
