@@ -29,6 +29,7 @@ class Run:
         self.graph, self.theta, self.inputs = graph, theta, inputs
         self.values: dict[int, list[Any]] = {}
         self.numbers = 0  # that are kept
+        self._place = {id(op): i for i, op in enumerate(graph.ops)}
 
     def visit(self, op: Op) -> None:
         """Evaluate one operation, those that it reads being there."""
@@ -59,14 +60,32 @@ class Run:
     def change(self, leaf: Op, value: Tensor, chain: Sequence[Op]) -> None:
         """Give a parameter another value, and evaluate again what depends on it in a chain.
 
-        The chain is of operations that vary; what they read of parameters is evaluated first.
+        The chain is of operations that vary; what they read of parameters is evaluated first, and
+        whatever else leads from its first to its last, as the cube in a GELU of tanh.
         """
         self.theta[leaf.key] = value
         self.visit(leaf)
-        for op in chain:
+        for op in self._between(chain):
             for x in op.operands:
                 self._again(x, leaf)
             self.visit(op)
+
+    def _between(self, chain: Sequence[Op]) -> list[Op]:
+        """All operations on ways from the first of a chain to its last, in order."""
+        if len(chain) < 3:
+            return list(chain)
+        start, seen, stack = self._place[id(chain[0])], dict[int, Op](), [chain[-1]]
+        while stack:
+            op = stack.pop()
+            if op.varies and self._place[id(op)] > start and id(op) not in seen:
+                seen[id(op)] = op
+                stack.extend(op.operands)
+        found, reached = [chain[0]], {id(chain[0])}
+        for op in sorted(seen.values(), key=lambda op: self._place[id(op)]):
+            if any(id(x) in reached for x in op.operands):
+                reached.add(id(op))
+                found.append(op)
+        return found
 
     def _again(self, x: Op, leaf: Op) -> None:
         if x.varies or not x.trainable or x.target == "parameter" or leaf not in leaves(x):

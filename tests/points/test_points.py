@@ -98,6 +98,27 @@ def test_weights_at_which_a_model_overflows_are_not_drawn() -> None:
     assert report.certificate.nullity == 3
 
 
+class Spelled(nn.Module):
+    """GELU by a hyperbolic tangent: its argument is reached by two ways from the same sums."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(6, 7), nn.Linear(7, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        z = self.first(x)
+        return self.last(0.5 * z * (1 + torch.tanh(0.8 * (z + 0.045 * torch.pow(z, 3.0)))))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_function_that_is_spelled_is_not_driven_far_beyond_its_bend(seed: int) -> None:
+    x = torch.randn(20, 6, dtype=torch.float64)
+    function = symfind.open(Spelled(), x.float()).subject.function()
+    theta = function.random_point(torch.Generator().manual_seed(seed))
+    sums = x @ theta["first.weight"].T + theta["first.bias"]
+    assert 0.3 < float(sums.square().mean().sqrt()) < 10
+
+
 def test_what_cannot_be_run_by_itself_is_left_as_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     from symfind.points import run
 
