@@ -56,11 +56,11 @@ class Symbols:
 class AxisSymbols(Symbols):
     """A symbol of its own for every atomic axis, whatever the sizes: equal ones are not merged."""
 
-    def __init__(self) -> None:
-        """No axis has been asked for."""
+    def __init__(self, names: Mapping[Axis, str] = {}) -> None:
+        """Take names for some axes; others are numbered as they are asked for."""
         super().__init__({})
-        self._axes: dict[str, Axis] = {}
-        self._names: dict[Axis, str] = {}
+        self._axes = {name: axis for axis, name in names.items()}
+        self._names = dict(names)
 
     def get(self, axis: Axis, default: Any = None) -> Any:
         """The symbol of an atomic axis; an axis of size one is the number."""

@@ -228,7 +228,11 @@ class Sampled:
         return self.rows[before:]
 
     def _few(self) -> dict[Place, int]:
-        """One to three sizes, small or what another is."""
+        """One to three sizes, small or what another is; or one and all that divide it as small."""
+        whole, small = self._rng.choice(list(self.names)), self._rng.choice(_SMALLEST)
+        if self._rng.random() < _MIX:
+            divisors = (q for p, q in self._divided() if p == whole)
+            return dict.fromkeys((whole, *divisors), small)
         chosen = self._rng.sample(list(self.names), self._rng.randint(1, min(3, len(self.names))))
         starts = [self.start[p] for p in self.names]
         return {p: self._rng.choice((*_SMALLEST, self.start[p] + 1, *starts)) for p in chosen}

@@ -12,6 +12,7 @@ from symfind.characters import shown
 from symfind.report import words
 from symfind.report.certificate import Certificate
 from symfind.report.model import Factor, Report
+from symfind.report.summed import sizes_of_layers, summed
 
 _STATUS_STYLE = {
     "complete": "green",
@@ -109,7 +110,7 @@ def _factors(report: Report, console: Console) -> None:
     for factor, site, total, part in zip(factors, sites, totals, shares, strict=True):
         place = Text("\n".join(fold(words.where(factor), widths[1])))
         if factor.formula and not factor.formula.isdigit():
-            formula = fold(factor.formula, widths[1] - 2)
+            formula = fold(summed(factor.formula), widths[1] - 2)
             place.append("".join(f"\n  {line}" for line in formula), style="dim")
         group = Text("\n".join(fold(factor.group, widths[0])), style="cyan")
         table.add_row(group, place, Text(factor.kind), Text(site), Text(total), Text(part))
@@ -150,7 +151,7 @@ def _totals(report: Report, console: Console, details: bool) -> None:
         _print(console, line)
     _print(console)
     if d.formula:
-        _labelled(console, "formula", f"redundant = {d.formula}")
+        _labelled(console, "formula", f"redundant = {summed(d.formula)}")
     if d.checked:
         where = f", where {d.domain}" if d.domain else ""
         _labelled(console, "", f"right at {d.checked} other sizes that it was held against{where}")
@@ -158,7 +159,7 @@ def _totals(report: Report, console: Console, details: bool) -> None:
         _labelled(console, "", f"at these sizes; no formula that also gives {_elsewhere(d.broke)}")
     sizes = d.sizes if details else words.used_sizes(report)
     if sizes:
-        _labelled(console, "sizes", ", ".join(f"{name}={size:,}" for name, size in sizes.items()))
+        _labelled(console, "sizes", ", ".join(sizes_of_layers(sizes)))
 
 
 def _findings(report: Report, console: Console) -> None:

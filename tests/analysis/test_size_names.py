@@ -4,6 +4,9 @@ import torch
 from torch import nn
 
 import symfind
+from symfind.count.counted import counted
+from symfind.count.symbols import Symbols, local_names
+from symfind.load import module_sizes
 
 
 class Attention(nn.Module):
@@ -66,11 +69,24 @@ class TwoNames(Net):
 
 
 def symbols(model: nn.Module, width: int = 12) -> dict[str, int]:
-    report = symfind.analyze(model, torch.randn(2, 4, width), certify="never", verify=False)
+    session = symfind.open(model, torch.randn(2, 4, width))
+    own = session.loaded.sizes
+    names = local_names(session.derivation.lowered.parameters, {**module_sizes(model), "": own})
+    found = counted(session.graph, session.derivation, Symbols(own, names))
+    formula = sum(t.orbit_formula for t in found.tallies)
+    values = found.symbols.values(formula)
+    assert formula.subs(values) == found.redundant > 0
+    return {str(s): n for s, n in values.items()}
+
+
+def test_every_index_of_a_module_that_is_given_ready_has_a_name_of_its_own() -> None:
+    report = symfind.analyze(Net((3, 3)), torch.randn(2, 4, 12), certify="never", verify=False)
     sizes = report.dimension.sizes
-    formula = report.dimension.formula
-    assert eval(formula, dict(sizes)) == report.dimension.redundant > 0
-    return {name: n for name, n in sizes.items() if name in formula}
+    # heads, and how wide they are, in either layer
+    assert sorted(sizes.values()) == [3, 3, 4, 4]
+    assert all("qkv" in name and ("layers_0" in name or "layers_1" in name) for name in sizes)
+    wider = {name: 5 * n for name, n in sizes.items()}
+    assert report.formula.subs(wider) == 125 * report.dimension.redundant
 
 
 def test_a_module_names_what_the_model_does_not() -> None:
