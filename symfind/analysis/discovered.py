@@ -11,6 +11,7 @@ from symfind.analysis.subject import Subject
 from symfind.count.rank import rank
 from symfind.numerics.spans import beyond_span, span
 from symfind.report.certificate import FoundField
+from symfind.report.words import CHANGES
 from symfind.verify import Function, Nullity
 
 if TYPE_CHECKING:
@@ -80,8 +81,9 @@ def _counted(fields: Sequence[FoundField], dimension: int, unexplained: int) -> 
         return []
     return [
         f"Found by discovery, without a rule: {dimension:,} of the {unexplained:,} that no rule "
-        f"derives, with these fields: {_some(counted)}. They stood derivatives, and flows far "
-        "enough to cross kinks, at several points of the model itself, and are in the totals."
+        f"derives, with these fields: {_some(counted)}. {CHANGES}. They stood derivatives, and "
+        "flows far enough to cross kinks, at several points of the model itself, and are in the "
+        "totals."
     ]
 
 
@@ -91,7 +93,7 @@ def _doubtful(fields: Sequence[FoundField]) -> list[str]:
         return []
     return [
         f"Found and not counted: {_some(rest)}; null at the points and on the inputs where it was "
-        "looked, and not on others."
+        "looked, and not at others, on others, or along longer flows."
     ]
 
 

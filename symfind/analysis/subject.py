@@ -13,7 +13,7 @@ from symfind.analysis.draws import Draw, accepted, is_float
 from symfind.errors import InputError, SymfindError
 from symfind.load import Inputs, Loaded
 from symfind.load.inputs import draw, leaves, map_leaves
-from symfind.points import enliven
+from symfind.points import Manner, enliven
 from symfind.trace import Graph
 from symfind.trace.blame import place
 from symfind.trace.lookups import leaf_ranges
@@ -140,13 +140,15 @@ class Subject:
         """Whether the graph is small enough to be run at every point that is drawn."""
         return sum(math.prod(op.shape or ()) for op in self.graph.parameters.values()) <= LIVE
 
-    def liven(self, theta: Mapping[str, torch.Tensor], rng: torch.Generator) -> dict[str, Any]:
+    def liven(
+        self, theta: Mapping[str, torch.Tensor], rng: torch.Generator, manner: Manner
+    ) -> dict[str, Any]:
         """A point at which units live, over the given inputs and others, from a random one."""
         fresh = self.fresh()
         size = sum(value.numel() for value in theta.values())
         draws = next(n for most, n in _DRAWS if size <= most)
         given = [self.loaded.inputs, *(fresh(rng) for _ in range(draws))]
-        return enliven(self.graph, theta, [self._named(one) for one in given], rng)
+        return enliven(self.graph, theta, [self._named(one) for one in given], rng, manner)
 
     def _named(self, inputs: Inputs) -> dict[str, torch.Tensor]:
         """By the names of the graph's inputs."""

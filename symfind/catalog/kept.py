@@ -58,7 +58,7 @@ def read(out: Path, entry: Entry) -> Kept | None:
     try:
         text = (out / f"{entry.slug}.json").read_text(encoding="utf-8")
         return Kept(Report.from_json(text), json.loads(text).get(KEY, {}))
-    except (OSError, ReportFormatError):
+    except (OSError, ValueError, ReportFormatError):
         return None
 
 

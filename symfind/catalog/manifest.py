@@ -39,7 +39,7 @@ def read(out: Path) -> dict[str, Made]:
         if data["schema"] != SCHEMA:
             return {}
         return {str(slug): Made(**made) for slug, made in data["entries"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 

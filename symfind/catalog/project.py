@@ -111,7 +111,7 @@ def _toml(path: Path) -> dict[str, Any]:
         raise InputError(
             f"cannot read {path}: {reason}; symfind catalog add SPEC --title T makes one"
         ) from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"{path} is no TOML: {error}") from error
 
 

@@ -8,6 +8,7 @@ from symfind.cli.options import (
     debug_option,
     device_option,
     json_option,
+    reads_file,
     result_option,
     source_options,
     written_option,
@@ -31,6 +32,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 @click.option(
     "--data",
     metavar="FILE.py:NAME",
+    callback=reads_file,
     help="Batches, pairs (inputs, targets): barriers are measured on them.",
 )
 @click.option(

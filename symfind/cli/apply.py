@@ -7,6 +7,7 @@ from symfind.cli.options import (
     debug_option,
     device_option,
     json_option,
+    reads_file,
     result_option,
     source_options,
 )
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     "--matrix",
     required=True,
     metavar="FILE|hadamard|random",
+    callback=reads_file,
     help="The element: a file with one tensor, a Hadamard matrix, or a random element.",
 )
 @result_option

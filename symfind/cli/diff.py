@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from symfind.cli.options import debug_option, json_option, settings_of
+from symfind.cli.options import debug_option, json_option, reads_file, settings_of
 from symfind.cli.output import deliver, print_text
 from symfind.cli.progress import working
 from symfind.errors import InputError
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 @click.command("diff")
-@click.argument("a", metavar="A")
-@click.argument("b", metavar="B")
+@click.argument("a", metavar="A", callback=reads_file)
+@click.argument("b", metavar="B", callback=reads_file)
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", callback=settings_of,
     help="Setting for both, where they are model specs; repeatable.",

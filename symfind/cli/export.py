@@ -2,8 +2,8 @@ from typing import Any
 
 import click
 
-from symfind.cli.options import debug_option, source_options
-from symfind.cli.output import check_writable, print_text, write_text
+from symfind.cli.options import debug_option, source_options, writable
+from symfind.cli.output import print_text, write_text
 from symfind.cli.progress import working
 
 _FORMS = ("awq", "smoothquant", "spinquant", "torch-pruning", "mergekit", "git-re-basin")
@@ -14,7 +14,10 @@ _FORMS = ("awq", "smoothquant", "spinquant", "torch-pruning", "mergekit", "git-r
 @click.option(
     "--format", "form", type=click.Choice(_FORMS), required=True, help="Whose form to write."
 )
-@click.option("-o", "--out", metavar="FILE", default="-", help="Where to write; - for stdout.")
+@click.option(
+    "-o", "--out", metavar="FILE", default="-", callback=writable,
+    help="Where to write; - for stdout.",
+)  # fmt: skip
 @debug_option
 def export_command(model: str, form: str, out: str, quiet: bool, **arguments: Any) -> None:
     """Write the scales, rotations or permutations of MODEL in a form that another package reads.
@@ -23,7 +26,6 @@ def export_command(model: str, form: str, out: str, quiet: bool, **arguments: An
     mergekit: an architecture with its spaces. git-re-basin: axes_to_perm. What a form cannot say
     stands in comments.
     """
-    check_writable(out)
     with working(quiet) as tell:
         import symfind
         from symfind.discrete import render

@@ -33,7 +33,10 @@ def writes(ctx: click.Context, path: str, what: str) -> None:
 
 
 def _note(ctx: click.Context, path: str, what: str, writes: bool) -> None:
-    real = os.path.realpath(path)
+    try:
+        real = os.path.realpath(path)
+    except ValueError as error:  # no path at all
+        raise OutputError(f"{what} {path}: {error}") from error
     noted: dict[str, tuple[str, bool]] = ctx.meta.setdefault(_KEY, {})
     other, written = noted.get(real, ("", False))
     if other and (writes or written):

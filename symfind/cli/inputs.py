@@ -5,14 +5,15 @@ from typing import Any, NamedTuple
 
 import click
 
-from symfind.cli.files import reads
 from symfind.cli.options import (
     debug_option,
     json_option,
     optional_source_options,
+    reads_file,
     weights_option,
+    writable,
 )
-from symfind.cli.output import check_writable, deliver, print_text
+from symfind.cli.output import deliver, print_text
 from symfind.cli.progress import Progress, working
 
 _FIELDS = {"affine": False, "degree": 1, "data": None, "steps": 4000, "output": "raw"}
@@ -52,18 +53,6 @@ def _axes(ctx: click.Context, parameter: click.Parameter, value: str | None) -> 
         ) from None
 
 
-def _read(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    if value is not None:
-        reads(ctx, value, parameter.opts[0])
-    return value
-
-
-def _writable(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    if value is not None:
-        check_writable(value)
-    return value
-
-
 _OPTIONS = (
     click.option(
         "--act",
@@ -90,7 +79,7 @@ _OPTIONS = (
     click.option(
         "--data",
         metavar="FILE.npz",
-        callback=_read,
+        callback=reads_file,
         help="Samples x, and y that a function is fitted to where there is no MODEL.",
     ),
     click.option(
@@ -145,7 +134,7 @@ _OPTIONS = (
     click.option(
         "--symmetrise",
         metavar="FILE",
-        callback=_writable,
+        callback=writable,
         help="With --group: write the weights, averaged over the group, for torch.load.",
     ),
 )

@@ -8,6 +8,7 @@ import click
 
 from symfind.cli.files import reads, writes
 from symfind.cli.output import STDOUT, check_writable
+from symfind.errors import OutputError
 
 F = Callable[..., Any]
 
@@ -60,10 +61,17 @@ def writable(ctx: click.Context, parameter: click.Parameter, value: str | None) 
     return os.path.abspath(value)  # the model may change the folder
 
 
-def reads_file(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """A file that is read, and so may not be written."""
-    if value is not None:
-        reads(ctx, value, parameter.opts[0] if parameter.opts[0].startswith("-") else "the model")
+def _file(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value == STDOUT:
+        raise OutputError(f"{parameter.opts[0]} wants the name of a file")
+    return writable(ctx, parameter, value)
+
+
+def reads_file(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """One or several files or specs that are read, refused where the command writes one of them."""
+    what = parameter.opts[0] if parameter.opts[0].startswith("-") else "the model"
+    for one in (value,) if isinstance(value, str) else value or ():
+        reads(ctx, one, what)
     return value
 
 
@@ -167,7 +175,7 @@ result_option = click.option(
     "out",
     required=True,
     metavar="FILE",
-    callback=writable,
+    callback=_file,
     help="Where the result is written: safetensors by its ending, else a torch file.",
 )
 device_option = click.option(
@@ -177,7 +185,7 @@ device_option = click.option(
 
 def written_option(flag: str, help: str) -> Callable[[F], F]:
     """A further file that is written."""
-    return click.option(flag, metavar="FILE", callback=writable, help=help)
+    return click.option(flag, metavar="FILE", callback=_file, help=help)
 
 
 def checkpoint_argument(name: str) -> Callable[[F], F]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from symfind.cli.options import debug_option, json_option
+from symfind.cli.options import debug_option, json_option, reads_file
 from symfind.cli.output import deliver, print_text
 from symfind.cli.progress import working
 
@@ -22,7 +22,7 @@ _WORDS = {
 
 
 @click.command("rules")
-@click.argument("module", metavar="[MODULE]", required=False)
+@click.argument("module", metavar="[MODULE]", required=False, callback=reads_file)
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
 @click.option("--strict", is_flag=True, help="Exit with 1 unless every rule is exact.")
 @json_option

@@ -5,9 +5,10 @@ import click
 
 from symfind.characters import visible
 from symfind.cli.files import writes
-from symfind.cli.options import Duration, debug_option, settings_of, writable
+from symfind.cli.options import Duration, debug_option, reads_file, settings_of, writable
 from symfind.cli.output import STDOUT, print_text, write_text
 from symfind.cli.progress import spoken_warnings, stay_offline
+from symfind.errors import OutputError
 
 if TYPE_CHECKING:
     from symfind.sweeping import Sweep
@@ -23,6 +24,8 @@ Examples:
 
 def _kept(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     """The file of records, which is read as well as written, so that it has to be another."""
+    if value == STDOUT:
+        raise OutputError("-o wants the name of a file; --csv - and --json - print")
     if value is not None:
         writes(ctx, value, "-o")
     return value
@@ -33,7 +36,7 @@ def _files(flag: str, name: str, help: str) -> Any:
 
 
 @click.command("sweep", epilog=_EPILOG)
-@click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
+@click.argument("specs", metavar="SPEC...", nargs=-1, required=True, callback=reads_file)
 @click.option(
     "-o", "file", metavar="FILE", callback=_kept,
     help="Keep a line of JSON for each model; what is there already is not analysed again.",

@@ -7,6 +7,7 @@ from symfind.cli.options import (
     debug_option,
     device_option,
     json_option,
+    reads_file,
     result_option,
     source_options,
 )
@@ -25,7 +26,9 @@ from symfind.cli.progress import working
     type=click.Choice(["grad-norm", "sharpness", "trace", "norm"]),
     help="Of the loss: squared gradient, largest eigenvalue or trace of the Hessian; or ‖w‖².",
 )
-@click.option("--data", metavar="FILE.py:NAME", help="Batches, pairs (inputs, targets).")
+@click.option(
+    "--data", metavar="FILE.py:NAME", callback=reads_file, help="Batches, pairs (inputs, targets)."
+)
 @click.option("--steps", type=click.IntRange(1), default=10, show_default=True, help="Rounds.")
 @click.option("--radius", type=float, help="Bound on the norm of all coefficients together.")
 @click.option("--maximise", is_flag=True, help="Raise it instead; needs a radius.")

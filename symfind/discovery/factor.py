@@ -14,6 +14,7 @@ from symfind.describe.recorded import Recorder
 from symfind.discovery.family import Acting
 from symfind.discovery.monomials import Monomial
 from symfind.report.model import Factor, GeneratorText, Kind, Place, Residual
+from symfind.report.words import CHANGES
 
 _SHOWN = 4  # tensors in a name
 _ELEMENTS = 40  # that are looked at, to say of which kind they are
@@ -57,7 +58,12 @@ def factor_of(found: FoundFactor, taken: set[str], recorder: Recorder) -> Factor
         total=n,
         formula=str(n) if found.formula is None else written(found.formula + n - found.orbit),
         parameters=names,
-        generator=GeneratorText(found.family.text, "", record.element, record.actions),
+        generator=GeneratorText(
+            f"{found.family.text} ({CHANGES[0].lower()}{CHANGES[1:]})",
+            "",
+            record.element,
+            record.actions,
+        ),
         residual=found.residual,
         places=(Place(name, names, "", n, record=0, tensors=record.names),),
         records=(record,),

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from symfind.numerics.reveal import reveal
+from symfind.points.manner import manner
 from symfind.verify.function import Function, Point
 from symfind.verify.nullity import Draw
 from symfind.verify.rows import Rows
@@ -50,7 +51,8 @@ class Samples:
     def theta(self, index: int) -> Point:
         """The parameters of the point of a number."""
         while len(self._points) <= index:
-            self._points.append(self.function.random_point(self._points_rng))
+            drawn = self.function.random_point(self._points_rng, manner(len(self._points)))
+            self._points.append(drawn)
         return self._points[index]
 
     def rows(self, index: int) -> Tensor:

@@ -11,7 +11,7 @@ from symfind.load.inputs import leaves
 from symfind.load.ranges import Range
 from symfind.trace import Graph
 from symfind.trace.lookups import leaf_ranges
-from symfind.verify.sampling import parameter_sampler
+from symfind.verify.sampling import Law
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Subject:
 
     def draw_parameters(self, rng: torch.Generator) -> dict[str, Tensor]:
         """Generic real parameters, by name."""
-        return {name: parameter_sampler(self.model, name)(rng) for name in self.graph.parameters}
+        return {name: Law.of(self.model, name).draw(rng) for name in self.graph.parameters}
 
     def draw_inputs(self, rng: torch.Generator) -> dict[str, Tensor]:
         """Generic inputs, by name; of several sizes, so that rarely active units are reached."""

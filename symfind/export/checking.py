@@ -50,13 +50,15 @@ def read(path: str) -> Any:
         return json.loads(text)
     except ValueError:
         pass
+    except RecursionError as error:
+        raise InputError(f"{path} is nested too deeply") from error
     try:
         import yaml  # type: ignore[import-untyped]
     except ImportError as error:
         raise InputError(f"{path} is no JSON; YAML needs PyYAML (pip install pyyaml)") from error
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is neither JSON nor YAML: {error}") from error
 
 
@@ -64,14 +66,14 @@ def _source(text: str, path: str) -> dict[str, Any]:
     """The names that a source gives literal values; nothing of it is executed."""
     try:
         tree = ast.parse(text)
-    except SyntaxError as error:
-        raise InputError(f"{path}: {error}") from error
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise InputError(f"{path} is no Python source: {error}") from error
     found = {}
     for node in tree.body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             try:
                 found[node.targets[0].id] = ast.literal_eval(node.value)
-            except ValueError:
+            except (ValueError, TypeError, RecursionError, MemoryError):
                 continue
     return found
 
@@ -85,7 +87,7 @@ def check(content: Any, report: Report, spec: Any, wires: Sequence[Wire] = ()) -
     axes = content.get("axes_to_perm") if isinstance(content, Mapping) else None
     if isinstance(axes, Mapping):
         return _permutations(axes, spec)
-    entries = list(_entries(content))
+    entries = list(_entries(content, set()))
     if not entries:
         raise InputError(
             "the file has neither mappings (smooth_layer and balance_layers, or pairs of readers "
@@ -98,14 +100,19 @@ def check(content: Any, report: Report, spec: Any, wires: Sequence[Wire] = ()) -
     return result
 
 
-def _entries(content: Any) -> Any:
-    """Pairs of a writer and its readers, wherever they are nested."""
+def _entries(content: Any, seen: set[int]) -> Any:
+    """Pairs of a writer and its readers, wherever they are nested; what YAML repeats, once."""
+    if id(content) in seen:
+        return
+    seen.add(id(content))
     if isinstance(content, Mapping):
         if "smooth_layer" in content and "balance_layers" in content:
-            yield str(content["smooth_layer"]), [str(b) for b in content["balance_layers"]]
+            readers = content["balance_layers"]
+            readers = readers if isinstance(readers, (list, tuple)) else [readers]
+            yield str(content["smooth_layer"]), [str(b) for b in readers]
             return
         for value in content.values():
-            yield from _entries(value)
+            yield from _entries(value, seen)
     elif isinstance(content, (list, tuple)):
         if (
             len(content) == 2
@@ -116,7 +123,7 @@ def _entries(content: Any) -> Any:
             yield content[1], list(content[0])
             return
         for value in content:
-            yield from _entries(value)
+            yield from _entries(value, seen)
 
 
 def _mapping(

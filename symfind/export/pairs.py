@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from symfind.action.record import Action, Record
+from symfind.errors import InputError
 from symfind.report.model import Report
 
 
@@ -159,8 +160,15 @@ def pattern(names: Sequence[str], modules: Iterable[str]) -> str:
 
 
 def matching(text: str, modules: Iterable[str]) -> list[str]:
-    """The modules that an entry of a mapping names: by regular expression, or by its end."""
+    """The modules that an entry of a mapping names: by regular expression, or by its end.
+
+    Raises:
+        InputError: it is no regular expression.
+    """
     if text.startswith("re:"):
-        found = re.compile(text[3:])
+        try:
+            found = re.compile(text[3:])
+        except (re.error, RecursionError, OverflowError) as error:
+            raise InputError(f"{text} is no regular expression: {error}") from error
         return [m for m in modules if found.match(m)]
     return [m for m in modules if m == text or m.endswith(f".{text}")]

@@ -105,7 +105,7 @@ def _read_config(path: Path, where: str) -> dict[str, Any]:
         )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise LoadError(f"{where}: not a JSON file: {error}") from error
     if not isinstance(content, dict):
         raise LoadError(f"{where}: a config is a JSON object, this is a {type(content).__name__}")

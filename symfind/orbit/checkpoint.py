@@ -128,12 +128,9 @@ def _plain(value: Tensor) -> Tensor:
 
 
 def _check(found: Checkpoint) -> None:
-    known = {n for name in found.state for n in (name, *found.aliases.get(name, ()))}
-    for key, value in found.raw.items():
-        if _stripped(key) not in known:
-            continue
+    for name, value in found.state.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-            raise InputError(f"{found.label}: {key} holds numbers that are NaN or infinite")
+            raise InputError(f"{found.label}: {name} holds numbers that are NaN or infinite")
     for name in found.trained:
         for key in found._keys(name):
             value = found.raw[key]

@@ -21,6 +21,7 @@ from symfind.points.facts import (
     switches,
     weight,
 )
+from symfind.points.manner import PLAIN, Manner
 from symfind.points.moves import (
     Shift,
     centre_by_weight,
@@ -55,6 +56,7 @@ def enliven(
     theta: Mapping[str, Tensor],
     inputs: Sequence[Mapping[str, Tensor]],
     rng: torch.Generator,
+    manner: Manner = PLAIN,
 ) -> dict[str, Tensor]:
     """Move biases and scale weights until units live.
 
@@ -63,6 +65,7 @@ def enliven(
         theta: a random point, on the CPU.
         inputs: several draws, by the names of the graph's inputs.
         rng: the source of randomness.
+        manner: at which quantile units are to switch.
 
     Returns:
         Another point; where an operation cannot be run by itself, changed up to there.
@@ -72,7 +75,7 @@ def enliven(
         for op in graph.ops:
             before = dict(run.theta)
             try:
-                _visit(run, op, rng)
+                _visit(run, op, rng, manner.switch)
             except _BROKEN:
                 return before
             if run.numbers > _MOST:
@@ -80,9 +83,9 @@ def enliven(
     return run.theta
 
 
-def _visit(run: Run, op: Op, rng: torch.Generator) -> None:
+def _visit(run: Run, op: Op, rng: torch.Generator, switch: float) -> None:
     if switches(op):
-        _straddle(run, op, rng)
+        _straddle(run, op, rng, switch)
     elif bends(op):
         _bend(run, op, rng)
     elif chooses(op):
@@ -149,7 +152,7 @@ def _shift(run: Run, shift: Shift, move: Tensor) -> None:
     run.change(shift.leaf, value + (move / shift.rate).reshape(value.shape), shift.chain)
 
 
-def _straddle(run: Run, op: Op, rng: torch.Generator) -> None:
+def _straddle(run: Run, op: Op, rng: torch.Generator, switch: float) -> None:
     """Give every unit of what an operation reads values beyond all of its kinks."""
     wire, places = op.args[0], kinks(op)
     if not isinstance(wire, Op) or not _measurable(run, wire):
@@ -162,25 +165,28 @@ def _straddle(run: Run, op: Op, rng: torch.Generator) -> None:
     shift = shift_of(run, wire, rng)
     other = op.args[1] if len(op.args) > 1 and compares(op) else None
     if shift is None:
-        _without_bias(run, wire, places, rng)
+        _without_bias(run, wire, places, rng, switch)
         return
     flat = run.channels(wire, shift.dim)
-    wanted = _middle(flat, places, rng)
+    wanted = _middle(flat, places, rng, switch)
     if parametric(other):
         level = run.values[id(other)][0]
         wanted = wanted + (level if level.numel() in (1, len(flat)) else level.mean()).reshape(-1)
     _shift(run, shift, wanted - flat.mean(1))
 
 
-def _middle(flat: Tensor, places: tuple[float, ...], rng: torch.Generator) -> Tensor:
+def _middle(
+    flat: Tensor, places: tuple[float, ...], rng: torch.Generator, switch: float = 0.5
+) -> Tensor:
     """The mean that a channel is to have, so that some quantile of it lies between the kinks.
 
     Not at an end of it, where half of the values are one.
     """
     sided = _FEW if len(places) == 1 else _FEWER
+    sided, switch = min(sided, switch / 2), switch if len(places) == 1 else 0.5
     drawn = torch.rand(len(flat), generator=rng, dtype=torch.float64)
     order = flat.sort(1).values
-    index = ((0.5 + sided * (2 * drawn - 1)) * (flat.shape[1] - 1)).long()
+    index = ((switch + sided * (2 * drawn - 1)) * (flat.shape[1] - 1)).long()
     low, high = order[:, 0], order[:, -1]
     level = _between(order, order.gather(1, index[:, None]))
     level = level.clamp(min=low + _MARGIN * (high - low), max=high - _MARGIN * (high - low))
@@ -199,7 +205,9 @@ def _between(order: Tensor, value: Tensor) -> Tensor:
     return ((value + after) / 2)[:, 0]
 
 
-def _without_bias(run: Run, wire: Op, places: tuple[float, ...], rng: torch.Generator) -> None:
+def _without_bias(
+    run: Run, wire: Op, places: tuple[float, ...], rng: torch.Generator, switch: float
+) -> None:
     for chain in paths(wire):
         dim = len(wire.shape or ()) - 1 if chain[0].base == "linear" else 1
         if weight(chain[0]) is None or len(wire.shape or ()) <= dim:
@@ -209,5 +217,5 @@ def _without_bias(run: Run, wire: Op, places: tuple[float, ...], rng: torch.Gene
             lonely = (flat.amin(1) >= min(places)) | (flat.amax(1) <= max(places))
             if not bool(lonely.any()):
                 return
-        centre_by_weight(run, wire, _middle(flat, places, rng) - flat.mean(1), dim, chain)
+        centre_by_weight(run, wire, _middle(flat, places, rng, switch) - flat.mean(1), dim, chain)
         return

@@ -351,7 +351,7 @@ class Report(Views):
         """
         try:
             data = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise ReportFormatError(f"report: not JSON: {error}") from error
         return cls.from_dict(data)
 

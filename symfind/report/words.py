@@ -4,6 +4,9 @@ from symfind.report.certificate import Certificate
 from symfind.report.discrete import Discrete
 from symfind.report.model import Factor, Report, Verification
 
+CHANGES = "What stands behind an arrow is the change, each A or a with coefficients of its own"
+"""Of fields that were found from derivatives, in words."""
+
 
 def count(value: int | None) -> str:
     """Write an integer with thousands separators; a dash for None."""

@@ -122,7 +122,7 @@ def _parsed(text: bytes, path: str | Path) -> list[Record]:
             record = json.loads(line)
             if record["schema"] != SCHEMA or not isinstance(record["key"], str):
                 raise KeyError("schema")
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise OutputError(_no_sweep(path, number)) from error
         record.pop("schema")
         records.append(record)

@@ -30,7 +30,7 @@ from symfind.transforms.symmetric import (
     samples,
 )
 from symfind.transforms.weighted import Weighted, weighted
-from symfind.verify.sampling import parameter_sampler
+from symfind.verify.sampling import Law
 
 _SAMPLES = 48
 _SHOWN = 200  # elements by which f is tried
@@ -171,7 +171,7 @@ def _residual(
     theta = weights_of(loaded, seed)
     for name, parameter in loaded.model.named_parameters():
         if parameter.requires_grad:
-            theta[name] = parameter_sampler(loaded.model, name)(rng)
+            theta[name] = Law.of(loaded.model, name).draw(rng)
     values = samples(oracle, 4, seed)
     before = _at(oracle, loaded, theta, train).structured(values)
     worst = 0.0

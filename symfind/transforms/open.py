@@ -20,7 +20,7 @@ from symfind.transforms.oracle import Evaluate, Oracle, opened
 from symfind.verify.isolation import isolated
 from symfind.verify.placed import placed
 from symfind.verify.precision import double_precision, widen
-from symfind.verify.sampling import parameter_sampler
+from symfind.verify.sampling import Law
 
 Called = Callable[..., Any]
 
@@ -88,7 +88,7 @@ def weights_of(loaded: Loaded, seed: int = 0) -> dict[str, Tensor]:
     for name, parameter in loaded.model.named_parameters():
         given = (loaded.weights or {}).get(name)
         if given is None and parameter.is_meta:
-            values[name] = parameter_sampler(loaded.model, name)(rng)
+            values[name] = Law.of(loaded.model, name).draw(rng)
         else:
             values[name] = widen((parameter if given is None else given).detach().cpu())
     for name, buffer in loaded.model.named_buffers():

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from symfind.load import Inputs
 from symfind.load.inputs import draw, map_leaves
-from symfind.points import enliven
+from symfind.points import Manner, enliven
 from symfind.trace import Graph, execute
 from symfind.twin.build import Twin
 from symfind.verify import Function
@@ -72,8 +72,11 @@ class TwinFunction(Function):
         drawn: Inputs = self._draw(rng)
         return drawn
 
-    def _enlivened(self, theta: Mapping[str, Tensor], rng: torch.Generator) -> dict[str, Tensor]:
-        return enliven(self.twin.graph, theta, [self.fresh(rng).kwargs for _ in range(_DRAWS)], rng)
+    def _enlivened(
+        self, theta: Mapping[str, Tensor], rng: torch.Generator, manner: Manner
+    ) -> dict[str, Tensor]:
+        drawn = [self.fresh(rng).kwargs for _ in range(_DRAWS)]
+        return enliven(self.twin.graph, theta, drawn, rng, manner)
 
 
 def _tell_of_loops(wanted: bool) -> None:

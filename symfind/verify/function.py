@@ -11,14 +11,15 @@ from torch.utils._pytree import tree_map
 
 from symfind.errors import InputError
 from symfind.load.outputs import results
+from symfind.points.manner import PLAIN, Manner
 from symfind.verify.isolation import isolated
 from symfind.verify.placed import placed
 from symfind.verify.precision import double_precision, widen
 from symfind.verify.reverse import reverse_rows
-from symfind.verify.sampling import parameter_sampler
+from symfind.verify.sampling import Law
 
 Point = Mapping[str, Tensor]
-Liven = Callable[[Mapping[str, Tensor], torch.Generator], dict[str, Tensor]]
+Liven = Callable[[Mapping[str, Tensor], torch.Generator, Manner], dict[str, Tensor]]
 
 _STEP = 1e-3  # of a difference, of the size of the weights
 _SHRINKINGS, _SHRINK = 12, 0.3  # towards the initial values, and by which part
@@ -90,7 +91,7 @@ class Function:
         self.names: tuple[str, ...] = tuple(trainable)
         self.shapes: dict[str, tuple[int, ...]] = {n: tuple(p.shape) for n, p in trainable.items()}
         self.count: int = sum(p.numel() for p in trainable.values())
-        self._samplers = {n: parameter_sampler(model, n) for n in self.names}
+        self._laws = {n: Law.of(model, n) for n in self.names}
         self._constants = self._frozen() | self._buffers(buffers or {})
         self._first = _first_names(model)
 
@@ -107,7 +108,7 @@ class Function:
         held = [(n, p) for n, p in self._model.named_parameters() if n not in self.shapes]
         frozen = {n: p.detach() for n, p in held}
         return {
-            name: (parameter_sampler(self._model, name)(rng) if value.is_meta else widen(value))
+            name: (Law.of(self._model, name).draw(rng) if value.is_meta else widen(value))
             .to(self.device)
             for name, value in frozen.items()
         }  # fmt: skip
@@ -130,17 +131,21 @@ class Function:
             if name in values:
                 self._constants[name] = widen(values[name].detach().to(self.device))
 
-    def random_point(self, rng: torch.Generator) -> dict[str, Tensor]:
+    def random_point(self, rng: torch.Generator, manner: Manner = PLAIN) -> dict[str, Tensor]:
         """Draw generic parameters: fan-in scaled weights, gains about one, nonzero biases.
 
         Where it is known how, such that units live; where the function is not finite there, or
-        too large to be differentiated, nearer to the initial values.
+        too large to be differentiated, in the plain manner, and nearer to the initial values.
         """
-        theta = {name: self._samplers[name](rng) for name in self.names}
-        if self._liven is None:
-            return {name: value.to(self.device) for name, value in theta.items()}
-        theta = {n: v.to(self.device).contiguous() for n, v in self._liven(theta, rng).items()}
-        for _ in range(_SHRINKINGS):
+        theta = {name: law.draw(rng) for name, law in self._laws.items()}
+        if manner.turned:
+            theta = {n: law.turned(theta[n], manner.turned, rng) for n, law in self._laws.items()}
+        if self._liven is not None:
+            theta = self._liven(theta, rng, manner)
+        theta = {name: value.to(self.device).contiguous() for name, value in theta.items()}
+        if manner != PLAIN and not self._moderate(theta):
+            return self.random_point(rng)
+        for _ in range(_SHRINKINGS if self._liven is not None else 0):
             if self._moderate(theta):
                 break
             theta = {n: v + _SHRINK * (self._initial(n) - v) for n, v in theta.items()}

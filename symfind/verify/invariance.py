@@ -12,6 +12,7 @@ from torch import Tensor
 from symfind import budget
 from symfind.algebra.generator import Generator
 from symfind.errors import InputError
+from symfind.points.manner import manner
 from symfind.verify.combination import Combination, true_combinations
 from symfind.verify.counted import Progress, counted
 from symfind.verify.elements import Element, Total, element, random_change
@@ -264,7 +265,7 @@ def points_of(function: Function, rng: torch.Generator, first: Point | None = No
     """As many random points as checks at the size of the function can afford."""
     number = next((n for most, n in _MANY_POINTS if function.count <= most), 1)
     points = [] if first is None else [first]
-    return points + [function.random_point(rng) for _ in range(number - len(points))]
+    return points + [function.random_point(rng, manner(i)) for i in range(len(points), number)]
 
 
 def verify(

@@ -14,8 +14,10 @@ from torch import Tensor
 
 from symfind.budget import OutOfTime
 from symfind.numerics.tolerances import NOISE
+from symfind.points.manner import Manner, manner
 from symfind.verify.function import Function, InputsLike, Point
 from symfind.verify.honesty import DISHONEST, honest
+from symfind.verify.redraw import redrawn
 from symfind.verify.rows import Rows
 from symfind.verify.saturation import SMALL, Known, Outcome, Progress, Saturation
 from symfind.verify.threads import one_thread
@@ -23,6 +25,7 @@ from symfind.verify.threads import one_thread
 Draw = Callable[[torch.Generator], InputsLike]
 
 _ENOUGH = 60_000_000  # entries of Jacobians, beyond which points are not added for their own sake
+_MENDS = 4  # of a point some of whose rows are free by accident
 _LARGE = 2000  # parameters, from which what it will cost is told first
 
 
@@ -164,7 +167,9 @@ class _Measurement:
     def run(self) -> None:
         while not self._done():
             best = max(self.outcomes, key=lambda o: o.rank, default=None)
-            self._add(self.at(self.function.random_point(self.rng), best))
+            how = manner(len(self.outcomes))
+            found = self.at(self.function.random_point(self.rng, how), best)
+            self._add(self._mended(found, how))
 
     def _add(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
@@ -172,6 +177,20 @@ class _Measurement:
                   f"{self.count}, {outcome.history[-1][0]} rows")  # fmt: skip
         if not outcome.explained:
             self.trust()
+
+    def _mended(self, outcome: Outcome, how: Manner) -> Outcome:
+        """What is seen once rows that are free by accident have other values."""
+        for _ in range(_MENDS):
+            if outcome.explained or not outcome.settled:
+                break
+            fresh = self.function.random_point(self.rng, how)
+            theta = redrawn(outcome.theta, fresh, outcome.gauge.directions, outcome.beyond(),
+                            self.function.shapes)  # fmt: skip
+            again = None if theta is None else self.at(theta, outcome)
+            if again is None or again.rank <= outcome.rank:
+                break
+            outcome = again
+        return outcome
 
     def result(self, stopped: str) -> Nullity:
         outcomes, count = self.outcomes, self.count

@@ -1,7 +1,8 @@
 """Generic parameters and inputs, drawn at random."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -20,12 +21,38 @@ def _owner(model: nn.Module, name: str) -> nn.Module:
     return owner  # type: ignore[no-any-return]
 
 
-def parameter_sampler(model: nn.Module, name: str) -> Callable[[torch.Generator], Tensor]:
-    """How to draw a generic value of one parameter (float64, cpu).
+@dataclass(frozen=True)
+class Law:
+    """How a generic value of one parameter is drawn (float64, cpu): normal.
 
-    Matrices are normal with the scale of their fan-in, embeddings of unit scale, gains scattered
-    about one, biases about zero: nothing is at the special values of an initialisation.
+    Matrices have the scale of their fan-in, embeddings unit scale, gains are scattered about one,
+    biases about zero: nothing is at the special values of an initialisation.
     """
+
+    shape: tuple[int, ...]
+    centre: float
+    scale: float
+
+    @classmethod
+    def of(cls, model: nn.Module, name: str) -> "Law":
+        """That of a parameter of a model."""
+        return cls(*_law(model, name))
+
+    def draw(self, rng: torch.Generator) -> Tensor:
+        """A value."""
+        return normal(self.shape, rng).mul_(self.scale).add_(self.centre)
+
+    def turned(self, value: Tensor, part: float, rng: torch.Generator) -> Tensor:
+        """A value, a part of it negative where all is positive: also where one is added to it."""
+        if not self.centre:
+            return value
+        order = torch.randperm(value.numel(), generator=rng).reshape(self.shape)
+        first = float(torch.rand((), generator=rng))  # which of an odd number, now and then
+        size = 1 + 2 * torch.rand(self.shape, generator=rng, dtype=torch.float64)
+        return torch.where(order + first < part * value.numel(), -size * value, value)
+
+
+def _law(model: nn.Module, name: str) -> tuple[tuple[int, ...], float, float]:
     owner = _owner(model, name)
     leaf = name.rpartition(".")[2]
     shape = tuple(owner._parameters[leaf].shape)  # type: ignore[union-attr]
@@ -40,11 +67,7 @@ def parameter_sampler(model: nn.Module, name: str) -> Callable[[torch.Generator]
         transposed = type(owner).__name__ in _TRANSPOSED
         fan_in = shape[0] * math.prod(shape[2:]) if transposed else math.prod(shape[1:])
         scale = 1.0 / math.sqrt(fan_in)
-
-    def draw(rng: torch.Generator) -> Tensor:
-        return normal(shape, rng).mul_(scale).add_(centre)
-
-    return draw
+    return shape, centre, scale
 
 
 def normal(shape: Sequence[int], rng: torch.Generator) -> Tensor:

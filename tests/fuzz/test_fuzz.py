@@ -7,6 +7,7 @@ import torch
 
 from tests.fuzz.judge import judge, judge_model
 from tests.fuzz.layered import Layered
+from tests.fuzz.modern import MODERN
 from tests.fuzz.network import Network
 from tests.fuzz.written import WRITTEN
 
@@ -31,9 +32,9 @@ def test_rules_alone(seed: int) -> None:
     assert verdict.derived <= verdict.nullity or verdict.nullity < 0
 
 
-@pytest.mark.parametrize("name", WRITTEN)
+@pytest.mark.parametrize("name", [*WRITTEN, *MODERN])
 def test_written(name: str) -> None:
-    verdict = judge_model(WRITTEN[name](), verify=False)
+    verdict = judge_model({**WRITTEN, **MODERN}[name](), verify=False)
     assert not verdict.bad, str(verdict)
 
 

@@ -4,6 +4,7 @@ Dense Jacobians in float64 by reverse mode, at several points with many inputs, 
 largest gap. A point counts where all is finite, and neither vanishes nor explodes.
 """
 
+import copy
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -47,6 +48,8 @@ class Truth:
 
     def __init__(self, model: Network | Written) -> None:
         self.model = model
+        # a copy, as shared modules keep what a functional call puts in them
+        self._own = copy.deepcopy(model).double()
         self.names = [name for name, _ in model.named_parameters()]
         self.sizes = {name: w.numel() for name, w in model.named_parameters()}
         self.count = sum(self.sizes.values())
@@ -56,7 +59,7 @@ class Truth:
 
     def __call__(self, theta: Theta, x: Tensor) -> Tensor:
         """All outputs, one after the other for every input: shape [inputs, outputs]."""
-        result = functional_call(self.model, {**self.buffers, **theta}, (x,))
+        result = functional_call(self._own, {**self.buffers, **theta}, (x,))
         parts = result if isinstance(result, tuple) else (result,)
         return torch.cat([part.flatten(1) for part in parts], 1)
 
@@ -64,7 +67,7 @@ class Truth:
         """Enough inputs for a full rank, with spread."""
         x = self.model.example(2, self.rng)
         with torch.no_grad():
-            width = functional_call(self.model, {}, (x,))
+            width = self.model(x)
         width = sum(w[0].numel() for w in (width if isinstance(width, tuple) else (width,)))
         x = self.model.example(times * max(24, 4 * self.count // width + 8), self.rng)
         if not x.is_floating_point():

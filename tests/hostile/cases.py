@@ -76,7 +76,7 @@ def every() -> list[Case]:
         Case(f"model:{name}", ("analyze", "net.py", "--json", "-"), {"net.py": text}, redundant)
         for name, (text, redundant) in MODELS.items()
     ]
-    good = {"net.py": plain(RELU)} | _SURROUNDINGS
+    good = {"net.py": plain(RELU)} | SURROUNDINGS
     cases += [Case(f"option:{' '.join(o)[:40]}", ("analyze", "net.py", *o), good) for o in WRONG]
     cases += [Case(f"spec:{spec[:40]}", ("analyze", spec), good) for spec in SPECS]
     cases += [
@@ -96,7 +96,7 @@ def combined(rng: random.Random) -> Case:
     command = rng.choice(COMMANDS)
     options = [*rng.choice(OPTIONS)] + (list(rng.choice(WRONG)) if rng.random() < 0.2 else [])
     spec = rng.choice(["net.py"] * 4 + ["net.py:model", "./net.py", "net.py:example_inputs"])
-    files = {**_SURROUNDINGS, "net.py": MODELS[name][0]}
+    files = {**SURROUNDINGS, "net.py": MODELS[name][0]}
     return Case(f"{command}:{name}:{' '.join(options)[:40]}", (command, spec, *options), files)
 
 
@@ -130,7 +130,7 @@ def _unreadable(path: Path) -> None:
     path.chmod(0)
 
 
-_SURROUNDINGS: dict[str, str | bytes | Make] = {
+SURROUNDINGS: dict[str, str | bytes | Make] = {
     "loop": _loop, "loop.py": _loop, "link.py": _link, "dangling.py": _dangling,
     "folder.py": _folder, "folder": _folder, "unreadable.py": _unreadable, "empty.json": "",
     "list.json": "[1]", "wrong.json": '{"architectures": [3], "model_type": {}}',

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 import symfind
+from symfind.verify.redraw import redrawn
 
 
 def deep() -> tuple[nn.Module, torch.Tensor, int]:
@@ -129,3 +130,71 @@ def test_what_cannot_be_run_by_itself_is_left_as_drawn(monkeypatch: pytest.Monke
     model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
     report = symfind.analyze(model, torch.randn(16, 3))
     assert report.certificate.status == "complete" and report.certificate.nullity == 4
+
+
+class Products(nn.Module):
+    """Units of products a_i b_j, of which some are alike where all a_i have one sign."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Parameter(torch.randn(2, 1)), nn.Parameter(torch.randn(2, 3))
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(torch.relu(x @ torch.kron(self.a, self.b).T))
+
+
+class Below(nn.Module):
+    """What is never positive is rectified behind a gain, and lives where that is negative."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.head = nn.Linear(3, 3), nn.Linear(3, 2)
+        self.gain = nn.Parameter(torch.zeros(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(torch.relu(self.first(x).log_softmax(-1) * (1 + self.gain)))
+
+
+@pytest.mark.parametrize(("make", "nullity"), [(Products, 4), (Below, 7)])
+def test_gains_of_either_sign_are_drawn(make, nullity) -> None:
+    torch.manual_seed(0)
+    model = make()
+    report = symfind.analyze(model, torch.randn(8, 3), discovery=False)
+    assert report.dimension.redundant <= nullity
+    assert report.certificate.nullity == nullity
+
+
+class Recommender(nn.Module):
+    """Units that are off for all partners of one row leave that row free."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.users, self.items = nn.Embedding(24, 4), nn.Embedding(30, 4)
+        self.net = nn.Sequential(
+            nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 1)
+        )
+
+    def forward(self, user: torch.Tensor, item: torch.Tensor) -> torch.Tensor:
+        return self.net(torch.cat([self.users(user), self.items(item)], -1))
+
+
+def test_rows_that_only_dead_units_read_are_drawn_anew() -> None:
+    torch.manual_seed(0)
+    inputs = (torch.randint(24, (32,)), torch.randint(30, (32,)))
+    certificate = symfind.analyze(Recommender(), inputs, discovery=False).certificate
+    assert certificate.status == "complete" and len(certificate.points) <= 6
+
+
+def test_only_rows_that_are_free_by_themselves_are_drawn_anew() -> None:
+    theta = {"table": torch.ones(4, 2).double(), "w": torch.ones(3).double()}
+    fresh = {name: torch.zeros_like(value) for name, value in theta.items()}
+    shapes = {name: tuple(value.shape) for name, value in theta.items()}
+    null = torch.zeros(11, 2, dtype=torch.float64)
+    null[2:4, 0] = 0.5  # within the second row
+    null[[0, 8], 1] = 0.5  # across two tensors
+    none = null[:, :0]
+    changed = redrawn(theta, fresh, none, null, shapes)
+    assert changed is not None and torch.equal(changed["w"], theta["w"])
+    assert changed["table"].sum(1).tolist() == [2, 0, 2, 2]
+    assert redrawn(theta, fresh, null[:, :1], null[:, 1:], shapes) is None

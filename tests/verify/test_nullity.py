@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from symfind.budget import OutOfProcessorTime, limited, limited_processor
+from symfind.points import PLAIN, Manner
 from symfind.verify.function import Call, Function
 from symfind.verify.nullity import measure_nullity, nullity_at
 from symfind.verify.sampling import draw_like
@@ -24,9 +25,9 @@ def test_a_glance_that_lacks_rows_is_continued_where_it_was_begun() -> None:
     class Counting(Function):
         drawn = 0
 
-        def random_point(self, rng: torch.Generator) -> dict[str, Tensor]:
+        def random_point(self, rng: torch.Generator, manner: Manner = PLAIN) -> dict[str, Tensor]:
             self.drawn += 1
-            return super().random_point(rng)
+            return super().random_point(rng, manner)
 
     def drawn(model: nn.Module, inputs: Tensor, known: Tensor, rows: int) -> int:
         function = Counting(model, (inputs,))
