@@ -189,7 +189,8 @@ class _ByMembers:
         same: list[Place],
     ) -> Certificate:
         agree = [m for m in done if m.agrees]
-        if len(agree) == 1:  # of several: nothing that all of them say
+        if agree and not (len(done) > 1 and all(m.agrees for m in done[-2:])):
+            # nothing that all of them say, and the smallest alone may be too narrow
             reason = "small models of the family disagree: " + "; ".join(map(self._outcome, done))
             return Certificate("undetermined", on="twin", reason=reason)
         last = agree[-1] if agree else done[-1]

@@ -7,6 +7,7 @@ follows from the counts, in exact arithmetic. The formula has to be right at fur
 the model itself.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -197,6 +198,7 @@ def with_formula(dimension: Dimension, found: Fitted | Broken | None) -> Dimensi
         return replace(dimension, formula=str(dimension.redundant), sizes={}, broke=broke)
     expressions = [found.expression, *found.slots.values()]
     names = {str(s) for e in expressions for s in e.free_symbols}
+    names |= set(re.findall(r"\w+", " ".join(found.where)))
     sizes = {name: n for name, n in found.sizes.items() if name in names}
     return replace(
         dimension,
