@@ -18,6 +18,7 @@ from symfind.algebra.axes import Axis, atoms, branches
 from symfind.analysis.found import Trials
 from symfind.analysis.remainder import Surroundings
 from symfind.count.rank import rank
+from symfind.count.symbols import Symbols
 from symfind.discovery.beyond import explored
 from symfind.discovery.equation import independent, solve
 from symfind.discovery.factor import FoundFactor
@@ -26,6 +27,7 @@ from symfind.discovery.fitted import lifted
 from symfind.discovery.lift import Axes, Lifted, LiftedFamily, letters_of
 from symfind.discovery.monomials import Monomial
 from symfind.discovery.samples import Samples, places
+from symfind.graph import primitives as p
 from symfind.graph.extents import Relations
 from symfind.numerics.spans import beyond_span, span
 from symfind.twin.build import Twin
@@ -79,6 +81,28 @@ def axes_in(relations: Relations) -> Axes:
         return long[k] if 0 <= k < len(long) else None
 
     return axis
+
+
+def symbols_in(
+    relations: Relations, parameters: Mapping[str, p.Source], symbols: Symbols
+) -> Callable[[Axis], Any]:
+    """The symbols of the axes of a graph: those of what stands at the same places of its lowering.
+
+    Args:
+        relations: of the graph.
+        parameters: the wires of its parameters, by name.
+        symbols: of their axes.
+    """
+    found: dict[Axis, Any] = {}
+    for name, op in relations.graph.parameters.items():
+        if name not in parameters or id(op) not in relations.axes:
+            continue
+        long = [a for a in parameters[name].axes if a.size > 1]
+        axes = [a for a, n in zip(relations.of(op), op.shape or (), strict=True) if n > 1]
+        for mine, own in zip(axes, long, strict=False):
+            pairs = zip(atoms(mine), atoms(own), strict=False)
+            found.update({a.root: symbols.get(b) for a, b in pairs if a.size == b.size})
+    return lambda axis: found[axis.root] if axis.root in found else symbols.get(axis)
 
 
 class _Solver:
@@ -197,7 +221,7 @@ def _lacking(both: list[Lifted], small: "_Solver", other: "_Solver") -> list[Kin
 
 def of_model(
     kinds: Sequence[Kind], relations: Relations, function: Function, surroundings: Surroundings,
-    symbols: Any, known: Known | None,
+    symbols: Callable[[Axis], Any], known: Known | None,
 ) -> tuple[list[FoundFactor], list[Kind]]:  # fmt: skip
     """The families at the size of a model, those that stand on it.
 
@@ -253,7 +277,7 @@ def _orbits(
     return found
 
 
-def _formula(one: Kind, family: LiftedFamily, axes: Axes, symbols: Any) -> Any:
+def _formula(one: Kind, family: LiftedFamily, axes: Axes, symbols: Callable[[Axis], Any]) -> Any:
     import sympy
 
     lead = one.lifted.pieces[one.lifted.lead]
@@ -262,7 +286,7 @@ def _formula(one: Kind, family: LiftedFamily, axes: Axes, symbols: Any) -> Any:
     sizes = []
     for axis, choice, at in zip(letters, lead.choice, lead.at, strict=True):
         below = next(own for parts, own in branches(axis) if parts == choice)
-        sizes += [symbols.get(a) for a, k in zip(below, at, strict=True) if k is None]
+        sizes += [symbols(a) for a, k in zip(below, at, strict=True) if k is None]
     return sympy.expand(family.space.dimension(sizes))
 
 

@@ -112,7 +112,7 @@ class _Short:
         return Remainder(_Surroundings(function, self.subject.seed), function, measured).sets()
 
     def _looked(self, measured: Nullity) -> Nullity:
-        from symfind.analysis.lifted import ENTRIES, OnTwins, of_model
+        from symfind.analysis.lifted import ENTRIES, OnTwins, of_model, symbols_in
 
         around = [_Surroundings(s.function, self.subject.seed) for s in self.shortages]
         on_twins = OnTwins(self.shortages, around, self.subject.tell)
@@ -121,10 +121,12 @@ class _Short:
         self.subject.tell(f"trying {len(on_twins.kinds)} kinds of fields on the model")
         subject = replace(self.subject, device="cpu")
         few = self.found.redundant * self.found.parameters <= ENTRIES
+        relations = relate(subject.graph)
+        symbols = symbols_in(relations, self.found.derivation.parameters, self.found.symbols)
+        derived = self.found.known() if few else None
         factors, kinds = of_model(
-            on_twins.kinds, relate(subject.graph), subject.function(), subject,
-            self.found.symbols, self.found.known() if few else None,
-        )  # fmt: skip
+            on_twins.kinds, relations, subject.function(), subject, symbols, derived
+        )
         self.factors = tuple(factors)
         more = [on_twins.directions(kinds, k) for k in range(TWINS)]
         left = [

@@ -12,10 +12,11 @@ import numpy as np
 from symfind.formulas.ansatz import ansatz
 from symfind.formulas.corrections import corrected
 from symfind.formulas.linear import Column, coefficients, rank
-from symfind.formulas.positive import kinked, plain, positive_parts, unfolded
+from symfind.formulas.positive import kinked, positive_parts, unfolded
 from symfind.formulas.provenance import expression, relevant
 from symfind.formulas.slots import Form, Path, Paths, Row, Slot
 from symfind.formulas.values import evaluator, symbol, value
+from symfind.formulas.writing import rational, split, written
 
 _EVERYWHERE = 5  # arguments of a count that is taken as a polynomial in all of them
 _SPARE = 0.34  # of the members that determine a sum there are others
@@ -158,10 +159,15 @@ class _Assembly:
         return found is not None
 
     def _nearby(self, one: "_Sum") -> Terms | None:
-        """A combination that has the values nearby, or a multiple of a term with most of them."""
-        every = (self._combined(one.values, terms, self.near) for terms in one.growing)
-        found = next((found for found in every if found is not None), None)
-        return self._mostly(one) if found is None else found
+        """A combination that has the values nearby, and most of the others; or most of all."""
+        every = [self._combined(one.values, terms, self.near) for terms in one.growing]
+        found = [terms for terms in every if terms is not None]
+        return max(found, key=lambda terms: self._right(one, terms), default=self._mostly(one))
+
+    def _right(self, one: "_Sum", terms: Terms) -> int:
+        """At how many members a combination has the values."""
+        at = self._evaluated(sum(form * n for form, n in terms.items()))
+        return sum(n == x for n, x in zip(one.values, at, strict=True))
 
     def _mostly(self, one: "_Sum") -> Terms | None:
         """A multiple of one term that has the first value and more of them than others have."""
@@ -174,7 +180,7 @@ class _Assembly:
                 continue
             right = sum(k * column[i] == v for i, v in enumerate(one.values))
             if right > most:
-                best, most = {form: _rational(k) * n}, right
+                best, most = {form: rational(k) * n}, right
         return best
 
     def _sum(self, slots: Sequence[Slot]) -> "_Sum":
@@ -301,7 +307,7 @@ class _Assembly:
         result: Terms = {}
         for k, (form, n) in zip(found, terms, strict=True):
             if k:
-                result[form] = result.get(form, 0) + _rational(k) * n
+                result[form] = result.get(form, 0) + rational(k) * n
         return result if len(result) < 2 or self._supported(result, rows) else None
 
     def _supported(self, found: Terms, rows: int) -> bool:
@@ -310,7 +316,7 @@ class _Assembly:
 
         parts: dict[Any, Any] = {}
         for form, n in found.items():
-            for one in _split(form):
+            for one in split(form):
                 kinks = [e for e in sympy.Mul.make_args(one) if kinked(e)]
                 if kinks:
                     key = frozenset(kinks)
@@ -372,39 +378,3 @@ def _growing(terms: Sequence[tuple[Any, Any]], sizes: Sequence[Any]) -> list[lis
     lists = [*([t] for t in terms), *alone, [*terms], [*terms, *single], [*terms, *single, *twice]]
     lists += [[*lists[-1], *more]] if more else []
     return [list({form * n: (form, n) for form, n in one}.values()) for one in lists]
-
-
-def written(parts: Any) -> Any:
-    """A sum in which what is equal is collected, and what has the same sizes is factored."""
-    import sympy
-
-    found: dict[Any, Any] = {}
-    for terms in parts:
-        for form, n in terms.items():
-            for one in _split(form):
-                number, rest = one.as_coeff_Mul()
-                found[rest] = found.get(rest, 0) + number * n
-    alike: dict[Any, Any] = {}
-    for rest, n in found.items():
-        for one in _split(sympy.sympify(n) * rest) if kinked(rest) else [n * rest]:
-            kinks = [e for e in sympy.Mul.make_args(one) if kinked(e)]
-            key = frozenset(kinks) if kinks else frozenset(sympy.sympify(one).free_symbols)
-            alike[key] = alike.get(key, 0) + one
-    return plain(sympy.Add(*map(sympy.factor, alike.values())))
-
-
-def _split(form: Any) -> Sequence[Any]:
-    """The summands of what has no factors, itself where it has some."""
-    import sympy
-
-    form = sympy.sympify(form)
-    if form.atoms(sympy.Function, sympy.Max, sympy.Min):
-        return sympy.Add.make_args(form)
-    factors = sympy.factor(form)
-    return [factors] if not factors.is_Add else sympy.Add.make_args(sympy.expand(form))
-
-
-def _rational(k: Fraction) -> Any:
-    import sympy
-
-    return sympy.Rational(k.numerator, k.denominator)

@@ -30,7 +30,7 @@ _SHRINKING = 4.0  # seconds, to make a small member
 _ENOUGH = 16  # members of which several are anything
 _CHECKS = 6  # members that are kept back, besides those that try the conditions
 _HELD = 4  # of these at least
-_ROUNDS = 5  # times that members which were kept back are learned from
+_ROUNDS = 8  # times that members which were kept back are learned from
 _TOLD = 3  # values of each size inside of the domain
 _SHOWN = 3  # sizes at which no formula is right
 

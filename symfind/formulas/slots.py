@@ -166,7 +166,8 @@ def _forms(
     for t in tallies:
         whole = lazy(sympy.sympify(t.family.count(symbols)))
         forms = [whole]
-        if isinstance(t.family, MatrixFamily):
+        # of matrices that commute with turns of pairs fewer fix everything, if any
+        if isinstance(t.family, MatrixFamily) and not t.family.bond.pairs:
             forms.insert(0, whole - stabilised(t.family, symbols, positive))
         for form in forms:
             axes = {s: symbols.axis(s).root for s in form.free_symbols}
