@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from symfind.formulas.values import symbol
+from symfind.formulas.values import symbol, value
 
 At = Mapping[str, int]
 _MOST = 4  # conditions
@@ -57,6 +57,36 @@ def untried(base: At, right: Sequence[At], where: Sequence[Condition]) -> list[C
         c for c in _conditions(base)
         if c.words not in said and all(c.holds(at) for at in right)
     ]  # fmt: skip
+
+
+def doubtful(
+    expression: Any, base: At, right: Sequence[At], felt: Sequence[str]
+) -> list[Condition]:
+    """Conditions under which positive parts vanish that too few members tell anything about.
+
+    A part is known where, at the members at which it is positive, every size that is felt takes
+    several values and no two are always equal: else it may be in the other of them.
+
+    Args:
+        expression: of sympy.
+        base: the model's own sizes.
+        right: where it is right.
+        felt: the sizes that counts depend on.
+    """
+    import sympy
+
+    found: list[Condition] = []
+    for part in expression.atoms(sympy.Max):
+        shown = [at for at in right if value(part, at) > 0]
+        columns = {tuple(at[name] for at in shown) for name in felt}
+        if len(columns) == len(set(felt)) and all(len(set(c)) > 1 for c in columns):
+            continue
+        inner = [a for a in part.args if a != 0]
+        found += [
+            c for c in _conditions(base)
+            if c.least is not None and len(inner) == 1 and (inner[0] - c.least).is_nonpositive
+        ][:1]  # fmt: skip
+    return list({c.words: c for c in found}.values())
 
 
 def within(expression: Any, where: Sequence[Condition]) -> Any:

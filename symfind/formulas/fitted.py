@@ -17,7 +17,7 @@ from symfind.family.depth import shortened
 from symfind.family.family import Family, Values
 from symfind.family.small import small
 from symfind.formulas.assembled import Assembled, assembled, expressed
-from symfind.formulas.domain import Condition, at_least, domain, equal, untried, within
+from symfind.formulas.domain import Condition, at_least, domain, doubtful, equal, untried, within
 from symfind.formulas.provenance import relevant
 from symfind.formulas.sampled import Sampled
 from symfind.formulas.slots import Slot
@@ -159,6 +159,9 @@ def _guess(seen: Sampled, near: int, redundant: int) -> _Guess | None:
         where = domain(own, right, wrong)
         if where is None:
             continue
+        said = {c.words for c in where}
+        more = doubtful(within(found.expression, where), own, right, felt)
+        where += [c for c in more if c.words not in said]
         inside = [at for at in right if all(c.holds(at) for c in where)]
         fixed = {name for name in felt for c in where if c.words == equal(name, own[name]).words}
         if any(len({at[name] for at in inside}) < _TOLD for name in set(felt) - fixed):

@@ -178,9 +178,9 @@ class Sampled:
         for p in self.names:
             n = self.start[p]
             multiples = {q: self.start[q] // n for q in self.names if self.start[q] % n == 0}
-            for m in (n + 1, n - 1, 2 * n) if n > 2 and len(multiples) > 1 else ():
-                if self.late() or self.at({q: k * m for q, k in multiples.items()}) is not None:
-                    break
+            for m in (n - 1, n + 1) if n > 2 and len(multiples) > 1 else ():
+                if not self.late():
+                    self.at({q: k * m for q, k in multiples.items()})
         self._mixed(_MILD, 0.3, lambda: {p: self._near(p) for p in self._some()})
         return len(self.rows)
 

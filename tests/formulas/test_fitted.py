@@ -7,7 +7,7 @@ import sympy
 
 import symfind
 from symfind.formulas.corrections import corrected
-from symfind.formulas.domain import domain, untried, within
+from symfind.formulas.domain import domain, doubtful, untried, within
 from symfind.formulas.linear import solved
 from symfind.formulas.positive import plain
 from symfind.formulas.provenance import expression
@@ -90,6 +90,15 @@ def test_parts_that_vanish_in_the_domain_are_dropped() -> None:
     assert where is not None
     found = within(w + sympy.Max(0, w - v) + sympy.Max(0, v - w), where)
     assert found == w + sympy.Max(0, v - w)
+
+
+def test_parts_that_too_few_members_show_become_conditions() -> None:
+    v, w = symbol("vocabulary"), symbol("width")
+    base, e = {"vocabulary": 9, "width": 6, "heads": 3}, w + sympy.Max(0, w - v)
+    few = [{"vocabulary": 4, "width": n, "heads": n} for n in (5, 6)]
+    assert [c.words for c in doubtful(e, base, few, list(base))] == ["vocabulary>width"]
+    several = [{"vocabulary": n, "width": n + k, "heads": k} for n in (4, 5) for k in (1, 2, 3)]
+    assert doubtful(e, base, several, list(base)) == []
 
 
 def test_polynomial_through_values() -> None:
