@@ -13,13 +13,11 @@ from symfind.cli.options import (
     source_options,
     written_option,
 )
-from symfind.cli.output import deliver, near, print_text, write_bytes
+from symfind.cli.output import BARS, deliver, near, print_text, write_bytes
 from symfind.cli.progress import working
 
 if TYPE_CHECKING:
     from symfind.session.acting import Alignment
-
-_BARS = "▁▂▃▄▅▆▇█"
 
 
 @click.command("align")
@@ -92,4 +90,4 @@ def shown(found: "Alignment", written: str) -> str:
 def _bars(losses: tuple[float, ...], low: float, top: float) -> str:
     span = (top - low) or 1.0
     parts = [(x - low) / span if math.isfinite(x) else 1.0 for x in losses]
-    return "".join(_BARS[round(part * (len(_BARS) - 1))] for part in parts)
+    return "".join(BARS[round(part * (len(BARS) - 1))] for part in parts)

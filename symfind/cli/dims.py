@@ -4,7 +4,7 @@ import click
 
 from symfind.cli.analyze import exit_code, run
 from symfind.cli.options import debug_option, format_option, json_option, model_options, reads_file
-from symfind.cli.output import STDOUT, deliver, print_text, write_text
+from symfind.cli.output import BARS, STDOUT, deliver, print_text, write_text
 from symfind.cli.progress import working
 from symfind.errors import InputError
 
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from symfind.session.dimensions import Dims
 
 _SHOWN = 12  # sites
-_BINS = "▁▂▃▄▅▆▇█"
 
 
 @click.command("dims")
@@ -141,4 +140,4 @@ def _bars(values: list[float]) -> str:
     decades = [math.floor(math.log10(v)) for v in values if v > 0]
     counts = [decades.count(d) for d in range(max(decades), min(decades) - 1, -1)]
     most = max(counts)
-    return "".join(_BINS[math.ceil(n / most * (len(_BINS) - 1))] for n in counts)
+    return "".join(BARS[math.ceil(n / most * (len(BARS) - 1))] for n in counts)

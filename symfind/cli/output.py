@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 STDOUT = "-"
+BARS = "▁▂▃▄▅▆▇█"  # heights in a line of text
 _PREFIX = ".symfind."
 
 

@@ -24,6 +24,10 @@ class Condition:
     holds: Callable[[At], bool]
     least: Any = None
 
+    def rules_out(self, difference: Any) -> bool:
+        """Whether a difference of sizes is plainly never positive where it holds."""
+        return self.least is not None and bool((difference - self.least).is_nonpositive)
+
 
 def domain(base: At, right: Sequence[At], wrong: Sequence[At]) -> list[Condition] | None:
     """Conditions that the model's own sizes fulfil, and none of those where a formula is wrong.
@@ -83,8 +87,7 @@ def doubtful(
             continue
         inner = [a for a in part.args if a != 0]
         found += [
-            c for c in _conditions(base)
-            if c.least is not None and len(inner) == 1 and (inner[0] - c.least).is_nonpositive
+            c for c in _conditions(base) if len(inner) == 1 and c.rules_out(inner[0])
         ][:1]  # fmt: skip
     return list({c.words: c for c in found}.values())
 
@@ -95,9 +98,7 @@ def within(expression: Any, where: Sequence[Condition]) -> Any:
 
     def part(*args: Any) -> Any:
         inner = [a for a in args if a != 0]
-        gone = len(inner) < len(args) and any(
-            (inner[0] - c.least).is_nonpositive for c in where if c.least is not None and inner
-        )
+        gone = inner and len(inner) < len(args) and any(c.rules_out(inner[0]) for c in where)
         return sympy.Integer(0) if gone else sympy.Max(*args)
 
     return expression.replace(sympy.Max, part)

@@ -44,9 +44,8 @@ def evaluator(expression: Any, names: Sequence[str]) -> Callable[[Sequence[Any]]
     """From places to the exact values of an expression there."""
     import sympy
 
-    made = _function(sympy.sympify(expression), tuple(names))
-
-    whole = _whole(sympy.sympify(expression))
+    expression = sympy.sympify(expression)
+    made, whole = _function(expression, tuple(names)), _whole(expression)
 
     def at(places: Sequence[Mapping[str, int]]) -> list[Any]:
         if whole:
