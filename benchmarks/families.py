@@ -179,6 +179,9 @@ def holds(words: str, at: Mapping[str, int]) -> bool:
     """Whether sizes fulfil a condition of a domain."""
     if words.endswith(" even"):
         return at[words.removesuffix(" even")] % 2 == 0
+    whole, found, part = words.partition(" multiple of ")
+    if found:
+        return at[whole] % at[part] == 0
     for sign, right in ((">=", int.__ge__), (">", int.__gt__), ("=", int.__eq__)):
         left, found, rest = words.partition(sign)
         if found:

@@ -72,6 +72,11 @@ def expressed(rows: Sequence[Row], near: int, paths: Paths) -> dict[Slot, Any]:
     return _Assembly(algebras, near, paths, loose=True, free=False).each()
 
 
+def crossings(rows: Sequence[Row], near: int, paths: Paths) -> list[tuple[str, str]]:
+    """Pairs of arguments of whose difference families count the positive part."""
+    return _Assembly(rows, near, paths, loose=True, free=False).crossings()
+
+
 Terms = dict[Any, Any]  # from what stands in the sum to its multiplicity
 Way = Callable[["_Sum"], Terms | None]
 
@@ -101,6 +106,13 @@ class _Assembly:
         for way in (self._plain, self._kinked, self._nearby):
             rest = self._each(rest, parts, way)
         return {slot: written([one]) for slot, one in parts.items()}
+
+    def crossings(self) -> list[tuple[str, str]]:
+        """Pairs of arguments that stand in one positive part, and in the forms nothing else does."""
+        forms = {f for r in self.rows for several in r.forms.values() for f in several}
+        made = [form for form in map(self._in_arguments, forms) if form is not None]
+        names = (sorted(s.name for s in e.free_symbols) for f in made for e in positive_parts(f))
+        return list(dict.fromkeys((two[0], two[1]) for two in names if len(two) == 2))
 
     def _slots(self) -> list[Slot]:
         return list(dict.fromkeys(slot for r in self.rows for slot in r.orbits))
@@ -237,19 +249,30 @@ class _Assembly:
             return None
         made = unfolded(form.xreplace(found))
         never = [e for e in positive_parts(made) if not self._column(e).residues.any()]
-        return made.xreplace(dict.fromkeys(never, sympy.Integer(0)))
+        made = made.xreplace(dict.fromkeys(never, sympy.Integer(0)))
+        return made.as_content_primitive()[1] if made else made  # else 7 n is 7/3 of 3 n
 
     def _of_path(self, s: Any) -> Any | None:
         path = self.paths.path(s)
         if path not in self._expressed:
             values = tuple(r.sizes.get(path) for r in self.rows)
             if values not in self._by_values:
-                known = [
-                    (at, n) for at, n in zip(self.places, values, strict=True) if n is not None
-                ]
-                self._by_values[values] = expression(known)
+                self._by_values[values] = self._following(values)
             self._expressed[path] = self._by_values[values]
         return self._expressed[path]
+
+    def _following(self, values: Sequence[int | None]) -> Any | None:
+        """What a size follows: at all members that have it, or at those with the same tensors.
+
+        Where layers stand in one row, what has the same number in it is not always the same.
+        """
+        known = [(i, n) for i, n in enumerate(values) if n is not None]
+        found = expression([(self.places[i], n) for i, n in known])
+        tensors = self.rows[known[0][0]].tensors
+        same = [(i, n) for i, n in known if self.rows[i].tensors == tensors]
+        if found is None and len(same) < len(known):
+            found = expression([(self.places[i], n) for i, n in same])
+        return found
 
     # fits ---------------------------------------------------------------------------------------
     def _plain(self, one: "_Sum") -> Terms | None:
@@ -375,6 +398,8 @@ def _growing(terms: Sequence[tuple[Any, Any]], sizes: Sequence[Any]) -> list[lis
     more = [(s, k * n) for s, k in single + twice for n in counts[1:]]
     forms = dict.fromkeys(form for form, _ in terms)
     alone = [[(form, n) for n in counts] for form in forms]
-    lists = [*([t] for t in terms), *alone, [*terms], [*terms, *single], [*terms, *single, *twice]]
+    plain = [(form, n) for form, n in terms if not n.is_Mul]
+    lists = [*([t] for t in terms), *alone, plain, [*terms]]
+    lists += [[*terms, *single], [*terms, *single, *twice]]
     lists += [[*lists[-1], *more]] if more else []
     return [list({form * n: (form, n) for form, n in one}.values()) for one in lists]

@@ -29,29 +29,30 @@ class Condition:
         return self.least is not None and bool((difference - self.least).is_nonpositive)
 
 
-def domain(base: At, right: Sequence[At], wrong: Sequence[At]) -> list[Condition] | None:
+def domain(
+    base: At, right: Sequence[At], wrong: Sequence[At], first: Sequence[Condition] = ()
+) -> list[Condition] | None:
     """Conditions that the model's own sizes fulfil, and none of those where a formula is wrong.
 
     Args:
         base: the model's own sizes.
         right: sizes where the formula is right; those that leave out few of them come first.
         wrong: where it is not.
+        first: conditions that are taken before any other, as far as they are needed.
 
     Returns:
         None where more than a few would be needed.
     """
     left = list(wrong)
     found: list[Condition] = []
-    known = list(_conditions(base))
-    while left:
-        if len(found) == _MOST:
-            return None
-        best = max(known, key=lambda c: _merit(c, right, left))
-        if all(best.holds(at) for at in left):
-            return None
-        found.append(best)
-        left = [at for at in left if best.holds(at)]
-    return found
+    for known in (list(first), list(_conditions(base))):
+        while left and known:
+            best = max(known, key=lambda c: _merit(c, right, left))
+            if all(best.holds(at) for at in left):
+                break
+            found.append(best)
+            left = [at for at in left if best.holds(at)]
+    return found if not left and len(found) <= _MOST else None
 
 
 def untried(base: At, right: Sequence[At], where: Sequence[Condition]) -> list[Condition]:
@@ -120,8 +121,10 @@ def _conditions(base: At) -> Iterator[Condition]:
     for a, m in base.items():
         for b, n in base.items():
             if m > n:
-                yield _order(a, b)
+                yield order(a, b)
                 yield _least_order(a, b)
+            if m > n > 1 and m % n == 0:
+                yield multiple(a, b)
     for name, n in base.items():
         yield equal(name, n)
 
@@ -136,8 +139,14 @@ def equal(name: str, n: int) -> Condition:
     return Condition(f"{name}={n}", lambda at: at[name] == n)
 
 
-def _order(a: str, b: str) -> Condition:
+def order(a: str, b: str) -> Condition:
+    """That a size is larger than another."""
     return Condition(f"{a}>{b}", lambda at: at[a] > at[b], symbol(b) - symbol(a) + 1)
+
+
+def multiple(a: str, b: str) -> Condition:
+    """That a size is a multiple of another."""
+    return Condition(f"{a} multiple of {b}", lambda at: at[a] % at[b] == 0)
 
 
 def _least_order(a: str, b: str) -> Condition:

@@ -16,8 +16,8 @@ from typing import Any
 from symfind.family.depth import shortened
 from symfind.family.family import Family, Values
 from symfind.family.small import small
-from symfind.formulas.assembled import Assembled, assembled, expressed
-from symfind.formulas.domain import Condition, at_least, domain, doubtful, equal, untried, within
+from symfind.formulas.assembled import Assembled, assembled, crossings, expressed
+from symfind.formulas.domain import Condition, at_least, domain, doubtful, equal, multiple, order, untried, within
 from symfind.formulas.provenance import relevant
 from symfind.formulas.sampled import Sampled
 from symfind.formulas.slots import Slot
@@ -25,12 +25,14 @@ from symfind.formulas.values import value
 from symfind.report.model import Dimension, Factor
 
 FITTED_PARAMETERS = 3000  # of a model around which others are made; of a larger one a small member
-FITTED_SECONDS = 15.0  # of the processor
+FITTED_SECONDS = 30.0  # of the processor
 _SHRINKING = 4.0  # seconds, to make a small member
 _ENOUGH = 16  # members of which several are anything
 _CHECKS = 6  # members that are kept back, besides those that try the conditions
 _HELD = 4  # of these at least
 _ROUNDS = 8  # times that members which were kept back are learned from
+_MORE = 2  # times that members nearby are added where no expression is found,
+_CLOSER = 8  # so many
 _TOLD = 3  # values of each size inside of the domain
 _SHOWN = 3  # sizes at which no formula is right
 
@@ -92,19 +94,23 @@ def fitted(
     seen = Sampled(family, output, start, FITTED_SECONDS, tell)
     if not seen.rows or not seen.names:
         return None
-    near = seen.around()
+    seen.around()
     seen.edges()
     seen.anywhere(_ENOUGH, 0.6)
+    more = _MORE
     for _ in range(_ROUNDS):
-        guess = _guess(seen, near, redundant)
+        guess = _guess(seen, redundant, last=not more)
         if guess is None:
-            break
+            if not more:
+                break
+            more = more - 1 if seen.closer(_CLOSER, 0.5) else 0
+            continue
         fresh = seen.against(guess.untried, guess.holds) + seen.anywhere(_CHECKS, 0.5, guess.holds)
         if not all(map(guess.found.right, fresh)):
             continue  # learned from
         if len(fresh) < _HELD:
             return None
-        return guess.fitted(seen, near, len(fresh))
+        return guess.fitted(seen, len(fresh))
     return Broken([(r.at, r.total) for r in seen.rows[1:]])
 
 
@@ -126,17 +132,18 @@ class _Guess:
     where: tuple[Condition, ...] = ()
     untried: tuple[Condition, ...] = ()
     broke: tuple[Mapping[str, int], ...] = ()
+    fixed: bool = False
 
     def holds(self, at: Mapping[str, int]) -> bool:
         """Whether it is said to be right at some sizes."""
         return all(c.holds(at) for c in self.where)
 
-    def fitted(self, seen: Sampled, near: int, checked: int) -> Fitted:
+    def fitted(self, seen: Sampled, checked: int) -> Fitted:
         """It, with the slots that have expressions of their own."""
         inside = [r for r in seen.rows if self.holds(r.at)]
         slots = {
             slot: within(e, self.where)
-            for slot, e in expressed(inside, sum(self.holds(r.at) for r in seen.rows[:near]),
+            for slot, e in expressed(inside, sum(self.holds(r.at) for r in seen.rows[: seen.near]),
                                      seen.paths).items()
             if all(value(e, r.at) == r.algebras.get(slot, 0) for r in inside)
         }  # fmt: skip
@@ -145,45 +152,79 @@ class _Guess:
         return Fitted(expression, seen.own(), checked, conditions, self.broke, slots, seen.start)
 
 
-def _guess(seen: Sampled, near: int, redundant: int) -> _Guess | None:
-    """What is right at all members, or with plain conditions on the sizes."""
+def _guess(seen: Sampled, redundant: int, last: bool) -> _Guess | None:
+    """What is right at all members, or with plain conditions on the sizes.
+
+    Args:
+        seen: the members.
+        redundant: what was derived for the model.
+        last: whether there will be no more members, so that a size may have to be the model's.
+    """
+    guesses = []
+    for given, loose in _choices(seen, seen.own(), last):
+        guess = _guessed(seen, redundant, given, loose)
+        if guess is not None and not guess.fixed:
+            return guess
+        guesses += [guess] if guess is not None else []
+    return guesses[0] if guesses and last else None
+
+
+def _guessed(
+    seen: Sampled, redundant: int, given: Sequence[Condition], loose: bool
+) -> _Guess | None:
+    """What is right where some conditions hold, where others may be added if it is loose."""
     own, felt = seen.own(), relevant([(r.at, r.total) for r in seen.rows])
-    for given, loose in _choices(seen, own):
-        rows = [r for r in seen.rows if all(c.holds(r.at) for c in given)]
-        close = sum(all(c.holds(r.at) for c in given) for r in seen.rows[:near])
-        found = assembled(rows, close, seen.paths, loose, free=not given)
-        if found is None or value(found.expression, own) != redundant:
-            continue
-        right = [r.at for r in seen.rows if found.right(r)]
-        wrong = [r.at for r in seen.rows if not found.right(r)]
-        where = domain(own, right, wrong)
-        if where is None:
-            continue
-        said = {c.words for c in where}
-        more = doubtful(within(found.expression, where), own, right, felt)
-        where += [c for c in more if c.words not in said]
-        inside = [at for at in right if all(c.holds(at) for c in where)]
-        fixed = {name for name in felt for c in where if c.words == equal(name, own[name]).words}
-        if any(len({at[name] for at in inside}) < _TOLD for name in set(felt) - fixed):
-            continue  # as where all that is right has one depth
-        if 2 * len(inside) >= len(right):
-            others = untried(own, right, where)
-            return _Guess(found, tuple(where), tuple(others), tuple(wrong))
-    return None
+    rows = [r for r in seen.rows if all(c.holds(r.at) for c in given)]
+    close = sum(all(c.holds(r.at) for c in given) for r in seen.rows[: seen.near])
+    found = assembled(rows, close, seen.paths, loose, free=not given)
+    if found is None or value(found.expression, own) != redundant:
+        return None
+    right = [r.at for r in seen.rows if found.right(r)]
+    wrong = [r.at for r in seen.rows if not found.right(r)]
+    where = domain(own, right, wrong, given)
+    if where is None:
+        return None
+    said = {c.words for c in where}
+    more = doubtful(within(found.expression, where), own, right, felt)
+    where += [c for c in more if c.words not in said]
+    inside = [at for at in right if all(c.holds(at) for c in where)]
+    fixed = {name for name in felt for c in where if c.words == equal(name, own[name]).words}
+    few = any(len({at[name] for at in inside}) < _TOLD for name in set(felt) - fixed)
+    if few or 2 * len(inside) < len(right):
+        return None  # as where all that is right has one depth
+    others = untried(own, right, where)
+    return _Guess(found, tuple(where), tuple(others), tuple(wrong), bool(fixed))
 
 
-def _choices(seen: Sampled, own: Mapping[str, int]) -> Iterator[tuple[tuple[Condition, ...], bool]]:
+def _crossed(seen: Sampled, own: Mapping[str, int]) -> list[Condition]:
+    """Orders of the model's sizes on which families depend, where members near have others."""
+    near = [r.at for r in seen.rows[: seen.near]]
+    pairs = crossings(seen.rows, seen.near, seen.paths)
+    orders = [order(a, b) if own[a] > own[b] else order(b, a) for a, b in pairs if own[a] != own[b]]
+    return [c for c in orders if c.holds(near[0]) and not all(map(c.holds, near))]
+
+
+def _choices(seen: Sampled, own: Mapping[str, int], last: bool) -> Iterator[tuple[tuple[Condition, ...], bool]]:
     """Conditions that are set first, and whether others may be added.
 
-    None; that sizes are not one; then both with others; last, that a size is the model's.
+    None; that sizes and their quotients are not one, and are in the order of the model's; then all
+    with others; last, that a size is the model's.
     """
-    first = seen.rows[0].at
-    single = [name for name in first if any(r.at[name] == 1 for r in seen.rows[1:])]
+    first, others = seen.rows[0].at, [r.at for r in seen.rows[1:]]
+    single = [name for name in first if any(at[name] == 1 for at in others)]
     several = tuple(at_least(name, 2) for name in single if first[name] > 1 and own[name] > 1)
+    several += tuple(multiple(a, b) for a, b in seen.split() if own[a] % own[b] == 0)
+    several += tuple(
+        order(a, b) for a, b in seen.divided()
+        if own[a] > own[b] and any(at[a] == at[b] > 1 for at in others)
+    )  # fmt: skip
+    apart = (*several, *_crossed(seen, own)) if last else ()
     for loose in (False, True):
         yield (), loose
         if several:
             yield several, loose
+        if len(apart) > len(several):
+            yield apart, loose
     for name, n in own.items():
         if first[name] == n:
             yield (equal(name, n),), False

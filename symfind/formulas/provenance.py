@@ -1,6 +1,7 @@
 """Which arguments an index follows, and how: `n_embd/n_head`, `(image/patch)**2 + 1`."""
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -15,6 +16,7 @@ _FACTORS = 3  # arguments in one product
 _PAIRS = 3  # of arguments of which a quotient is taken
 _SUMMED = 4  # arguments of which an index is a sum
 _ENOUGH = 4  # members that tell
+_SPARE = 6  # more than there are arguments in a sum
 _NEAR = 1e-9  # of floating-point numbers
 _TOLD = 2  # values of an argument, and of what follows it, say nothing
 
@@ -61,7 +63,7 @@ def _natural(rows: Rows, values: Sequence[int], felt: Sequence[str]) -> Any | No
     if len(told) < len(relevant(rows)) or len(set(values)) <= _TOLD:
         return None
     felt = told
-    if len(felt) <= min(_SUMMED, len(rows) - _ENOUGH):
+    if len(felt) <= min(_SUMMED, len(rows) - _SPARE):
         found = solved([sympy.Integer(1), *map(symbol, felt)], rows, unique=True)
         if found is not None and all(k.is_Integer for k in found.as_coefficients_dict().values()):
             return found
@@ -83,7 +85,31 @@ def relevant(rows: Rows) -> list[str]:
             felt.add(name)
         elif all(len(ks) == 1 for ks in kept.values()) and len({at[name] for at, _ in rows}) > 1:
             felt.add(name)  # never changed alone
+    felt |= _also(rows, felt)
     return [name for name in names if name in felt]
+
+
+def _also(rows: Rows, felt: set[str]) -> set[str]:
+    """Arguments without which members that are alike in those known would differ in nothing.
+
+    As where only what is larger than another counts, and alone neither is.
+    """
+    names, found = list(rows[0][0]), set[str]()
+    groups: dict[tuple[int, ...], list[tuple[Mapping[str, int], int]]] = {}
+    for at, n in rows:
+        groups.setdefault(tuple(at[name] for name in names if name in felt), []).append((at, n))
+    pairs = [
+        {name for name in names if at[name] != other[name]}
+        for same in groups.values()
+        for (at, n), (other, m) in itertools.combinations(same, 2)
+        if n != m
+    ]
+    while pairs:
+        count = Counter(name for differ in pairs for name in differ)
+        best = max(names, key=lambda name: count[name])
+        found.add(best)
+        pairs = [differ for differ in pairs if best not in differ]
+    return found
 
 
 def _products(

@@ -9,6 +9,7 @@ from symfind.count.symbols import AxisSymbols
 from symfind.family.family import Family, Member, Values
 from symfind.family.places import Place
 from symfind.formulas.domain import Condition
+from symfind.formulas.provenance import relevant
 from symfind.formulas.slots import Case, Paths, Row, row
 from symfind.twin.formula import count
 
@@ -16,12 +17,12 @@ _LARGE = 3000  # parameters of a member, or
 _TIMES = 3  # as many as the first has
 _LINE = 3  # members that differ in one size
 _MANY = 7  # sizes; of more there are fewer members for each
-_MILD = 6  # members of which several sizes are somewhat larger
+_MILD = 8  # members of which several sizes are somewhat larger
 _SMALLEST = (1, 2, 3, 4)
 _MIX = 0.5  # of the sizes are changed
 _TRIES = 8  # for every member that is wanted
 _DRAWS = 300  # of sizes, of which few are counted at
-_TRIED = 40  # of these
+_TRIED = 5  # of these, for every condition
 _ZOOS = ("transformers:", "timm:", "torchvision:")
 _TELL = 2.0  # seconds between words on progress
 
@@ -34,6 +35,8 @@ class Sampled:
     Attributes:
         names: of the arguments and lengths that what is counted depends on.
         rows: what was counted, the start first.
+        near: how many of them differ little from the start, and have tensors that are made up in
+            the same way; they come first.
         paths: the symbols in the forms of the rows.
     """
 
@@ -56,7 +59,7 @@ class Sampled:
         """
         self.family, self.output, self.start = family, output, dict(start)
         self.end, self.tell = time.process_time() + seconds, tell
-        self.paths, self.rows = Paths(), list[Row]()
+        self.paths, self.rows, self.near = Paths(), list[Row](), 0
         self.names: dict[Place, str] = {}
         self._known: set[Case] = set()
         self._seen: dict[tuple[int, ...], Row | None] = {}
@@ -82,6 +85,22 @@ class Sampled:
             for q in places
             if q in self.names and p in self.names
         }
+
+    def divided(self) -> list[tuple[str, str]]:
+        """Pairs of which the first is a multiple of the second at the start."""
+        return [(self.names[p], self.names[q]) for p, q in self._divided()]
+
+    def split(self) -> list[tuple[str, str]]:
+        """Those of them of which the second divides an index: else tensors are made up otherwise.
+
+        As where a width that no number of heads divides is still one that can be computed with.
+        """
+        first = self.rows[0]
+        apart = {
+            (a, b): [r.structure == first.structure for r in self.rows if r.at[a] % r.at[b]]
+            for a, b in self.divided()
+        }
+        return [pair for pair, alike in apart.items() if alike and not any(alike)]
 
     def own(self) -> dict[str, int]:
         """The sizes of the model itself."""
@@ -159,30 +178,52 @@ class Sampled:
         yield from dict.fromkeys(options)
 
     # members ------------------------------------------------------------------------------------
-    def around(self) -> int:
-        """Count where one size alone is another, then a few, as they are there; how many."""
+    def around(self) -> None:
+        """Count where one size alone is another, then a few, as they are there."""
         each = _LINE if len(self.names) <= _MANY else _LINE - 1
         for place in self.names:
             found = 0
             for n in dict.fromkeys((*self._steps[place], *_beside(self.start[place]))):
                 if self.late() or found == each:
                     break
-                if self.at({place: n}) is not None:
+                row = self.at({place: n})
+                if row is not None and row.structure == self.rows[0].structure:
                     found += 1
                     if n not in self._steps[place]:
                         self._steps[place].append(n)
         for p, q in self._divided():
+            n, k = self.start[q], self.start[p] // self.start[q]
             if not self.late():
-                self.at({p: 2 * self.start[p], q: 2 * self.start[q]})
-                self.at({p: 2 * self.start[p]})
+                self.at({p: 2 * k * n, q: 2 * n})
+                self.at({p: 2 * k * n})
+            if not self.late() and self.at({q: n + 1}) is None:
+                self.at({p: k * (n + 1), q: n + 1})
+                self.at({p: 2 * k * (n + 1), q: n + 1})
         for p in self.names:
             n = self.start[p]
             multiples = {q: self.start[q] // n for q in self.names if self.start[q] % n == 0}
             for m in (n - 1, n + 1) if n > 2 and len(multiples) > 1 else ():
                 if not self.late():
                     self.at({q: k * m for q, k in multiples.items()})
-        self._mixed(_MILD, 0.3, lambda: {p: self._near(p) for p in self._some()})
-        return len(self.rows)
+        first = self.rows[0].structure
+        self.rows.sort(key=lambda r: r.structure != first)
+        self.near = sum(r.structure == first for r in self.rows)
+        self.closer(_MILD, 0.3)
+
+    def closer(self, wanted: int, until: float) -> bool:
+        """Count at more members of which several sizes are somewhat larger; whether there are any.
+
+        Args:
+            wanted: how many.
+            until: the part of the remaining time that may be taken.
+        """
+        before, first = len(self.rows), self.rows[0].structure
+        self._mixed(wanted, until, self._mild())
+        more = [r for r in self.rows[before:] if r.structure == first]
+        rest = [r for r in self.rows[before:] if r.structure != first]
+        self.rows[self.near :] = [*more, *self.rows[self.near : before], *rest]
+        self.near += len(more)
+        return bool(more)
 
     def edges(self) -> None:
         """Count where one size alone is as small as can be."""
@@ -203,29 +244,34 @@ class Sampled:
     def against(self, conditions: Sequence[Condition], holds: Holds) -> list[Row]:
         """Count at other members at which some conditions do not hold, each at one of them.
 
-        What most of them leave out comes first, and of that what differs least from the first.
+        What differs least from the first comes first, and of that what most conditions leave out.
 
         Args:
             conditions: none of which has to hold.
             holds: whether the sizes of a member are among those that are asked about.
         """
         before = len(self.rows)
-        draws = sorted((self._few() for _ in range(_DRAWS)), key=len)
-        places = [(some, self._sizes(self._with(some))) for some in draws]
+        draws = [(some, self._sizes(self._with(some))) for some in self._draws()]
+        free = [(some, [c for c in conditions if not c.holds(at)]) for some, at in draws if holds(at)]
+        free.sort(key=lambda one: (len(one[0]), -len(one[1])))
         left = list(conditions)
-        free = [
-            (some, [c for c in left if not c.holds(at)])
-            for some, at in places
-            if holds(at) and self._key(self._with(some)) not in self._seen
-        ]
-        for _ in range(_TRIED):
-            best = max(free, key=lambda one: sum(c in left for c in one[1]), default=None)
-            if best is None or not any(c in left for c in best[1]) or self.late():
-                break
-            free.remove(best)
-            if self.at(best[0]) is not None:
-                left = [c for c in left if c not in best[1]]
+        for c in conditions:
+            tried = 0
+            for some, broken in free:
+                if c not in left or tried == _TRIED or self.late():
+                    break
+                if c not in broken or self._key(self._with(some)) in self._seen:
+                    continue
+                tried += 1
+                if self.at(some) is not None:
+                    left = [c for c in left if c not in broken]
         return self.rows[before:]
+
+    def _draws(self) -> list[dict[Place, int]]:
+        """Every size alone as small as others are; then several."""
+        starts = [self.start[p] for p in self.names]
+        alone = [{p: n} for p in self.names for n in dict.fromkeys((*_SMALLEST, *starts))]
+        return [*alone, *(self._few() for _ in range(_DRAWS))]
 
     def _few(self) -> dict[Place, int]:
         """One to three sizes, small or what another is; or one and all that divide it as small."""
@@ -260,6 +306,17 @@ class Sampled:
                 break
             self._count(values)
         return self.rows[before:]
+
+    def _mild(self) -> Callable[[], dict[Place, int]]:
+        """Gives two or three somewhat larger sizes, of those that counts depend on nearby."""
+        felt = relevant([(r.at, r.total) for r in self.rows[: self.near]])
+        places = [p for p, name in self.names.items() if name in felt] or list(self.names)
+
+        def draw() -> dict[Place, int]:
+            several = min(len(places), self._rng.randint(2, 3))
+            return {p: self._near(p) for p in self._rng.sample(places, several)}
+
+        return draw
 
     def _some(self) -> list[Place]:
         return [p for p in self.names if self._rng.random() < _MIX]
@@ -337,7 +394,7 @@ class Sampled:
 
 def _beside(n: int) -> list[int]:
     """Values near one, a few that divide or are multiples."""
-    some = (n + 1, 2 * n, n + 2, 3 * n, n + 3, n + 4, n - 1, n - 2, n // 2)
+    some = (n + 1, 2 * n, n + 2, n + 3, n + 4, 3 * n, n - 1, n - 2, n // 2)
     return [k for k in dict.fromkeys(some) if k > 0 and k != n]
 
 

@@ -39,6 +39,8 @@ class Row:
         numbers: how many families a slot has.
         sizes: of every index, by path.
         forms: what the families of a slot count, as expressions in the sizes of paths.
+        tensors: the names of all.
+        structure: how all are made up, without numbers of layers.
     """
 
     at: Mapping[str, int]
@@ -48,6 +50,8 @@ class Row:
     numbers: Mapping[Slot, int]
     sizes: Mapping[Path, int]
     forms: Mapping[Slot, tuple[Form, ...]] = field(default_factory=dict)
+    tensors: frozenset[str] = frozenset()
+    structure: frozenset[str] = frozenset()
 
 
 class Paths:
@@ -126,7 +130,9 @@ def row(counted: Counted, at: Mapping[str, int], paths: Paths, known: set[Case])
         if case not in known:
             known.add(case)
             forms[slot] = (math.prod(whole),)
-    return Row(at, counted.redundant, orbits, algebras, numbers, sizes, forms)
+    tensors, structure = frozenset(counted.shapes), frozenset(made.values())
+    total = counted.redundant
+    return Row(at, total, orbits, algebras, numbers, sizes, forms, tensors, structure)
 
 
 def _sizes(counted: Counted) -> tuple[dict[Path, int], dict[Axis, Path], dict[str, str]]:
