@@ -165,8 +165,8 @@ def _held(spec: str) -> tuple[str, str, tuple[int, int, int]]:
         if sum(counts) == _TRIED:
             break
         some = {p: rng.choice([1, 2, 5, start[p] + 1, start[p] + 2, 2 * start[p],
-                               start[rng.choice(list(seen.names))]])
-                for p in seen.names if rng.random() < 0.5}  # fmt: skip
+                               start[rng.choice(list(seen.sizes.names))]])
+                for p in seen.sizes.names if rng.random() < 0.5}  # fmt: skip
         row = seen.at(some) if any(start[p] != n for p, n in some.items()) else None
         if row is None:
             continue

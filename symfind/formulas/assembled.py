@@ -15,6 +15,7 @@ from symfind.formulas.linear import Column, coefficients, rank
 from symfind.formulas.positive import kinked, positive_parts, unfolded
 from symfind.formulas.provenance import expression, relevant
 from symfind.formulas.slots import Form, Path, Paths, Row, Slot
+from symfind.formulas.sums import Sum, growing
 from symfind.formulas.values import evaluator, symbol, value
 from symfind.formulas.writing import rational, split, written
 
@@ -35,10 +36,12 @@ class Assembled:
     Attributes:
         expression: of all that is redundant.
         slots: of every slot; of those that only have one together by the name of the rest.
+        unseen: what families count in a range of sizes in which there was no member so far.
     """
 
     expression: Any
     slots: Mapping[Slot, Any] = field(default_factory=dict)
+    unseen: Sequence[Any] = ()
 
     def right(self, row: Row) -> bool:
         """Whether it has the count of a row."""
@@ -78,7 +81,7 @@ def crossings(rows: Sequence[Row], near: int, paths: Paths) -> list[tuple[str, s
 
 
 Terms = dict[Any, Any]  # from what stands in the sum to its multiplicity
-Way = Callable[["_Sum"], Terms | None]
+Way = Callable[["Sum"], Terms | None]
 
 
 class _Assembly:
@@ -91,6 +94,7 @@ class _Assembly:
         self.names = list(rows[0].at)
         self._values = {name: len({at[name] for at in self.places}) for name in self.names}
         self._expressed: dict[Path, Any] = {}
+        self._written: dict[Form, Any] = {}
         self._derived: set[Any] = set()
         self._columns: dict[Any, Column] = {}
         rng = random.Random(0)
@@ -108,7 +112,7 @@ class _Assembly:
         return {slot: written([one]) for slot, one in parts.items()}
 
     def crossings(self) -> list[tuple[str, str]]:
-        """Pairs of arguments that stand in one positive part, and in the forms nothing else does."""
+        """Pairs of arguments of which alone some positive part in the forms is made."""
         forms = {f for r in self.rows for several in r.forms.values() for f in several}
         made = [form for form in map(self._in_arguments, forms) if form is not None]
         names = (sorted(s.name for s in e.free_symbols) for f in made for e in positive_parts(f))
@@ -129,7 +133,19 @@ class _Assembly:
                 if rest and not (self.loose and self._nearby_together(rest, parts)):
                     return None
         sums = {slot: written([one]) for slot, one in parts.items()}
-        return Assembled(written(parts.values()), sums)
+        return Assembled(written(parts.values()), sums, self._unseen())
+
+    def _unseen(self) -> list[Any]:
+        """Products of positive parts in what families say that are zero at all members."""
+        import sympy
+
+        found: dict[Any, None] = {}
+        for one in itertools.chain.from_iterable(map(split, self._derived)):
+            product = sympy.Mul(*(e for e in sympy.Mul.make_args(one) if kinked(e)))
+            values = self._column(product).residues
+            if product != 1 and values.any() and not values[: len(self.rows)].any():
+                found[product] = None
+        return list(found)
 
     def _each(self, slots: Sequence[Slot], parts: dict[Slot, Terms], way: "Way") -> list[Slot]:
         """Slots that have no expression of their own."""
@@ -170,18 +186,18 @@ class _Assembly:
             parts[_REST] = found
         return found is not None
 
-    def _nearby(self, one: "_Sum") -> Terms | None:
+    def _nearby(self, one: "Sum") -> Terms | None:
         """A combination that has the values nearby, and most of the others; or most of all."""
         every = [self._combined(one.values, terms, self.near) for terms in one.growing]
         found = [terms for terms in every if terms is not None]
         return max(found, key=lambda terms: self._right(one, terms), default=self._mostly(one))
 
-    def _right(self, one: "_Sum", terms: Terms) -> int:
+    def _right(self, one: "Sum", terms: Terms) -> int:
         """At how many members a combination has the values."""
         at = self._evaluated(sum(form * n for form, n in terms.items()))
         return sum(n == x for n, x in zip(one.values, at, strict=True))
 
-    def _mostly(self, one: "_Sum") -> Terms | None:
+    def _mostly(self, one: "Sum") -> Terms | None:
         """A multiple of one term that has the first value and more of them than others have."""
         best: Terms | None = None if one.values[0] else {}
         most = max(one.values.count(0) if not one.values[0] else 0, len(one.values) // 2)
@@ -195,15 +211,15 @@ class _Assembly:
                 best, most = {form: rational(k) * n}, right
         return best
 
-    def _sum(self, slots: Sequence[Slot]) -> "_Sum":
+    def _sum(self, slots: Sequence[Slot]) -> "Sum":
         values = [sum(r.orbits.get(slot, 0) for slot in slots) for r in self.rows]
         felt = relevant(list(zip(self.places, values, strict=True)))
         if not any(values):
-            return _Sum(values, felt, [], [[]])
+            return Sum(values, felt, [], [[]])
         terms, sizes = self._terms(slots)
         inside = list(dict.fromkeys([*map(symbol, felt), *sizes]))
-        growing = [[t for t in one if self._told(*t)] for one in _growing(terms, inside)]
-        return _Sum(values, felt, inside, growing)
+        lists = [[t for t in one if self._told(*t)] for one in growing(terms, inside)]
+        return Sum(values, felt, inside, lists)
 
     def _told(self, form: Any, n: Any) -> bool:
         """Whether members are so many that a power of an argument is told from lower ones.
@@ -242,6 +258,11 @@ class _Assembly:
         return terms, [s for s in sizes if s is not None and s.free_symbols]
 
     def _in_arguments(self, form: Form) -> Any | None:
+        if form not in self._written:
+            self._written[form] = self._rewritten(form)
+        return self._written[form]
+
+    def _rewritten(self, form: Form) -> Any | None:
         import sympy
 
         found = {s: self._of_path(s) for s in form.free_symbols}
@@ -275,7 +296,7 @@ class _Assembly:
         return found
 
     # fits ---------------------------------------------------------------------------------------
-    def _plain(self, one: "_Sum") -> Terms | None:
+    def _plain(self, one: "Sum") -> Terms | None:
         """A combination of terms with all values."""
         for terms in one.growing:
             found = self._combined(one.values, terms, len(self.rows))
@@ -283,7 +304,7 @@ class _Assembly:
                 return found
         return None
 
-    def _polynomial(self, one: "_Sum") -> Terms | None:
+    def _polynomial(self, one: "Sum") -> Terms | None:
         """A polynomial in the arguments, and the least of them."""
         import sympy
 
@@ -296,7 +317,7 @@ class _Assembly:
                 return found
         return None
 
-    def _kinked(self, one: "_Sum") -> Terms | None:
+    def _kinked(self, one: "Sum") -> Terms | None:
         """A combination that has the values nearby, with what it lacks elsewhere."""
         tried: list[Terms] = []
         for terms in one.growing:
@@ -309,7 +330,7 @@ class _Assembly:
                 return {**found, correction: 1}  # type: ignore[dict-item]
         return None
 
-    def _lack(self, one: "_Sum", found: Terms) -> Any | None:
+    def _lack(self, one: "Sum", found: Terms) -> Any | None:
         at = self._evaluated(sum(form * n for form, n in found.items()))
         lacks = [n - x for n, x in zip(one.values, at, strict=True)]
         sizes = {s: [int(x) for x in self._evaluated(s)] for s in one.sizes}
@@ -371,35 +392,3 @@ class _Assembly:
             values = evaluator(e, self.names)([*self.places, *self._anywhere])
             self._columns[e] = Column(values)
         return self._columns[e]
-
-
-@dataclass(frozen=True)
-class _Sum:
-    """What is to be written as an expression: values, and what they may be made of.
-
-    Attributes:
-        values: at every member.
-        felt: arguments that they depend on.
-        sizes: of which differences may be taken.
-        growing: lists of terms, each longer than the one before.
-    """
-
-    values: Sequence[int]
-    felt: Sequence[str]
-    sizes: Sequence[Any]
-    growing: Sequence[Sequence[tuple[Any, Any]]]
-
-
-def _growing(terms: Sequence[tuple[Any, Any]], sizes: Sequence[Any]) -> list[list[tuple[Any, Any]]]:
-    """Single terms, all, then with sizes, with products of two, and with both for every layer."""
-    counts = list(dict.fromkeys(n for _, n in terms))
-    single = [(s, counts[0]) for s in sizes]
-    twice = list(itertools.combinations_with_replacement(sizes, 2))
-    more = [(s, k * n) for s, k in single + twice for n in counts[1:]]
-    forms = dict.fromkeys(form for form, _ in terms)
-    alone = [[(form, n) for n in counts] for form in forms]
-    plain = [(form, n) for form, n in terms if not n.is_Mul]
-    lists = [*([t] for t in terms), *alone, plain, [*terms]]
-    lists += [[*terms, *single], [*terms, *single, *twice]]
-    lists += [[*lists[-1], *more]] if more else []
-    return [list({form * n: (form, n) for form, n in one}.values()) for one in lists]

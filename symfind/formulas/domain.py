@@ -55,6 +55,24 @@ def domain(
     return found if not left and len(found) <= _MOST else None
 
 
+def needed(
+    where: Sequence[Condition], wrong: Sequence[At], more: Sequence[Condition]
+) -> list[Condition]:
+    """Conditions without those that leave out no more than the rest do.
+
+    Args:
+        where: in the order in which they were found; those found first go first.
+        wrong: what has to be left out.
+        more: those that have to stay.
+    """
+    kept, words = list(where), {c.words for c in more}
+    for c in where:
+        rest = [other for other in kept if other is not c]
+        if c.words not in words and not any(all(o.holds(at) for o in rest) for at in wrong):
+            kept = rest
+    return kept
+
+
 def untried(base: At, right: Sequence[At], where: Sequence[Condition]) -> list[Condition]:
     """All other conditions that may be needed: nothing that is known to be right is left out."""
     said = {c.words for c in where}

@@ -17,7 +17,18 @@ from symfind.family.depth import shortened
 from symfind.family.family import Family, Values
 from symfind.family.small import small
 from symfind.formulas.assembled import Assembled, assembled, crossings, expressed
-from symfind.formulas.domain import Condition, at_least, domain, doubtful, equal, multiple, order, untried, within
+from symfind.formulas.domain import (
+    Condition,
+    at_least,
+    domain,
+    doubtful,
+    equal,
+    multiple,
+    needed,
+    order,
+    untried,
+    within,
+)
 from symfind.formulas.provenance import relevant
 from symfind.formulas.sampled import Sampled
 from symfind.formulas.slots import Slot
@@ -92,7 +103,7 @@ def fitted(
     if start is None:
         return None
     seen = Sampled(family, output, start, FITTED_SECONDS, tell)
-    if not seen.rows or not seen.names:
+    if not seen.rows or not seen.sizes.names:
         return None
     seen.around()
     seen.edges()
@@ -105,7 +116,9 @@ def fitted(
                 break
             more = more - 1 if seen.closer(_CLOSER, 0.5) else 0
             continue
-        fresh = seen.against(guess.untried, guess.holds) + seen.anywhere(_CHECKS, 0.5, guess.holds)
+        fresh = seen.against(guess.untried, guess.holds)
+        fresh += seen.showing(guess.found.unseen, guess.holds)
+        fresh += seen.anywhere(_CHECKS, 0.5, guess.holds)
         if not all(map(guess.found.right, fresh)):
             continue  # learned from
         if len(fresh) < _HELD:
@@ -149,7 +162,9 @@ class _Guess:
         }  # fmt: skip
         expression = within(self.found.expression, self.where)
         conditions = tuple(c.words for c in self.where)
-        return Fitted(expression, seen.own(), checked, conditions, self.broke, slots, seen.start)
+        return Fitted(
+            expression, seen.sizes.own(), checked, conditions, self.broke, slots, seen.sizes.start
+        )
 
 
 def _guess(seen: Sampled, redundant: int, last: bool) -> _Guess | None:
@@ -161,7 +176,7 @@ def _guess(seen: Sampled, redundant: int, last: bool) -> _Guess | None:
         last: whether there will be no more members, so that a size may have to be the model's.
     """
     guesses = []
-    for given, loose in _choices(seen, seen.own(), last):
+    for given, loose in _choices(seen, seen.sizes.own(), last):
         guess = _guessed(seen, redundant, given, loose)
         if guess is not None and not guess.fixed:
             return guess
@@ -173,7 +188,7 @@ def _guessed(
     seen: Sampled, redundant: int, given: Sequence[Condition], loose: bool
 ) -> _Guess | None:
     """What is right where some conditions hold, where others may be added if it is loose."""
-    own, felt = seen.own(), relevant([(r.at, r.total) for r in seen.rows])
+    own, felt = seen.sizes.own(), relevant([(r.at, r.total) for r in seen.rows])
     rows = [r for r in seen.rows if all(c.holds(r.at) for c in given)]
     close = sum(all(c.holds(r.at) for c in given) for r in seen.rows[: seen.near])
     found = assembled(rows, close, seen.paths, loose, free=not given)
@@ -186,7 +201,7 @@ def _guessed(
         return None
     said = {c.words for c in where}
     more = doubtful(within(found.expression, where), own, right, felt)
-    where += [c for c in more if c.words not in said]
+    where = needed([*where, *(c for c in more if c.words not in said)], wrong, more)
     inside = [at for at in right if all(c.holds(at) for c in where)]
     fixed = {name for name in felt for c in where if c.words == equal(name, own[name]).words}
     few = any(len({at[name] for at in inside}) < _TOLD for name in set(felt) - fixed)
@@ -204,7 +219,9 @@ def _crossed(seen: Sampled, own: Mapping[str, int]) -> list[Condition]:
     return [c for c in orders if c.holds(near[0]) and not all(map(c.holds, near))]
 
 
-def _choices(seen: Sampled, own: Mapping[str, int], last: bool) -> Iterator[tuple[tuple[Condition, ...], bool]]:
+def _choices(
+    seen: Sampled, own: Mapping[str, int], last: bool
+) -> Iterator[tuple[tuple[Condition, ...], bool]]:
     """Conditions that are set first, and whether others may be added.
 
     None; that sizes and their quotients are not one, and are in the order of the model's; then all

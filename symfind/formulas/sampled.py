@@ -1,20 +1,20 @@
 """Members of a family around one of them, and what is counted at each."""
 
-import itertools
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from symfind.count.symbols import AxisSymbols
 from symfind.family.family import Family, Member, Values
 from symfind.family.places import Place
 from symfind.formulas.domain import Condition
 from symfind.formulas.provenance import relevant
+from symfind.formulas.sizes import Sizes, beside
 from symfind.formulas.slots import Case, Paths, Row, row
+from symfind.formulas.values import value
 from symfind.twin.formula import count
 
-_LARGE = 3000  # parameters of a member, or
-_TIMES = 3  # as many as the first has
 _LINE = 3  # members that differ in one size
 _MANY = 7  # sizes; of more there are fewer members for each
 _MILD = 8  # members of which several sizes are somewhat larger
@@ -23,7 +23,6 @@ _MIX = 0.5  # of the sizes are changed
 _TRIES = 8  # for every member that is wanted
 _DRAWS = 300  # of sizes, of which few are counted at
 _TRIED = 5  # of these, for every condition
-_ZOOS = ("transformers:", "timm:", "torchvision:")
 _TELL = 2.0  # seconds between words on progress
 
 Holds = Callable[[Mapping[str, int]], bool]
@@ -33,7 +32,7 @@ class Sampled:
     """Counts at members of a family.
 
     Attributes:
-        names: of the arguments and lengths that what is counted depends on.
+        sizes: that what is counted depends on.
         rows: what was counted, the start first.
         near: how many of them differ little from the start, and have tensors that are made up in
             the same way; they come first.
@@ -57,38 +56,24 @@ class Sampled:
             seconds: of the processor, for all that is asked later.
             tell: told what is being done.
         """
-        self.family, self.output, self.start = family, output, dict(start)
+        self.family, self.output = family, output
         self.end, self.tell = time.process_time() + seconds, tell
         self.paths, self.rows, self.near = Paths(), list[Row](), 0
-        self.names: dict[Place, str] = {}
         self._known: set[Case] = set()
         self._seen: dict[tuple[int, ...], Row | None] = {}
-        self._ties: dict[Place, tuple[Place, ...]] = {}
-        self._steps: dict[Place, list[int]] = {}
-        self._large = _LARGE
         self._rng = random.Random(0)
         self._told = time.monotonic()
-        self._find_names()
-        self._set_apart()
+        self.sizes = Sizes(family, start, self.late)
         self.at({})
 
     def late(self, seconds: float = 0.0) -> bool:
         """Whether time has been up for so many seconds."""
         return time.process_time() > self.end + seconds
 
-    @property
-    def tied(self) -> dict[str, str]:
-        """Arguments that only change together with others, and those others."""
-        return {
-            self.names[q]: self.names[p]
-            for p, places in self._ties.items()
-            for q in places
-            if q in self.names and p in self.names
-        }
-
     def divided(self) -> list[tuple[str, str]]:
         """Pairs of which the first is a multiple of the second at the start."""
-        return [(self.names[p], self.names[q]) for p, q in self._divided()]
+        names = self.sizes.names
+        return [(names[p], names[q]) for p, q in self.sizes.divided()]
 
     def split(self) -> list[tuple[str, str]]:
         """Those of them of which the second divides an index: else tensors are made up otherwise.
@@ -102,106 +87,27 @@ class Sampled:
         }
         return [pair for pair, alike in apart.items() if alike and not any(alike)]
 
-    def own(self) -> dict[str, int]:
-        """The sizes of the model itself."""
-        return {name: self.family.base[p] for p, name in self.names.items()}
-
-    # which sizes there are ----------------------------------------------------------------------
-    def _find_names(self) -> None:
-        base = self.family.member(self.start)
-        if not isinstance(base, Member):
-            return
-        self._large = max(_LARGE, _TIMES * base.parameters)
-        felt: list[Place] = []
-        bound: set[Place] = set()
-        for place in [*self.family.arguments, *self.family.given]:
-            if place[0] == "bound" or place in bound or self.late():
-                continue
-            found = self._step(place)
-            if found is None:
-                continue
-            made, tie, n = found
-            if made.shapes != base.shapes:
-                felt.append(place)
-                bound |= set(tie)
-                self._ties[place] = tie
-                self._steps[place] = [n]
-        self.names = _named(felt)
-
-    def _set_apart(self) -> None:
-        """Start where one size is twice another if it has to be a multiple and equals it.
-
-        What follows either is told apart there alone.
-        """
-        for p, q in itertools.permutations(self.names, 2):
-            n = self.start[p]
-            if n < 2 or n != self.start[q] or self._has({p: n + 1}) or self._has({q: 2 * n}):
-                continue
-            if self._has({p: 2 * n}):
-                self.start = self._with({p: 2 * n})
-
-    def _has(self, some: Mapping[Place, int]) -> bool:
-        return isinstance(self.family.member(self._with(some), self._large), Member)
-
-    def _step(self, place: Place) -> tuple[Member, tuple[Place, ...], int] | None:
-        """A member in which one integer is another, with what has to follow it."""
-        n = self.start[place]
-        for tie in self._options(place):
-            for k in _beside(n):
-                made = self.family.member({**self.start, **dict.fromkeys(tie, k), place: k})
-                if isinstance(made, Member):
-                    return made, tie, k
-                if self.late():
-                    return None
-        return None
-
-    def _options(self, place: Place) -> Iterator[tuple[Place, ...]]:
-        """What may have to follow an integer: bounds of inputs, lengths, other arguments."""
-        start, base = self.start, self.family.base
-        equal = [
-            q for q in start
-            if q != place and start[q] == start[place] and base[q] == base[place]
-        ]  # fmt: skip
-        bounds = tuple(q for q in equal if q[0] == "bound")
-        lengths = tuple(q for q in equal if q[0] == "input")
-        if place[0] == "input":
-            yield from ((), lengths)
-            return
-        single = [(*bounds, q) for q in lengths]
-        whole = (*bounds, *lengths)
-        if self.family.loaded.spec.startswith(_ZOOS):  # inputs were made for the arguments
-            options = [whole, *single, bounds, ()]
-        else:
-            options = [bounds, *single, whole, ()]
-        others = [q for q in equal if q in self.family.arguments]
-        options += [(*whole, q) for q in others] + [(*whole, *others)]
-        yield from dict.fromkeys(options)
-
     # members ------------------------------------------------------------------------------------
     def around(self) -> None:
         """Count where one size alone is another, then a few, as they are there."""
-        each = _LINE if len(self.names) <= _MANY else _LINE - 1
-        for place in self.names:
-            found = 0
-            for n in dict.fromkeys((*self._steps[place], *_beside(self.start[place]))):
-                if self.late() or found == each:
-                    break
-                row = self.at({place: n})
-                if row is not None and row.structure == self.rows[0].structure:
-                    found += 1
-                    if n not in self._steps[place]:
-                        self._steps[place].append(n)
-        for p, q in self._divided():
-            n, k = self.start[q], self.start[p] // self.start[q]
+        each = _LINE if len(self.sizes.names) <= _MANY else _LINE - 1
+        for place in self.sizes.names:
+            self._along(place, each)
+        for p, q in self.sizes.divided():
+            n, k = self.sizes.start[q], self.sizes.start[p] // self.sizes.start[q]
             if not self.late():
                 self.at({p: 2 * k * n, q: 2 * n})
                 self.at({p: 2 * k * n})
             if not self.late() and self.at({q: n + 1}) is None:
                 self.at({p: k * (n + 1), q: n + 1})
                 self.at({p: 2 * k * (n + 1), q: n + 1})
-        for p in self.names:
-            n = self.start[p]
-            multiples = {q: self.start[q] // n for q in self.names if self.start[q] % n == 0}
+        for p in self.sizes.names:
+            n = self.sizes.start[p]
+            multiples = {
+                q: self.sizes.start[q] // n
+                for q in self.sizes.names
+                if self.sizes.start[q] % n == 0
+            }
             for m in (n - 1, n + 1) if n > 2 and len(multiples) > 1 else ():
                 if not self.late():
                     self.at({q: k * m for q, k in multiples.items()})
@@ -209,6 +115,25 @@ class Sampled:
         self.rows.sort(key=lambda r: r.structure != first)
         self.near = sum(r.structure == first for r in self.rows)
         self.closer(_MILD, 0.3)
+
+    def _along(self, place: Place, wanted: int) -> None:
+        """Count where one size is another, so many times that tensors are made up as at the start.
+
+        What changes nothing nearby is left to members of which all is anything.
+        """
+        n, first = self.sizes.start[place], self.rows[0]
+        values = list(dict.fromkeys((*self.sizes.steps[place], *beside(n))))
+        for k in values:
+            if self.late() or wanted <= 0:
+                return
+            row = self.at({place: k})
+            if row is None or row.structure != first.structure:
+                continue
+            wanted -= 1 if row.orbits != first.orbits else max(1, wanted - 1)
+            if k not in self.sizes.steps[place]:
+                self.sizes.steps[place].append(k)
+            if abs(k - n) > 1:  # as where it has to be a multiple
+                values += [m for m in (n + 2 * abs(k - n), n + 3 * abs(k - n)) if m not in values]
 
     def closer(self, wanted: int, until: float) -> bool:
         """Count at more members of which several sizes are somewhat larger; whether there are any.
@@ -227,7 +152,7 @@ class Sampled:
 
     def edges(self) -> None:
         """Count where one size alone is as small as can be."""
-        for place in self.names:
+        for place in self.sizes.names:
             if not self.late():
                 self.at({place: 1})
 
@@ -251,8 +176,10 @@ class Sampled:
             holds: whether the sizes of a member are among those that are asked about.
         """
         before = len(self.rows)
-        draws = [(some, self._sizes(self._with(some))) for some in self._draws()]
-        free = [(some, [c for c in conditions if not c.holds(at)]) for some, at in draws if holds(at)]
+        draws = [(some, self.sizes.named(self.sizes.changed(some))) for some in self._draws()]
+        free = [
+            (some, [c for c in conditions if not c.holds(at)]) for some, at in draws if holds(at)
+        ]
         free.sort(key=lambda one: (len(one[0]), -len(one[1])))
         left = list(conditions)
         for c in conditions:
@@ -260,31 +187,45 @@ class Sampled:
             for some, broken in free:
                 if c not in left or tried == _TRIED or self.late():
                     break
-                if c not in broken or self._key(self._with(some)) in self._seen:
+                if c not in broken or self.sizes.key(self.sizes.changed(some)) in self._seen:
                     continue
                 tried += 1
                 if self.at(some) is not None:
                     left = [c for c in left if c not in broken]
         return self.rows[before:]
 
+    def showing(self, expressions: Sequence[Any], holds: Holds) -> list[Row]:
+        """Count at other members at which some expressions are not zero, each at one of them."""
+        before = len(self.rows)
+        draws = [*self._draws(), *(self._any() for _ in range(_DRAWS))]
+        places = [(some, self.sizes.named(self.sizes.changed(some))) for some in draws]
+        inside = [(some, at) for some, at in places if holds(at)]
+        for e in expressions:
+            if any(value(e, r.at) for r in self.rows[before:]):
+                continue
+            told = [some for some, at in inside if value(e, at)]
+            for some in told[:_TRIED]:
+                if self.late() or self.at(some) is not None:
+                    break
+        return self.rows[before:]
+
     def _draws(self) -> list[dict[Place, int]]:
         """Every size alone as small as others are; then several."""
-        starts = [self.start[p] for p in self.names]
-        alone = [{p: n} for p in self.names for n in dict.fromkeys((*_SMALLEST, *starts))]
+        starts = [self.sizes.start[p] for p in self.sizes.names]
+        alone = [{p: n} for p in self.sizes.names for n in dict.fromkeys((*_SMALLEST, *starts))]
         return [*alone, *(self._few() for _ in range(_DRAWS))]
 
     def _few(self) -> dict[Place, int]:
         """One to three sizes, small or what another is; or one and all that divide it as small."""
-        whole, small = self._rng.choice(list(self.names)), self._rng.choice(_SMALLEST)
+        whole, small = self._rng.choice(list(self.sizes.names)), self._rng.choice(_SMALLEST)
         if self._rng.random() < _MIX:
-            divisors = (q for p, q in self._divided() if p == whole)
+            divisors = (q for p, q in self.sizes.divided() if p == whole)
             return dict.fromkeys((whole, *divisors), small)
-        chosen = self._rng.sample(list(self.names), self._rng.randint(1, min(3, len(self.names))))
-        starts = [self.start[p] for p in self.names]
-        return {p: self._rng.choice((*_SMALLEST, self.start[p] + 1, *starts)) for p in chosen}
-
-    def _key(self, values: Values) -> tuple[int, ...]:
-        return tuple(values[p] for p in self.names)
+        chosen = self._rng.sample(
+            list(self.sizes.names), self._rng.randint(1, min(3, len(self.sizes.names)))
+        )
+        starts = [self.sizes.start[p] for p in self.sizes.names]
+        return {p: self._rng.choice((*_SMALLEST, self.sizes.start[p] + 1, *starts)) for p in chosen}
 
     def _mixed(
         self,
@@ -298,8 +239,8 @@ class Sampled:
         for _ in range(_DRAWS):
             if len(self.rows) >= before + wanted or time.process_time() > end:
                 break
-            values = self._with(draw())
-            if self._key(values) in self._seen or not holds(self._sizes(values)):
+            values = self.sizes.changed(draw())
+            if self.sizes.key(values) in self._seen or not holds(self.sizes.named(values)):
                 continue
             tried += 1
             if tried > _TRIES * wanted:
@@ -310,7 +251,9 @@ class Sampled:
     def _mild(self) -> Callable[[], dict[Place, int]]:
         """Gives two or three somewhat larger sizes, of those that counts depend on nearby."""
         felt = relevant([(r.at, r.total) for r in self.rows[: self.near]])
-        places = [p for p, name in self.names.items() if name in felt] or list(self.names)
+        places = [p for p, name in self.sizes.names.items() if name in felt] or list(
+            self.sizes.names
+        )
 
         def draw() -> dict[Place, int]:
             several = min(len(places), self._rng.randint(2, 3))
@@ -319,27 +262,18 @@ class Sampled:
         return draw
 
     def _some(self) -> list[Place]:
-        return [p for p in self.names if self._rng.random() < _MIX]
+        return [p for p in self.sizes.names if self._rng.random() < _MIX]
 
     def _any(self) -> dict[Place, int]:
         some = {p: self._other(p) for p in self._some()}
         return some if self._rng.random() < _MIX else self._multiples(some)
 
-    def _with(self, some: Mapping[Place, int]) -> dict[Place, int]:
-        values = dict(self.start)
-        for p, n in some.items():
-            values.update(dict.fromkeys(self._ties.get(p, ()), n))
-        return {**values, **some}
-
-    def _sizes(self, values: Values) -> dict[str, int]:
-        return {name: values[p] for p, name in self.names.items()}
-
     def at(self, some: Mapping[Place, int]) -> Row | None:
         """What is counted at other sizes, None where there is no such member."""
-        return self._count(self._with(some))
+        return self._count(self.sizes.changed(some))
 
     def _count(self, values: Values) -> Row | None:
-        key = self._key(values)
+        key = self.sizes.key(values)
         if key not in self._seen:
             self._seen[key] = found = self._row(values)
             if found is not None:
@@ -348,8 +282,8 @@ class Sampled:
         return self._seen[key]
 
     def _row(self, values: Values) -> Row | None:
-        made = self.family.member(values, self._large)
-        if not isinstance(made, Member) or made.parameters > self._large:
+        made = self.family.member(values, self.sizes.most)
+        if not isinstance(made, Member) or made.parameters > self.sizes.most:
             return None
         try:
             counted = count(made.graph, self.output, AxisSymbols())
@@ -357,7 +291,7 @@ class Sampled:
             return None
         if any(not t.known for t in counted.tallies):
             return None
-        return row(counted, self._sizes(values), self.paths, self._known)
+        return row(counted, self.sizes.named(values), self.paths, self._known)
 
     def _progress(self) -> None:
         if time.monotonic() - self._told > _TELL:
@@ -366,61 +300,28 @@ class Sampled:
 
     def _multiples(self, some: dict[Place, int]) -> dict[Place, int]:
         """What is a multiple of another at the start as one of that."""
-        pairs = self._divided()
+        pairs = self.sizes.divided()
         for p, q in self._rng.sample(pairs, len(pairs)):
-            some = {**some, p: self._rng.randint(1, 3) * some.get(q, self.start[q])}
+            some = {**some, p: self._rng.randint(1, 3) * some.get(q, self.sizes.start[q])}
         return some
 
-    def _divided(self) -> list[tuple[Place, Place]]:
-        """Pairs of which the first is a multiple of the second at the start."""
-        return [
-            (p, q) for p, q in itertools.permutations(self.names, 2)
-            if self.start[q] > 1 and self.start[p] > self.start[q]
-            and self.start[p] % self.start[q] == 0
-        ]  # fmt: skip
-
     def _near(self, place: Place) -> int:
-        n = self.start[place]
-        return self._rng.choice([k for k in self._steps[place] if k > n] or [n])
+        n = self.sizes.start[place]
+        return self._rng.choice([k for k in self.sizes.steps[place] if k > n] or [n])
 
     def _other(self, place: Place) -> int:
         """Another value: beside the first, small, or what another size is."""
-        n = self.start[place]
-        likely = [*self._steps[place], *self._steps[place], n, n + 1, n + 2, 2 * n, 3 * n, 4 * n]
-        another = self.start[self._rng.choice(list(self.names))]
+        n = self.sizes.start[place]
+        likely = [
+            *self.sizes.steps[place],
+            *self.sizes.steps[place],
+            n,
+            n + 1,
+            n + 2,
+            2 * n,
+            3 * n,
+            4 * n,
+        ]
+        another = self.sizes.start[self._rng.choice(list(self.sizes.names))]
         extreme = [1, 2, 3, max(1, n - 1), another, n * another, self._rng.randint(1, 4 * n)]
         return self._rng.choice([*likely, *extreme, *extreme])
-
-
-def _beside(n: int) -> list[int]:
-    """Values near one, a few that divide or are multiples."""
-    some = (n + 1, 2 * n, n + 2, n + 3, n + 4, 3 * n, n - 1, n - 2, n // 2)
-    return [k for k in dict.fromkeys(some) if k > 0 and k != n]
-
-
-def _named(places: list[Place]) -> dict[Place, str]:
-    """A name for every place that can be a symbol: as short as tells them apart."""
-    parts = {p: _parts(p) for p in places}
-    used = dict.fromkeys(places, 1)
-    names: dict[Place, str] = {}
-    for _ in range(max((len(x) for x in parts.values()), default=0) + 1):
-        names = {p: "_".join(parts[p][-used[p]:]) for p in places}  # fmt: skip
-        twice = {n for n in names.values() if list(names.values()).count(n) > 1}
-        if not twice:
-            return names
-        used.update({p: used[p] + 1 for p in places if names[p] in twice})
-    return {p: f"{name}_{i}" for i, (p, name) in enumerate(names.items())}
-
-
-def _parts(place: Place) -> list[str]:
-    """`config`, `n_embd` of `config.n_embd`; `depths_0` of `depths[0]`."""
-    if place[0] == "input":
-        inputs = f"inputs_{place[1]}" if str(place[1]).isdigit() else str(place[1])
-        return [f"{inputs}_shape_{place[2]}"]
-    found: list[str] = []
-    for key in place:
-        if isinstance(key, int) and found:
-            found[-1] += f"_{key}"
-        else:
-            found += str(key).lstrip(".").split(".")
-    return found

@@ -61,3 +61,95 @@ class _Floored(nn.Module):
 def floored(width: int = 7, heads: int = 2, hidden: int = 3) -> tuple[nn.Module, Tensor]:
     """Heads as wide as goes into the width as often as there are heads."""
     return _Floored(width, heads, hidden), torch.randn(2, 9, width)
+
+
+class _Gpt(nn.Module):
+    """Tokens and positions, pre-norm layers with packed projections, the table read again."""
+
+    def __init__(self, vocabulary: int, positions: int, layers: int, heads: int, width: int):
+        super().__init__()
+        self.heads = heads
+        self.tokens, self.places = nn.Embedding(vocabulary, width), nn.Embedding(positions, width)
+        self.layers = nn.ModuleList(
+            nn.ModuleList([
+                nn.LayerNorm(width), nn.Linear(width, 3 * width), nn.Linear(width, width),
+                nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.Linear(4 * width, width),
+            ])
+            for _ in range(layers)
+        )  # fmt: skip
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        batch, length = tokens.shape
+        x = self.tokens(tokens) + self.places(torch.arange(length))
+        for norm, packed, out, second, up, down in self.layers:
+            q, k, v = packed(norm(x)).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+            seen = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+            x = x + out(seen.transpose(1, 2).reshape(batch, length, -1))
+            x = x + down(F.gelu(up(second(x))))
+        return F.linear(self.norm(x), self.tokens.weight)
+
+
+def gpt(
+    vocabulary: int = 13, positions: int = 16, layers: int = 2, heads: int = 2, width: int = 6
+) -> tuple[nn.Module, Tensor]:
+    """A decoder that reads eight tokens."""
+    made = _Gpt(vocabulary, positions, layers, heads, width)
+    return made, torch.randint(vocabulary, (2, 8))
+
+
+class _Depthwise(nn.Module):
+    def __init__(self, width: int, ratio: int) -> None:
+        super().__init__()
+        self.mix = nn.Conv2d(width, width, 3, padding=1, groups=width)
+        self.norm, self.gamma = nn.LayerNorm(width), nn.Parameter(torch.ones(width))
+        self.up, self.down = nn.Linear(width, ratio * width), nn.Linear(ratio * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.norm(self.mix(x).permute(0, 2, 3, 1))
+        return x + (self.gamma * self.down(F.gelu(self.up(y)))).permute(0, 3, 1, 2)
+
+
+class _ChannelNorm(nn.LayerNorm):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+def stages(
+    depths: tuple[int, ...] = (1, 2), widths: tuple[int, ...] = (4, 6), ratio: int = 2
+) -> tuple[nn.Module, Tensor]:
+    """Depthwise blocks of several widths, all in one row."""
+    layers: list[nn.Module] = [nn.Conv2d(3, widths[0], 2, 2), _ChannelNorm(widths[0])]
+    for i, (depth, width) in enumerate(zip(depths, widths, strict=True)):
+        if i:
+            layers += [_ChannelNorm(widths[i - 1]), nn.Conv2d(widths[i - 1], width, 2, 2)]
+        layers += [_Depthwise(width, ratio) for _ in range(depth)]
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LayerNorm(widths[-1])]
+    return nn.Sequential(*layers, *head, nn.Linear(widths[-1], 3)), torch.randn(2, 3, 8, 8)
+
+
+class _Encoder(nn.Module):
+    def __init__(self, width: int, heads: int, hidden: int, layers: int, vocabulary: int) -> None:
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(width, heads, hidden, 0.0, "gelu", batch_first=True)
+        self.tokens = nn.Embedding(vocabulary, width)
+        self.stack = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+        self.head = nn.Linear(width, 3)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        found: Tensor = self.head(self.stack(self.tokens(tokens)))
+        return found
+
+
+def encoder(
+    width: int = 6, heads: int = 2, hidden: int = 5, layers: int = 2, vocabulary: int = 12
+) -> tuple[nn.Module, Tensor]:
+    """Post-norm layers of torch."""
+    return _Encoder(width, heads, hidden, layers, vocabulary), torch.randint(vocabulary, (2, 8))
+
+
+def coded(inputs: int = 6, code: int = 2, hidden: int = 4) -> tuple[nn.Module, Tensor]:
+    """ReLU around a linear code, which may be wider than what it codes."""
+    layers = [nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, code)]
+    layers += [nn.Linear(code, hidden), nn.ReLU(), nn.Linear(hidden, inputs)]
+    return nn.Sequential(*layers), torch.randn(2, inputs)
