@@ -24,7 +24,6 @@ from symfind.solve.transport.effects import (
     Make,
     Window,
     bare,
-    behind,
     padded,
     squeezed,
     times,
@@ -32,6 +31,7 @@ from symfind.solve.transport.effects import (
     window,
 )
 from symfind.solve.transport.flows import Flows
+from symfind.solve.transport.linear import behind
 from symfind.solve.transport.state import ARBITRARY, CONSTANT, canonical
 from symfind.solve.transport.steps import total
 
