@@ -170,6 +170,8 @@ def _families(lowered: Lowered, limits: Limits) -> tuple[list[Family], list[Scal
 
 def _relaxed(lowered: Lowered, exact: Sequence[Scaling]) -> list[Family]:
     """Scalings that there are only where every eps is zero."""
+    if not any(isinstance(n, p.Normalise) and n.eps for n in lowered.nodes):
+        return []
     known = {_followers(s) for s in exact}
     return [
         _scaling(s, approximate=True)
@@ -208,8 +210,10 @@ def _followers(scaling: Scaling) -> frozenset:
 
 def _matrices(equations: Matrices) -> list[MatrixFamily]:
     result: list[MatrixFamily] = []
-    blind = Matrices(equations.lowered, blind=True)
-    for bond, members in (*equations.bonds(), *blind.bonds()):
+    bonds = equations.bonds()
+    if any(node.blind for node in equations.lowered.nodes):
+        bonds += Matrices(equations.lowered, blind=True).bonds()
+    for bond, members in bonds:
         first = members[0]
         axis = first.source.cells[first.cell].atoms[first.atom]
         kind = "rotation" if bond.skew else "gauge"

@@ -10,9 +10,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from symfind.algebra.axes import Axis, branches
+from symfind.algebra.axes import Axis, begins, branches
 from symfind.graph.index_map import Way
-from symfind.graph.wires import Node, begins
+from symfind.graph.wires import Node
 
 CONSTANT = "constant"
 ARBITRARY = "arbitrary"
@@ -25,7 +25,7 @@ def simplify(axis: Axis, dim: Dim) -> Dim:
     """The canonical spelling of the state of one dimension."""
     if axis.size == 1:
         return CONSTANT
-    if isinstance(dim, tuple):
+    if isinstance(dim, tuple):  # a block
         options = branches(axis)
         if len(options) == 1:
             if not dim[1]:
@@ -37,7 +37,7 @@ def simplify(axis: Axis, dim: Dim) -> Dim:
 
 def canonical(node: Node, state: Sequence[Dim]) -> State:
     """The canonical spelling of a state."""
-    return tuple(simplify(a, d) for a, d in zip(node.axes, state, strict=True))
+    return tuple([simplify(a, d) for a, d in zip(node.axes, state, strict=True)])
 
 
 def block(axis: Axis, dim: Dim) -> Dim:
