@@ -118,6 +118,8 @@ def forth(user: Node, at: int, state: State) -> State | None:
         match run.way:
             case Way.RESHAPED:
                 dims = reshaped(ins, dims, outs)
+            case Way.SAME if _cut_apart(ins, outs):
+                dims = reshaped(ins, dims, outs)
             case Way.COPIED:
                 dims = [CONSTANT]
             case Way.PART:
@@ -144,6 +146,8 @@ def back(user: Node, at: int, state: State) -> State | None:
         match run.way:
             case Way.RESHAPED:
                 dims = reshaped(outs, dims, ins)
+            case Way.SAME if _cut_apart(ins, outs):
+                dims = reshaped(outs, dims, ins)
             case Way.COPIED if dims == [CONSTANT]:
                 dims = [CONSTANT] * len(ins)
             case Way.PART:
@@ -157,6 +161,11 @@ def back(user: Node, at: int, state: State) -> State | None:
         for d, s in zip(run.ins, dims, strict=True):
             result[d] = s
     return canonical(x, result)
+
+
+def _cut_apart(ins: Sequence[Axis], outs: Sequence[Axis]) -> bool:
+    """Whether one index is cut into the same blocks in two ways, of sums and of products."""
+    return ins[0].root is not outs[0].root and len(branches(ins[0])) > 1
 
 
 def scattered(user: Node, at: int, state: State) -> bool:
