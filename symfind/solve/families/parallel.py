@@ -69,6 +69,10 @@ def followed(node: Node, effect: Effect, flows: Flows, limits: Limits) -> list[T
                 return None
             effect = onward
             products += isinstance(user, p.Contract)
+            if isinstance(user, p.Contract) and isinstance(wire, p.Join):
+                taken = take(user, path, effect, flows)
+                if taken is not None:
+                    return taken
         wire = user
         path.add(wire)
     limits.reached(node, f"parallel paths: not followed through more than {DEPTH} maps")

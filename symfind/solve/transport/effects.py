@@ -188,14 +188,24 @@ def spread(effect: Effect, label: Any) -> Effect:
     return replace(effect, own=(*effect.own, label), make=along)
 
 
-def padded(effect: Effect, label: Any, narrow: p.Narrow) -> tuple[Effect, Any]:
-    """M along all of a dimension of which a label was a range: zero elsewhere. And its label."""
+def padded(effect: Effect, label: Any, narrow: p.Narrow) -> Effect:
+    """M along all of a dimension of which a label was a range: zero elsewhere."""
     whole = narrow.inputs[0].axes[narrow.dim]
-    fresh = ("whole", narrow.index, label)
+    return _around(effect, label, whole, ("whole", narrow.index, label), narrow, 0)
+
+
+def joined(effect: Effect, label: Any, join: p.Join, at: int) -> Effect:
+    """M along all of a dimension of which a label was one piece: zero elsewhere."""
+    return _around(effect, label, join.axes[join.dim], ("joined", join.index, label), join, at)
+
+
+def _around(
+    effect: Effect, label: Any, whole: Axis, fresh: Any, node: p.Narrow | p.Join, at: int
+) -> Effect:
     place, make = effect.own.index(label), effect.make
 
     def wider(env: Environment, c: Tensor) -> Tensor:
-        m, start = make(env, c), narrow.begin(0, env.sizes)
+        m, start = make(env, c), node.begin(at, env.sizes)
         rest = extent(whole, env.sizes) - start - m.shape[place]
         around = [0, 0] * (m.dim() - 1 - place) + [start, rest]
         return torch.nn.functional.pad(m, around)
@@ -206,7 +216,7 @@ def padded(effect: Effect, label: Any, narrow: p.Narrow) -> tuple[Effect, Any]:
     return replace(
         effect, read=renamed(effect.read), own=renamed(effect.own), out=renamed(effect.out),
         axes={**effect.axes, fresh: whole}, make=wider,
-    ), fresh  # fmt: skip
+    )  # fmt: skip
 
 
 def times(effect: Effect, factor: Node, labels: Sequence[Any], power: int) -> Effect:

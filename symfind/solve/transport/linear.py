@@ -20,6 +20,7 @@ from symfind.solve.transport.effects import (
     Effect,
     Window,
     axes_of,
+    joined,
     padded,
     squeezed,
     stripped,
@@ -44,6 +45,9 @@ def through(user: Node, wire: Node, effect: Effect) -> Effect | None:
                 for d in range(len(user.axes))
             )
             return replace(effect, out=out, axes=_named(effect, user, out))
+        case p.Join() if user.inputs.count(wire) == 1:
+            apart = untied(effect, effect.out[user.dim])
+            return joined(apart, apart.out[user.dim], user, user.inputs.index(wire))
         case p.Contract() if len(user.inputs) == 2 and user.inputs.count(wire) == 1:
             return _multiplied(user, wire, effect)
     return None
@@ -106,7 +110,7 @@ def behind(effect: Effect) -> tuple[list[Effect], list[Constant]] | None:
             return [stripped(replace(effect, x=x.inputs[0], read=tuple(read)))], []
         case p.Narrow() if effect.window is None:
             label = effect.read[x.dim]
-            wide, _ = padded(untied(effect, label), label, x)
+            wide = padded(untied(effect, label), label, x)
             return [stripped(replace(wide, x=x.inputs[0]))], []
         case p.Mix() if effect.window is None and (factor := total(x)) is not None:
             return [stripped(_of_all(effect.scaled(factor), x))], []
