@@ -36,6 +36,11 @@ class Port:
     cell: int
     labels: tuple[Label, ...]
 
+    @cached_property
+    def atoms(self) -> dict[Label, Axis]:
+        """The atoms by their labels."""
+        return dict(zip(self.labels, self.node.cells[self.cell].atoms, strict=True))
+
 
 @dataclass(frozen=True)
 class Instance:

@@ -37,7 +37,8 @@ def simplify(axis: Axis, dim: Dim) -> Dim:
 
 def canonical(node: Node, state: Sequence[Dim]) -> State:
     """The canonical spelling of a state."""
-    return tuple([simplify(a, d) for a, d in zip(node.axes, state, strict=True)])
+    sized = zip(node.shape, node.axes, state, strict=True)
+    return tuple([d if n != 1 and d.__class__ is str else simplify(a, d) for n, a, d in sized])
 
 
 def block(axis: Axis, dim: Dim) -> Dim:
