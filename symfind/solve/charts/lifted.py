@@ -111,11 +111,11 @@ class LiftedFamily(Family):
 
 
 def _conjugated(family: Family) -> bool:
-    """Whether a change of basis passes a gain that parameters make up."""
+    """Whether a change of basis passes a gain that is there in place of two norms."""
     if not isinstance(family, MatrixFamily):
         return False
-    gains = {index for m in family.members for (index, _), _ in m.potential}
-    return any(getattr(family.nodes[index], "chart", None) is not None for index in gains)
+    gains = {i for m in family.members for (i, _), _ in m.potential}
+    return any(isinstance(getattr(family.nodes[i], "chart", None), Before) for i in gains)
 
 
 def _exponential(chart: Polar | Share | Mixture | Made | Before) -> bool:
