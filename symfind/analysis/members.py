@@ -57,13 +57,23 @@ class _Measured:
         return TwinMeasure(sizes, self.member.parameters, c.nullity, redundant, c.gap)
 
 
-def certify_by_members(found: Derived, subject: Subject, measure: Measure) -> Certificate:
+class _Large(Exception):
+    """Members are not made small quickly, and there is another way."""
+
+
+def certify_by_members(
+    found: Derived,
+    subject: Subject,
+    measure: Measure,
+    otherwise: Callable[[], bool] = lambda: False,
+) -> Certificate:
     """Hold what was derived against the measured nullity of small members of the model's family.
 
     Args:
         found: what was derived.
         subject: the model.
         measure: certifies a small model by its own nullity, and says what is unexplained or not.
+        otherwise: whether there is another way: asked where the first member is still large.
 
     Returns:
         A certificate of the last member that was measured; `skipped` where there is no member.
@@ -73,13 +83,23 @@ def certify_by_members(found: Derived, subject: Subject, measure: Measure) -> Ce
     family = Family.of(subject.loaded, subject.graph, subject.train)
     if family is None:
         return Certificate("skipped", reason="it is not known which arguments the model has")
-    return _ByMembers(found, subject, measure, family).certificate()
+    try:
+        return _ByMembers(found, subject, measure, family, otherwise).certificate()
+    except _Large:
+        return Certificate("skipped", reason="twins of the graph are smaller than such models")
 
 
 class _ByMembers:
-    def __init__(self, found: Derived, subject: Subject, measure: Measure, family: Family) -> None:
+    def __init__(
+        self,
+        found: Derived,
+        subject: Subject,
+        measure: Measure,
+        family: Family,
+        otherwise: Callable[[], bool],
+    ) -> None:
         self.found, self.subject, self.measure = found, subject, measure
-        self.family = family
+        self.family, self.otherwise = family, otherwise
         self.end = time.process_time() + _ALL
 
     def certificate(self) -> Certificate:
@@ -166,6 +186,8 @@ class _ByMembers:
         found = small(self.family, short, least, seconds, _EASY)
         if found.member.parameters <= _EASY:
             return found
+        if self.otherwise():
+            raise _Large
         other = small(self.family, short, least + 1, seconds, _EASY, ordered=False)
         other.member = richer(self.family, short.member, other.member, 1, MOST_PARAMETERS)
         return min(found, other, key=lambda one: one.member.parameters)
