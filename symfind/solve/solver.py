@@ -27,6 +27,7 @@ from symfind.solve.families.kernels import Blind, Reach
 from symfind.solve.families.late import late_families
 from symfind.solve.families.parallel import parallel_families
 from symfind.solve.families.products import product_families
+from symfind.solve.families.sharing import joint, shared_wires
 from symfind.solve.families.shifts import shift_families
 from symfind.solve.families.softened import softened_families
 from symfind.solve.limits import Limits
@@ -138,9 +139,15 @@ def _families(lowered: Lowered, limits: Limits) -> tuple[list[Family], list[Scal
     dead = {(f.seed, f.cell) for f in inert if isinstance(f, ShiftFamily) and f.whole}
     equations = Matrices(lowered)
     matrices = [f for f in _matrices(equations) if not _within(f, dead)]
-    scalings = Scalings(lowered, anchors=find_anchors(lowered, flows, limits)).scalings()
+    anchors = find_anchors(lowered, flows, limits)
+    scalings = Scalings(lowered, anchors=anchors).scalings()
     diagonal = {_diagonal(f) for f in matrices}
     ended = [anchored(s, flows) for s in scalings if s.anchors]
+    if shared := list(shared_wires(lowered, flows)):
+        more = {key: atoms for s in shared for key, atoms in s.anchors.items()}
+        together = Scalings(lowered, anchors={**anchors, **more}).scalings()
+        sums = [joint(together, one) for one in shared]
+        ended += [anchored(s, flows, shared) for s in sums if s is not None]
     parallel = [f for f in shifts if f.kind == "parallel"]
     found: dict[Credit, Sequence[Family]] = {
         Credit.INERT: [*inert, *inert_families(lowered, limits)],
