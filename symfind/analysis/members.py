@@ -25,6 +25,7 @@ from symfind.twin.formula import at_sizes, count
 
 MOST_PARAMETERS = 6500
 _EASY = 3600  # parameters of a member that is measured in seconds
+_LONE = 1600  # parameters of one of which the next, with larger integers, is slow to measure
 _OTHERS = (4, 2)  # least integers of the members after the first
 _RICHER = (2, 4)  # times as many tokens as the widest bond has units
 _SECONDS = 6.0  # of the processor, to make one member small,
@@ -166,12 +167,20 @@ class _ByMembers:
         yield first.member
         before = first
         for least in _OTHERS:
-            other = self._small(short, least)
+            near = self._near(short, first) if before is first else None
+            other = near or self._small(short, least)
             if other.member.parameters > MOST_PARAMETERS:
                 other = replace(first)
             apart(self.family, short, before, other, MOST_PARAMETERS)
             yield other.member
             before = other
+
+    def _near(self, short: Short, first: Shrinking) -> Shrinking | None:
+        """One that differs from the first in everything by little, where others would be large."""
+        near = replace(first)
+        if first.member.parameters <= _LONE or apart(self.family, short, first, near, _EASY):
+            return None
+        return near
 
     def _same(self, again: Any) -> bool:
         """Whether the recipe with nothing changed gives the model."""

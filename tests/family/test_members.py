@@ -116,6 +116,20 @@ def test_members_are_made_smaller_where_twins_say_nothing(large, monkeypatch) ->
     assert found.status == "complete" and found.members
 
 
+def test_the_second_member_is_near_the_first_where_that_is_not_small(monkeypatch) -> None:
+    """It differs in every size, and is not searched for again."""
+    asked = {"settings": {"width": 60, "inputs": 50, "outputs": 40}, "verify": False}
+    search, least = members.small, []
+    monkeypatch.setattr(members, "small", lambda *a, **k: (least.append(a[2]), search(*a, **k))[1])
+    for lone, searched in ((members._LONE, [3, 4]), (0, [3])):
+        monkeypatch.setattr(members, "_LONE", lone)
+        found = symfind.analyze(f"{FACTORIES}:relu", **asked, budget=100.0).certificate
+        first, second = found.members
+        assert found.status == "complete" and all(first[k] != second.get(k) for k in first)
+        assert least == searched
+        least.clear()
+
+
 def test_pictures_shrink_though_a_width_happens_to_have_their_size() -> None:
     own = family(f"{FACTORIES}:picture", "f32[1,3,64,64]")
     short = shortened(own)
