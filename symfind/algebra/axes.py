@@ -24,8 +24,9 @@ Branch = tuple[tuple[int, ...], tuple["Axis", ...]]
 class Axis:
     """An index of known size: atomic, a row-major product, or a concatenation of other axes."""
 
-    __slots__ = ("_parent", "size", "kind", "parts", "serial", "_branches")
+    __slots__ = ("_parent", "size", "kind", "parts", "serial", "_branches", "_begins")
     _serials = itertools.count()
+    merged = 0  # changes with every merge of any two: what is known of an index holds until then
 
     def __init__(self, size: int, kind: str = "atom", parts: Sequence["Axis"] = ()) -> None:
         """Make a fresh index that equals no other yet."""
@@ -34,7 +35,8 @@ class Axis:
         self.kind = kind
         self.parts: list[Axis] = list(parts)
         self.serial = next(Axis._serials)
-        self._branches: tuple[tuple[int, ...], list[Branch]] | None = None  # of these atoms
+        self._branches: tuple[int, list[Branch]] | None = None
+        self._begins: tuple[int, dict[tuple[int, ...], int]] | None = None
 
     @property
     def root(self) -> "Axis":
@@ -55,6 +57,7 @@ class Axis:
 
     def _become(self, other: "Axis") -> None:
         self._parent = other
+        Axis.merged = next(Axis._serials)
 
 
 def product(axes: Sequence[Axis]) -> Axis:
@@ -185,21 +188,9 @@ def _cut(ends: Sequence[int]) -> list[Axis]:
 def branches(axis: Axis) -> list[Branch]:
     """All ways to choose one part of every concatenation: (choices, atomic indices left)."""
     axis = axis.root
-    # Asked for at every step of a derivation, when no index changes any more.
-    leaves = _leaves(axis)
-    if axis._branches is None or axis._branches[0] != leaves:
-        axis._branches = leaves, list(_branches(axis))
+    if axis._branches is None or axis._branches[0] != Axis.merged:
+        axis._branches = Axis.merged, list(_branches(axis))
     return axis._branches[1]
-
-
-def _leaves(axis: Axis) -> tuple[int, ...]:
-    """The atoms that an axis is made of at present: merging replaces some by others."""
-    if axis.kind == "atom":
-        return (axis.serial,)
-    found: tuple[int, ...] = ()
-    for part in axis.parts:
-        found += _leaves(part.root)
-    return found
 
 
 def _branches(axis: Axis) -> Iterator[Branch]:
@@ -212,6 +203,35 @@ def _branches(axis: Axis) -> Iterator[Branch]:
     else:
         for combo in itertools.product(*(branches(part) for part in axis.parts)):
             yield tuple(c for b in combo for c in b[0]), tuple(x for b in combo for x in b[1])
+
+
+def begins(axis: Axis, sizes: "Sizes | None" = None) -> dict[tuple[int, ...], int]:
+    """First flat position of every branch of an axis, by its choices."""
+    axis = axis.root
+    if sizes is None and axis._begins is not None and axis._begins[0] == Axis.merged:
+        return axis._begins[1]
+    found = dict(zip([b[0] for b in branches(axis)], _offsets(axis, sizes), strict=True))
+    if sizes is None:
+        axis._begins = Axis.merged, found
+    return found
+
+
+def _offsets(axis: Axis, sizes: "Sizes | None") -> list[int]:
+    axis = axis.root
+    if axis.kind == "atom":
+        return [0]
+    if axis.kind == "sum":
+        start = 0
+        result: list[int] = []
+        for part in axis.parts:
+            result.extend(start + o for o in _offsets(part, sizes))
+            start += extent(part, sizes)
+        return result
+    result = [0]
+    for part in axis.parts:
+        inner, n = _offsets(part, sizes), extent(part, sizes)
+        result = [o * n + i for o in result for i in inner]
+    return result
 
 
 def atoms(axis: Axis) -> Iterator[Axis]:

@@ -21,7 +21,7 @@ from symfind.analysis.members import certify_by_members
 from symfind.analysis.points import Values
 from symfind.analysis.remainder import Remainder, sentences, some_of
 from symfind.analysis.subject import Subject
-from symfind.analysis.twins import certify_by_twins, found_on_twins
+from symfind.analysis.twins import certify_by_twins, found_on_twins, twins_are_easy
 from symfind.analysis.unseen import RAISED, sentence, set_apart
 from symfind.budget import OutOfProcessorTime, OutOfTime, limited_processor
 from symfind.count.null_directions import known_directions
@@ -104,7 +104,8 @@ def _elsewhere(found: Derived, subject: Subject) -> tuple[Certificate, Derived]:
 
     What small models show beyond what is derived is looked for on twins.
     """
-    members = certify_by_members(found, subject, _measured)
+    small = _Once(lambda: twins_are_easy(found, subject))
+    members = certify_by_members(found, subject, _measured, small)
     short = members.status == "incomplete" and subject.discovery
     if members.status in ("complete", "incomplete") and not short:
         return members, found
@@ -118,8 +119,29 @@ def _elsewhere(found: Derived, subject: Subject) -> tuple[Certificate, Derived]:
         return members, found
     if twins.status in ("complete", "incomplete"):
         return twins, more
+    if small.said:  # and members were given up for twins
+        members = certify_by_members(found, subject, _measured)
+        if members.status in ("complete", "incomplete"):
+            return members, found
     last = members if twins.nullity is None else twins
     return replace(last, reason=f"{members.reason}; {twins.reason}"), more
+
+
+class _Once:
+    """A question that is asked once.
+
+    Attributes:
+        said: the answer, None where nobody asked.
+    """
+
+    def __init__(self, ask: Callable[[], bool]) -> None:
+        self.ask = ask
+        self.said: bool | None = None
+
+    def __call__(self) -> bool:
+        if self.said is None:
+            self.said = self.ask()
+        return self.said
 
 
 def _measured(found: Derived, subject: Subject, explain: bool) -> Certificate:

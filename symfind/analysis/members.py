@@ -25,6 +25,7 @@ from symfind.twin.formula import at_sizes, count
 
 MOST_PARAMETERS = 6500
 _EASY = 3600  # parameters of a member that is measured in seconds
+_LONE = 1600  # parameters of one of which the next, with larger integers, is slow to measure
 _OTHERS = (4, 2)  # least integers of the members after the first
 _RICHER = (2, 4)  # times as many tokens as the widest bond has units
 _SECONDS = 6.0  # of the processor, to make one member small,
@@ -57,13 +58,23 @@ class _Measured:
         return TwinMeasure(sizes, self.member.parameters, c.nullity, redundant, c.gap)
 
 
-def certify_by_members(found: Derived, subject: Subject, measure: Measure) -> Certificate:
+class _Large(Exception):
+    """Members are not made small quickly, and there is another way."""
+
+
+def certify_by_members(
+    found: Derived,
+    subject: Subject,
+    measure: Measure,
+    otherwise: Callable[[], bool] = lambda: False,
+) -> Certificate:
     """Hold what was derived against the measured nullity of small members of the model's family.
 
     Args:
         found: what was derived.
         subject: the model.
         measure: certifies a small model by its own nullity, and says what is unexplained or not.
+        otherwise: whether there is another way: asked where the first member is still large.
 
     Returns:
         A certificate of the last member that was measured; `skipped` where there is no member.
@@ -73,13 +84,23 @@ def certify_by_members(found: Derived, subject: Subject, measure: Measure) -> Ce
     family = Family.of(subject.loaded, subject.graph, subject.train)
     if family is None:
         return Certificate("skipped", reason="it is not known which arguments the model has")
-    return _ByMembers(found, subject, measure, family).certificate()
+    try:
+        return _ByMembers(found, subject, measure, family, otherwise).certificate()
+    except _Large:
+        return Certificate("skipped", reason="twins of the graph are smaller than such models")
 
 
 class _ByMembers:
-    def __init__(self, found: Derived, subject: Subject, measure: Measure, family: Family) -> None:
+    def __init__(
+        self,
+        found: Derived,
+        subject: Subject,
+        measure: Measure,
+        family: Family,
+        otherwise: Callable[[], bool],
+    ) -> None:
         self.found, self.subject, self.measure = found, subject, measure
-        self.family = family
+        self.family, self.otherwise = family, otherwise
         self.end = time.process_time() + _ALL
 
     def certificate(self) -> Certificate:
@@ -146,12 +167,20 @@ class _ByMembers:
         yield first.member
         before = first
         for least in _OTHERS:
-            other = self._small(short, least)
+            near = self._near(short, first) if before is first else None
+            other = near or self._small(short, least)
             if other.member.parameters > MOST_PARAMETERS:
                 other = replace(first)
             apart(self.family, short, before, other, MOST_PARAMETERS)
             yield other.member
             before = other
+
+    def _near(self, short: Short, first: Shrinking) -> Shrinking | None:
+        """One that differs from the first in everything by little, where others would be large."""
+        near = replace(first)
+        if first.member.parameters <= _LONE or apart(self.family, short, first, near, _EASY):
+            return None
+        return near
 
     def _same(self, again: Any) -> bool:
         """Whether the recipe with nothing changed gives the model."""
@@ -166,6 +195,8 @@ class _ByMembers:
         found = small(self.family, short, least, seconds, _EASY)
         if found.member.parameters <= _EASY:
             return found
+        if self.otherwise():
+            raise _Large
         other = small(self.family, short, least + 1, seconds, _EASY, ordered=False)
         other.member = richer(self.family, short.member, other.member, 1, MOST_PARAMETERS)
         return min(found, other, key=lambda one: one.member.parameters)

@@ -14,7 +14,7 @@ from symfind.errors import SymfindError
 from symfind.load.inputs import leaves
 from symfind.numerics.spans import beyond_span, span
 from symfind.report.certificate import Certificate, NullSet
-from symfind.twin import Question, TwinFunction, certify_on_twins
+from symfind.twin import Question, TwinFunction, certify_on_twins, easy_twins
 from symfind.twin.build import Twin
 from symfind.twin.certify import TWINS
 from symfind.twin.relations import relate
@@ -44,6 +44,11 @@ def certify_by_twins(found: Derived, subject: Subject) -> tuple[Certificate, Der
     short = _Short(found, subject)
     certificate = certify_on_twins(_question(found, subject, short))
     return _worded(short.counted(certificate)), found.with_found(short.factors)
+
+
+def twins_are_easy(found: Derived, subject: Subject) -> bool:
+    """Whether the model has twins that are measured in seconds."""
+    return easy_twins(_question(found, subject, _Short(found, subject)))
 
 
 def found_on_twins(found: Derived, subject: Subject) -> tuple["FoundFactor", ...]:

@@ -82,7 +82,7 @@ def _axes(node: Node, one: dict[Node, Node]) -> list[Axis] | None:
 
 def _again(node: Node, inputs: list[Node], axes: list[Axis]) -> Node:
     new = copy.copy(node)
-    for known in ("shape", "cells", "cell_of"):
+    for known in ("shape", "cells", "cell_of", "_starts"):
         new.__dict__.pop(known, None)
     new.inputs, new.axes, new.users = tuple(inputs), axes, []
     for x in dict.fromkeys(new.inputs):

@@ -1,15 +1,17 @@
 """Primitives that carry entries elsewhere: their index maps say all there is to say of them."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from symfind.algebra.axes import Sizes, extent
+from symfind.algebra.axes import Sizes, begins, extent
 from symfind.graph.index_map import IndexMap, Run, Way, along, reshaped
-from symfind.graph.wires import Instance, Node, Port, begins
+from symfind.graph.wires import Instance, Node, Port
 
 
 @dataclass(eq=False)
@@ -113,8 +115,14 @@ class Join(Movement):
         """A piece of one dimension."""
         return along(len(self.axes), self.dim, Way.PIECE)
 
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [0, *itertools.accumulate(x.axes[self.dim].size for x in self.inputs)]
+
     def begin(self, at: int, sizes: Sizes | None = None) -> int:
         """Where a piece begins."""
+        if sizes is None:
+            return self._starts[at]
         return sum(extent(x.axes[self.dim], sizes) for x in self.inputs[:at])
 
     def instances(self) -> Iterator[Instance]:

@@ -12,11 +12,11 @@ from typing import Any
 
 from torch import Tensor
 
-from symfind.algebra.axes import Sizes, branches, extent
+from symfind.algebra.axes import Sizes, begins, branches, extent
 from symfind.graph.einsum import einsum
 from symfind.graph.index_map import IndexMap, Run, Way
 from symfind.graph.movements import Expand, Join, Movement, Narrow, Permute, Take, View
-from symfind.graph.wires import Cell, Instance, Label, Node, Port, Source, alongside, begins
+from symfind.graph.wires import Cell, Instance, Label, Node, Port, Source, alongside
 
 __all__ = [
     "Add", "Cell", "Centre", "Choice", "Commute", "Contract", "Entrywise", "Expand", "Instance",

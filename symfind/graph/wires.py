@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
-from symfind.algebra.axes import Axis, Sizes, branches, extent
+from symfind.algebra.axes import Axis, Sizes, branches
 from symfind.graph.index_map import IndexMap, Way, broadcast
 
 Label = tuple[Any, int]
@@ -35,6 +35,11 @@ class Port:
     node: "Node"
     cell: int
     labels: tuple[Label, ...]
+
+    @cached_property
+    def atoms(self) -> dict[Label, Axis]:
+        """The atoms by their labels."""
+        return dict(zip(self.labels, self.node.cells[self.cell].atoms, strict=True))
 
 
 @dataclass(frozen=True)
@@ -203,26 +208,3 @@ class Source(Node):
 
             return torch.zeros(self.shape, dtype=torch.float64)
         return self.op.value() if self.role == "constant" and self.op is not None else None
-
-
-def begins(axis: Axis, sizes: Sizes | None = None) -> dict[tuple[int, ...], int]:
-    """First flat position of every branch of an axis, by its choices."""
-    return dict(zip([b[0] for b in branches(axis)], _offsets(axis, sizes), strict=True))
-
-
-def _offsets(axis: Axis, sizes: Sizes | None) -> list[int]:
-    axis = axis.root
-    if axis.kind == "atom":
-        return [0]
-    if axis.kind == "sum":
-        start = 0
-        result: list[int] = []
-        for part in axis.parts:
-            result.extend(start + o for o in _offsets(part, sizes))
-            start += extent(part, sizes)
-        return result
-    result = [0]
-    for part in axis.parts:
-        inner, n = _offsets(part, sizes), extent(part, sizes)
-        result = [o * n + i for o in result for i in inner]
-    return result

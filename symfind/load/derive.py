@@ -193,7 +193,7 @@ def _samples(config: Any) -> int:
 
 def _positions(model: Any, config: Any, name: str) -> int:
     """How many positions: all that a table holds, up to the cap."""
-    decoding = name.startswith("decoder")
+    decoding = name.startswith("decoder") or not _has_encoder(model)
     names = ("max_target_positions",) if decoding else ("max_source_positions",)
     table = _integer(config, *names, "n_positions", "max_position_embeddings", "max_seq_len")
     learned = [
@@ -211,6 +211,11 @@ def _positions(model: Any, config: Any, name: str) -> int:
     if padding is not None:
         table -= padding + 1  # RoBERTa counts its positions from behind the padding index
     return min(table, LONGEST)
+
+
+def _has_encoder(model: Any) -> bool:
+    """Whether it has one; else the decoder of a pair, alone, is asked about."""
+    return any("encoder" in path.split(".") for path, _ in model.named_modules())
 
 
 def _part(config: Any, names: tuple[str, ...]) -> Any:

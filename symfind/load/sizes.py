@@ -104,14 +104,19 @@ def _fields(config: Any) -> Mapping[str, Any]:
     if isinstance(config, Mapping):
         return {str(key): value for key, value in config.items()}
     if dataclasses.is_dataclass(config) and not isinstance(config, type):
-        fields = {f.name: getattr(config, f.name, None) for f in dataclasses.fields(config)}
+        fields = {f.name: _field(config, f.name) for f in dataclasses.fields(config)}
         return {**fields, **getattr(config, "__dict__", {})}
     own = getattr(config, "__dict__", {})
     return {name: value for name, value in own.items() if not name.startswith("_")}
 
 
 def _field(config: Any, name: str) -> Any:
-    return config.get(name) if isinstance(config, Mapping) else getattr(config, name, None)
+    if isinstance(config, Mapping):
+        return config.get(name)
+    try:
+        return getattr(config, name, None)
+    except Exception:  # as where layers differ, so that the model as a whole has no such size
+        return None
 
 
 def _first(config: Any, *names: str) -> int | None:

@@ -1,8 +1,11 @@
 """A random orthogonal mixing of columns."""
 
+import functools
+
 import torch
 from torch import Tensor
 
+_SMALL = 256  # coefficients, for which a matrix is drawn
 _CHUNK = 1 << 19  # entries that are mixed at once
 
 
@@ -13,13 +16,24 @@ def _hartley(matrix: Tensor) -> Tensor:
 
 
 def mixed(c: Tensor) -> Tensor:
-    """Coefficients in a basis that has nothing to do with the given one: a Hartley transform.
+    """Coefficients in a basis that has nothing to do with the given one.
 
-    A coordinate subspace may lie askew to what can be made, its image does not.
+    A coordinate subspace may lie askew to what can be made, its image does not. One Hartley
+    transform does not do: of n · m coefficients those that are the same in every group of m lie
+    along coordinates of it.
     """
-    rng = torch.Generator().manual_seed(c.shape[-1])
-    signs = torch.randint(0, 2, c.shape[-1:], generator=rng).to(c) * 2 - 1
-    return _hartley(signs * c)
+    size = c.shape[-1]
+    if size <= _SMALL:
+        return c @ _orthogonal(size).to(c)
+    rng = torch.Generator().manual_seed(size)
+    first, second = torch.randint(0, 2, (2, size), generator=rng).to(c) * 2 - 1
+    return _hartley(second * _hartley(first * c))
+
+
+@functools.cache
+def _orthogonal(size: int) -> Tensor:
+    rng = torch.Generator().manual_seed(size)
+    return torch.linalg.qr(torch.randn(size, size, generator=rng, dtype=torch.float64)).Q
 
 
 class Mixing:

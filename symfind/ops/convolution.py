@@ -199,6 +199,8 @@ def conv_sizes(r: Relations, op: Op) -> Rewrite | None:
     if groups == 1:
         r.same(channels, columns)
     else:
+        if columns.size > 1:  # else they are all that makes up the width
+            r.copies.append(group)
         r.flattened(channels, [group, columns])
         r.flattened(rows, [group, Axis(rows.size // groups)])
     if bias is not None:

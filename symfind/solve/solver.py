@@ -27,6 +27,7 @@ from symfind.solve.families.kernels import Blind, Reach
 from symfind.solve.families.late import late_families
 from symfind.solve.families.parallel import parallel_families
 from symfind.solve.families.products import product_families
+from symfind.solve.families.sharing import joint, shared_wires
 from symfind.solve.families.shifts import shift_families
 from symfind.solve.families.softened import softened_families
 from symfind.solve.limits import Limits
@@ -138,9 +139,15 @@ def _families(lowered: Lowered, limits: Limits) -> tuple[list[Family], list[Scal
     dead = {(f.seed, f.cell) for f in inert if isinstance(f, ShiftFamily) and f.whole}
     equations = Matrices(lowered)
     matrices = [f for f in _matrices(equations) if not _within(f, dead)]
-    scalings = Scalings(lowered, anchors=find_anchors(lowered, flows, limits)).scalings()
+    anchors = find_anchors(lowered, flows, limits)
+    scalings = Scalings(lowered, anchors=anchors).scalings()
     diagonal = {_diagonal(f) for f in matrices}
     ended = [anchored(s, flows) for s in scalings if s.anchors]
+    if shared := list(shared_wires(lowered, flows)):
+        more = {key: atoms for s in shared for key, atoms in s.anchors.items()}
+        together = Scalings(lowered, anchors={**anchors, **more}).scalings()
+        sums = [joint(together, one) for one in shared]
+        ended += [anchored(s, flows, shared) for s in sums if s is not None]
     parallel = [f for f in shifts if f.kind == "parallel"]
     found: dict[Credit, Sequence[Family]] = {
         Credit.INERT: [*inert, *inert_families(lowered, limits)],
@@ -170,6 +177,8 @@ def _families(lowered: Lowered, limits: Limits) -> tuple[list[Family], list[Scal
 
 def _relaxed(lowered: Lowered, exact: Sequence[Scaling]) -> list[Family]:
     """Scalings that there are only where every eps is zero."""
+    if not any(isinstance(n, p.Normalise) and n.eps for n in lowered.nodes):
+        return []
     known = {_followers(s) for s in exact}
     return [
         _scaling(s, approximate=True)
@@ -208,8 +217,10 @@ def _followers(scaling: Scaling) -> frozenset:
 
 def _matrices(equations: Matrices) -> list[MatrixFamily]:
     result: list[MatrixFamily] = []
-    blind = Matrices(equations.lowered, blind=True)
-    for bond, members in (*equations.bonds(), *blind.bonds()):
+    bonds = equations.bonds()
+    if any(node.blind for node in equations.lowered.nodes):
+        bonds += Matrices(equations.lowered, blind=True).bonds()
+    for bond, members in bonds:
         first = members[0]
         axis = first.source.cells[first.cell].atoms[first.atom]
         kind = "rotation" if bond.skew else "gauge"

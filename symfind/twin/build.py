@@ -154,9 +154,10 @@ class _Build:
             self.made[id(op)] = self._op(op)
         parameters = {}
         for name, op in graph.parameters.items():
-            if id(op) not in self.made:  # nothing reads it
+            if id(op) not in self.made:  # nothing reads it, so that its sizes are related to none
+                shape = op.shape if self.exact else (1,) * len(op.shape or ())
                 self.made[id(op)] = Op(
-                    op.name, op.target, key=op.key, shape=op.shape, dtype=op.dtype, trainable=True
+                    op.name, op.target, key=op.key, shape=shape, dtype=op.dtype, trainable=True
                 )
             parameters[name] = self.made[id(op)]
         ops = [self.made[id(op)] for op in graph.ops]

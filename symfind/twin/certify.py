@@ -19,6 +19,7 @@ from torch import Tensor
 
 from symfind.count.carriers import carried
 from symfind.count.counted import Counted
+from symfind.count.symbols import AxisSymbols
 from symfind.graph.extents import Least, Relations, size_atoms
 from symfind.report.certificate import Certificate, NullSet, TwinMeasure
 from symfind.trace import Graph
@@ -26,7 +27,7 @@ from symfind.trace.graph import Op
 from symfind.twin.build import Twin, build_twin
 from symfind.twin.formula import at_sizes, count
 from symfind.twin.module import TwinFunction
-from symfind.twin.short import Short, short
+from symfind.twin.short import Short, short, shortest
 from symfind.twin.sizes import Unbuildable
 from symfind.verify import measure_nullity
 from symfind.verify.nullity import Nullity
@@ -92,6 +93,14 @@ def certify_on_twins(question: Question, most: int = MOST_PARAMETERS) -> Certifi
         return _Certification(question, most).certificate()
     except Unbuildable as error:
         return Certificate("skipped", reason=f"no twin can be built: {error}")
+
+
+def easy_twins(question: Question) -> bool:
+    """Whether there are twins that are measured in seconds."""
+    try:
+        return _Certification(question, MOST_PARAMETERS).smallest() <= _EASY
+    except Unbuildable:
+        return False
 
 
 @dataclass(frozen=True)
@@ -171,13 +180,21 @@ class _Certification:
                     done = again
         return self._verdict(done, model)
 
+    def smallest(self) -> int:
+        """Parameters of the smallest twin."""
+        relations, _, _ = shortest(
+            self.question.graph, lambda r, variant: self._build(r, variant).parameters, _EASY
+        )
+        self.narrow = True
+        return self._build(relations, 0).parameters
+
     def _model(self, most: int) -> Short:
         """The model with as few layers as it takes for a twin to have so many parameters."""
         q = self.question
         return short(
             q.graph,
             q.redundant,
-            lambda graph: count(graph, q.output, q.names, q.without),
+            lambda graph: count(graph, q.output, AxisSymbols(), q.without),
             lambda relations, variant: self._build(relations, variant).parameters,
             most,
         )

@@ -56,6 +56,24 @@ def layers(relations: Relations) -> Layers:
     return Layers(relations, runs(relations.graph) or appended(relations))
 
 
+def shortest(
+    graph: Graph, parameters: Callable[[Relations, int], int], most: int
+) -> tuple[Relations, Layers, Mapping[int, int]]:
+    """The graph with as few layers as `short` leaves: its relations, what repeats, what stays.
+
+    Args:
+        graph: of the model.
+        parameters: of a twin, by relations and variant.
+        most: parameters that the smallest twin should have.
+    """
+    relations = relate(graph)
+    every = layers(relations)
+    if not every.found or parameters(relations, 1) <= _DEEP:
+        return relations, every, {}
+    stay = _stay(every, lambda some: parameters(relate(every.fewer(some)), 0) <= most)
+    return relate(every.fewer(stay)), every, stay
+
+
 def short(
     graph: Graph,
     redundant: int,
@@ -72,14 +90,10 @@ def short(
         parameters: of a twin, by relations and variant.
         most: parameters that the smallest twin should have.
     """
-    relations = relate(graph)
-    every = layers(relations)
-    if not every.found or parameters(relations, 1) <= _DEEP:
-        return Short(relations, counting(graph))
-    stay = _stay(every, lambda some: parameters(relate(every.fewer(some)), 0) <= most)
-    left = every.fewer(stay)
-    relations = relate(left)
-    counted = counting(left)
+    relations, every, stay = shortest(graph, parameters, most)
+    counted = counting(relations.graph)
+    if not stay:
+        return Short(relations, counted)
     total = counted.redundant
     for number, one in enumerate(every.found):
         more = len(one.layers) - stay[number]

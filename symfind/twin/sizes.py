@@ -5,9 +5,12 @@ where it is strict, and so is the equality of a width with a product (heads time
 Sizes start small and are only ever raised, one by one, until every condition holds.
 """
 
+import itertools
+import math
 import random
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from symfind.algebra.axes import Axis, extent
 from symfind.errors import SymfindError
@@ -19,6 +22,12 @@ _ROWS = 3  # by which the rows of a table and their width stay apart: an affine 
 # has n + 1 coefficients in every row, and takes any values that one likes on as many points
 _ALL = 8  # twins on which all indices vary
 _STEPS = 20_000
+_MANY = 3000  # parameters of a twin that is large
+_FAR = 100_000  # of one on which nothing can be seen, so that its sizes need not be found
+_LOOK = 16  # steps after which it is seen whether there are too many parameters
+Lengthened = Literal["widths", "copies", "evenly"]
+LENGTHENED: tuple[Lengthened, ...] = ("widths", "copies", "evenly")
+# Heads and groups last at first: they are many, and each adds whole matrices.
 
 
 class Unbuildable(SymfindError):
@@ -41,6 +50,11 @@ def choose(
 ) -> Sizes:
     """Sizes for a twin; each `variant` differs.
 
+    Of a width that is a product either factor may be the longer one, and which makes for few
+    parameters follows from all equations together: both are tried. Where that makes for many, as
+    where widths double from stage to stage, indices of one size are one class only as far as they
+    meet in a parameter.
+
     Args:
         relations: of the graph.
         variant: a number; 0 is the smallest twin.
@@ -50,7 +64,24 @@ def choose(
     Raises:
         Unbuildable: where the conditions contradict each other.
     """
-    return _Choice(relations, variant, [*relations.least, *least], narrow).solve()
+    every = [*relations.least, *least]
+    found: tuple[int, Sizes] | None = None
+    why = Unbuildable("")
+    ways = [(how, apart, _FAR) for how, apart in itertools.product(LENGTHENED, (False, True))]
+    for how, apart, most in [*ways, (LENGTHENED[0], True, None)]:
+        if (apart and found and found[0] <= _MANY) or (most is None and found):
+            continue
+        choice = _Choice(relations, variant, every, narrow, how, apart)
+        try:
+            sizes = choice.solve(found[0] if found else most)
+        except Unbuildable as error:
+            why = error
+            continue
+        if sizes is not None and (found is None or choice.scalars() < found[0]):
+            found = choice.scalars(), sizes
+    if found is None:
+        raise why
+    return found[1]
 
 
 def own(relations: Relations) -> Sizes:
@@ -64,6 +95,8 @@ class _Choice:
     variant: int
     least: Sequence[Least]
     narrow: bool
+    lengthen: Lengthened = "widths"
+    apart: bool = False  # whether widths that only happen to be equal are classes of their own
     level: dict[Hashable, int] = field(default_factory=dict)
     values: dict[Axis, int] = field(default_factory=dict)
     waived: set[tuple[int, int]] = field(default_factory=set)
@@ -91,6 +124,7 @@ class _Choice:
         inside = set(size_atoms(whole))
         self.tables = {a.root for a in relations.tables}
         copies = set(size_atoms(relations.copies))
+        meeting = self._meeting() if self.apart else {}
         self.kind: dict[Axis, Hashable] = {}
         for a in self.atoms:
             if a in self.fixed or a in self.given:
@@ -104,9 +138,19 @@ class _Choice:
                 key, base = "width", width if a in whole else FACTOR
             else:
                 key, base = "free", FREE
-            self.kind[a] = (key, a.size)
+            self.kind[a] = (key, a.size, meeting.get(a, 0) if key == "width" else 0)
             start = base + self._extra(key, a.size, a in whole)
             self.level[self.kind[a]] = max(self.level.get(self.kind[a], 0), start)
+
+    def _meeting(self) -> dict[Axis, int]:
+        """A number for every class of indices of one size that meet in some parameter."""
+        known: dict[Axis, int] = {}
+        every = [same for axes in self.parameters for same in _by_size(size_atoms(axes))]
+        for number, same in enumerate(every, 1):
+            joined = {known[a] for a in same if a in known}
+            known |= dict.fromkeys([a for a, n in known.items() if n in joined], number)
+            known |= dict.fromkeys(same, number)
+        return known
 
     def _rests_on(self, axis: Axis, target: Axis) -> bool:
         """Whether the size of an axis is, in the end, a function of that of a target."""
@@ -132,9 +176,12 @@ class _Choice:
             return 0
         return random.Random(f"{self.variant} slack {axis.size}").randint(0, 1)
 
-    def solve(self) -> Sizes:
-        for _ in range(_STEPS):
+    def solve(self, most: int | None = None) -> Sizes | None:
+        """Sizes under which all conditions hold, None where these need so many parameters."""
+        for step in range(_STEPS):
             self._assign()
+            if most is not None and not step % _LOOK and self.scalars() >= most:
+                return None  # sizes are only ever raised
             if not self._improve():
                 return Sizes(self.values)
         raise Unbuildable("no small sizes were found for which all operations fit")
@@ -154,6 +201,10 @@ class _Choice:
                 d = waiting.pop(a)
                 self.values[a] = d.rule(int(extent(d.source, self.values)))
 
+    def scalars(self) -> int:
+        """Parameters of the twin."""
+        return sum(math.prod(map(self._size, axes)) for axes in self.parameters)
+
     def _size(self, axis: Axis) -> int:
         return int(extent(axis, self.values))
 
@@ -166,7 +217,7 @@ class _Choice:
             if (id(small), id(large)) in self.waived:
                 continue
             try:
-                self._raise(large)
+                self._raise(large, small)
             except Unbuildable:
                 self.waived.add((id(small), id(large)))
             return True
@@ -196,28 +247,44 @@ class _Choice:
                         apart = min(apart + self._slack(b), b.size - a.size)
                         if self._size(b) < self._size(a) + apart:
                             yield a, b
-        by_size: dict[int, list[Axis]] = {}
-        for axis in dims:
-            by_size.setdefault(axis.size, []).append(axis)
-        for same in by_size.values():
-            if len({a.kind for a in same}) > 1:
-                longest = max(same, key=self._size)
-                for a in same:
-                    if self._size(a) < self._size(longest):
-                        yield longest, a
+        together = [[a.root for a in axes] for axes in self.parameters] if self.apart else [[*dims]]
+        for axes in together:
+            for same in _by_size(axes):
+                if len({a.kind for a in same}) > 1:
+                    longest = max(same, key=self._size)
+                    for a in same:
+                        if self._size(a) < self._size(longest):
+                            yield longest, a
 
-    def _raise(self, axis: Axis) -> None:
+    def _raise(self, axis: Axis, above: Axis | None = None) -> None:
+        """Make an axis longer, for its own sake or to be longer than another."""
         found = [a for a in size_atoms([axis]) if a not in self.fixed]
         room = [a for a in found if a in self.given or self.values[a] < a.size]
         if not room:
             raise Unbuildable(f"an index of size {axis.size} cannot be shrunk as the others are")
-        # heads and groups last: they are many, and each adds whole matrices
-        best = max(room, key=lambda a: (self._kind(a) != "copies", a.size))
+        # What both have in common makes both longer.
+        shared = [] if above is None else [self.kind.get(a) for a in size_atoms([above])]
+        best = max(room, key=lambda a: (self.kind.get(a) not in shared, *self._preferred(a)))
         if best in self.given:
             self._raise(self.given[best].source)
         else:
             self.level[self.kind[best]] = self.values[best] + 1
 
+    def _preferred(self, atom: Axis) -> tuple[int, int]:
+        """Which factor of a width is made longer first."""
+        few = self._kind(atom) != "copies"
+        if self.lengthen == "evenly":
+            return -self.values[atom], few
+        return (few if self.lengthen == "widths" else not few), atom.size
+
     def _kind(self, atom: Axis) -> object:
         kind = self.kind.get(atom)
         return kind[0] if isinstance(kind, tuple) else None
+
+
+def _by_size(axes: Iterable[Axis]) -> list[list[Axis]]:
+    """Those of one size together."""
+    found: dict[int, list[Axis]] = {}
+    for axis in dict.fromkeys(axes):
+        found.setdefault(axis.size, []).append(axis)
+    return list(found.values())

@@ -11,6 +11,7 @@ from symfind.algebra.axes import (
     Axis,
     Tangled,
     atoms,
+    begins,
     branches,
     concatenation,
     extent,
@@ -59,12 +60,14 @@ def test_merged_axes_are_one(pair: tuple[Axis, Axis, list[int]]) -> None:
 @given(st.sampled_from(["product", "sum"]).flatmap(groupings))
 def test_blocks_cover_every_position_once(pair: tuple[Axis, Axis, list[int]]) -> None:
     one, two, _ = pair
+    begins(one)  # neither must what is remembered of this
     merge(one, two)
     places = [positions(one, choice) for choice, _ in branches(one)]
     for (_, own), place in zip(branches(one), places, strict=True):
         assert place.shape == tuple(a.size for a in own)
     flat = np.concatenate([p.reshape(-1) for p in places])
     assert sorted(flat.tolist()) == list(range(one.size))
+    assert list(begins(one).values()) == [int(p.min()) for p in places]
 
 
 @quick

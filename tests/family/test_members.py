@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import symfind
+from symfind.analysis import certification, members
 from symfind.family import Family, Member
 from symfind.family.depth import Short, shortened
 from symfind.family.family import name_of
@@ -14,6 +15,7 @@ from symfind.family.lookups import OutOfRange, check_lookups
 from symfind.family.places import changed, integers, spelled
 from symfind.family.shrink import shrink
 from symfind.load import load
+from symfind.report.certificate import Certificate
 from symfind.trace import trace_loaded
 
 NANO = str(Path(__file__).with_name("models.py"))
@@ -86,6 +88,46 @@ def test_transformer_of_a_dataclass_config_is_certified() -> None:
     assert len(set(widths)) == len(widths) and max(widths) < 384
     again = symfind.Report.from_dict(report.to_dict())
     assert again.certificate.members == found.members
+
+
+@pytest.fixture
+def large(monkeypatch) -> dict[str, object]:
+    """What is asked of a model all of whose members are said to be large."""
+    monkeypatch.setattr(members, "_EASY", 0)
+    settings = {"width": 60, "inputs": 50, "outputs": 40}
+    return {"settings": settings, "verify": False, "budget": 100.0}
+
+
+def test_twins_are_measured_where_members_are_larger(large) -> None:
+    found = symfind.analyze(f"{FACTORIES}:relu", **large).certificate
+    assert (found.status, found.on, found.members) == ("complete", "twin", ())
+
+
+def test_members_are_made_smaller_where_there_are_no_easy_twins(large, monkeypatch) -> None:
+    monkeypatch.setattr(certification, "twins_are_easy", lambda found, subject: False)
+    found = symfind.analyze(f"{FACTORIES}:relu", **large).certificate
+    assert found.status == "complete" and found.members
+
+
+def test_members_are_made_smaller_where_twins_say_nothing(large, monkeypatch) -> None:
+    nothing = Certificate("undetermined", reason="said for a test")
+    monkeypatch.setattr(certification, "certify_by_twins", lambda found, subject: (nothing, found))
+    found = symfind.analyze(f"{FACTORIES}:relu", **large).certificate
+    assert found.status == "complete" and found.members
+
+
+def test_the_second_member_is_near_the_first_where_that_is_not_small(monkeypatch) -> None:
+    """It differs in every size, and is not searched for again."""
+    asked = {"settings": {"width": 60, "inputs": 50, "outputs": 40}, "verify": False}
+    search, least = members.small, []
+    monkeypatch.setattr(members, "small", lambda *a, **k: (least.append(a[2]), search(*a, **k))[1])
+    for lone, searched in ((members._LONE, [3, 4]), (0, [3])):
+        monkeypatch.setattr(members, "_LONE", lone)
+        found = symfind.analyze(f"{FACTORIES}:relu", **asked, budget=100.0).certificate
+        first, second = found.members
+        assert found.status == "complete" and all(first[k] != second.get(k) for k in first)
+        assert least == searched
+        least.clear()
 
 
 def test_pictures_shrink_though_a_width_happens_to_have_their_size() -> None:

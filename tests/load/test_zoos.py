@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from symfind.errors import LoadError, SymfindError
-from symfind.load import describe, load
+from symfind.load import describe, load, sizes_of
 from symfind.load.meta import build_light
 from symfind.load.operators import prepare_torchvision
 from symfind.load.outputs import result_names, results
@@ -106,6 +106,39 @@ def test_outputs_are_results_only(spec, settings, names):
     loaded = load(spec, settings=settings)
     found = [name for name, _ in results(real(loaded.model)(**loaded.inputs.kwargs))]
     assert found == names
+
+
+def test_a_decoder_alone_has_the_positions_of_a_decoder():
+    """And no others are asked of it than its table has."""
+    settings = {
+        "decoder_layers": 1, "d_model": 12, "decoder_attention_heads": 2, "decoder_ffn_dim": 10,
+        "vocab_size": 40, "max_target_positions": 7, "max_source_positions": 30, "pad_token_id": 1,
+        "bos_token_id": 1, "eos_token_id": 1, "decoder_start_token_id": 1,
+    }  # fmt: skip
+    loaded = load("transformers:WhisperForCausalLM", settings=settings)
+    assert describe(loaded.inputs) == {"input_ids": "i64[1,7]"}
+    pair = load("transformers:WhisperForConditionalGeneration", settings=settings)
+    assert describe(pair.inputs)["decoder_input_ids"] == "i64[1,7]"
+
+
+class Uneven:
+    """A config of which one size is none of the whole model."""
+
+    def __init__(self) -> None:
+        self.width, self.model_type = 12, "uneven"
+
+    def to_dict(self) -> dict[str, int]:
+        return {"width": self.width}
+
+    @property
+    def head_dim(self) -> int:
+        raise ValueError("it differs from layer to layer")
+
+
+def test_a_size_that_a_config_does_not_have_for_all_layers_is_none():
+    model = torch.nn.Linear(12, 3)
+    model.config = Uneven()
+    assert sizes_of(model)["width"] == 12
 
 
 def test_result_names():

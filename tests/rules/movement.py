@@ -67,6 +67,11 @@ def chosen(run: Callable[[Tensor], Tensor]) -> Any:
     return of(both, (12, 3), g=lambda: linear(3, 4), o=lambda: linear(4, 4))
 
 
+def shuffled_halves(m: Any, x: Tensor) -> Tensor:
+    one, two = F.local_response_norm(m.e(x), 3).chunk(2, 1)
+    return F.channel_shuffle(torch.cat([one, m.b(two)], 1), 2)
+
+
 CASES = [
     Case("view", "view", between(lambda z: F.relu(z.view(-1, 2, 2)).view(-1, 4))),
     Case("view-linear", "view", between(lambda z: z.view(-1, 2, 2).flatten(1)),
@@ -219,6 +224,9 @@ CASES = [
     Case("windows-of-two-kinds", "view", sequences(
         lambda z: z.view(-1, 3, 4, 4).transpose(1, 2).reshape(-1, 3, 4, 4).softmax(1).flatten(1, 2),
         length=12), rigid=("aten.view.default",)),
+    Case("shuffled halves behind a norm across channels", "channel_shuffle", of(
+        shuffled_halves, (24, 3, 2), e=lambda: torch.nn.Conv1d(3, 6, 1, groups=3),
+        b=lambda: torch.nn.Conv1d(3, 3, 1))),
     Case("flip", "flip", sequences(lambda z: z.flip(1).relu() + z)),
     Case("roll", "roll", sequences(lambda z: z.roll(1, 1).relu() + z)),
     Case("flip-features", "flip", between(lambda z: z.flip(1).relu())),

@@ -52,6 +52,19 @@ def apart(m: Any, x: Tensor, c: Tensor) -> Tensor:
     return m.head(torch.tanh(m.norm(x) * m.s(c) + m.t(c)))
 
 
+def experts(mixture: Any) -> Any:
+    """Three maps of what a bias is added to, and a mixture of them beside it."""
+
+    def run(m: Any, x: Tensor) -> Tensor:
+        h = m.e(x.tanh())
+        parts = [f(g(h).sin()) for f, g in ((m.a, m.p), (m.b, m.q), (m.c, m.s))]
+        return (h + mixture(m.g(h).softmax(-1), *parts)).tanh()
+
+    return of(run, (40, 4), e=lambda: linear(4, 2), g=lambda: linear(2, 3),
+              **{n: lambda: linear(3, 2) for n in "abc"},
+              **{n: lambda: linear(2, 3) for n in "pqs"})  # fmt: skip
+
+
 PATHS = [
     Case("RepVGG", "conv2d batch_norm", images(
         lambda m, x: m.b3(m.w3(x)) + m.b1(m.w1(x)) + m.b0(x), w3=lambda: conv(2, 2, 3),
@@ -204,4 +217,24 @@ MAPS = [
         gap="what comes before takes up an invertible map", counts=(1, 6)),
 ]  # fmt: skip
 
-CASES = [*PATHS, *PRODUCTS, *MAPS]
+EXPERTS = [
+    Case("experts with biases, one by one", "softmax", experts(
+        lambda g, a, b, c: g[:, :1] * a + g[:, 1:2] * b + g[:, 2:] * c)),
+    Case("experts of which one is left out", "softmax", experts(
+        lambda g, a, b, c: g[:, :1] * a + g[:, 1:2] * b + 0.1 * c)),
+    Case("a gate and what is left of it", "sigmoid", experts(
+        lambda g, a, b, c: (lambda t: t * a + (1 - t) * b + 0 * c)(c.sigmoid()))),
+    Case("a gate and what is left of twice as much", "sigmoid", experts(
+        lambda g, a, b, c: (lambda t: t * a + (2 - t) * b + 0 * c)(c.sigmoid()))),
+    Case("a gate and what another leaves", "sigmoid", experts(
+        lambda g, a, b, c: c.sigmoid() * a + (1 - c.sin()) * b)),
+    Case("modulated features beside what they are made of", "cat", rows(
+        lambda m, x: m.r(torch.cat([m.u(x) * m.v(m.s(x).sin()), x], -1)), s=lambda: linear(4, 3),
+        u=lambda: linear(4, 2), v=lambda: linear(3, 2), r=lambda: linear(6, 5))),
+    Case("modulated features beside others", "cat", rows(
+        lambda m, x: m.r(torch.cat([m.u(x) * m.v(m.s(x).sin()), x.sin()], -1)),
+        s=lambda: linear(4, 3), u=lambda: linear(4, 2), v=lambda: linear(3, 2),
+        r=lambda: linear(6, 5))),
+]  # fmt: skip
+
+CASES = [*PATHS, *PRODUCTS, *MAPS, *EXPERTS]

@@ -98,6 +98,25 @@ def equilibrium(m: Any, x: Tensor) -> Tensor:
 
 STATE = (1, B, 3)
 
+
+def weighed(m: Any, x: Tensor, besides: float = 0.0, sign: float = 1.0) -> Tensor:
+    """Means of values, weighed by exponentials of keys, step by step (RWKV)."""
+    k, v, r, out = m.k(x), m.v(x), m.r(x).sigmoid(), []
+    a = b = k.new_zeros(len(x), 3)
+    for t in range(x.shape[1]):
+        e, f = k[:, t].exp(), (m.u + sign * k[:, t]).exp()
+        out.append(m.o(r[:, t] * (a + f * v[:, t]) / (b + f)))
+        a, b = m.w.sigmoid() * a + e * v[:, t], m.w.sigmoid() * b + e
+    y = torch.stack(out, 1)
+    return y + besides * k.tanh().sum(-1, True) if besides else y
+
+
+def keys(**how: Any) -> Any:
+    return of(lambda m, x: weighed(m, x, **how), (T, 3, 3), k=lambda: linear(3, 3),
+              v=lambda: linear(3, 3), r=lambda: linear(3, 3), o=lambda: linear(3, 2),
+              u=lambda: weight(3), w=lambda: weight(3))  # fmt: skip
+
+
 CASES = [
     Case("lstm-projected", "lstm.input", layered(plain, proj_size=2, width=2)),
     Case("lstm-projected-no-bias", "lstm.input", layered(plain, proj_size=2, width=2, bias=False)),
@@ -129,6 +148,12 @@ CASES = [
          u=lambda: linear(3, 12), r=lambda: linear(3, 2))),
     Case("equilibrium", "linear", of(equilibrium, (24, 2), w=lambda: linear(3, 3),
          u=lambda: linear(2, 3), r=lambda: linear(3, 2))),
+    Case("means weighed by exponentials of keys", "exp", keys()),
+    Case("means weighed by exponentials of keys that are read besides", "exp",
+         keys(besides=1.0)),
+    Case("means weighed by exponentials of keys and of their opposites", "exp",
+         keys(sign=-1.0), gap="what is added to all but the last of them may be twice as much",
+         counts=(3, 6)),
     Case("rnn-cell", "rnn_tanh_cell", cell(nn.RNNCell)),
     Case("rnn-cell-relu", "rnn_relu_cell", cell(nn.RNNCell, nonlinearity="relu")),
 ]  # fmt: skip

@@ -217,6 +217,9 @@ CASES = [
          lambda m, x, y: m.o(m.r(torch.cat([m.u(x), m.v(y)], 1)).tanh()), (24, 2), (24, 1),
          u=lambda: linear(2, 4, False), v=lambda: linear(1, 3), r=lambda: linear(7, 3),
          o=lambda: linear(3, 2))),
+    Case("a bias of which what reads it sees a part, along two indices", "view", of(
+        lambda m, x: m.r(m.d(F.celu(m.c(x)).flatten(1)) + m.c(x).sin().flatten(1)), (24, 2, 3),
+        c=lambda: nn.Conv1d(2, 2, 1), d=lambda: linear(6, 6), r=lambda: linear(6, 2, False))),
     Case("joined-edges", "cat", of(
          lambda m, x: (lambda h: m.o(h + m.s(m.r(torch.cat([h[:, EDGE[0]], h[:, EDGE[1]]], -1))
                                              .tanh())))(m.w(x)), (24, 3, 2),

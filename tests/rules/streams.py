@@ -81,6 +81,7 @@ read_twice = rows(
 )  # fmt: skip
 
 
+TWICE = {"a": lambda: nn.RMSNorm(4, eps=0.1), "b": lambda: nn.RMSNorm(4, eps=0.2)}
 CASES = [
     Case("post-norm stream", "layer_norm", ended(lambda z: F.layer_norm(z, (4,)))),
     Case("post-norm stream, eps zero", "layer_norm",
@@ -124,6 +125,19 @@ CASES = [
         o=lambda: nn.LayerNorm(3), n=lambda: nn.LayerNorm(3), q=lambda: linear(3, 2),
         k=lambda: linear(3, 2), v=lambda: linear(3, 2), b=lambda: linear(2, 3),
         r=lambda: linear(3, 2))),
+    Case("a norm behind another, with gains", "rms_norm", of(
+        lambda m, x: m.r(m.b(m.a(m.e(x)))), (16, 5), e=lambda: linear(5, 4), **TWICE,
+        r=lambda: linear(4, 3))),
+    Case("last norm behind a post-norm block", "rms_norm", of(
+        lambda m, x: m.r(m.b(m.a((lambda h: h + m.d(F.silu(m.u(h))))(m.g * m.e(x).tanh())))),
+        (16, 5), e=lambda: linear(5, 4), g=lambda: weight(4), **TWICE,
+        u=lambda: linear(4, 3), d=lambda: linear(3, 4), r=lambda: linear(4, 3))),
+    Case("a norm behind another that is read besides", "rms_norm", of(
+        lambda m, x: (lambda h: m.r(torch.tanh(m.b(h) + h)))(m.a(m.e(x).tanh())), (16, 5),
+        e=lambda: linear(5, 4), **TWICE, r=lambda: linear(4, 3))),
+    Case("a norm behind another, no gain after it", "rms_norm", of(
+        lambda m, x: torch.tanh(F.rms_norm(m.a(m.e(x).tanh()), (4,), eps=0.1)), (16, 5),
+        e=lambda: linear(5, 4), a=lambda: nn.RMSNorm(4, eps=0.1))),
     Case("encoder layer, norms first", "layer_norm",
          of(lambda m, x: m.r(torch.tanh(m.n(m.e(x)))), (2, 3, 5), e=lambda: linear(5, 4),
             n=lambda: encoder(norm_first=True), r=lambda: linear(4, 2))),

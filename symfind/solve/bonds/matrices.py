@@ -183,10 +183,8 @@ class Matrices:
 
     def _shared(self, a: Port, b: Port, but: set[Any]) -> frozenset[Axis]:
         """Axes that index both ports under one label."""
-        mine, theirs = (
-            dict(zip(port.labels, port.node.cells[port.cell].atoms, strict=True)) for port in (a, b)
-        )
-        return frozenset(x for n, x in mine.items() if n not in but and theirs.get(n) is x)
+        theirs = b.atoms
+        return frozenset([x for n, x in a.atoms.items() if theirs.get(n) is x and n not in but])
 
     def _same(
         self, a: Port, b: Port, label: Any, dual: bool = False, pot: Potential = NONE

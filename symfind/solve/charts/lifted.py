@@ -18,7 +18,9 @@ from symfind.numerics.mixing import mixed
 from symfind.solve.charts.made import Made
 from symfind.solve.charts.normed import Polar
 from symfind.solve.charts.shares import Mixture, Share
+from symfind.solve.charts.twice import Before
 from symfind.solve.families.combined import DirectSum
+from symfind.solve.families.family import MatrixFamily
 from symfind.solve.limits import Limits
 from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
@@ -43,7 +45,7 @@ class LiftedFamily(Family):
     _known: MutableMapping[Environment, Tensor] = field(default_factory=WeakKeyDictionary)
 
     @property
-    def charts(self) -> list[Polar | Share | Mixture | Made]:
+    def charts(self) -> list[Polar | Share | Mixture | Made | Before]:
         """The weights that it moves."""
         return [s.chart for s in self.base.sources if s.chart is not None]
 
@@ -108,7 +110,15 @@ class LiftedFamily(Family):
                           and s.chart.defects(env.sizes)])  # fmt: skip
 
 
-def _exponential(chart: Polar | Share | Mixture | Made) -> bool:
+def _conjugated(family: Family) -> bool:
+    """Whether a change of basis passes a gain that is there in place of two norms."""
+    if not isinstance(family, MatrixFamily):
+        return False
+    gains = {i for m in family.members for (i, _), _ in m.potential}
+    return any(isinstance(getattr(family.nodes[i], "chart", None), Before) for i in gains)
+
+
+def _exponential(chart: Polar | Share | Mixture | Made | Before) -> bool:
     """Whether a wire is the exponential of a parameter, and of that alone."""
     plain = isinstance(chart, Made) and not chart.others
     return plain and isinstance(chart.node, p.Pointwise) and chart.node.growth is not None
@@ -118,12 +128,12 @@ def lifted_families(families: Sequence[Family], limits: Limits) -> list[Family]:
     """Of the families of a graph with such weights, those that move one, lifted."""
     result: list[Family] = []
     bound: dict[
-        Polar | Share | Mixture | Made, list[Family]
+        Polar | Share | Mixture | Made | Before, list[Family]
     ] = {}  # what cannot all be made, by weight
     for base in families:
         charts = [s.chart for s in base.sources if s.chart is not None]
         moved = any(s.offset is not None or s.followers for s in base.sources)
-        if not charts or moved or base.kind == "inert":
+        if not (charts or _conjugated(base)) or moved or base.kind == "inert":
             continue
         if base.kind == "scaling" and all(_exponential(chart) for chart in charts):
             continue  # found as a scaling that ends there

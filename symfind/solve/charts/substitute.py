@@ -12,6 +12,7 @@ from symfind.solve.charts.made import Made, made_wires
 from symfind.solve.charts.normed import Polar, polar_weights
 from symfind.solve.charts.shares import Mixture, Share, mixtures, shares
 from symfind.solve.charts.tables import picked, take_up_tables
+from symfind.solve.charts.twice import norms_of_norms, take_up_norms
 from symfind.solve.transport.maps import read
 
 
@@ -28,7 +29,8 @@ class Substituted:
 
 def substituted(lowered: Lowered) -> Substituted | None:
     """The graph with parameters for what others make up, None where there is no such wire."""
-    if not picked(lowered.nodes) and not _charts(lowered.nodes):
+    twice = any(norms_of_norms(lowered.nodes))
+    if not twice and not picked(lowered.nodes) and not _charts(lowered.nodes):
         return None
     made = _copied(lowered.nodes)
     nodes = [made[n] for n in lowered.nodes]
@@ -37,9 +39,9 @@ def substituted(lowered: Lowered) -> Substituted | None:
         parameters[key] = [x for s in sources if isinstance(x := made[s], p.Source)]
     outputs = [x for o in lowered.outputs if isinstance(x := made[o], p.Output)]
     graph = replace(lowered, nodes=nodes, parameters=parameters, outputs=outputs)
-    graph = take_up_tables(graph)
+    graph = take_up_norms(take_up_tables(graph))
     charts = _charts(graph.nodes)
-    if not charts:
+    if not charts and not twice:
         return None
     whole = _with_weights(graph, charts)
     return Substituted(whole, tuple(c for c in charts if isinstance(c, Made)))

@@ -8,7 +8,7 @@ are places at which scalings may end, besides the inputs and the outputs of the 
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +19,7 @@ from symfind.graph import primitives as p
 from symfind.ops.lower import Lowered
 from symfind.solve.bonds.scalings import Anchor, Anchored, Scaling
 from symfind.solve.families.family import NullFamily, ScalingFamily, carry_out
+from symfind.solve.families.sharing import Shared
 from symfind.solve.limits import Limits
 from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment, Noted
@@ -101,6 +102,31 @@ class _End:
         return _spread(env, node, cell, logs.permute(order).reshape(shape).expand(widths))
 
 
+@dataclass(frozen=True)
+class _Together(_End):
+    """All exponentials of one wire, which is shifted for them."""
+
+    shared: Shared
+
+    def _placed(self, env: Environment, logs: Tensor) -> Tensor:
+        values = super()._placed(env, logs).reshape(-1)
+        dims = range(len(self.shared.wire.axes))
+        return values.reshape([-1 if d == self.shared.dim else 1 for d in dims])
+
+
+def _together(shared: Shared, scaling: Scaling) -> _Together | None:
+    """The end of a scaling that is the same at all exponentials of a wire."""
+    found = [a for a in scaling.anchors if a.node in shared.exponentials]
+    same = {(a.exponent / a.node.rate, tuple(a.node.cells[0].places[i][1] for i in a.places))
+            for a in found}  # fmt: skip
+    along = all(a.node.cells[0].places[i][0] == shared.exponentials[a.node]
+                for a in found for i in a.places)  # fmt: skip
+    whole = all(len(a.places) == len(scaling.indexed) > 0 for a in found)
+    if len(found) < len(shared.exponentials) or len(same) > 1 or not along or not whole:
+        return None
+    return _Together(found[0], shared.plan, shared)
+
+
 def _spread(env: Environment, node: p.Pointwise, cell: int, values: Tensor) -> Tensor:
     """A block within the wire: dimensions of several blocks are zero outside of theirs."""
     choice, places = node.cells[cell].choice, node.cells[cell].places
@@ -116,14 +142,30 @@ def _spread(env: Environment, node: p.Pointwise, cell: int, values: Tensor) -> T
     return values
 
 
-def anchored(scaling: Scaling, flows: Flows) -> Family | None:
-    """The family of a scaling that ends in exponentials or logarithms; None where it cannot."""
-    ends = []
+def anchored(scaling: Scaling, flows: Flows, shared: Sequence[Shared] = ()) -> Family | None:
+    """The family of a scaling that ends in exponentials or logarithms; None where it cannot.
+
+    Args:
+        scaling: with anchors.
+        flows: of the graph.
+        shared: wires that several exponentials read, one of which at least it ends in.
+    """
+    inside = [s for s in shared if any(a.node in s.exponentials for a in scaling.anchors)]
+    if bool(shared) != bool(inside):
+        return None
+    ends: list[_End] = []
     for anchor in scaling.anchors:
+        if any(anchor.node in s.exponentials for s in inside):
+            continue
         plan = _plan(anchor.node, anchor.cell, frozenset(anchor.places), flows)
         if plan is None or len(anchor.places) != len(scaling.indexed):
             return None
         ends.append(_End(anchor, plan))
+    for one in inside:
+        together = _together(one, scaling)
+        if together is None:
+            return None
+        ends.append(together)
     moved = (*(m.source for m in scaling.members), *(a.source for e in ends for a in e.plan))
     sources = tuple(dict.fromkeys(moved))
     scales = ScalingFamily(kind="scaling", sources=sources, scaling=scaling)

@@ -325,7 +325,8 @@ class Blind:
         found: set[Index] = set()
         for inner in itertools.chain(itertools.combinations(wide, 1),
                                      itertools.combinations(wide, 2)):  # fmt: skip
-            if len(inner) > 1 and (len(wide) < 3 or found & set(inner)):
+            apart = len({dim for dim, _ in inner}) > 1  # else one dimension, of two factors
+            if len(inner) > 1 and ((apart and len(wide) < 3) or found & set(inner)):
                 continue
             shape = form(inner, ())
             seen = self.sight.seen(source, shape)

@@ -1,7 +1,7 @@
 """Parallel paths: what one weight adds to a sum of the same wire, another takes away.
 
 A perturbation M of a weight that reads x adds M·x to a wire. It is followed through further linear
-maps (see `solve.transport.effects`) to a sum where other operands can take it back (see
+maps (see `solve.transport.linear`) to a sum where other operands can take it back (see
 `solve.transport.taking`): a weight beside it, whatever gains lie between, one that reads what x is
 made of, a larger convolution kernel, a full matrix beside a gain.
 """
@@ -20,8 +20,9 @@ from symfind.solve.limits import Limits
 from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
 from symfind.solve.transport.absorption import Plan
-from symfind.solve.transport.effects import Effect, of_factor, through
+from symfind.solve.transport.effects import Effect, of_factor
 from symfind.solve.transport.flows import Flows
+from symfind.solve.transport.linear import through
 from symfind.solve.transport.taking import Taken, take, writer
 
 DEPTH = 6
@@ -68,6 +69,10 @@ def followed(node: Node, effect: Effect, flows: Flows, limits: Limits) -> list[T
                 return None
             effect = onward
             products += isinstance(user, p.Contract)
+            if isinstance(user, p.Contract) and isinstance(wire, p.Join):
+                taken = take(user, path, effect, flows)
+                if taken is not None:
+                    return taken
         wire = user
         path.add(wire)
     limits.reached(node, f"parallel paths: not followed through more than {DEPTH} maps")

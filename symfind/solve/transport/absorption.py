@@ -20,6 +20,7 @@ from symfind.solve.spans.relations import AffineRelations
 from symfind.solve.transport import state as states
 from symfind.solve.transport import steps
 from symfind.solve.transport.inverse import made_by, solved_constant
+from symfind.solve.transport.mixtures import mixed
 from symfind.solve.transport.state import ARBITRARY, CONSTANT, State, canonical
 from symfind.solve.transport.steps import Step, against, negative
 
@@ -100,7 +101,7 @@ class Absorption:
                         return lower(env, t) / s
 
                     return tuple(a.after(step) for a in plan)
-            return None
+            return None if skip is not None else self._undo_mixed(node, state, absorb, gains)
         if isinstance(node, p.Source):
             if node.role != "parameter" or len(self.lowered.parameters[node.key]) != 1:
                 return None
@@ -109,6 +110,17 @@ class Absorption:
             plan = self._undo_factor(node, state, absorb, gains)
             return self.lean(node, state) if plan is None and absorb == LEANING else plan
         return self._undo_movement(node, state, absorb, gains)
+
+    def _undo_mixed(self, node: p.Add, state: State, absorb: Absorb, gains: bool) -> Plan | None:
+        """Of an average, by all that it averages alike."""
+        wires, total = mixed(node)
+        found: list[Action] = []
+        for x in wires:
+            plan = self.undo(x, state, absorb, gains=gains) if len(x.users) == 1 else None
+            if plan is None:
+                return None
+            found.extend(a.after(lambda env, t: t / total) for a in plan)
+        return tuple(found) or None
 
     def _undo_movement(self, node: Node, state: State, absorb: Absorb, gains: bool) -> Plan | None:
         if not node.inputs:

@@ -89,7 +89,6 @@ class Flows:
         self, user: Node, at: int, state: State, explicit: bool, absorb: Absorb
     ) -> Plan | None:
         """The same for one reader of a wire, at one of its operands."""
-        everywhere = tuple(ARBITRARY for _ in user.axes)
 
         def go(new: State, step: Step | None) -> Plan | None:
             return self._onward(user, new, explicit, absorb, step)
@@ -129,7 +128,7 @@ class Flows:
                 return self._mix(user, state, explicit, absorb)
             case p.Output():
                 return None
-        return go(everywhere, None)
+        return go(tuple(ARBITRARY for _ in user.axes), None)
 
     def _together(
         self, user: Node, at: int, state: State, explicit: bool, absorb: Absorb

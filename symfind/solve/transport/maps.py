@@ -22,8 +22,9 @@ from symfind.ops.lower import Lowered
 from symfind.solve.point.values import Environment, Noted
 from symfind.solve.transport.absorption import Action
 from symfind.solve.transport.constants import forget, without
-from symfind.solve.transport.effects import Effect, Make, behind, identity
+from symfind.solve.transport.effects import Effect, Make, identity
 from symfind.solve.transport.flows import Flows
+from symfind.solve.transport.linear import behind
 from symfind.solve.transport.state import ARBITRARY, canonical
 from symfind.solve.transport.steps import negative
 from symfind.solve.transport.taking import beside

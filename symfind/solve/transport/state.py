@@ -10,9 +10,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from symfind.algebra.axes import Axis, branches
+from symfind.algebra.axes import Axis, begins, branches
 from symfind.graph.index_map import Way
-from symfind.graph.wires import Node, begins
+from symfind.graph.wires import Node
 
 CONSTANT = "constant"
 ARBITRARY = "arbitrary"
@@ -25,7 +25,7 @@ def simplify(axis: Axis, dim: Dim) -> Dim:
     """The canonical spelling of the state of one dimension."""
     if axis.size == 1:
         return CONSTANT
-    if isinstance(dim, tuple):
+    if isinstance(dim, tuple):  # a block
         options = branches(axis)
         if len(options) == 1:
             if not dim[1]:
@@ -37,7 +37,8 @@ def simplify(axis: Axis, dim: Dim) -> Dim:
 
 def canonical(node: Node, state: Sequence[Dim]) -> State:
     """The canonical spelling of a state."""
-    return tuple(simplify(a, d) for a, d in zip(node.axes, state, strict=True))
+    sized = zip(node.shape, node.axes, state, strict=True)
+    return tuple([d if n != 1 and d.__class__ is str else simplify(a, d) for n, a, d in sized])
 
 
 def block(axis: Axis, dim: Dim) -> Dim:
@@ -118,6 +119,8 @@ def forth(user: Node, at: int, state: State) -> State | None:
         match run.way:
             case Way.RESHAPED:
                 dims = reshaped(ins, dims, outs)
+            case Way.SAME if _cut_apart(ins, outs):
+                dims = reshaped(ins, dims, outs)
             case Way.COPIED:
                 dims = [CONSTANT]
             case Way.PART:
@@ -144,6 +147,8 @@ def back(user: Node, at: int, state: State) -> State | None:
         match run.way:
             case Way.RESHAPED:
                 dims = reshaped(outs, dims, ins)
+            case Way.SAME if _cut_apart(ins, outs):
+                dims = reshaped(outs, dims, ins)
             case Way.COPIED if dims == [CONSTANT]:
                 dims = [CONSTANT] * len(ins)
             case Way.PART:
@@ -157,6 +162,11 @@ def back(user: Node, at: int, state: State) -> State | None:
         for d, s in zip(run.ins, dims, strict=True):
             result[d] = s
     return canonical(x, result)
+
+
+def _cut_apart(ins: Sequence[Axis], outs: Sequence[Axis]) -> bool:
+    """Whether one index is cut into the same blocks in two ways, of sums and of products."""
+    return ins[0].root is not outs[0].root and len(branches(ins[0])) > 1
 
 
 def scattered(user: Node, at: int, state: State) -> bool:

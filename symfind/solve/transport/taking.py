@@ -24,7 +24,7 @@ from symfind.solve.transport.effects import (
     Make,
     Window,
     bare,
-    behind,
+    joined,
     padded,
     squeezed,
     times,
@@ -32,6 +32,7 @@ from symfind.solve.transport.effects import (
     window,
 )
 from symfind.solve.transport.flows import Flows
+from symfind.solve.transport.linear import behind
 from symfind.solve.transport.state import ARBITRARY, CONSTANT, canonical
 from symfind.solve.transport.steps import total
 
@@ -55,12 +56,13 @@ def writer(node: p.Contract, at: int, flows: Flows) -> Plan | None:
 
 
 def take(
-    user: p.Add, path: Container[Node], effect: Effect, flows: Flows, depth: int = DEPTH
-) -> list[Taken] | None:
+    user: p.Add | p.Contract, path: Container[Node], effect: Effect, flows: Flows,
+    depth: int = DEPTH,
+) -> list[Taken] | None:  # fmt: skip
     """How other operands of a sum take an effect on it back; None where they cannot.
 
     Args:
-        user: the sum.
+        user: the sum; or the product of a weight with several wires in one.
         path: wires through which the effect came.
         effect: on the sum.
         flows: of the graph.
@@ -88,21 +90,32 @@ def take(
 
 
 def beside(
-    user: p.Add, path: Container[Node], effect: Effect
+    user: p.Add | p.Contract, path: Container[Node], effect: Effect
 ) -> Iterator[tuple[p.Contract, int, Make]]:
     """Factors of products in a sum that could make an effect on it, and what of them would."""
-    for z, part in operands(user, path, effect):
+    sums = [(user, effect)] if isinstance(user, p.Contract) else operands(user, path, effect)
+    for z, whole in sums:
         for factor in (0, 1):
-            embed = embedding(part, z, factor)
-            if embed is not None:
-                yield z, factor, _embedded(part, embed)
+            for part in (whole, *_of_pieces(whole, z.inputs[1 - factor])):
+                embed = embedding(part, z, factor)
+                if embed is not None:
+                    yield z, factor, _embedded(part, embed)
+
+
+def _of_pieces(effect: Effect, wire: Node) -> Iterator[Effect]:
+    """An effect that reads one piece of a wire, read from all of it."""
+    if isinstance(wire, p.Join) and effect.window is None:
+        for at, piece in enumerate(wire.inputs):
+            if _same_wire(piece, effect.x):
+                apart = untied(effect, effect.read[wire.dim])
+                yield replace(joined(apart, apart.read[wire.dim], wire, at), x=wire)
 
 
 def _embedded(part: Effect, embed: Callable[[Environment, Tensor], Tensor]) -> Make:
     return lambda env, c: embed(env, part.make(env, c))
 
 
-def _disposed(user: p.Add, constant: Constant, flows: Flows) -> Plan | None:
+def _disposed(user: Node, constant: Constant, flows: Flows) -> Plan | None:
     """What takes a constant on a sum away: an operand, or what comes after."""
     state = [ARBITRARY if n in constant.labels else CONSTANT for n in constant.out]
     wanted = canonical(user, state)
@@ -157,8 +170,7 @@ def _down(z: Node, path: Container[Node], effect: Effect) -> Iterator[tuple[p.Co
         case p.Narrow():
             label = effect.out[z.dim]
             apart = untied(effect, label)
-            whole, _ = padded(apart, apart.out[z.dim], z)
-            yield from _down(z.inputs[0], path, whole)
+            yield from _down(z.inputs[0], path, padded(apart, apart.out[z.dim], z))
         case p.Mix() if (factor := total(z)) is not None:
             yield from _terms(z, path, effect.scaled(1 / factor))
         case p.Contract() if len(z.inputs) == 2:
