@@ -89,6 +89,8 @@ def _count(report: Report) -> list[str]:
     if d.checked:
         where = f", where {code(d.domain)}" if d.domain else ""
         lines += ["", f"The formula is right at {d.checked} other sizes of the family{where}."]
+    elif d.formula and not d.formula.isdigit():
+        lines += ["", "The formula is of this model, and was not held against other sizes."]
     return lines
 
 

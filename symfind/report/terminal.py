@@ -155,6 +155,8 @@ def _totals(report: Report, console: Console, details: bool) -> None:
     if d.checked:
         where = f", where {d.domain}" if d.domain else ""
         _labelled(console, "", f"right at {d.checked} other sizes that it was held against{where}")
+    elif d.formula and not d.formula.isdigit():
+        _labelled(console, "", "of this model; not held against other sizes")
     if d.broke:
         _labelled(console, "", f"at these sizes; no formula that also gives {_elsewhere(d.broke)}")
     sizes = d.sizes if details else words.used_sizes(report)

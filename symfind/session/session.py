@@ -33,7 +33,13 @@ from symfind.exact.rank import flint
 from symfind.exact.subject import Subject as Exactly
 from symfind.family import Family
 from symfind.family.places import integers
-from symfind.formulas.fitted import FITTED_PARAMETERS, Broken, Fitted, fitted
+from symfind.formulas.fitted import (
+    FITTED_PARAMETERS,
+    FITTED_SECONDS,
+    Broken,
+    Fitted,
+    fitted,
+)
 from symfind.graph.primitives import Source
 from symfind.load import Loaded, module_sizes, resolve
 from symfind.orbit.checkpoint import aliases_of
@@ -246,7 +252,7 @@ class Session:
         key = ("report", verify, certify, tuple(places), budget, discover, discovery)
         if key not in self._answers:
             # a small member of a large model is looked for where time is spent on twins too
-            twins = certify != "never" and budget is None
+            twins = certify != "never" and (budget is None or budget >= 2 * FITTED_SECONDS)
             small = counts.parameters <= FITTED_PARAMETERS
             formula = self.fitted if small or twins else None
             examination = Examination(subject, counts, wanted, self._clock, self._checked, formula)
