@@ -37,7 +37,9 @@ from symfind.report.model import Dimension, Factor
 
 FITTED_PARAMETERS = 3000  # of a model around which others are made; of a larger one a small member
 FITTED_SECONDS = 30.0  # of the processor
+_LARGEST = 10_000  # of one that could not be made smaller
 _SHRINKING = 4.0  # seconds, to make a small member
+_LEAST = 40  # members of which there has to be time
 _ENOUGH = 16  # members of which several are anything
 _CHECKS = 6  # members that are kept back, besides those that try the conditions
 _HELD = 4  # of these at least
@@ -103,8 +105,8 @@ def fitted(
     if start is None:
         return None
     seen = Sampled(family, output, start, FITTED_SECONDS, tell)
-    if not seen.rows or not seen.sizes.names:
-        return None
+    if not seen.rows or not seen.sizes.names or seen.late(-_LEAST * seen.cost):
+        return None  # nothing to vary, or no time for as many members as it takes
     seen.around()
     seen.edges()
     seen.anywhere(_ENOUGH, 0.6)
@@ -128,13 +130,17 @@ def fitted(
 
 
 def _start(family: Family) -> Values | None:
-    """The integers of the member around which others are made: the model's, with few layers."""
+    """The integers of the member around which others are made: the model's, with few layers.
+
+    None where no member is small.
+    """
     short = shortened(family)
     if isinstance(short, str):
         return None
     if short.member.parameters <= FITTED_PARAMETERS:
         return dict(short.member.values)
-    return small(family, short, 3, _SHRINKING, FITTED_PARAMETERS).member.values
+    member = small(family, short, 3, _SHRINKING, FITTED_PARAMETERS).member
+    return member.values if member.parameters <= _LARGEST else None
 
 
 @dataclass(frozen=True)
@@ -181,6 +187,8 @@ def _guess(seen: Sampled, redundant: int, last: bool) -> _Guess | None:
         if guess is not None and not guess.fixed:
             return guess
         guesses += [guess] if guess is not None else []
+        if seen.late():
+            break
     return guesses[0] if guesses and last else None
 
 

@@ -19,6 +19,7 @@ _LINE = 3  # members that differ in one size
 _MANY = 7  # sizes; of more there are fewer members for each
 _MILD = 8  # members of which several sizes are somewhat larger
 _SMALLEST = (1, 2, 3, 4)
+_DEEP = (1, 2, 3, 4, 6)
 _MIX = 0.5  # of the sizes are changed
 _TRIES = 8  # for every member that is wanted
 _DRAWS = 300  # of sizes, of which few are counted at
@@ -37,6 +38,7 @@ class Sampled:
         near: how many of them differ little from the start, and have tensors that are made up in
             the same way; they come first.
         paths: the symbols in the forms of the rows.
+        cost: of the first, in seconds of the processor, once its member is there.
     """
 
     def __init__(
@@ -60,14 +62,17 @@ class Sampled:
         self.end, self.tell = time.process_time() + seconds, tell
         self.paths, self.rows, self.near = Paths(), list[Row](), 0
         self._known: set[Case] = set()
+        self._depths: set[Place] = set()  # more of which are more tensors
         self._seen: dict[tuple[int, ...], Row | None] = {}
         self._rng = random.Random(0)
         self._told = time.monotonic()
         self.sizes = Sizes(family, start, self.late)
+        begun = time.process_time()
         self.at({})
+        self.cost = time.process_time() - begun
 
     def late(self, seconds: float = 0.0) -> bool:
-        """Whether time has been up for so many seconds."""
+        """Whether time has been up for so many seconds; or will be in as many, below zero."""
         return time.process_time() > self.end + seconds
 
     def divided(self) -> list[tuple[str, str]]:
@@ -127,6 +132,8 @@ class Sampled:
             if self.late() or wanted <= 0:
                 return
             row = self.at({place: k})
+            if row is not None and len(row.tensors) != len(first.tensors):
+                self._depths.add(place)
             if row is None or row.structure != first.structure:
                 continue
             wanted -= 1 if row.orbits != first.orbits else max(1, wanted - 1)
