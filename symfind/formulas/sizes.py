@@ -106,7 +106,9 @@ class Sizes:
         """A member in which one integer is another, with what has to follow it."""
         n = self.start[place]
         for tie in self._options(place):
-            for k in beside(n):
+            # a length that can only become smaller with an argument does not follow that
+            longer = any(q[0] == "input" for q in tie)
+            for k in (k for k in beside(n) if k > n or not longer):
                 made = self.family.member({**self.start, **dict.fromkeys(tie, k), place: k})
                 if isinstance(made, Member):
                     return made, tie, k
