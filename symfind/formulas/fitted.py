@@ -167,7 +167,7 @@ class _Guess:
             if all(value(e, r.at) == r.algebras.get(slot, 0) for r in inside)
         }  # fmt: skip
         expression = within(self.found.expression, self.where)
-        conditions = tuple(c.words for c in self.where)
+        conditions = (*(c.words for c in self.where), *seen.sizes.equal())
         return Fitted(
             expression, seen.sizes.own(), checked, conditions, self.broke, slots, seen.sizes.start
         )

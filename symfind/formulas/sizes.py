@@ -4,8 +4,9 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 
 from symfind.family.family import Family, Member, Values
-from symfind.family.places import Place
+from symfind.family.places import Place, spelled
 from symfind.formulas.names import named
+from symfind.formulas.slots import starred
 
 _LARGE = 3000  # parameters of a member, or
 _TIMES = 3  # as many as the first has
@@ -38,6 +39,15 @@ class Sizes:
         self._ties: dict[Place, tuple[Place, ...]] = {}
         self._find_names()
         self._set_apart()
+
+    def equal(self) -> tuple[str, ...]:
+        """Arguments that only change together, in words."""
+        return tuple(
+            f"{spelled(q)}={self.names[p]}"
+            for p, tie in self._ties.items()
+            for q in tie
+            if q in self.family.arguments
+        )
 
     def own(self) -> dict[str, int]:
         """The sizes of the model itself."""
@@ -76,7 +86,7 @@ class Sizes:
         for place in [*self.family.arguments, *self.family.given]:
             if place[0] == "bound" or place in bound or self._late():
                 continue
-            found = self._step(place)
+            found = self._step(place, base)
             if found is None:
                 continue
             made, tie, n = found
@@ -102,18 +112,33 @@ class Sizes:
     def _has(self, some: Mapping[Place, int]) -> bool:
         return isinstance(self.family.member(self.changed(some), self.most), Member)
 
-    def _step(self, place: Place) -> tuple[Member, tuple[Place, ...], int] | None:
-        """A member in which one integer is another, with what has to follow it."""
-        n = self.start[place]
+    def _step(self, place: Place, base: Member) -> tuple[Member, tuple[Place, ...], int] | None:
+        """A member in which one integer is another, with what has to follow it.
+
+        With the tensors of the first where there is such a member: two widths may have to be equal
+        so that nothing stands between them.
+        """
+        first = None
         for tie in self._options(place):
-            # a length that can only become smaller with an argument does not follow that
-            longer = any(q[0] == "input" for q in tie)
-            for k in (k for k in beside(n) if k > n or not longer):
-                made = self.family.member({**self.start, **dict.fromkeys(tie, k), place: k})
-                if isinstance(made, Member):
-                    return made, tie, k
-                if self._late():
-                    return None
+            found = self._changed(place, tie)
+            if found is not None and _tensors(found[0]) == _tensors(base):
+                return found
+            first = first or found
+            if self._late():
+                break
+        return first
+
+    def _changed(
+        self, place: Place, tie: tuple[Place, ...]
+    ) -> tuple[Member, tuple[Place, ...], int] | None:
+        # a length that can only become smaller with an argument does not follow that
+        longer, n = any(q[0] == "input" for q in tie), self.start[place]
+        for k in (k for k in beside(n) if k > n or not longer):
+            made = self.family.member({**self.start, **dict.fromkeys(tie, k), place: k})
+            if isinstance(made, Member):
+                return made, tie, k
+            if self._late():
+                break
         return None
 
     def _options(self, place: Place) -> Iterator[tuple[Place, ...]]:
@@ -137,6 +162,10 @@ class Sizes:
         others = [q for q in equal if q in self.family.arguments]
         options += [(*whole, q) for q in others] + [(*whole, *others)]
         yield from dict.fromkeys(options)
+
+
+def _tensors(member: Member) -> set[str]:
+    return {starred(name) for name, _ in member.loaded.model.named_parameters()}
 
 
 def beside(n: int) -> list[int]:

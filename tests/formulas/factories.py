@@ -153,3 +153,20 @@ def coded(inputs: int = 6, code: int = 2, hidden: int = 4) -> tuple[nn.Module, T
     layers = [nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, code)]
     layers += [nn.Linear(code, hidden), nn.ReLU(), nn.Linear(hidden, inputs)]
     return nn.Sequential(*layers), torch.randn(2, inputs)
+
+
+class _Projected(nn.Module):
+    def __init__(self, width: int, inner: int, vocabulary: int) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(vocabulary, inner)
+        self.project = nn.Linear(inner, width, bias=False) if inner != width else nn.Identity()
+        self.up, self.down = nn.Linear(width, 40), nn.Linear(40, 3)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        found: Tensor = self.down(F.relu(self.up(self.project(self.tokens(tokens)).mean(1))))
+        return found
+
+
+def projected(width: int = 4, inner: int = 4, vocabulary: int = 9) -> tuple[nn.Module, Tensor]:
+    """A table as wide as what reads it, or else a map between."""
+    return _Projected(width, inner, vocabulary), torch.randint(vocabulary, (4, 6))

@@ -81,6 +81,13 @@ def test_where_it_is_right_is_said_and_no_more(dimensions: dict[str, symfind.Rep
     assert "k even" in where and "vocabulary>" in where  # pairs of a rotation; what tokens span
 
 
+def test_widths_that_have_to_be_equal_change_together() -> None:
+    report = symfind.analyze(f"{FACTORIES}:projected", verify=False, certify="never")
+    assert report.dimension.domain is not None and "inner=width" in report.dimension.domain
+    at = {s: {"width": 3, "vocabulary": 12}[str(s)] for s in report.formula.free_symbols}
+    assert report.formula.subs(at) == 3 * 3 + 3 + 40  # GL and shifts of the table, units
+
+
 def test_factors_have_formulas_of_their_own(dimensions: dict[str, symfind.Report]) -> None:
     report = dimensions["grouped"]
     sizes = {**report.dimension.sizes, "layers": 7, "k": 6}
