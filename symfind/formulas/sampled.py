@@ -5,7 +5,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from symfind.count.counted import Counted, counted
 from symfind.count.symbols import AxisSymbols
+from symfind.count.tally import at_own_sizes
 from symfind.family.family import Family, Member, Values
 from symfind.family.places import Place
 from symfind.formulas.domain import Condition
@@ -13,7 +15,9 @@ from symfind.formulas.provenance import relevant
 from symfind.formulas.sizes import Sizes, beside
 from symfind.formulas.slots import Case, Paths, Row, row
 from symfind.formulas.values import value
-from symfind.twin.formula import count
+from symfind.solve.solver import derive
+from symfind.trace import Graph
+from symfind.verify.threads import fitting_threads
 
 _LINE = 3  # members that differ in one size
 _MANY = 7  # sizes; of more there are fewer members for each
@@ -24,6 +28,7 @@ _MIX = 0.5  # of the sizes are changed
 _TRIES = 8  # for every member that is wanted
 _DRAWS = 300  # of sizes, of which few are counted at
 _TRIED = 5  # of these, for every condition
+_SLOW = 5.0  # seconds of the processor for one member
 _TELL = 2.0  # seconds between words on progress
 
 Holds = Callable[[Mapping[str, int]], bool]
@@ -282,7 +287,10 @@ class Sampled:
     def _count(self, values: Values) -> Row | None:
         key = self.sizes.key(values)
         if key not in self._seen:
+            begun = time.process_time()
             self._seen[key] = found = self._row(values)
+            if time.process_time() - begun > _SLOW:
+                self.end = min(self.end, begun)  # others will be no faster
             if found is not None:
                 self.rows.append(found)
                 self._progress()
@@ -293,12 +301,12 @@ class Sampled:
         if not isinstance(made, Member) or made.parameters > self.sizes.most:
             return None
         try:
-            counted = count(made.graph, self.output, AxisSymbols())
+            found = _counted(made.graph, self.output)
         except Exception:  # what nothing can be derived of is no member to learn from
             return None
-        if any(not t.known for t in counted.tallies):
+        if found is None or any(not t.known for t in found.tallies):
             return None
-        return row(counted, self.sizes.named(values), self.paths, self._known)
+        return row(found, self.sizes.named(values), self.paths, self._known)
 
     def _progress(self) -> None:
         if time.monotonic() - self._told > _TELL:
@@ -332,3 +340,13 @@ class Sampled:
         another = self.sizes.start[self._rng.choice(list(self.sizes.names))]
         extreme = [1, 2, 3, max(1, n - 1), another, n * another, self._rng.randint(1, 4 * n)]
         return self._rng.choice([*likely, *extreme, *extreme])
+
+
+def _counted(graph: Graph, output: str) -> Counted | None:
+    """What is counted at a member's own sizes, None where that is too much: twins take minutes."""
+    shapes = {name: tuple(op.shape or ()) for name, op in graph.parameters.items()}
+    with fitting_threads(0):
+        derivation = derive(graph, output)
+        if not at_own_sizes(derivation.families, shapes):
+            return None
+        return counted(graph, derivation, AxisSymbols())

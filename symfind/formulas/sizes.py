@@ -3,13 +3,12 @@
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 
+from symfind.count.tally import OWN_PARAMETERS
 from symfind.family.family import Family, Member, Values
 from symfind.family.places import Place, spelled
 from symfind.formulas.names import named
 from symfind.formulas.slots import starred
 
-_LARGE = 3000  # parameters of a member, or
-_TIMES = 3  # as many as the first has
 _ZOOS = ("transformers:", "timm:", "torchvision:")
 
 
@@ -34,7 +33,7 @@ class Sizes:
         self.family, self.start = family, dict(start)
         self.names: dict[Place, str] = {}
         self.steps: dict[Place, list[int]] = {}
-        self.most = _LARGE
+        self.most = OWN_PARAMETERS
         self._late = late
         self._ties: dict[Place, tuple[Place, ...]] = {}
         self._find_names()
@@ -80,7 +79,7 @@ class Sizes:
         base = self.family.member(self.start)
         if not isinstance(base, Member):
             return
-        self.most = max(_LARGE, _TIMES * base.parameters)
+        self.most = max(OWN_PARAMETERS, base.parameters)  # beyond counts take long
         felt: list[Place] = []
         bound: set[Place] = set()
         for place in [*self.family.arguments, *self.family.given]:
