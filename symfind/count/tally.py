@@ -59,7 +59,8 @@ def tally(
         shapes: of all parameters, by name.
         symbols: from an atomic axis to its sympy symbol.
     """
-    if at_own_sizes(families, shapes):
+    scalars = sum(math.prod(s) for s in shapes.values())
+    if scalars <= OWN_PARAMETERS and moderate(families):
         return _own(list(families), shapes, symbols)
     # Rows that no look-up reads touch nothing else, and have no size on a twin.
     rows = [f for f in families if f.kind == "inert" and isinstance(f, NullFamily)]
@@ -68,11 +69,9 @@ def tally(
     return hidden + _through_twins(rest, parameters, symbols)
 
 
-def at_own_sizes(families: Sequence[Family], shapes: Mapping[str, tuple[int, ...]]) -> bool:
-    """Whether families are counted at the sizes that parameters have, and not through twins."""
-    total = sum(f.count() for f in families if f.kind != "inert")
-    scalars = sum(math.prod(s) for s in shapes.values())
-    return scalars <= OWN_PARAMETERS and total <= OWN_DIRECTIONS
+def moderate(families: Sequence[Family]) -> bool:
+    """Whether families have no more directions than are counted at their own sizes."""
+    return sum(f.count() for f in families if f.kind != "inert") <= OWN_DIRECTIONS
 
 
 def tally_beside(

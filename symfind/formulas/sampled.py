@@ -7,7 +7,7 @@ from typing import Any
 
 from symfind.count.counted import Counted, counted
 from symfind.count.symbols import AxisSymbols
-from symfind.count.tally import at_own_sizes
+from symfind.count.tally import moderate
 from symfind.family.family import Family, Member, Values
 from symfind.family.places import Place
 from symfind.formulas.domain import Condition
@@ -343,10 +343,9 @@ class Sampled:
 
 
 def _counted(graph: Graph, output: str) -> Counted | None:
-    """What is counted at a member's own sizes, None where that is too much: twins take minutes."""
-    shapes = {name: tuple(op.shape or ()) for name, op in graph.parameters.items()}
+    """What is counted at a member, None where that has so many directions that it takes minutes."""
     with fitting_threads(0):
         derivation = derive(graph, output)
-        if not at_own_sizes(derivation.families, shapes):
+        if not moderate(derivation.families):
             return None
         return counted(graph, derivation, AxisSymbols())

@@ -9,6 +9,7 @@ from symfind.family.places import Place, spelled
 from symfind.formulas.names import named
 from symfind.formulas.slots import starred
 
+_TIMES = 3  # as many parameters as the first member has
 _ZOOS = ("transformers:", "timm:", "torchvision:")
 
 
@@ -79,7 +80,7 @@ class Sizes:
         base = self.family.member(self.start)
         if not isinstance(base, Member):
             return
-        self.most = max(OWN_PARAMETERS, base.parameters)  # beyond counts take long
+        self.most = max(OWN_PARAMETERS, _TIMES * base.parameters)
         felt: list[Place] = []
         bound: set[Place] = set()
         for place in [*self.family.arguments, *self.family.given]:
