@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from symfind.formulas.positive import positive
+from symfind.formulas.writing import rational
 
 _SHIFTS = (-2, -1, 0, 1, 2)
 _SMALL = (2, 3)
@@ -81,7 +82,7 @@ def _one(
         if 2 * k % 1 or abs(k) > 4:
             continue
         if all(k * v == n for v, n in zip(values, left, strict=True)):
-            return _rational(k) * term, list(left)
+            return rational(k) * term, list(left)
     return None
 
 
@@ -96,9 +97,3 @@ def _candidates(
         yield term * (term - 1), [a * (a - 1) for a in values]
     for (t, v), (u, w) in itertools.combinations_with_replacement(inside, 2):
         yield t * u, [a * b for a, b in zip(v, w, strict=True)]
-
-
-def _rational(k: Fraction) -> Any:
-    import sympy
-
-    return sympy.Rational(k.numerator, k.denominator)

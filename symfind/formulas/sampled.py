@@ -263,9 +263,8 @@ class Sampled:
     def _mild(self) -> Callable[[], dict[Place, int]]:
         """Gives two or three somewhat larger sizes, of those that counts depend on nearby."""
         felt = relevant([(r.at, r.total) for r in self.rows[: self.near]])
-        places = [p for p, name in self.sizes.names.items() if name in felt] or list(
-            self.sizes.names
-        )
+        names = self.sizes.names
+        places = [p for p, name in names.items() if name in felt] or list(names)
 
         def draw() -> dict[Place, int]:
             several = min(len(places), self._rng.randint(2, 3))
@@ -327,16 +326,7 @@ class Sampled:
     def _other(self, place: Place) -> int:
         """Another value: beside the first, small, or what another size is."""
         n = self.sizes.start[place]
-        likely = [
-            *self.sizes.steps[place],
-            *self.sizes.steps[place],
-            n,
-            n + 1,
-            n + 2,
-            2 * n,
-            3 * n,
-            4 * n,
-        ]
+        likely = [*self.sizes.steps[place] * 2, n, n + 1, n + 2, 2 * n, 3 * n, 4 * n]
         another = self.sizes.start[self._rng.choice(list(self.sizes.names))]
         extreme = [1, 2, 3, max(1, n - 1), another, n * another, self._rng.randint(1, 4 * n)]
         return self._rng.choice([*likely, *extreme, *extreme])
