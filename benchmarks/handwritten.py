@@ -44,26 +44,36 @@ class Source:
         return ""
 
 
-def _awq(model: nn.Module, args: tuple, kwargs: dict) -> Iterator[Entry]:
-    from llmcompressor.modifiers.transform.awq import dynamic_mappings
+def _label(name: str, model: nn.Module, registries: tuple[dict, ...]) -> str:
+    """Whether a mapping was written for a model, or is what is taken for all others."""
+    return name if any(type(model).__name__ in r for r in registries) else f"{name} (default)"
 
+
+def _awq(model: nn.Module, args: tuple, kwargs: dict) -> Iterator[Entry]:
+    from llmcompressor.modifiers.transform.awq import dynamic_mappings, mappings
+
+    registries = (dynamic_mappings.AWQ_DYNAMIC_MAPPING_REGISTRY, mappings.AWQ_MAPPING_REGISTRY)
+    label = _label("AWQ", model, registries)
     for e in dynamic_mappings.get_layer_mappings_from_model(model):
-        yield "AWQ", {"smooth_layer": e.smooth_layer, "balance_layers": list(e.balance_layers)}
+        yield label, {"smooth_layer": e.smooth_layer, "balance_layers": list(e.balance_layers)}
 
 
 def _smoothquant(model: nn.Module, args: tuple, kwargs: dict) -> Iterator[Entry]:
-    from llmcompressor.modifiers.transform.smoothquant import dynamic_mappings
+    from llmcompressor.modifiers.transform.smoothquant import dynamic_mappings, utils
 
+    registries = (dynamic_mappings.SMOOTHQUANT_DYNAMIC_MAPPING_REGISTRY, utils.MAPPINGS_REGISTRY)
+    label = _label("SmoothQuant", model, registries)
     for e in dynamic_mappings.get_layer_mappings_from_model(model):
-        yield "SmoothQuant", [list(e.balance_layers), e.smooth_layers]
+        yield label, [list(e.balance_layers), e.smooth_layers]
 
 
 def _spinquant(model: nn.Module, args: tuple, kwargs: dict) -> Iterator[Entry]:
     from llmcompressor.modifiers.transform.spinquant import mappings, norm_mappings
 
-    yield "SpinQuant", mappings.infer_mapping_from_model(model).model_dump()
+    label = _label("SpinQuant", model, (mappings.SPINQUANT_MAPPING_REGISTRY,))
+    yield label, mappings.infer_mapping_from_model(model).model_dump()
     for e in norm_mappings.infer_norm_mapping_from_model(model):
-        yield "SpinQuant norms", e.model_dump()
+        yield f"{label} norms", e.model_dump()
 
 
 def _silenced() -> None:

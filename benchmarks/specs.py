@@ -122,7 +122,7 @@ def picture(name: str) -> tuple[nn.Module, tuple, dict]:
     return shaken(model.eval()), (torch.randn(2, 3, size, size),), {}
 
 
-PICTURES = ("Plain", "resnet18", "mobilenet_v2", "vit_tiny")
+PICTURES = ("Plain", "resnet18", "vit_tiny")
 
 
 def shaken(model: nn.Module) -> nn.Module:
@@ -153,6 +153,7 @@ class Held:
         self.aliases = {module(n): module(k) for n, k in self.measured.names.items()
                         if n != k}  # fmt: skip
         names = [*modules_of(self.report), *self.aliases]
+        self.norms: list[tuple[str, list[str]]] = []
         self.scales = Scales(names, pairs(self.report), self.wires, self.aliases)
 
     def rows(self, source: str, label: str, content: Any) -> list[Row]:
@@ -197,6 +198,11 @@ class Held:
             sides.append(plain.named(texts))
         norms = [(p.smooth[0], p.balance) for p in self.scales.pairs if p.norm]
         norms = [(n, r) for n, r in norms if set(r) <= set(sides[1])]
+        if not tied:
+            known = {n for n, _ in norms}
+            found = [pair for smooth, balance in self.norms for pair in plain.resolved(
+                smooth, balance)]  # fmt: skip
+            norms += [(n, r) for n, r in found if n not in known and set(r) & set(self.aliases)]
         return rotated(self.measured, *sides, norms, tied)
 
 
@@ -239,6 +245,7 @@ def run(names: list[str]) -> tuple[list[Row], list[str]]:
                 text = str(error).splitlines()[0][:80] if str(error) else ""
                 notes.append(f"{source.package} on {name}: {type(error).__name__}: {text}")
                 continue
+            held.norms = [e for label, c in found if "norms" in label for e in entries(c)]
             for label, content in found:
                 rows += held.rows(source.package, label, content)
     return rows, notes
@@ -256,10 +263,14 @@ def show(rows: list[Row], notes: list[str], everything: bool) -> None:
         print(f"| {source} | " + " | ".join(cells) + f" | {len(own)} | {sum(own)} |")
     print()
     for r in rows:
-        if everything or r.agrees is False or r.verdict != "exact":
+        if everything or r.agrees is False or r.verdict in ("incomplete", "broken"):
             change = "not measured" if r.change is None else f"outputs change by {r.change:.0e}"
             mark = " DISAGREE" if r.agrees is False else ""
             print(f"{r.model}, {r.source}: {r.entry}\n    {r.verdict}{mark}: {r.reason}; {change}")
+    absent = Counter((r.model, f"{r.source} {r.entry.partition(':')[0]}")
+                     for r in rows if r.verdict == "unmatched")  # fmt: skip
+    for (model, label), count in absent.items():
+        print(f"{model}, {label}: {count} entries name nothing")
     print()
     print(*notes, sep="\n")
 

@@ -16,7 +16,8 @@ def weights(content: Any) -> Iterator[Entry]:
     """The entries of an architecture, wherever they are nested."""
     if isinstance(content, Mapping):
         if isinstance(content.get("name"), str):
-            yield content
+            if "inputs" not in content:  # else it is a space that is the sum of others
+                yield content
             return
         for value in content.values():
             yield from weights(value)
