@@ -180,6 +180,8 @@ class Factor:
         axes: the axes of the tensors on which it acts.
         places: the sites layer by layer.
         site: where it acts, in words: the role of the wire, who writes it and who reads it.
+        spread: how many places there are, and of how many heads or channels: `12 layers × 12
+            heads`; absent where that says nothing.
         records: how it acts, as data: all ways that differ in more than names of tensors.
         generators: objects that apply it to weights, one for each place. Not serialised: what is
             read from JSON makes them from the records.
@@ -207,6 +209,7 @@ class Factor:
         default=(), repr=False, compare=False, metadata=IN_MEMORY
     )
     origin: Literal["discovery"] | None = field(default=None, metadata=OMIT_NONE)
+    spread: str | None = field(default=None, metadata=OMIT_NONE)
 
     def __repr__(self) -> str:
         """What and where, in a line."""
