@@ -84,7 +84,7 @@ def _scaled(record: Record, family: Family) -> tuple[str, str]:
     later = gains[0] and not gains[1] and out[1]  # a gain behind what is written
     if later or (_writes(sides[1]) and not _writes(sides[0]) and not (gains[1] and out[0])):
         sides.reverse()
-    role = "channels" if any(gains) else "units"
+    role = "channels" if any(gains) else "units" if record.element.copies else "wire"
     return _arrow(role, *([a.tensor for a in side] for side in sides)), role
 
 
