@@ -232,6 +232,8 @@ def align(
     lowered = objective
     if train_data is not None:
         lowered = Objective.of(session.loaded.model, train_data, loss)
+        if objective is not None:
+            objective.seen = lowered.batches
     found = align_states(
         group, one.state, two.state, objective, lowered, steps, only == "permutations", tell, seed
     )
