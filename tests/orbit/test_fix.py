@@ -6,8 +6,10 @@ from torch import nn
 
 import symfind
 from symfind.errors import InputError
-from symfind.orbit.canonical import representative
+from symfind.orbit import Group
+from symfind.orbit.canonical import canonical
 from symfind.orbit.checkpoint import distance
+from symfind.orbit.walk import Walk
 from tests.orbit.models import CASES, mlp
 
 FORMS = ("pins", "balanced", "canonical")
@@ -16,6 +18,12 @@ FORMS = ("pins", "balanced", "canonical")
 def drawn(model: nn.Module, seed: int = 0) -> dict[str, torch.Tensor]:
     rng = torch.Generator().manual_seed(seed)
     return {n: torch.randn(v.shape, generator=rng) for n, v in model.state_dict().items()}
+
+
+def representative(group: Group, state: dict[str, torch.Tensor]) -> Walk:
+    walk = Walk(group, state)
+    canonical(walk)
+    return walk
 
 
 @pytest.mark.parametrize("name", CASES)
