@@ -4,14 +4,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from symfind.export.pairs import Pair, gathered, module, pairs, pattern
+from symfind.export.pairs import Pair, gathered, module, modules_of, pairs, pattern
+from symfind.export.rotations import sides_of
 from symfind.report.explained import Wire
 from symfind.report.model import Factor, Report
-
-
-def modules_of(report: Report) -> list[str]:
-    """The modules that hold trained tensors."""
-    return list(dict.fromkeys(module(name) for name in report.model.tensors))
 
 
 def mappings(report: Report, norms: bool = False) -> tuple[list[dict[str, Any]], list[str]]:
@@ -29,17 +25,14 @@ def mappings(report: Report, norms: bool = False) -> tuple[list[dict[str, Any]],
         said = f"{' and '.join(key.smooth)} -> {', '.join(key.balance)}"
         if norms and not key.norm:
             continue
-        if not key.whole:
+        if not key.said:
             notes.append(f"{said}: only some of the channels, which a mapping cannot say")
             continue
         if len(sides[0]) != 1:
             notes.append(f"{said}: several modules write these channels together")
             continue
         entries.append({"smooth_layer": sides[0][0], "balance_layers": sides[1]})
-        if key.repeats > 1:
-            notes.append(f"{said}: {key.repeats} channels of a reader share each scale")
-        if key.about:
-            notes.append(f"{said}: the scale acts on {key.about}, not on the weight alone")
+        notes += [f"{said}: {note}" for note in key.notes]
     return entries, notes
 
 
@@ -104,7 +97,7 @@ def _mapping(
     streams: Sequence[Factor], wires: Sequence[Wire], modules: Sequence[str]
 ) -> tuple[dict[str, str], list[str]]:
     """Which modules are what, and what that leaves out."""
-    writes, reads = _sides_of(streams[0]) if streams else ([], [])
+    writes, reads = sides_of(streams[0]) if streams else ([], [])
     if not streams:
         stream = next((w for w in wires if w.role == "residual stream"), None)
         sides = (stream.writers, stream.readers) if stream else ((), ())
@@ -147,20 +140,6 @@ def _columns(wires: Sequence[Wire], count: int) -> list[list[str]]:
             if i % step < count:
                 found[i % step].append(name)
     return found
-
-
-def _sides_of(factor: Factor) -> tuple[list[str], list[str]]:
-    """Modules that write and that read what a matrix acts on, over all places."""
-    writes: dict[str, None] = {}
-    reads: dict[str, None] = {}
-    for generator in factor.recorded():
-        acting = [a for a in generator.record.actions if a.act == "multiply"]
-        # rows of a matrix are written; what is dual to them reads
-        turned = next((a.dual for a in acting if a.side == "left"), False)
-        for a in acting:
-            if len(a.shape) > 1:
-                (writes if a.dual is turned else reads)[module(a.tensor)] = None
-    return list(writes), list(reads)
 
 
 def _patterns(names: Sequence[str], modules: Sequence[str]) -> list[str]:
