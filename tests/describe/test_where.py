@@ -143,3 +143,12 @@ def test_layers_heads_and_channels_are_counted(name: str) -> None:
     found = {f.site: f.spread for f in factors}
     assert {site: found.get(site, "absent") for site in PLACES[name]} == PLACES[name]
     assert all("bias →" not in f.site for f in factors if f.kind == "scaling")
+
+
+def test_reports_and_generators_are_short_in_repr() -> None:
+    report = opened("gpt2").report(verify=False, certify="never")
+    assert "at query · key of transformer.h.*.attn: c_attn (2 layers × 3 heads)" in repr(report)
+    factor = next(f for f in report.factors if f.kind == "gauge")
+    (first, *_) = factor.recorded()
+    assert repr(first).startswith("<general matrix, 48 coefficients, on transformer.h.0.attn")
+    assert len(repr(first)) < 160 and "#" not in repr(report)
