@@ -42,7 +42,7 @@ def export_command(model: str, form: str, out: str, quiet: bool, **arguments: An
             text = {
                 "awq": recipes.awq,
                 "smoothquant": recipes.smoothquant,
-                "spinquant": lambda r: recipes.spinquant(r, wires),
+                "spinquant": lambda r: recipes.spinquant(r, wires, _tied(session.loaded.model)),
             }[form](report)
         else:
             spec, outputs = session.permutations(), directions_of(session.derivation.lowered.nodes)

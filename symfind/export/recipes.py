@@ -1,7 +1,7 @@
 """Recipes of llm-compressor: smoothing mappings, and rotations of SpinQuant."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from symfind.export.pairs import Pair, gathered, module, modules_of, pairs, pattern
@@ -62,17 +62,18 @@ def smoothquant(report: Report) -> str:
     return _yaml(lines if entries else [*lines[:-1], "      mappings: []"], notes)
 
 
-def spinquant(report: Report, wires: Sequence[Wire] = ()) -> str:
+def spinquant(report: Report, wires: Sequence[Wire] = (), aliases: Mapping[str, str] = {}) -> str:
     """Rotations of SpinQuantModifier: R1 of the residual stream, R2 of the values of every head.
 
     Args:
         report: with records.
         wires: which say what is attention.
+        aliases: modules whose tensors are those of other modules (tied), by name.
     """
     modules = modules_of(report)
     streams = [f for f in report.factors if f.kind == "rotation" and len(f.places) == 1]
     values = [w for w in wires if w.role == "value" and w.group.startswith("GL(")]
-    fields, notes = _mapping(streams, wires, modules)
+    fields, notes = _mapping(streams, wires, modules, aliases)
     if any(r.element.algebra == "stabiliser" for f in streams for r in f.records):
         notes.append("R1 must keep the all-ones vector: means are taken off in the norms")
     if not streams:
@@ -94,7 +95,10 @@ def spinquant(report: Report, wires: Sequence[Wire] = ()) -> str:
 
 
 def _mapping(
-    streams: Sequence[Factor], wires: Sequence[Wire], modules: Sequence[str]
+    streams: Sequence[Factor],
+    wires: Sequence[Wire],
+    modules: Sequence[str],
+    aliases: Mapping[str, str],
 ) -> tuple[dict[str, str], list[str]]:
     """Which modules are what, and what that leaves out."""
     writes, reads = sides_of(streams[0]) if streams else ([], [])
@@ -109,12 +113,14 @@ def _mapping(
     out = [m for w in values for m in map(module, w.readers)]
     tables = [m for m in writes if not any(part.isdigit() for part in m.split("."))]
     heads = [m for m in reads if not any(part.isdigit() for part in m.split("."))]
+    other = {first: name for name, first in aliases.items()}
+    read_as = [other.get(m, m) if m in tables else m for m in heads]  # a table that is tied
     attention = {*query, *key, *value, *out}
     one = {"embedding": tables, "attn_q": query, "attn_k": key, "attn_v": value, "attn_o": out,
-           "lm_head": heads}  # fmt: skip
+           "lm_head": read_as}  # fmt: skip
     fields, notes = {}, []
     for name, found in one.items():
-        said = _patterns(found, modules)
+        said = _patterns(found, [*modules, *aliases])
         if len(said) == 1:
             fields[name] = said[0]
         else:

@@ -328,6 +328,13 @@ def test_rotations_by_hand() -> None:
     assert found[0].verdict == "unmatched" and "lm_head: head" in found[0].reason
 
 
+def test_a_tied_head_has_its_own_name() -> None:
+    held = session("CohereForCausalLM")
+    wires = held.explain(everything=True).wires
+    text = recipes.spinquant(report("CohereForCausalLM"), wires, {"lm_head": "model.embed_tokens"})
+    assert "lm_head: 'lm_head'" in text and "embedding: 'model.embed_tokens'" in text
+
+
 def test_stacked_experts_scale_one_by_one() -> None:
     entry = [{"smooth_layer": "re:.*up_proj", "balance_layers": ["re:.*down_proj"]}]
     (found,) = check(entry, report("MixtralForCausalLM"))
