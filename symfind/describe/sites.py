@@ -52,6 +52,14 @@ def starred(name: str) -> str:
     return re.sub(r"(?<=\.)\d+(?=\.)", "*", name)
 
 
+def merged(texts: Iterable[str]) -> list[str]:
+    """Texts that differ in numbers of layers only as one, with * for the numbers."""
+    alike: dict[str, dict[str, None]] = {}
+    for text in texts:
+        alike.setdefault(starred(f".{text}.")[1:-1], {})[text] = None
+    return [next(iter(same)) if len(same) == 1 else key for key, same in alike.items()]
+
+
 def _last(name: str, path: str) -> str:
     rest = name.removeprefix(f"{path}.") if path else name
     return starred(f".{rest}")[1:].removesuffix(".weight")

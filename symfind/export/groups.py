@@ -81,7 +81,7 @@ def check_axes(given: Mapping[str, Axes], spec: PermutationSpec) -> list[Checked
             result.append(Checked(name, "unmatched", reason))
             continue
         text = "{} is not free to be permuted with the rest"
-        missing = "{} carries this index as well"
+        missing = "this index is that of {} as well"
         result.append(Checked(name, *compared(own, derived, text, missing)))
     return result
 
@@ -125,7 +125,7 @@ def check_sides(
             result.append(Checked(name, "incomplete", _together(counts[0])))
             continue
         text = "{} is not free to lose channels with the rest"
-        missing = "{} has these channels as well"
+        missing = "these channels are those of {} as well"
         result.append(Checked(name, *compared(own, list(derived.values()), text, missing)))
     return result
 

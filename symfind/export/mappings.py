@@ -1,5 +1,6 @@
 """Mappings of AWQ and SmoothQuant: a writer and its readers, held against derived scales."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,12 +61,14 @@ class Scales:
         return ("exact" if pair.said else "incomplete"), "; ".join(pair.notes)
 
     def _why(self, writer: str) -> str:
-        """What stands against it, where an explanation knows."""
+        """What stands against it, where an explanation knows: of its channels, or of its gains."""
+        gain = re.compile(rf"(?<!\w){re.escape(writer.rpartition('.')[2])}\.weight")
         for wire in self.wires:
-            if any(n.startswith(f"{writer}.") for n in wire.writers):
-                words = [r.words for r in wire.reasons if not r.leaves]
-                if words:
-                    return f": {words[0]}"
+            written = any(n.startswith(f"{writer}.") for n in wire.writers)
+            words = [r.words for r in wire.reasons
+                     if not r.leaves and (written or gain.search(r.words))]  # fmt: skip
+            if words:
+                return f": {words[0]}"
         return ""
 
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from symfind.describe.sites import starred
+from symfind.describe.sites import merged
 
 Verdict = Literal["exact", "incomplete", "broken", "unmatched"]
 _ORDER: tuple[Verdict, ...] = ("broken", "incomplete", "exact")
@@ -37,7 +37,7 @@ def worst(entry: str, found: Iterable[tuple[Verdict, str]]) -> Checked:
     for verdict, reason in found:
         verdicts.setdefault(verdict, []).append(reason)
     verdict = next(v for v in _ORDER if v in verdicts)
-    return Checked(entry, verdict, "; ".join(r for r in _merged(verdicts[verdict]) if r))
+    return Checked(entry, verdict, "; ".join(r for r in merged(verdicts[verdict]) if r))
 
 
 def compared(
@@ -72,17 +72,9 @@ def _spelled(member: object) -> str:
 
 def listed(names: Iterable[str]) -> str:
     """Names that differ in numbers only as one, and how many more there are."""
-    found = _merged(sorted(names, key=_by_number))
+    found = merged(sorted(names, key=_by_number))
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return ", ".join(found[:_SHOWN]) + more
-
-
-def _merged(texts: Iterable[str]) -> list[str]:
-    """Texts that differ in numbers of layers only as one, with * for the numbers."""
-    alike: dict[str, dict[str, None]] = {}
-    for text in texts:
-        alike.setdefault(starred(f"{text}."), {})[text] = None
-    return [next(iter(same)) if len(same) == 1 else key[:-1] for key, same in alike.items()]
 
 
 def _by_number(name: str) -> list[tuple[int, str]]:

@@ -22,8 +22,17 @@ SIZES = {
     "vocab_size": 40, "hidden_size": 32, "intermediate_size": 24, "num_hidden_layers": 2,
     "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 32,
 }  # fmt: skip
+MLA = {
+    "moe_intermediate_size": 8, "n_routed_experts": 4, "num_experts_per_tok": 2, "n_group": 1,
+    "topk_group": 1, "q_lora_rank": 12, "kv_lora_rank": 10, "qk_rope_head_dim": 4,
+    "qk_nope_head_dim": 6, "v_head_dim": 8, "first_k_dense_replace": 1, "num_key_value_heads": 4,
+}  # fmt: skip
 MORE = {
     "LlamaForCausalLM": {},
+    "Qwen2ForCausalLM": {"tie_word_embeddings": True},
+    "Qwen3ForCausalLM": {"head_dim": 8},
+    "CohereForCausalLM": {},
+    "DeepseekV3ForCausalLM": MLA,
     "MixtralForCausalLM": {"num_local_experts": 3},
     "Gemma2ForCausalLM": {"head_dim": 8},
     "Phi3ForCausalLM": {"pad_token_id": 0},
@@ -69,6 +78,64 @@ def test_the_mapping_of_llama_is_the_one_by_hand() -> None:
     assert check(entries, found, None) and all(
         c.verdict == "exact" for c in check(entries, found, None)
     )
+
+
+# modules of every layer: who writes channels, and who reads them
+WRITTEN = {
+    "Qwen2ForCausalLM": {
+        "input_layernorm": "self_attn.q_proj self_attn.k_proj self_attn.v_proj",
+        "post_attention_layernorm": "mlp.gate_proj mlp.up_proj",
+        "self_attn.v_proj": "self_attn.o_proj", "mlp.up_proj": "mlp.down_proj",
+    },
+    "Qwen3ForCausalLM": {
+        "input_layernorm": "self_attn.q_proj self_attn.k_proj self_attn.v_proj",
+        "post_attention_layernorm": "mlp.gate_proj mlp.up_proj",
+        "self_attn.v_proj": "self_attn.o_proj", "mlp.up_proj": "mlp.down_proj",
+    },
+    "Gemma2ForCausalLM": {
+        "input_layernorm": "self_attn.q_proj self_attn.k_proj self_attn.v_proj",
+        "pre_feedforward_layernorm": "mlp.gate_proj mlp.up_proj",
+        "self_attn.v_proj": "self_attn.o_proj", "mlp.up_proj": "mlp.down_proj",
+    },
+    "CohereForCausalLM": {
+        "input_layernorm":
+            "self_attn.q_proj self_attn.k_proj self_attn.v_proj mlp.gate_proj mlp.up_proj",
+        "self_attn.v_proj": "self_attn.o_proj", "mlp.up_proj": "mlp.down_proj",
+    },
+    "Phi3ForCausalLM": {
+        "input_layernorm": "self_attn.qkv_proj", "self_attn.qkv_proj": "self_attn.o_proj",
+        "post_attention_layernorm": "mlp.gate_up_proj", "mlp.gate_up_proj": "mlp.down_proj",
+    },
+    "MixtralForCausalLM": {
+        "input_layernorm": "self_attn.q_proj self_attn.k_proj self_attn.v_proj",
+        "post_attention_layernorm": "mlp.gate mlp.experts.gate_up_proj",
+        "self_attn.v_proj": "self_attn.o_proj",
+        "mlp.experts.gate_up_proj": "mlp.experts.down_proj",
+    },
+    "DeepseekV3ForCausalLM": {
+        "input_layernorm": "self_attn.q_a_proj self_attn.kv_a_proj_with_mqa",
+        "self_attn.q_a_layernorm": "self_attn.q_b_proj",
+        "self_attn.kv_a_layernorm": "self_attn.kv_b_proj",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_mappings_of_other_models(name: str) -> None:
+    found, layers = report(name), "model.layers.1."
+    entries, _ = recipes.mappings(found)
+    assert entries and all(c.verdict == "exact" for c in check(entries, found))
+    scales = Scales(modules_of(found), pairs(found))
+    derived = {
+        writer.removeprefix(layers): {r.removeprefix(layers) for r in readers}
+        for e in entries
+        for writer, readers in scales.resolved(e["smooth_layer"], e["balance_layers"])
+        if writer.startswith(layers)
+    }
+    by_hand = {w: set(r.split()) for w, r in WRITTEN[name].items()}
+    assert {w: derived.get(w) for w in by_hand} == by_hand
+    if name != "DeepseekV3ForCausalLM":  # whose experts are another layer's
+        assert set(derived) == set(by_hand)
 
 
 def test_what_is_written_is_yaml() -> None:
