@@ -87,7 +87,7 @@ def _entry(
     count = math.prod(sizes)
     if count == size and not any(names):
         return ":"
-    if len(set(names)) == 1 and names[0] and _straight(sizes, strides):
+    if len(set(names)) == 1 and names[0] and straight(sizes, strides):
         return f"{base}+{names[0]}" if base else names[0]
     terms = [str(base)] * bool(base)
     terms += [_term(s, n) for s, n in zip(strides, names, strict=True) if n]
@@ -114,7 +114,8 @@ def _term(stride: int, letter: str) -> str:
     return letter if stride == 1 else f"{stride}{letter}"
 
 
-def _straight(sizes: Sequence[int], strides: Sequence[int]) -> bool:
+def straight(sizes: Sequence[int], strides: Sequence[int]) -> bool:
+    """Whether some indices of one dimension count through it without a gap."""
     places = np.zeros(1, dtype=int)
     for n, s in zip(sizes, strides, strict=True):
         places = np.add.outer(places, s * np.arange(n)).reshape(-1)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from symfind.action.notation import bare, entries
+from symfind.action.notation import bare, entries, straight
 from symfind.action.record import Action, Record
 from symfind.characters import tex_name as _tex
 
@@ -217,9 +217,11 @@ def _seed(action: Action, name: str) -> tuple[str, str]:
     """The entries of a seed, and the indices on which what is added to them depends."""
     block = _block(action)
     free = {k: i.dim for k, i in enumerate(block.indices) if i.role == "copy"}
+    own = {d: [i for i in block.indices if i.dim == d] for d in free.values()}
     whole = {
-        d for d in free.values()
-        if all(k in free for k, i in enumerate(block.indices) if i.dim == d)
+        d for d, along in own.items()
+        if all(i.role == "copy" for i in along)
+        and straight([i.size for i in along], [i.stride for i in along])
     }  # fmt: skip
     # one index through a dimension, or one for each of the indices in it that are free
     keys = {k: (d if d in whole else (d, k)) for k, d in free.items()}

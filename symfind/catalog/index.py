@@ -54,7 +54,7 @@ def index(together: Together, failed: Mapping[str, str], title: str) -> str:
 def _summary(built: Sequence[Entry], found: Mapping[str, Kept]) -> str:
     """How far the catalog can be relied upon."""
     reports = [found[e.slug].report for e in built]
-    status = Counter(r.certificate.status for r in reports)
+    status = Counter(words.status(r.certificate) for r in reports)
     verified = sum(r.verification.status == "verified" for r in reports)
     parts = [f"{n} {name}" for name, n in sorted(status.items())]
     return (

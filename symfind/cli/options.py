@@ -69,7 +69,9 @@ def _file(ctx: click.Context, parameter: click.Parameter, value: str | None) -> 
 
 def reads_file(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
     """One or several files or specs that are read, refused where the command writes one of them."""
-    what = parameter.opts[0] if parameter.opts[0].startswith("-") else "the model"
+    what = parameter.opts[0]
+    if not what.startswith("-"):
+        what = "the model" if parameter.name == "model" else parameter.human_readable_name
     for one in (value,) if isinstance(value, str) else value or ():
         reads(ctx, one, what)
     return value

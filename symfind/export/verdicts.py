@@ -1,6 +1,7 @@
 """What is said of an entry that somebody wrote by hand."""
 
 import re
+import textwrap
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -10,6 +11,7 @@ from symfind.describe.sites import merged
 Verdict = Literal["exact", "incomplete", "broken", "unmatched"]
 _ORDER: tuple[Verdict, ...] = ("broken", "incomplete", "exact")
 _SHOWN = 3  # names in a sentence
+_BESIDE = 12  # where entries and reasons begin
 T = TypeVar("T")
 
 
@@ -87,9 +89,20 @@ def read_by(names: Iterable[str]) -> str:
     return f"{said} {'reads' if ', ' not in said and ' and ' not in said else 'read'}"
 
 
-def render(found: Sequence[Checked]) -> str:
-    """One line for each entry, and a sum."""
-    lines = [f"{c.verdict:<10}  {c.entry}" + (f"\n{'':12}{c.reason}" if c.reason else "")
-             for c in found]  # fmt: skip
+def render(found: Sequence[Checked], width: int = 80) -> str:
+    """Every entry with its verdict and reason, and a sum."""
+    lines = [line for c in found for line in _lines(c, width)]
     exact = sum(c.verdict == "exact" for c in found)
     return "\n".join([*lines, "", f"{exact} of {len(found)} entries are exact"]) + "\n"
+
+
+def _lines(one: Checked, width: int) -> list[str]:
+    """A verdict, and beside it what it is about; patterns are broken where they fill a line."""
+    lines = textwrap.wrap(
+        one.entry, width, initial_indent=f"{one.verdict:<{_BESIDE}}",
+        subsequent_indent=" " * (_BESIDE + 2), break_on_hyphens=False,
+    )  # fmt: skip
+    lead = " " * _BESIDE
+    return lines + textwrap.wrap(
+        one.reason, width, initial_indent=lead, subsequent_indent=lead, break_on_hyphens=False
+    )

@@ -28,9 +28,10 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     """
     file = Path(path)
     if not _is_file(file):
-        raise LoadError(f"--weights {path}: no such file")
+        what = "a folder, not a file" if _is_folder(file) else "no such file"
+        raise LoadError(f"--weights {path}: {what}")
     if file.suffix == ".safetensors":
-        return _read_safetensors(file)
+        return _some(_read_safetensors(file), path)
     try:
         content: Any = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -48,7 +49,10 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
             f"--weights {path}: it holds a {type(content).__name__}, not named tensors; "
             "save model.state_dict()"
         )
-    tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+    return _some({str(k): v for k, v in content.items() if isinstance(v, Tensor)}, path)
+
+
+def _some(tensors: dict[str, Tensor], path: str | Path) -> dict[str, Tensor]:
     if not tensors:
         raise LoadError(f"--weights {path}: it holds no tensors; save model.state_dict()")
     return tensors
@@ -148,6 +152,13 @@ def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except (OSError, ValueError):  # a name that no system takes
+        return False
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
         return False
 
 

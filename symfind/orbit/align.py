@@ -92,7 +92,7 @@ def align_states(
         a: stays on its orbit.
         b: is moved.
         objective: measures barriers.
-        lowered: what the learned alignment lowers.
+        lowered: what the learned alignment lowers, and what chooses between two metrics.
         steps: of the learned alignment.
         only_permutations: nothing but permutations of hidden indices, in the gauge as it is.
         tell: called with a line on what is being done.
@@ -111,11 +111,10 @@ def align_states(
     common_gauge(second)
     tell("descent over the whole group")
     before, led = gap(second, first.state), len(second.steps)
-    found = _near(second, first.state, entries_alike, seed)
+    found = _nearest(second, first.state, lowered, seed)
     ways.append(way("whole group", first.state, found.state))
     shares = _shares(group, first.state, b, found, led, before)
     if lowered and steps:
-        found = _start(second, found, first.state, lowered, seed)
         _learned(found, first.state, lowered, steps, tell, seed)
         ways.append(way("learned", first.state, found.state))
     notes = tuple(dict.fromkeys((*first.notes, *second.notes)))
@@ -130,14 +129,20 @@ def _near(gauged: Walk, target: State, alike: Measure, seed: int) -> Walk:
     return found
 
 
-def _start(gauged: Walk, plain: Walk, target: State, objective: Objective, seed: int) -> Walk:
-    """Where learning begins: of what is nearest in two metrics, that of the lower barrier.
+def _nearest(gauged: Walk, target: State, lowered: Objective | None, seed: int) -> Walk:
+    """Of what is nearest in two metrics, that of the lower barrier; without data, the nearer one.
 
     Long vectors of biases hold rotations of a stream better than their size tells, and permutations
-    worse; which of both matters, data says.
+    worse: which of both matters, data says. Without data, the one helps the other out of places
+    where its descent ends early.
     """
+    plain = _near(gauged, target, entries_alike, seed)
+    if gap(plain, target) <= _SAME**2 * Walk(gauged.group, target).norm():
+        return plain
     found = [plain, _near(gauged, target, tensors_alike, seed)]
-    return min(found, key=lambda w: barrier(losses_along(objective, target, w.state)))
+    if lowered is None:
+        return min(found, key=lambda w: gap(w, target))
+    return min(found, key=lambda w: barrier(losses_along(lowered, target, w.state)))
 
 
 def _learned(

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from symfind.errors import InputError
+from symfind.errors import InputError, LoadError
 from symfind.load.weights import read_weights
 from symfind.orbit.group import Group, Site
 from symfind.orbit.steps import Flow, Step, Turn, shape_of
@@ -101,7 +101,10 @@ def _tensor(matrix: "str | Tensor") -> Tensor:
         content = None
     if isinstance(content, Tensor):
         return content
-    tensors = read_weights(path)
+    try:
+        tensors = read_weights(path)
+    except LoadError as error:
+        raise LoadError(str(error).replace("--weights ", "--matrix ", 1)) from error
     if len(tensors) != 1:
         raise InputError(f"--matrix {matrix}: it holds {len(tensors)} tensors, not one matrix")
     return next(iter(tensors.values()))
@@ -117,6 +120,12 @@ def _member(site: Site, r: Tensor) -> Tensor:
     tests: list[tuple[str, Tensor]] = []
     if family.bond.skew:
         tests.append(("it is not orthogonal", r @ r.transpose(-1, -2) - eye))
+    if family.type == "columns":
+        added = r - eye
+        same = added.mean(-2, keepdim=True)
+        tests.append(
+            ("it adds to more than what all entries share: only 1 + 1 κᵀ acts", added - same)
+        )
     if family.type in ("stabiliser", "affine-stabiliser"):
         tests.append(("it does not fix the all-ones vector, which a mean sees", r @ ones - ones))
         tests.append(

@@ -126,7 +126,10 @@ class Group:
                              "along it: it has directions, and no elements")  # fmt: skip
         if name not in self.sites:
             shown = ", ".join(list(self.sites)[:6]) or "none"
-            raise InputError(f"there is no site {name!r}; there are {len(self.sites)}: {shown}")
+            raise InputError(
+                f"there is no site {name!r}; there are {len(self.sites)}: {shown}. "
+                "What discovery found takes no matrix: no closed form leads along it"
+            )
         return self.sites[name]
 
     def parameters(self, state: State) -> dict[str, Tensor]:
@@ -196,6 +199,11 @@ class Group:
             return self.point(state).flow(family, c, 1.0)
         field = lambda theta: self.direction(family, {**state, **theta}, c)  # noqa: E731
         here = field({})
+        if not all(bool(torch.isfinite(d).all()) for d in here.values()):
+            raise InputError(
+                f"a {family.kind} family of {', '.join(family.names[:3])} has no field at this "
+                "checkpoint: weights that it divides by are zero"
+            )
         there = {n: state[n] + d for n, d in here.items()}
         after = field(there)
         size = sum(float(d.square().sum()) for d in here.values()) ** 0.5

@@ -193,7 +193,8 @@ def unknowns(group: Group, state: State) -> list[Unknown]:
     found: list[Unknown] = []
     for name, site in group.bonds.items():
         assert isinstance(site.family, MatrixFamily)
-        found.append(Bond(name, site.family))
+        if site.family.type != "columns":  # 1 + 1 κᵀ: nothing in it is orthogonal but the identity
+            found.append(Bond(name, site.family))
     for name, shuffle in group.shuffles.items():
         if name in group.spec.perms and not group.spec.perms[name].continuous:
             found.append(Order(name, shuffle))

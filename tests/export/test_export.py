@@ -345,3 +345,12 @@ def test_readers_belong_to_the_nearest_writer() -> None:
     names = ["l.0.a", "l.0.b", "l.1.e.a", "l.1.e.b", "l.1.s.a", "l.1.s.b"]
     found = dict(Scales(names, ()).resolved("re:.*a$", ["re:.*b$"]))
     assert found == {"l.0.a": ["l.0.b"], "l.1.e.a": ["l.1.e.b"], "l.1.s.a": ["l.1.s.b"]}
+
+
+def test_what_is_checked_is_printed_within_eighty_columns() -> None:
+    from symfind.export.verdicts import Checked, render
+
+    long = " -> ".join(f"re:.*model.layers.\\d+.module_{i}" for i in range(8))
+    text = render([Checked(long, "broken", " ".join(["reason"] * 30)), Checked("a" * 200, "exact")])
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.endswith("1 of 2 entries are exact\n")

@@ -196,3 +196,50 @@ def test_batches_of_one_have_no_statistics() -> None:
     x, y = data()
     with pytest.raises(InputError, match="the model fails on the data.*more than 1 value"):
         symfind.align(one, weights(one), weights(two), x[:4], data=[(x[:1], y[:1])])
+
+
+class Latents(nn.Module):
+    """Learned latents begin a stream that a centred norm reads."""
+
+    def __init__(self, d: int = 4, n: int = 3) -> None:
+        super().__init__()
+        self.latents = nn.Parameter(torch.randn(n, d))
+        self.k, self.v, self.o = nn.Linear(5, d), nn.Linear(5, d), nn.Linear(d, d)
+        self.norm, self.q = nn.LayerNorm(d), nn.Linear(d, d)
+        self.head = nn.Linear(d, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        z = self.latents.expand(x.shape[0], -1, -1)
+        scores = self.q(self.norm(z)) @ self.k(x).mT
+        z = z + self.o(scores.softmax(-1) @ self.v(x))
+        return self.head(z).tanh()
+
+
+def test_what_is_added_to_all_entries_is_no_rotation() -> None:
+    torch.manual_seed(0)
+    model, x = Latents(), torch.randn(2, 4, 5)
+    group = symfind.open(model, x).group
+    (site,) = (n for n, s in group.bonds.items() if s.family.type == "columns")
+    a = {n: v.double() for n, v in weights(model).items()}
+    b = Element.random(group, a, torch.Generator().manual_seed(0)).apply(a)
+    assert symfind.align(model, a, b, x).residual < 1e-10
+    n = group.sites[site].family.axis.size
+    turn = torch.linalg.qr(torch.randn(n, n, dtype=torch.float64)).Q
+    with pytest.raises(InputError, match="only 1 \\+ 1 κᵀ acts"):
+        symfind.apply(model, a, site, turn, x)
+    assert symfind.apply(model, a, site, "random", x).residual < 1e-10
+
+
+def test_of_two_metrics_the_nearer_point_is_taken() -> None:
+    torch.manual_seed(0)
+    one, two = trained(0).double(), trained(1).double()
+    session = symfind.open(one, torch.randn(3, 4))
+    names = list(session.group.shapes)
+    a, b = ({n: v for n, v in weights(m).items() if n in names} for m in (one, two))
+    with_data = Objective.of(one, [data()], None)
+    plain = align_states(session.group, a, b).ways[2]
+    chosen = align_states(session.group, a, b, with_data, with_data).ways[2]
+    assert plain.distance <= chosen.distance
+    assert chosen.barrier <= barrier(
+        losses_along(with_data, *(lambda f: (f.a, f.b))(align_states(session.group, a, b)))
+    )

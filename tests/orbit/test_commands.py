@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from tests.command import command
@@ -55,12 +56,18 @@ def test_apply_writes_another_checkpoint_of_the_same_function(folder: Path) -> N
     ("arguments", "message"),
     [
         (("--weights", "1.pt", "--site", "x", "--matrix", "random"), "no site 'x'"),
+        (("--weights", "1.pt", "--site", "x", "--matrix", "random"), "found takes no matrix"),
+        (("--weights", "1.pt", "--site", SITE, "--matrix", "net.py"), "--matrix net.py"),
+        (("--weights", "folder", "--site", SITE, "--matrix", "random"), "a folder, not a file"),
+        (("--weights", "void.safetensors", "--site", SITE, "--matrix", "random"), "no tensors"),
         (("--weights", "1.pt", "--site", SITE, "--matrix", "no.pt"), "no such file"),
         (("--weights", "1.pt", "--site", SITE, "--matrix", "1.pt"), "holds 6 tensors"),
         (("--weights", "0.pt", "--site", SITE, "--matrix", "random"), "0.pt: no such file"),
     ],
 )
 def test_apply_refuses_in_one_line(folder: Path, arguments: tuple[str, ...], message: str) -> None:
+    Path("folder").mkdir()
+    save_file({}, "void.safetensors")
     done = run("apply", "net.py", *arguments, "-o", "out.pt")
     assert done.exit_code == 2
     assert message in done.stderr and "Traceback" not in done.stderr
@@ -109,6 +116,11 @@ def test_fix_prints_its_proof_and_writes_the_mask(folder: Path) -> None:
     held = [moved.state_dict()[n][m.bool()].abs() for n, m in mask.items()]
     assert torch.cat(held).sub(0.5).abs().sub(0.5).abs().max() < 1e-6  # zero or one
     assert torch.allclose(model(x), moved(x), atol=1e-4)
+
+
+def test_a_file_that_is_read_and_written_is_named_by_its_argument(folder: Path) -> None:
+    done = run("fix", "net.py", "1.pt", "-o", "1.pt")
+    assert done.exit_code == 2 and "WEIGHTS 1.pt is the file of -o as well" in done.stderr
 
 
 def test_fix_refuses_in_one_line(folder: Path) -> None:

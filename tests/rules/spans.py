@@ -35,6 +35,14 @@ def latents(norm: Any, copies: Any, n: int = 8, d: int = 3) -> Any:
               f=lambda: norm(d), r=lambda: linear(d, 2))  # fmt: skip
 
 
+def partly(m: Any, x: Tensor) -> Tensor:
+    """Packed heads of which only queries are cut inside: values keep all of their basis."""
+    q, k, v = m.w(x).view(*x.shape[:2], 2, 3, 3).unbind(3)
+    q = torch.cat([q[..., :1].tanh(), q[..., 1:]], -1)
+    y = F.scaled_dot_product_attention(*(z.transpose(1, 2) for z in (q, k, v)))
+    return m.r(y.transpose(1, 2).flatten(2))
+
+
 def packed(queries: int) -> Any:
     def build() -> Any:
         def run(m: Any, x: Tensor) -> Tensor:
@@ -90,6 +98,9 @@ def shared(x: Tensor, dim: int = -1) -> Tensor:
 
 EDGE = torch.tensor([[0, 1, 2], [1, 2, 0]])
 CASES = [
+    Case("packed-cut-inside", "unbind", of(partly, (8, 4, 5), w=lambda: linear(5, 18),
+         r=lambda: linear(6, 4)),
+         gap="parts of a packed axis share what cuts one of them inside", counts=(30, 38)),
     Case("pooled", "einsum softmax", of(pooled, (16, 5, 3), q=lambda: weight(3),
          p=lambda: linear(3, 3), k=lambda: linear(3, 3), v=lambda: linear(3, 2),
          r=lambda: linear(2, 2))),
