@@ -29,6 +29,7 @@ from symfind.solve.families.parallel import parallel_families
 from symfind.solve.families.products import product_families
 from symfind.solve.families.sharing import joint, shared_wires
 from symfind.solve.families.shifts import shift_families
+from symfind.solve.families.singular import singular_families
 from symfind.solve.families.softened import softened_families
 from symfind.solve.limits import Limits
 from symfind.solve.point.family import Family
@@ -167,6 +168,7 @@ def _families(lowered: Lowered, limits: Limits) -> tuple[list[Family], list[Scal
             *aside_families(lowered, flows),
             *late_families(lowered, flows, equations),
             *softened_families(lowered, flows, scalings),
+            *singular_families(lowered, flows, equations),
         ],
         Credit.BLIND: Blind(lowered, flows, shifts).families(),
         Credit.LEANING: [f for f in parallel if f.loose],
