@@ -25,6 +25,7 @@ from symfind.solve.families.family import MatrixFamily, ScalingFamily, ShiftFami
 from symfind.solve.families.inert import inert_families
 from symfind.solve.families.kernels import Blind, Reach
 from symfind.solve.families.late import late_families
+from symfind.solve.families.paired import paired_families
 from symfind.solve.families.parallel import parallel_families
 from symfind.solve.families.products import product_families
 from symfind.solve.families.sharing import joint, shared_wires
@@ -162,6 +163,7 @@ def _families(lowered: Lowered, limits: Limits) -> tuple[list[Family], list[Scal
         Credit.PATH: [
             *parallel_families(lowered, flows, limits),
             *product_families(lowered, flows, limits),
+            *paired_families(lowered, flows),
         ],
         Credit.REACH: [
             *Reach(lowered, flows).families(),
