@@ -33,14 +33,24 @@ def role_names(
         path, _, own = key.rpartition(".")
         for source in sources:
             for d, axis in enumerate(source.axes):
-                parts = [a.root for a in atoms(axis)]
+                parts = [a.root for a in atoms(axis) if a.size > 1]
                 for i, atom in enumerate(parts):
-                    if atom in names or atom.size == 1:
+                    if atom in names:
                         continue
-                    name = _role(own, d, len(source.axes), modules.get(path))
-                    name = _identifier(f"{name}_{path}" + (f"_{i}" if len(parts) > 1 else ""))
-                    names[atom] = _unused(name, used)
+                    heads = _heads(parts, modules.get(path))
+                    name = heads[i] if heads else _role(own, d, len(source.axes), modules.get(path))
+                    number = f"_{i}" if len(parts) > 1 and not heads else ""
+                    names[atom] = _unused(_identifier(f"{name}_{path}{number}"), used)
     return names
+
+
+def _heads(parts: Sequence[Axis], module: nn.Module | None) -> tuple[str, ...]:
+    """What the packed rows of torch's attention are made of."""
+    if not isinstance(module, nn.MultiheadAttention):
+        return ()
+    sizes, times = tuple(part.size for part in parts), len(parts) // 2
+    both = (module.num_heads, module.head_dim)
+    return ("heads", "head_dim") * times if sizes == both * times else ()
 
 
 def _role(own: str, d: int, dims: int, module: nn.Module | None) -> str:

@@ -127,7 +127,6 @@ SMALL: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
          "head_dim": 4, "num_heads": 4, "n_groups": 1, "chunk_size": 4},
         TOKENS,
     ),
-    "transformers:ElectraForPreTraining": ({**PLAIN, "embedding_size": 8}, TOKENS),
     "transformers:WhisperForConditionalGeneration": (
         {"vocab_size": 40, "d_model": 16, "encoder_layers": 1, "decoder_layers": 1,
          "encoder_attention_heads": 4, "decoder_attention_heads": 4, "encoder_ffn_dim": 24,

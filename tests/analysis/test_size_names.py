@@ -110,3 +110,11 @@ def test_a_name_with_several_values_is_none() -> None:
 def test_no_guess_between_two_names() -> None:
     assert symbols(TwoNames(3, 3), width=9).keys() == {"d_3"}
     assert symbols(TwoNames(3, 4)).keys() == {"n_kv", "d_head"}
+
+
+def test_packed_attention_of_torch_has_heads_and_their_width() -> None:
+    layer = nn.TransformerEncoderLayer(8, 2, 12, batch_first=True)
+    model = nn.Sequential(nn.Embedding(11, 8), layer, nn.Linear(8, 3)).eval()
+    formula = symfind.open(model, torch.arange(4)[None]).report(certify="never").dimension.formula
+    assert "head_dim_1_self_attn**2*heads_1_self_attn" in formula
+    assert "in_proj_weight" not in formula

@@ -11,6 +11,7 @@ every encoder of one layer whose norms come last.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -174,23 +175,27 @@ def kept(g: Tensor, before: Tensor, behind: Tensor) -> tuple[Tensor, Tensor, Ten
     delta = torch.linalg.svd(rates).Vh[-1]
     # of one sign along a flow
     delta = delta * torch.linalg.slogdet(torch.cat([rates, delta[None]])).sign
-    turns = _turns(u.T @ (delta[:, None] * v), sigma)
-    if turns is None:
-        return torch.zeros_like(g), torch.zeros_like(right), torch.zeros_like(left)
-    return delta, right.T @ turns[0] @ right, left @ turns[1] @ left.T
+    live, a, s = _turns(u.T @ (delta[:, None] * v), sigma)
+    none = torch.zeros((), dtype=g.dtype, device=g.device)
+    return (torch.where(live, delta, none), torch.where(live, right.T @ a @ right, none),
+            torch.where(live, left @ s @ left.T, none))  # fmt: skip
 
 
-def _turns(change: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor] | None:
-    """Skew A and S with S Σ − Σ A = change [d, u], whose diagonal is zero; None at a double σ."""
+def _turns(change: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Skew A and S with S Σ − Σ A = change [d, u], whose diagonal is zero; whether no σ is double.
+
+    A tensor says so, and no branch is taken: what is recorded holds at all weights.
+    """
     d, u = change.shape
     n = max(d, u)
-    full, whole = (torch.zeros(*s, dtype=sigma.dtype, device=sigma.device) for s in ((n,), (n, n)))
-    full[: len(sigma)], whole[:d, :u] = sigma, change
+    kind: Any = {"dtype": sigma.dtype, "device": sigma.device}
+    full = torch.cat([sigma, torch.zeros(n - len(sigma), **kind)])
+    whole = torch.cat([change, torch.zeros(n - d, u, **kind)])
+    whole = torch.cat([whole, torch.zeros(n, n - u, **kind)], 1)
     square = full.square()
-    apart = square - square[:, None]  # σⱼ² − σᵢ²
-    apart.fill_diagonal_(torch.inf)
-    if apart.abs().min() <= APART * square.max():
-        return None
+    # σⱼ² − σᵢ²
+    apart = square - square[:, None] + torch.diag(torch.full((n,), torch.inf, **kind))
+    live = apart.abs().min() > APART * square.max()
     a = (whole * full[:, None] + whole.T * full) / apart
     s = (whole * full + whole.T * full[:, None]) / apart
-    return a[:u, :u], s[:d, :d]
+    return live, a[:u, :u], s[:d, :d]
