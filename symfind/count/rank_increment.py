@@ -2,8 +2,8 @@
 
 Directions of families touch few tensors, and often few entries of these: their matrices are sparse,
 and fall apart into blocks that share no row and no column. What is before is taken away block by
-block, so that the cost is that of the blocks. The fewer columns are held against the more, whichever
-were asked for: rank(A, B) = rank A + what B adds = rank B + what A adds.
+block, so that the cost is that of the blocks. The fewer columns are held against the more,
+whichever were asked for: rank(A, B) = rank A + what B adds = rank B + what A adds.
 """
 
 from collections.abc import Callable
