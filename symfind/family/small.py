@@ -55,7 +55,16 @@ def _with(family: Family, member: Member, place: Place, n: int) -> dict[Place, i
     return {**dict.fromkeys(equal, n), **{p: n + 1 for p in more if p in family.arguments}}
 
 
-def richer(family: Family, model: Member, member: Member, times: int, most: int) -> Member:
+def poor(family: Family, model: Member, member: Member) -> bool:
+    """Whether a member has fewer tokens than units, where the model has more."""
+    return any(
+        member.values[place] < _widest(member, member.values[place])
+        for place in family.given
+        if place[0] == "bound" and family.base[place] >= _widest(model, family.base[place])
+    )
+
+
+def richer(family: Family, model: Member, member: Member, times: float, most: int) -> Member:
     """The member with a vocabulary of so many times what is widest, if that of the model is large.
 
     What a network does to single tokens is seen of as many of them as there are; where these are
@@ -72,7 +81,7 @@ def richer(family: Family, model: Member, member: Member, times: int, most: int)
         if place[0] != "bound" or family.base[place] < _widest(model, family.base[place]):
             continue
         now = member.values[place]
-        rows = min(family.base[place], times * _widest(member, now) + 3)
+        rows = min(family.base[place], int(times * _widest(member, now)) + 3)
         if rows > now:
             made = family.member({**member.values, **_with(family, member, place, rows)})
             if isinstance(made, Member) and made.parameters <= most and made.steps == member.steps:
