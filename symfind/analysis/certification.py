@@ -31,6 +31,8 @@ from symfind.verify import Function, Nullity, measure_nullity, nullity_at
 from symfind.verify.nullity import Draw, unmeasured
 
 DENSE_PARAMETERS = 3000
+_HELD_PARAMETERS = 4000  # of a model of which most directions are known, and held:
+_FREE = 1500  # so many are left
 MOST_PARAMETERS = 10_000
 _GLANCES = 3  # at points of a small member, where one may be special
 SECONDS = 60.0  # of the processor, where it is not asked for in any case
@@ -92,11 +94,20 @@ def _reason(error: Exception) -> str:
 def _certified(
     found: Derived, subject: Subject, wanted: str, points: Mapping[str, Values]
 ) -> tuple[Certificate, Derived]:
-    most = DENSE_PARAMETERS if wanted == "auto" else MOST_PARAMETERS
-    if found.parameters > most:
+    if not _small(found, wanted):
         return _elsewhere(found, subject)
     certification = _Certification(found, subject)
     return certification.certificate(points), certification.found
+
+
+def _small(found: Derived, wanted: str) -> bool:
+    """Whether a model is measured itself."""
+    if wanted != "auto":
+        return found.parameters <= MOST_PARAMETERS
+    free = found.parameters - found.redundant
+    return found.parameters <= DENSE_PARAMETERS or (
+        found.parameters <= _HELD_PARAMETERS and free <= _FREE
+    )
 
 
 def _elsewhere(found: Derived, subject: Subject) -> tuple[Certificate, Derived]:

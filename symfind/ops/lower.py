@@ -50,12 +50,42 @@ def lower(graph: Graph, output: str = "raw") -> Lowered:
         output: "raw", or "softmax" where constants along the last dimension of an output are
             invisible.
     """
-    builder = Builder()
-    made: dict[int, Any] = {}
-    repeats: dict[int, frozenset[int]] = {}
     rotations = find_rotations(graph)
     inside = {id(op) for r in rotations.values() for op in r.inside}
     packed = find_packed(graph, inside | rotations.keys())
+    builder, outputs, cut = _lower(graph, output, rotations, {}, packed)
+    if cut:  # with an index for each piece instead of one for all
+        builder, outputs, _ = _lower(graph, output, rotations, cut, {})
+    sink_copies(builder.nodes)
+    pair_up(builder.nodes)
+    regroup(builder.nodes)
+    straighten(builder.nodes)
+    return _live(builder, outputs)
+
+
+def _lower(
+    graph: Graph,
+    output: str,
+    rotations: dict[int, Rotation],
+    packed: dict[int, Packed],
+    whole: dict[int, Packed],
+) -> tuple[Builder, list[Output], dict[int, Packed]]:
+    """All operations as primitives.
+
+    Args:
+        graph: what is lowered.
+        output: "raw" or "softmax".
+        rotations: by the operations that they end in.
+        packed: wires by the operations that take pieces of them.
+        whole: more of these, that are taken as one.
+
+    Returns:
+        The primitives, the outputs, and what of `whole` had an index that one piece cuts.
+    """
+    builder = Builder()
+    made: dict[int, Any] = {}
+    repeats: dict[int, frozenset[int]] = {}
+    inside = {id(op) for r in rotations.values() for op in r.inside}
     inside |= {id(op) for one in packed.values() for op in one.inside}
     outputs: list[Output] = []
     for op in graph.ops:
@@ -74,11 +104,7 @@ def lower(graph: Graph, output: str = "raw") -> Lowered:
             result.repeats = repeats[id(op)]
         if isinstance(result, Node) and result.result_of is None:
             result.result_of = op
-    sink_copies(builder.nodes)
-    pair_up(builder.nodes)
-    regroup(builder.nodes)
-    straighten(builder.nodes)
-    return _live(builder, outputs)
+    return builder, outputs, {k: one for k, one in whole.items() if one.cut(made[id(one.view)])}
 
 
 def _rotate(builder: Builder, rotation: Rotation, made: dict[int, Any]) -> Node:

@@ -2,8 +2,8 @@
 
 Where a wire is viewed under more dimensions only so that ranges of one of them are taken apart,
 the dimensions behind that one are an index of each piece by itself: what cuts the queries' (a
-rotation of their first entries) does not cut that of the values. So a piece is a range of the
-dimensions taken together, which is viewed under more dimensions afterwards.
+rotation of their first entries) does not cut that of the values. So where something is cut, a piece
+is a range of the dimensions taken together, which is viewed under more dimensions afterwards.
 """
 
 import math
@@ -39,6 +39,11 @@ class Packed:
     order: tuple[int, ...]
     inside: list[Op]
     whole: Node | None = field(default=None, repr=False)
+
+    def cut(self, view: Node) -> bool:
+        """Whether an index of the pieces is a concatenation, where all have it in common."""
+        behind = view.axes[self.dim + 1 : self.last + 1] if view.shape == self._shape else []
+        return any(axis.root.kind == "sum" for axis in behind)
 
     def pieces(self, builder: Builder, x: Node, op: Op) -> Node | tuple[Node, ...]:
         """What an operation takes of the packed wire.
