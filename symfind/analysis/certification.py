@@ -31,8 +31,6 @@ from symfind.verify import Function, Nullity, measure_nullity, nullity_at
 from symfind.verify.nullity import Draw, unmeasured
 
 DENSE_PARAMETERS = 3000
-_HELD_PARAMETERS = 4000  # of a model of which most directions are known, and held:
-_FREE = 1500  # so many are left
 MOST_PARAMETERS = 10_000
 _GLANCES = 3  # at points of a small member, where one may be special
 SECONDS = 60.0  # of the processor, where it is not asked for in any case
@@ -101,13 +99,11 @@ def _certified(
 
 
 def _small(found: Derived, wanted: str) -> bool:
-    """Whether a model is measured itself."""
+    """Whether a model is measured itself: where most directions are held, a larger one."""
     if wanted != "auto":
         return found.parameters <= MOST_PARAMETERS
-    free = found.parameters - found.redundant
-    return found.parameters <= DENSE_PARAMETERS or (
-        found.parameters <= _HELD_PARAMETERS and free <= _FREE
-    )
+    half_held = 2 * found.redundant >= found.parameters
+    return found.parameters <= (DENSE_PARAMETERS * 4 // 3 if half_held else DENSE_PARAMETERS)
 
 
 def _elsewhere(found: Derived, subject: Subject) -> tuple[Certificate, Derived]:

@@ -189,27 +189,31 @@ class Members:
         """
         yield first.member
         wide = self._near(short, first) or self._apart(short, first, self._small(short, _WIDE))
-        if wide.member.parameters <= _SLOW:
+        quick = wide.member.parameters <= _SLOW and not self._poor(short, wide)
+        if quick:
             yield wide.member
-        narrow = self._apart(short, first if wide.member.parameters > _SLOW else wide,
-                             self._small(short, _NARROW))  # fmt: skip
-        yield from (one.member for one in sorted((narrow, wide), key=_parameters)
-                    if one is narrow or one.member.parameters > _SLOW)  # fmt: skip
+        narrow = self._apart(short, wide if quick else first, self._small(short, _NARROW))
+        rest = [narrow] if quick else sorted((wide, narrow), key=_parameters)
+        yield from (one.member for one in rest if quick or not self._poor(short, one))
+
+    def _rich(self, short: Short, member: Member) -> Member:
+        return richer(self.family, short.member, member, _RICHER[0], MOST_PARAMETERS)
 
     def _apart(self, short: Short, before: Shrinking, other: Shrinking) -> Shrinking:
         """What is the same in both stays so where others would be slow to measure."""
         if other.member.parameters > MOST_PARAMETERS:
             other = replace(before)
-        most = max(_EASY, other.member.parameters + _EXTRA)
-        apart(self.family, short, before, other, min(most, MOST_PARAMETERS))
+        easy = max(_EASY, other.member.parameters + _EXTRA)
+        apart(self.family, short, before, other, min(easy, MOST_PARAMETERS), MOST_PARAMETERS)
+        other.member = self._rich(short, other.member)
         return other
 
     def _near(self, short: Short, first: Shrinking) -> Shrinking | None:
         """One that differs from the first in everything by little, where others would be large."""
         near = replace(first)
-        if first.member.parameters <= _LONE or apart(self.family, short, first, near, _EASY):
+        if first.member.parameters <= _LONE:
             return None
-        return near
+        return None if apart(self.family, short, first, near, _EASY, _EASY) else near
 
     def _same(self, again: Any) -> bool:
         """Whether the recipe with nothing changed gives the model."""
@@ -224,9 +228,7 @@ class Members:
         if key not in self._shrunk:
             seconds = min(_SECONDS, max(_LITTLE, (self.end - time.process_time()) / 2))
             found = small(self.family, short, least, seconds, _EASY, ordered)
-            found.member = richer(
-                self.family, short.member, found.member, _RICHER[0], MOST_PARAMETERS
-            )
+            found.member = self._rich(short, found.member)
             self._shrunk[key] = found
         return replace(self._shrunk[key])  # others are made from it
 
@@ -394,7 +396,11 @@ def _parameters(one: Shrinking) -> int:
 def _settles(done: list[_Measured]) -> bool:
     """Whether two members agree: the last two, or those beside the smallest, if that is narrow."""
     others = [m for m in done if m.member.parameters > min(d.member.parameters for d in done)]
-    return any(len(two) > 1 and all(m.agrees for m in two) for two in (done[-2:], others))
+    for some in (done[-2:], others):
+        different = {tuple(m.member.values.values()) for m in some}
+        if len(different) > 1 and all(m.agrees for m in some):
+            return True
+    return False
 
 
 def _periods(layers: int) -> Iterator[int]:
