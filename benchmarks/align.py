@@ -15,33 +15,14 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR, OneCycleLR
 
 import symfind
 from tests.ground_truth.layers import RMSNorm
-from tests.orbit.models import GPT, ViT, mlp
+from tests.orbit.models import GPT, Residual, ViT, mlp
 
 Batches = list[tuple[Tensor, Tensor]]
 Data = tuple[Batches, Batches]  # to train, to test
-
-
-class Convolutions(nn.Module):
-    """A residual network without norms."""
-
-    def __init__(self, channels: int = 32, blocks: int = 2) -> None:
-        super().__init__()
-        self.stem = nn.Conv2d(1, channels, 3, padding=1)
-        self.blocks = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU(),
-                          nn.Conv2d(channels, channels, 3, padding=1)) for _ in range(blocks)
-        )  # fmt: skip
-        self.head = nn.Linear(channels, 10)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits of images."""
-        y = F.relu(self.stem(x))
-        for block in self.blocks:
-            y = F.relu(y + block(y))
-        return self.head(y.mean((2, 3)))
 
 
 @dataclass(frozen=True)
@@ -52,6 +33,7 @@ class Case:
     data: Callable[[], Data]
     epochs: int
     rate: float = 2e-3
+    momentum: bool = False  # SGD on one cycle, as residual networks are trained; AdamW without
 
 
 def digits(*shape: int, size: int = 64) -> Data:
@@ -83,7 +65,7 @@ def text(length: int = 32, size: int = 32) -> Data:
 CASES = {
     "mlp": Case(lambda: mlp(64, 64, 64, 10), lambda: digits(64), 30),
     "mlp512": Case(lambda: mlp(64, 512, 10), lambda: digits(64), 30),
-    "cnn": Case(Convolutions, lambda: digits(1, 8, 8), 15),
+    "cnn": Case(lambda: Residual(32, 2), lambda: digits(1, 8, 8), 30, 0.1, momentum=True),
     "vit": Case(lambda: ViT(32, 4, 2), lambda: digits(1, 8, 8), 40),
     "gpt": Case(lambda: GPT(64, 4, 2, 128, 32, RMSNorm), text, 2, 3e-3),
 }
@@ -92,16 +74,30 @@ CASES = {
 def trained(case: Case, data: Batches, seed: int) -> nn.Module:
     """One network."""
     torch.manual_seed(seed)
-    model = case.build()
-    adam = torch.optim.AdamW(model.parameters(), case.rate, weight_decay=0.01)
+    model = case.build().train()
+    optimiser, plan = optimiser_of(case, model, case.epochs * len(data))
     for _ in range(case.epochs):
         for i in torch.randperm(len(data)).tolist():
             x, y = data[i]
             out = model(x)
-            adam.zero_grad()
+            optimiser.zero_grad()
             F.cross_entropy(out.reshape(-1, out.shape[-1]), y.reshape(-1)).backward()
-            adam.step()
+            optimiser.step()
+            plan.step()
     return model.eval()
+
+
+def optimiser_of(
+    case: Case, model: nn.Module, steps: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """What trains a network, and how its rate changes."""
+    if not case.momentum:
+        adam = torch.optim.AdamW(model.parameters(), case.rate, weight_decay=0.01)
+        return adam, LambdaLR(adam, lambda step: 1.0)
+    sgd = torch.optim.SGD(
+        model.parameters(), case.rate, momentum=0.9, weight_decay=5e-4, nesterov=True
+    )
+    return sgd, OneCycleLR(sgd, case.rate, total_steps=steps)
 
 
 def pair(case: Case, data: Data, seed: int, steps: int) -> dict[str, float]:

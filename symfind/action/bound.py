@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-@dataclass(frozen=True)
+_SHOWN = 3  # tensors
+
+
+@dataclass(frozen=True, repr=False)
 class Recorded:
     """A record as a generator; see `symfind.algebra.generator.Generator`.
 
@@ -22,6 +25,13 @@ class Recorded:
 
     id: str
     record: Record
+
+    def __repr__(self) -> str:
+        """What acts, how many coefficients it takes, and on what."""
+        element, names = self.record.element, self.parameters
+        more = f", … {len(names)} in all" if len(names) > _SHOWN else ""
+        kind = f"{element.algebra} {element.kind}".strip()
+        return f"<{kind}, {element.dimension:,} coefficients, on {', '.join(names[:_SHOWN])}{more}>"
 
     @property
     def parameters(self) -> tuple[str, ...]:

@@ -1,4 +1,8 @@
-"""Following a vector field on named tensors for a finite time."""
+"""Following a vector field on named tensors for a finite time.
+
+Dormand and Prince, A family of embedded Runge-Kutta formulae (1980): the pair's method of order
+five, at steps of equal length.
+"""
 
 import math
 from collections.abc import Callable, Mapping
@@ -7,14 +11,23 @@ from torch import Tensor
 
 Field = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
 
-_FINE = 100  # steps in which a field moves a tensor by its own size: a part of 1e-10 is lost
+_FINE = 100  # steps in which a field moves a tensor by its own size: a part of 1e-12 is lost
 _MOST = 2000  # steps
+_STAGES = (
+    (),
+    (1 / 5,),
+    (3 / 40, 9 / 40),
+    (44 / 45, -56 / 15, 32 / 9),
+    (19372 / 6561, -25360 / 2187, 64448 / 6561, -212 / 729),
+    (9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656),
+)
+_WEIGHTS = (35 / 384, 0.0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84)
 
 
 def integrate(
     field: Field, theta: Mapping[str, Tensor], t: float, steps: int | None = 4
 ) -> dict[str, Tensor]:
-    """The tensors that a field moves, after time t: Runge–Kutta of order four.
+    """The tensors that a field moves, after time t: Runge–Kutta of order five.
 
     Args:
         field: changes by name, at any point.
@@ -25,19 +38,25 @@ def integrate(
     if steps is None:
         wanted = _FINE * abs(t) * _speed(field(theta), theta)
         steps = 4 + math.ceil(min(wanted, _MOST))
-    here, h, touched = dict(theta), t / steps, set[str]()
-
-    def at(offset: Mapping[str, Tensor], scale: float) -> Mapping[str, Tensor]:
-        return field({**here, **{k: here[k] + scale * d for k, d in offset.items()}})
-
+    here, h = dict(theta), t / steps
     for _ in range(steps):
-        k1 = at({}, 0.0)
-        k2 = at(k1, h / 2)
-        k3 = at(k2, h / 2)
-        k4 = at(k3, h)
-        touched |= set(k1)
-        here.update({k: here[k] + h / 6 * (k1[k] + 2 * k2[k] + 2 * k3[k] + k4[k]) for k in k1})
-    return {k: here[k] for k in touched}
+        slopes: list[Mapping[str, Tensor]] = []
+        for row in _STAGES:
+            slopes.append(field({**here, **_moved(here, slopes, row, h)}))
+        here.update(_moved(here, slopes, _WEIGHTS, h))
+    return {k: here[k] for k in slopes[0]}
+
+
+def _moved(
+    here: Mapping[str, Tensor], slopes: list[Mapping[str, Tensor]], row: tuple[float, ...], h: float
+) -> dict[str, Tensor]:
+    """The point after a mean of slopes."""
+    if not row:
+        return {}
+    return {
+        k: here[k] + h * sum(w * s[k] for w, s in zip(row, slopes, strict=True) if w)
+        for k in slopes[0]
+    }
 
 
 def _speed(change: Mapping[str, Tensor], theta: Mapping[str, Tensor]) -> float:

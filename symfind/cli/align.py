@@ -7,6 +7,7 @@ from symfind.cli.options import (
     checkpoint_argument,
     debug_option,
     device_option,
+    discover_option,
     json_option,
     reads_file,
     result_option,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     help="Of the learned alignment: the loss between A and B is lowered on the data.",
 )
 @click.option("--only", type=click.Choice(["permutations"]), help="Nothing but these.")
+@discover_option
 @json_option
 @debug_option
 def align_command(

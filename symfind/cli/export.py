@@ -6,7 +6,10 @@ from symfind.cli.options import debug_option, source_options, writable
 from symfind.cli.output import print_text, write_text
 from symfind.cli.progress import working
 
-_FORMS = ("awq", "smoothquant", "spinquant", "torch-pruning", "mergekit", "git-re-basin")
+_FORMS = (
+    "awq", "smoothquant", "spinquant", "torch-pruning", "mergekit", "mergekit-spaces",
+    "git-re-basin",
+)  # fmt: skip
 
 
 @click.command("export")
@@ -23,13 +26,14 @@ def export_command(model: str, form: str, out: str, quiet: bool, **arguments: An
     """Write the scales, rotations or permutations of MODEL in a form that another package reads.
 
     awq, smoothquant, spinquant: recipes of llm-compressor. torch-pruning: groups of channels.
-    mergekit: an architecture with its spaces. git-re-basin: axes_to_perm. What a form cannot say
-    stands in comments.
+    mergekit: an architecture; mergekit-spaces: with the spaces that versions before 0.1 read.
+    git-re-basin: axes_to_perm. What a form cannot say stands in comments.
     """
     with working(quiet) as tell:
         import symfind
         from symfind.discrete import render
-        from symfind.export import permuted, recipes
+        from symfind.export import mergekit, permuted, recipes
+        from symfind.export.groups import directions_of
 
         session = symfind.open(model, progress=tell, **arguments)
         if form in ("awq", "smoothquant", "spinquant"):
@@ -38,19 +42,15 @@ def export_command(model: str, form: str, out: str, quiet: bool, **arguments: An
             text = {
                 "awq": recipes.awq,
                 "smoothquant": recipes.smoothquant,
-                "spinquant": lambda r: recipes.spinquant(r, wires),
+                "spinquant": lambda r: recipes.spinquant(r, wires, _tied(session.loaded.model)),
             }[form](report)
         else:
-            spec = session.permutations()
-            wires = session.explain(everything=True).wires
-            written = {n for w in wires if w.role == "residual stream" for n in w.writers}
-            tables = {
-                n for n, axes in spec.axes_to_perm.items()
-                if len(axes) == 2 and axes[1] and not axes[0] and n in written
-            }  # fmt: skip
+            spec, outputs = session.permutations(), directions_of(session.derivation.lowered.nodes)
+            facts = mergekit.facts(session.loaded.model, session.loaded.name, outputs)
             text = {
-                "torch-pruning": permuted.torch_pruning,
-                "mergekit": lambda s: permuted.mergekit(s, session.loaded.name, tables),
+                "torch-pruning": lambda s: permuted.torch_pruning(s, outputs),
+                "mergekit": lambda s: mergekit.mergekit(s, facts),
+                "mergekit-spaces": lambda s: mergekit.mergekit(s, facts, spaces=True),
                 "git-re-basin": render.as_python,
             }[form](spec)
     print_text(text) if out == "-" else write_text(out, text)
@@ -70,14 +70,30 @@ def check_command(ctx: click.Context, model: str, file: str, quiet: bool, **argu
     """
     with working(quiet) as tell:
         import symfind
-        from symfind.export import checking
+        from symfind.export import checking, reading, verdicts
+        from symfind.export.groups import directions_of
 
-        content = checking.read(file)
+        content = reading.read(file)
         session = symfind.open(model, progress=tell, **arguments)
         report = session.report(verify=True, certify="never")
         wires = session.explain(everything=True).wires
-        permuting = isinstance(content, dict) and "axes_to_perm" in content
-        spec = session.permutations() if permuting else None
-        found = checking.check(content, report, spec, wires)
-    print_text(checking.render(found))
+        spec = session.permutations() if checking.permuting(content) else None
+        found = checking.check(
+            content, report, spec, wires, _tied(session.loaded.model),
+            directions_of(session.derivation.lowered.nodes),
+        )  # fmt: skip
+    print_text(verdicts.render(found))
     ctx.exit(int(any(c.verdict != "exact" for c in found)))
+
+
+def _tied(model: Any) -> dict[str, str]:
+    """Modules whose tensors are those of other modules, by name."""
+    from symfind.export.pairs import module
+
+    first: dict[int, str] = {}
+    found = {}
+    for name, tensor in model.named_parameters(remove_duplicate=False):
+        one = first.setdefault(id(tensor), name)
+        if one != name:
+            found[module(name)] = module(one)
+    return found

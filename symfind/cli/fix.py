@@ -6,6 +6,7 @@ from symfind.cli.options import (
     checkpoint_argument,
     debug_option,
     device_option,
+    discover_option,
     json_option,
     result_option,
     source_options,
@@ -35,6 +36,7 @@ _SAME = 1e-6  # distance of two forms that are one
     help="Entries zero or one; the least norm; or one representative of the orbit.",
 )
 @written_option("--freeze", "Write which entries to hold so that no symmetry is left.")
+@discover_option
 @json_option
 @debug_option
 def fix_command(
@@ -73,7 +75,8 @@ def shown(found: "Fixed", written: str) -> str:
         lines.append(f"redundant    {p.redundant:,} directions at this checkpoint")
         lines.append(f"held         {p.frozen:,} entries, {p.pinned:,} of them zero or one")
     if p.nullity is not None:
-        lines.append(f"nullity      {p.nullity:,}; with these entries held {p.unexplained:,}")
+        hint = "; --discover may find what no rule derives" if p.unexplained else ""
+        lines.append(f"nullity      {p.nullity:,}; with these entries held {p.unexplained:,}{hint}")
     if p.again is not None:
         what = "unique      " if p.again < _SAME else "not unique  "
         lines.append(f"{what} the form of a random image differs by {p.again:.1e}")

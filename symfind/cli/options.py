@@ -182,6 +182,10 @@ device_option = click.option(
     "--device", default="cpu", show_default=True, help="Where the model is evaluated: cpu, cuda, …"
 )
 
+discover_option = click.option(
+    "--discover", is_flag=True, help="Act by what discovery finds, too; takes time, small models."
+)
+
 
 def written_option(flag: str, help: str) -> Callable[[F], F]:
     """A further file that is written."""

@@ -6,6 +6,7 @@ from symfind.cli.options import (
     checkpoint_argument,
     debug_option,
     device_option,
+    discover_option,
     json_option,
     reads_file,
     result_option,
@@ -32,6 +33,7 @@ from symfind.cli.progress import working
 @click.option("--steps", type=click.IntRange(1), default=10, show_default=True, help="Rounds.")
 @click.option("--radius", type=float, help="Bound on the norm of all coefficients together.")
 @click.option("--maximise", is_flag=True, help="Raise it instead; needs a radius.")
+@discover_option
 @json_option
 @debug_option
 def teleport_command(

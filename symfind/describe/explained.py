@@ -1,5 +1,6 @@
 """Why a group is there, or is not: the largest that a wire could carry, and what cuts it down."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -73,6 +74,7 @@ def _wire(
         label(bond) if stands else "", tuple(_reasons(cuts, bond.size, nodes)), place.writers,
         place.readers, bool(kinds & {"skew", "ones", "tie"}),
         not stands and "rigid" not in kinds and bool(kinds & {"skew", "tie"}),
+        heads=math.prod(a.size for a in bond.indexed),
     )  # fmt: skip
 
 
@@ -145,13 +147,13 @@ def _reason(cut: Cut, n: int, nodes: Sequence[Node]) -> Reason:
             return Reason(words, where, module, "", undo)
         case "gain":
             sides = (
-                "lengths are kept on both sides of it"
+                "lengths are kept on both sides"
                 if node is None
                 else ("stands between two ways to the same wire")
             )
-            verb = "are" if "," in gains or " and " in gains else "is"
-            words = f"{gains} {verb} diagonal, and {sides}"
-            undo = f"make {gains} a multiple of the all-ones vector"
+            several = "," in gains or " and " in gains
+            words = f"{gains} {'are' if several else 'is'} diagonal, and {sides}"
+            undo = f"make {gains} {'multiples' if several else 'a multiple'} of the all-ones vector"
             return Reason(words, where, module, "", undo)
         case "differ":
             return Reason("rotations of different pairs meet", where, module)
@@ -239,7 +241,7 @@ def _gathered(wires: Sequence[Wire]) -> list[Wire]:
     """Wires that differ in numbers of layers only, as one."""
     alike: dict[tuple, list[Wire]] = {}
     for w in wires:
-        pattern = re.sub(r"\d+", "*", w.name), w.size, w.group, w.reasons
+        pattern = re.sub(r"\d+", "*", w.name), w.size, w.group, w.reasons, w.heads
         alike.setdefault(pattern, []).append(w)
     result = []
     for same in alike.values():
@@ -249,6 +251,6 @@ def _gathered(wires: Sequence[Wire]) -> list[Wire]:
         readers = tuple(dict.fromkeys(n for w in same for n in w.readers))
         result.append(Wire(
             name, first.role, first.size, first.largest, first.group, first.reasons, writers,
-            readers, first.rotated, first.almost, len(same),
+            readers, first.rotated, first.almost, len(same), first.heads,
         ))  # fmt: skip
     return sorted(result, key=lambda w: (not w.rotated, -w.size))

@@ -89,6 +89,7 @@ def factor(
     total = sum(t.algebra for t in group.tallies)
     single = _single(group)
     kind = first.family.kind
+    site, spread = sites.of(families, own)
     if isinstance(first.family, MatrixFamily) and single == about.single:
         label, algebra = about.group, about.algebra
     elif kind == "scaling":
@@ -110,7 +111,8 @@ def factor(
         module=common_module([p.id for p in places]),
         axes=about.axes,
         places=places,
-        site=sites.of(families, own),
+        site=site,
+        spread=spread or None,
         records=records,
     )
 

@@ -52,6 +52,14 @@ def starred(name: str) -> str:
     return re.sub(r"(?<=\.)\d+(?=\.)", "*", name)
 
 
+def merged(texts: Iterable[str]) -> list[str]:
+    """Texts that differ in numbers of layers only as one, with * for the numbers."""
+    alike: dict[str, dict[str, None]] = {}
+    for text in texts:
+        alike.setdefault(starred(f".{text}.")[1:-1], {})[text] = None
+    return [next(iter(same)) if len(same) == 1 else key for key, same in alike.items()]
+
+
 def _last(name: str, path: str) -> str:
     rest = name.removeprefix(f"{path}.") if path else name
     return starred(f".{rest}")[1:].removesuffix(".weight")
@@ -68,23 +76,21 @@ def site(wires: Sequence[tuple[Node, int]], members: Sequence[tuple[p.Source, in
 
     Args:
         wires: nodes and dimensions that carry it.
-        members: parameters among them.
+        members: parameters among them; one that does both writes and reads it (tied).
     """
     nodes = {id(n): n for n, _ in wires}
-    writers: list[str] = []
-    readers: list[str] = []
+    sides = {"out": dict[str, None](), "in": dict[str, None]()}
     for source, dim in members:
-        (writers if _writes(source, dim) else readers).append(source.key)
-    return Site(
-        _role(list(nodes.values()), set(wires)),
-        tuple(dict.fromkeys(writers)),
-        tuple(dict.fromkeys(readers)),
-    )
+        for side in directions(source, dim):
+            sides[side][source.key] = None
+    role = _role(list(nodes.values()), set(wires))
+    return Site(role, tuple(sides["out"]), tuple(sides["in"]))
 
 
-def _writes(source: Node, dim: int) -> bool:
-    """Whether a product with a parameter keeps the index: then the parameter writes it."""
-    stack = [(source, dim)]
+def directions(source: Node, dim: int) -> tuple[str, ...]:
+    """Whether products with a parameter keep an index (`out`: it writes it), or sum it (`in`)."""
+    found: dict[str, None] = {}
+    stack, seen = [(source, dim)], {(id(source), dim)}
     while stack:
         node, d = stack.pop()
         for user in node.users:
@@ -92,10 +98,15 @@ def _writes(source: Node, dim: int) -> bool:
                 if x is not node:
                     continue
                 if isinstance(user, p.Contract) and user.varies:
-                    return user.labels[at][d] in user.out
-                if not user.varies:
-                    stack += [(user, o) for r in user.index_map(at) if d in r.ins for o in r.outs]
-    return True
+                    found["out" if user.labels[at][d] in user.out else "in"] = None
+                elif user.varies:
+                    found["out"] = None
+                else:
+                    step = [(user, o) for r in user.index_map(at) if d in r.ins for o in r.outs]
+                    fresh = [(n, o) for n, o in step if (id(n), o) not in seen]
+                    seen |= {(id(n), o) for n, o in fresh}
+                    stack += fresh
+    return tuple(found) or ("out",)
 
 
 def _role(nodes: Sequence[Node], wires: set[tuple[Node, int]]) -> str:

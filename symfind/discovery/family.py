@@ -83,8 +83,8 @@ class Acting(ABC):
             still = {n: torch.zeros_like(v) for n, v in theta.items() if n not in change}
             change = {n: d * (t / k) for n, d in _pushed(linear, {**still, **change}).items()}
             here = {n: here[n] + change[n] if n in change else v for n, v in here.items()}
-            if all(float(d.norm()) <= _NEGLIGIBLE * float(here[n].norm())
-                   for n, d in change.items()):  # fmt: skip
+            sizes = [(d.detach().norm(), here[n].detach().norm()) for n, d in change.items()]
+            if all(float(d) <= _NEGLIGIBLE * float(size) for d, size in sizes):
                 break
         return here
 

@@ -1,17 +1,13 @@
 """Recipes of llm-compressor: smoothing mappings, and rotations of SpinQuant."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from symfind.export.pairs import Pair, gathered, module, pairs, pattern
+from symfind.export.pairs import Pair, gathered, module, modules_of, pairs, pattern
+from symfind.export.rotations import sides_of
 from symfind.report.explained import Wire
 from symfind.report.model import Factor, Report
-
-
-def modules_of(report: Report) -> list[str]:
-    """The modules that hold trained tensors."""
-    return list(dict.fromkeys(module(name) for name in report.model.tensors))
 
 
 def mappings(report: Report, norms: bool = False) -> tuple[list[dict[str, Any]], list[str]]:
@@ -29,17 +25,14 @@ def mappings(report: Report, norms: bool = False) -> tuple[list[dict[str, Any]],
         said = f"{' and '.join(key.smooth)} -> {', '.join(key.balance)}"
         if norms and not key.norm:
             continue
-        if not key.whole:
+        if not key.said:
             notes.append(f"{said}: only some of the channels, which a mapping cannot say")
             continue
         if len(sides[0]) != 1:
             notes.append(f"{said}: several modules write these channels together")
             continue
         entries.append({"smooth_layer": sides[0][0], "balance_layers": sides[1]})
-        if key.repeats > 1:
-            notes.append(f"{said}: {key.repeats} channels of a reader share each scale")
-        if key.about:
-            notes.append(f"{said}: the scale acts on {key.about}, not on the weight alone")
+        notes += [f"{said}: {note}" for note in key.notes]
     return entries, notes
 
 
@@ -69,17 +62,18 @@ def smoothquant(report: Report) -> str:
     return _yaml(lines if entries else [*lines[:-1], "      mappings: []"], notes)
 
 
-def spinquant(report: Report, wires: Sequence[Wire] = ()) -> str:
+def spinquant(report: Report, wires: Sequence[Wire] = (), aliases: Mapping[str, str] = {}) -> str:
     """Rotations of SpinQuantModifier: R1 of the residual stream, R2 of the values of every head.
 
     Args:
         report: with records.
         wires: which say what is attention.
+        aliases: modules whose tensors are those of other modules (tied), by name.
     """
     modules = modules_of(report)
     streams = [f for f in report.factors if f.kind == "rotation" and len(f.places) == 1]
     values = [w for w in wires if w.role == "value" and w.group.startswith("GL(")]
-    fields, notes = _mapping(streams, wires, modules)
+    fields, notes = _mapping(streams, wires, modules, aliases)
     if any(r.element.algebra == "stabiliser" for f in streams for r in f.records):
         notes.append("R1 must keep the all-ones vector: means are taken off in the norms")
     if not streams:
@@ -101,10 +95,13 @@ def spinquant(report: Report, wires: Sequence[Wire] = ()) -> str:
 
 
 def _mapping(
-    streams: Sequence[Factor], wires: Sequence[Wire], modules: Sequence[str]
+    streams: Sequence[Factor],
+    wires: Sequence[Wire],
+    modules: Sequence[str],
+    aliases: Mapping[str, str],
 ) -> tuple[dict[str, str], list[str]]:
     """Which modules are what, and what that leaves out."""
-    writes, reads = _sides_of(streams[0]) if streams else ([], [])
+    writes, reads = sides_of(streams[0]) if streams else ([], [])
     if not streams:
         stream = next((w for w in wires if w.role == "residual stream"), None)
         sides = (stream.writers, stream.readers) if stream else ((), ())
@@ -116,12 +113,14 @@ def _mapping(
     out = [m for w in values for m in map(module, w.readers)]
     tables = [m for m in writes if not any(part.isdigit() for part in m.split("."))]
     heads = [m for m in reads if not any(part.isdigit() for part in m.split("."))]
+    other = {first: name for name, first in aliases.items()}
+    read_as = [other.get(m, m) if m in tables else m for m in heads]  # a table that is tied
     attention = {*query, *key, *value, *out}
     one = {"embedding": tables, "attn_q": query, "attn_k": key, "attn_v": value, "attn_o": out,
-           "lm_head": heads}  # fmt: skip
+           "lm_head": read_as}  # fmt: skip
     fields, notes = {}, []
     for name, found in one.items():
-        said = _patterns(found, modules)
+        said = _patterns(found, [*modules, *aliases])
         if len(said) == 1:
             fields[name] = said[0]
         else:
@@ -147,20 +146,6 @@ def _columns(wires: Sequence[Wire], count: int) -> list[list[str]]:
             if i % step < count:
                 found[i % step].append(name)
     return found
-
-
-def _sides_of(factor: Factor) -> tuple[list[str], list[str]]:
-    """Modules that write and that read what a matrix acts on, over all places."""
-    writes: dict[str, None] = {}
-    reads: dict[str, None] = {}
-    for generator in factor.recorded():
-        acting = [a for a in generator.record.actions if a.act == "multiply"]
-        # rows of a matrix are written; what is dual to them reads
-        turned = next((a.dual for a in acting if a.side == "left"), False)
-        for a in acting:
-            if len(a.shape) > 1:
-                (writes if a.dual is turned else reads)[module(a.tensor)] = None
-    return list(writes), list(reads)
 
 
 def _patterns(names: Sequence[str], modules: Sequence[str]) -> list[str]:

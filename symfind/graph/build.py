@@ -13,6 +13,7 @@ from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
 from symfind.graph.slim import slim
 from symfind.graph.tangled import entangled, mixed
+from symfind.graph.transposed import as_they_are
 from symfind.graph.uniform import is_uniform, number
 
 Axes = Sequence[Axis]
@@ -180,6 +181,7 @@ class Construction:
         seals: bool = True,
     ) -> Node:
         """A multilinear product given by labels; `new` sizes labels that only the output has."""
+        factors, labels = as_they_are(factors, labels)
         axis_of: dict[Any, Axis] = {k: Axis(n) for k, n in (new or {}).items()}
         wide = {
             name

@@ -84,8 +84,9 @@ class Builder(Construction):
             return self.chosen[key]
         lead = index.axes if column is None else [*index.axes[:-1], Axis(1)]
         node = self.chosen[key] = p.Source(
-            (), [*lead, Axis(rows.root.size)], role="input", key="one-hot"
-        )
+            (), [*lead, Axis(rows.root.size)],
+            role="input", key="one-hot", picks=index.op if column is None else None,
+        )  # fmt: skip
         merge(node.axes[-1], rows)
         return self._put(node)
 

@@ -189,6 +189,7 @@ class Source(Node):
     chart: Any = None  # of a weight that is treated as a parameter: what makes it up
     balanced: tuple[int, ...] = ()  # dimensions over which data sums to zero
     repeats: frozenset[int] = frozenset()  # dimensions along which all entries are equal
+    picks: Any = None  # the traced integers that choose among rows, of one-hot rows
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -6,7 +6,7 @@ wide, never too narrow.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 
@@ -31,12 +31,13 @@ def interval(op: Op) -> Interval:
         if missing:
             stack.extend(missing)
             continue
-        known[id(top)] = _bounds(top, known)
+        known[id(top)] = bounds(top, known)
         stack.pop()
     return known[id(op)]
 
 
-def _bounds(op: Op, known: dict[int, Interval]) -> Interval:
+def bounds(op: Op, known: Mapping[int, Interval]) -> Interval:
+    """The same, where the intervals of its operands are known by their ids."""
     if op.trainable:
         return EVERYTHING
     if op.constant:

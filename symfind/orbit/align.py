@@ -20,12 +20,14 @@ from symfind.orbit.group import Group, State
 from symfind.orbit.learn import learned
 from symfind.orbit.objective import Objective, barrier, losses_along
 from symfind.orbit.steps import Flip, Permute, Step
-from symfind.orbit.unknowns import Order
+from symfind.orbit.unknowns import Metric, Order, entries_alike, tensors_alike
 from symfind.orbit.walk import Walk
 
+_SAME = 1e-12  # distance, relative, of what needs no other start
 _STARTS = 4  # of the descent: held by what is fixed, from where it is, and in other orders
 
 Tell = Callable[[str], None]
+Measure = Callable[[Group, State], Metric]
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def align_states(
     """
     way = functools.partial(way_between, group, objective)
     tell("permutations")
-    plain = _best(group, a, b, [Order], seed)
+    plain = _best(Walk(group, b), a, entries_alike, [Order], seed)
     ways = [way("vanilla", a, b), way("permutations only", a, plain.state)]
     if only_permutations:
         return Aligned(dict(a), plain.state, Element(group), plain.element, tuple(ways),
@@ -109,17 +111,33 @@ def align_states(
     common_gauge(second)
     tell("descent over the whole group")
     before, led = gap(second, first.state), len(second.steps)
-    found = _best(group, first.state, second.state, [], seed)
-    second.state, second.steps = found.state, [*second.steps, *found.steps]
-    slide(second, first.state)
-    ways.append(way("whole group", first.state, second.state))
-    shares = _shares(group, first.state, b, second, led, before)
+    found = _near(second, first.state, entries_alike, seed)
+    ways.append(way("whole group", first.state, found.state))
+    shares = _shares(group, first.state, b, found, led, before)
     if lowered and steps:
-        _learned(second, first.state, lowered, steps, tell, seed)
-        ways.append(way("learned", first.state, second.state))
+        found = _start(second, found, first.state, lowered, seed)
+        _learned(found, first.state, lowered, steps, tell, seed)
+        ways.append(way("learned", first.state, found.state))
     notes = tuple(dict.fromkeys((*first.notes, *second.notes)))
-    return Aligned(first.state, second.state, first.element, second.element, tuple(ways), shares,
+    return Aligned(first.state, found.state, first.element, found.element, tuple(ways), shares,
                    notes)  # fmt: skip
+
+
+def _near(gauged: Walk, target: State, alike: Measure, seed: int) -> Walk:
+    """From a common gauge over the whole group to the nearest point that is found."""
+    found = _best(gauged, target, alike, [], seed)
+    slide(found, target)
+    return found
+
+
+def _start(gauged: Walk, plain: Walk, target: State, objective: Objective, seed: int) -> Walk:
+    """Where learning begins: of what is nearest in two metrics, that of the lower barrier.
+
+    Long vectors of biases hold rotations of a stream better than their size tells, and permutations
+    worse; which of both matters, data says.
+    """
+    found = [plain, _near(gauged, target, tensors_alike, seed)]
+    return min(found, key=lambda w: barrier(losses_along(objective, target, w.state)))
 
 
 def _learned(
@@ -141,14 +159,15 @@ def way_between(
     return Way(name, distance(one, two, list(group.shapes)), tuple(along))
 
 
-def _best(group: Group, target: State, start: State, only: Sequence[type], seed: int) -> Walk:
+def _best(start: Walk, target: State, alike: Measure, only: Sequence[type], seed: int) -> Walk:
     """The nearest of several descents."""
-    walks = []
+    walks, metric = [], alike(start.group, target)
+    least = _SAME**2 * Walk(start.group, target).norm()
     for k in range(_STARTS):
-        walk = Walk(group, start)
-        descend(walk, target, only, seed + k, anchored=k % 2 == 0)
-        walks.append((gap(walk, target), k, walk))
-        if walks[-1][0] <= 1e-24:
+        walk = start.copy()
+        descend(walk, target, metric, only, seed + k, anchored=k % 2 == 0)
+        walks.append((gap(walk, target, metric), k, walk))
+        if gap(walk, target) <= least:
             break
     return min(walks, key=lambda w: w[:2])[2]
 

@@ -15,7 +15,6 @@ from symfind.orbit.descent import acting_on, held_blocks
 from symfind.orbit.frames import Block, block_of, framed, gathered, sheets
 from symfind.orbit.gauge import common_gauge, off_ones
 from symfind.orbit.given import commuting
-from symfind.orbit.group import Group, State
 from symfind.orbit.steps import Flip, Step, Turn
 from symfind.orbit.unknowns import Bond, Order, Sign, Unknown, permuted, unknowns
 from symfind.orbit.walk import Walk
@@ -182,10 +181,3 @@ def _ties(walk: Walk, name: str, what: str, values: Tensor) -> None:
     close = (values[..., :-1] - values[..., 1:] <= _TIE * top) & live
     if bool(close.any()):
         walk.note(f"{name}: {int(close.sum())} {what}")
-
-
-def representative(group: Group, state: State) -> Walk:
-    """A checkpoint that has been moved to the representative of its orbit."""
-    walk = Walk(group, state)
-    canonical(walk)
-    return walk

@@ -14,7 +14,16 @@ from symfind.orbit.frames import Block
 from symfind.orbit.group import State
 from symfind.orbit.leastsquares import nearest
 from symfind.orbit.steps import Flow
-from symfind.orbit.unknowns import Bond, Order, Pair, Sign, Unknown, inner_scores, unknowns, weights
+from symfind.orbit.unknowns import (
+    Bond,
+    Metric,
+    Order,
+    Pair,
+    Sign,
+    Unknown,
+    inner_scores,
+    unknowns,
+)
 from symfind.orbit.walk import Walk
 
 _ROUNDS = 60
@@ -22,34 +31,40 @@ _GAIN = 1e-13  # of the squared distance, relative, below which a round has gain
 
 
 def descend(
-    walk: Walk, target: State, only: Collection[type] = (), seed: int = 0, anchored: bool = True
+    walk: Walk,
+    target: State,
+    metric: Metric,
+    only: Collection[type] = (),
+    seed: int = 0,
+    anchored: bool = True,
 ) -> None:
     """Move a checkpoint along its orbit towards another one.
 
     Args:
         walk: the checkpoint that moves.
         target: the one that stays, in the same gauge.
+        metric: what each tensor counts.
         only: classes of unknowns; all without.
         seed: of the order in which they take turns.
         anchored: begin with what is held by known neighbours.
     """
     free = [u for u in unknowns(walk.group, walk.state) if not only or isinstance(u, tuple(only))]
     if anchored:
-        _begin(walk, target, free)
+        _begin(walk, target, metric, free)
     rng = torch.Generator().manual_seed(seed)
-    best = gap(walk, target)
+    best = gap(walk, target, metric)
     for _ in range(_ROUNDS):
         for i in torch.randperm(len(free), generator=rng).tolist():
-            _improve(walk, target, free[i])
-        now = gap(walk, target)
+            _improve(walk, target, metric, free[i])
+        now = gap(walk, target, metric)
         if best - now <= _GAIN * max(best, 1e-300):
             return
         best = now
 
 
-def gap(walk: Walk, target: State) -> float:
-    """The squared distance over all trained tensors, each relative to its size."""
-    by = weights(walk.group, target)
+def gap(walk: Walk, target: State, metric: Metric | None = None) -> float:
+    """The squared distance over all trained tensors; plain without a metric."""
+    by = metric or dict.fromkeys(walk.group.shapes, 1.0)
     return sum(
         w * float((walk.state[n] - target[n]).square().sum()) for n, w in by.items() if w > 0
     )
@@ -69,20 +84,20 @@ def slide(walk: Walk, target: State) -> None:
                 walk.steps.pop()
 
 
-def _improve(walk: Walk, target: State, unknown: Unknown) -> None:
+def _improve(walk: Walk, target: State, metric: Metric, unknown: Unknown) -> None:
     """One unknown at its best beside the others; taken back where nothing is gained."""
-    pair = Pair(walk.group, walk.state, target)
+    pair = Pair(walk.group, walk.state, target, metric)
     step = unknown.solve(pair, None)
     if step is None:
         return
-    before, state = gap(walk, target), dict(walk.state)
+    before, state = gap(walk, target, metric), dict(walk.state)
     walk.do(step)
-    if gap(walk, target) > before:
+    if gap(walk, target, metric) > before:
         walk.state = state
         walk.steps.pop()
 
 
-def _begin(walk: Walk, target: State, free: Sequence[Unknown]) -> None:
+def _begin(walk: Walk, target: State, metric: Metric, free: Sequence[Unknown]) -> None:
     """Each unknown once, the best held first."""
     acting = acting_on(free)
     open_ = {u.name: u for u in free}
@@ -90,7 +105,7 @@ def _begin(walk: Walk, target: State, free: Sequence[Unknown]) -> None:
         held = {name: held_blocks(u, acting, open_) for name, u in open_.items()}
         name = max(open_, key=lambda n: held[n][0])
         unknown, blocks = open_.pop(name), held[name][1]
-        pair = Pair(walk.group, walk.state, target)
+        pair = Pair(walk.group, walk.state, target, metric)
         if isinstance(unknown, Order):
             nested = _nested(pair, unknown, open_, blocks[1])
             step = unknown.solve(pair, blocks[0], nested, _signs(unknown, open_.values()))

@@ -56,7 +56,7 @@ class Proof:
 def move(walk: Walk, form: Form) -> None:
     """Move a checkpoint to a form."""
     {"pins": pin, "balanced": least_norm, "canonical": canonical}[form](walk)
-    for name in walk.group.held:
+    for name in (*walk.group.held, *walk.group.found):
         walk.note(f"{name}: held where it is")
 
 
@@ -112,7 +112,9 @@ def _again(group: Group, start: State, here: State, form: Form, seed: int) -> fl
     if form != "canonical":
         return None
     rng = torch.Generator().manual_seed(seed)
-    other = Walk(group, Element.random(group, start, rng).apply(start))
+    names = [*group.sites, *group.signs, *group.spec.perms]
+    moving = [n for n in names if n not in group.found]
+    other = Walk(group, Element.random(group, start, rng, sites=moving).apply(start))
     canonical(other)
     return distance(here, other.state, list(group.shapes))
 

@@ -17,7 +17,7 @@ from symfind.orbit.group import Group, State
 from symfind.orbit.leastsquares import bending, nearest, spanned
 from symfind.orbit.steps import Flip, Flow, Turn
 from symfind.orbit.walk import Walk
-from symfind.solve.families.family import MatrixFamily, ScalingFamily, ShiftFamily
+from symfind.solve.families.family import MatrixFamily, NullFamily, ScalingFamily, ShiftFamily
 from symfind.solve.point.family import Family
 
 _SWEEPS = 400
@@ -228,14 +228,22 @@ def _power(s: Tensor, exponent: float) -> Tensor:
     return scaled @ vectors.transpose(-1, -2)
 
 
-def independent_translations(walk: Walk) -> list[str]:
+def independent_translations(walk: Walk, whole_first: bool = False) -> list[str]:
     """Families of translations that those before them do not contain.
+
+    Args:
+        walk: the checkpoint.
+        whole_first: those that can set all of a tensor to zero come before those that cannot: a
+            bias before a table of positions that takes it up.
 
     One that divides by what is zero at this checkpoint has no field there, and is left out.
     """
     rng = torch.Generator().manual_seed(0)
     kept: list[str] = []
-    for name, site in walk.group.translations.items():
+    sites = walk.group.translations
+    names = sorted(sites, key=lambda n: not whole(walk, sites[n].family)) if whole_first else sites
+    for name in names:
+        site = sites[name]
         c = torch.randn(site.family.count(), generator=rng, dtype=torch.float64)
         field = walk.group.direction(site.family, walk.state, c)
         if not all(bool(torch.isfinite(d).all()) for d in field.values()):
@@ -250,10 +258,17 @@ def independent_translations(walk: Walk) -> list[str]:
     return kept
 
 
-def slide_one(walk: Walk, name: str, seeds_only: bool) -> float:
-    """Along one family of translations to its pin, or to the least norm; how far, relatively."""
+def slide_one(walk: Walk, name: str, seeds_only: bool, merged: bool = False) -> float:
+    """Along one family of translations to its pin, or to the least norm; how far, relatively.
+
+    Args:
+        walk: the checkpoint that moves.
+        name: of the site.
+        seeds_only: to where the translation begins with zero; to the least norm of all without.
+        merged: one of two parallel paths becomes zero, too.
+    """
     family = walk.group.sites[name].family
-    seeds = _seeds(family) if seeds_only else None
+    seeds = seeds_of(family, merged) if seeds_only else None
     before = walk.state
     c = nearest(walk.group, family, before, None, seeds)
     if c is None:
@@ -276,12 +291,20 @@ def slide_one(walk: Walk, name: str, seeds_only: bool) -> float:
     return gap / (size or 1.0)
 
 
+def whole(walk: Walk, family: Family) -> bool:
+    """Whether all of the tensor where a translation begins can be set to zero."""
+    seeds = seeds_of(family, merged=True)
+    return seeds is not None and all(walk.state[n].numel() == family.count() for n in seeds)
+
+
 def _squares(tensors: dict[str, Tensor]) -> float:
     return sum(float(v.square().sum()) for v in tensors.values())
 
 
-def _seeds(family: Family) -> set[str] | None:
+def seeds_of(family: Family, merged: bool = False) -> set[str] | None:
     """Where a translation begins: what is set to zero; None for all that it moves."""
+    if merged and isinstance(family, NullFamily) and family.kind == "parallel":
+        return {family.sources[0].key}
     if isinstance(family, ShiftFamily) and not family.loose:
         return {family.seed.key}
     if family.kind == "reach":

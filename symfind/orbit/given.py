@@ -38,7 +38,7 @@ def given_step(group: Group, site: str, matrix: "str | Tensor", seed: int = 0) -
     if isinstance(found.family, ScalingFamily):
         return Flow(site, _logarithms(found, matrix, seed))
     raise InputError(
-        f"{site} is a {found.kind} family of translations: it has no matrices; "
+        f"{site} is a {found.kind} family, whose elements are no matrices; "
         "give a site whose kind is gauge, rotation or scaling"
     )
 

@@ -11,6 +11,7 @@ from symfind.algebra.integrate import integrate
 from symfind.count.null_directions import known_directions
 from symfind.describe.factors import identify
 from symfind.describe.names import unique
+from symfind.discovery.family import Acting
 from symfind.discrete.build import name_all
 from symfind.discrete.components import Mirror, mirrors, remaining
 from symfind.discrete.part import spec_of
@@ -18,6 +19,7 @@ from symfind.discrete.permuting import Permutations, Shuffle
 from symfind.discrete.signs import SignFlip, Signs, sign_flips
 from symfind.discrete.spec import PermutationSpec
 from symfind.errors import InputError
+from symfind.orbit.found import FoundFamily
 from symfind.solve.charts.partial import PartialFamily
 from symfind.solve.families.family import MatrixFamily, ScalingFamily
 from symfind.solve.point.evaluate import Point
@@ -61,6 +63,7 @@ class Group:
         derivation: the families; nothing of them need have been counted or verified.
         shapes: of all trainable parameters, by name.
         aliases: other names of shared tensors.
+        found: what discovery found on the model, by id.
 
     Attributes:
         sites: connected groups by id, in the order in which they are derived.
@@ -75,6 +78,7 @@ class Group:
         derivation: Derivation,
         shapes: Mapping[str, tuple[int, ...]],
         aliases: Mapping[str, tuple[str, ...]],
+        found: Mapping[str, Acting] | None = None,
     ) -> None:
         """Name what was derived; permutations and signs are derived when asked for."""
         self.derivation, self.shapes, self.aliases = derivation, dict(shapes), dict(aliases)
@@ -82,6 +86,9 @@ class Group:
         named = [Site(unique(identify(f), taken), f) for f in derivation.families]
         self.held = [s.id for s in named if isinstance(s.family, PartialFamily)]
         self.sites: dict[str, Site] = {s.id: s for s in named if s.id not in self.held}
+        for name, acting in (found or {}).items():
+            name = unique(name, taken)
+            self.sites[name] = Site(name, FoundFamily(kind="discovered", acting=acting))
 
     @cached_property
     def spec(self) -> PermutationSpec:
@@ -155,6 +162,8 @@ class Group:
 
     def direction(self, family: Family, state: State, c: Tensor) -> dict[str, Tensor]:
         """The vector field of coefficients at a checkpoint, by name."""
+        if isinstance(family, FoundFamily):
+            return family.acting.direction(self.parameters(state), c)
         return self.point(state).direction(family, c)
 
     def directions(self, state: State, families: Sequence[Family] | None = None) -> Tensor:
@@ -166,10 +175,14 @@ class Group:
                 families are asked for.
         """
         unread = [n for n in self.shapes if n not in self.derivation.lowered.parameters]
-        chosen = self.derivation.families if families is None else families
-        known = known_directions(chosen, list(self.shapes), [] if families else unread)
+        found = [s.family for s in self.found.values()]
+        chosen = [*self.derivation.families, *found] if families is None else families
+        derived = [f for f in chosen if not isinstance(f, FoundFamily)]
+        known = known_directions(derived, list(self.shapes), [] if families else unread)
         ordered = {n: state[n] for n in self.shapes}
-        return known({**ordered, **{n: v for n, v in state.items() if n not in self.shapes}})
+        columns = known({**ordered, **{n: v for n, v in state.items() if n not in self.shapes}})
+        more = [f.columns(ordered) for f in chosen if isinstance(f, FoundFamily)]
+        return torch.cat([*more, columns], 1)
 
     def flow(self, family: Family, state: State, c: Tensor) -> dict[str, Tensor]:
         """exp(c) of a checkpoint: new values of the tensors that move.
@@ -177,6 +190,8 @@ class Group:
         Exact for linear actions and for translations; what bends along its own flow is integrated
         with as many steps as double precision deserves.
         """
+        if isinstance(family, FoundFamily):
+            return family.acting.flow(self.parameters(state), c, 1.0)
         if not getattr(family, "loose", False):
             return self.point(state).flow(family, c, 1.0)
         field = lambda theta: self.direction(family, {**state, **theta}, c)  # noqa: E731
@@ -211,8 +226,13 @@ class Group:
         return {
             name: s
             for name, s in self.sites.items()
-            if not isinstance(s.family, linear) and s.kind != "scaling"
+            if not isinstance(s.family, (*linear, FoundFamily)) and s.kind != "scaling"
         }
+
+    @property
+    def found(self) -> dict[str, Site]:
+        """What discovery found: no gauge is known for it."""
+        return self.of(FoundFamily)
 
 
 @dataclass

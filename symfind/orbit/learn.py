@@ -82,7 +82,7 @@ def learned(
         moved = turned(walk.group, walk.state, found)
         batch = objective.batches[int(torch.randint(len(objective.batches), (1,), generator=rng))]
         part = float(torch.rand((), generator=rng))
-        loss = objective(between(target, moved, part), [batch])
+        loss = objective.among(between(target, moved, part), batch)
         adam.zero_grad()
         loss.backward()
         adam.step()

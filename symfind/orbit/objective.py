@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from symfind.errors import InputError, LoadError
 from symfind.load.outputs import results
 from symfind.orbit.group import State
+from symfind.orbit.statistics import batch_norms, counting, unseen
 
 POINTS = 11  # of a segment
 Loss = Callable[[Tensor, Any], Tensor]
@@ -100,12 +101,14 @@ class Objective:
         batches: pairs of inputs and targets.
         loss: of outputs and targets.
         dtype: in which it is evaluated.
+        seen: batches from which statistics of batch norms are estimated.
     """
 
     model: nn.Module
     batches: Sequence[Batch]
     loss: Loss
     dtype: torch.dtype
+    seen: Sequence[Batch]
 
     @classmethod
     def of(
@@ -128,7 +131,7 @@ class Objective:
                 own.get_buffer(name).copy_(value)
         own = own.to(dtype).eval().requires_grad_(False)
         found = [(_real(x, dtype), _real(y, dtype)) for x, y in checked(batches, "the data")]
-        return cls(own, found, loss or usual_loss, dtype)
+        return cls(own, found, loss or usual_loss, dtype, found)
 
     def __call__(self, state: State, batches: Sequence[Batch] | None = None) -> Tensor:
         """Mean over batches, each counted alike.
@@ -136,7 +139,7 @@ class Objective:
         Raises:
             InputError: the loss is no number, or the model fails on the data.
         """
-        values = {n: v.to(self.dtype) if v.is_floating_point() else v for n, v in state.items()}
+        values = self._values(state)
         chosen = self.batches if batches is None else batches
         outputs = [(self.outputs(values, x), y) for x, y in chosen]
         try:
@@ -146,6 +149,34 @@ class Objective:
             raise InputError(
                 f"the loss fails on the data: {type(error).__name__}: {first}"
             ) from error
+
+    def among(self, state: State, batch: Batch) -> Tensor:
+        """The loss on one batch, where batch norms use the statistics of the batch itself.
+
+        Raises:
+            InputError: as of a call.
+        """
+        norms = batch_norms(self.model)
+        with counting(norms):
+            return self({**state, **unseen(norms)}, [batch])
+
+    @torch.no_grad()
+    def estimated(self, state: State) -> State:
+        """A checkpoint with statistics of batch norms that are those of its own weights.
+
+        Raises:
+            InputError: the model fails on the data, as batch norms do on batches of one.
+        """
+        norms = batch_norms(self.model)
+        fresh = unseen(norms)
+        values = {**self._values(state), **fresh}
+        with counting(norms):
+            for x, _ in self.seen if norms else ():
+                self.outputs(values, x)
+        return {**state, **fresh}
+
+    def _values(self, state: State) -> dict[str, Tensor]:
+        return {n: v.to(self.dtype) if v.is_floating_point() else v for n, v in state.items()}
 
     def outputs(self, values: Mapping[str, Tensor], x: Any) -> Tensor:
         """What the model makes of inputs.
@@ -185,8 +216,9 @@ def between(a: State, b: State, part: float) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def losses_along(objective: Objective, a: State, b: State, points: int = POINTS) -> list[float]:
-    """Losses at equal steps of the segment."""
-    return [float(objective(between(a, b, k / (points - 1)))) for k in range(points)]
+    """Losses at equal steps of the segment; between the ends with statistics of their own."""
+    inner = [objective.estimated(between(a, b, k / (points - 1))) for k in range(1, points - 1)]
+    return [float(objective(state)) for state in (a, *inner, b)]
 
 
 def barrier(losses: Sequence[float]) -> float:

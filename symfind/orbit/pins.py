@@ -17,33 +17,66 @@ from symfind.orbit.gauge import (
     independent_translations,
     one_for_each,
     pin_gains,
+    seeds_of,
     slide_one,
+    whole,
 )
 from symfind.orbit.group import Group, State
 from symfind.orbit.steps import Flow, Turn
 from symfind.orbit.walk import Walk
 from symfind.solve.families.family import MatrixFamily, ScalingFamily
+from symfind.solve.point.family import Family
 
 _SWEEPS = 6
 _STILL = 1e-12
 _EXACT = 1e-9  # of zero or one
 _WORST = 1e7  # condition of a block that is made the identity
+_DENSE = 4_000_000  # entries of the field of a translation
 _INDEPENDENT = 1e-7  # pivot, relative, below which rows depend on those before
 
 
 def pin(walk: Walk) -> None:
     """Move a checkpoint to where as many entries as possible are zero or one."""
     pin_gains(walk)
-    kept = independent_translations(walk)
+    kept = independent_translations(walk, whole_first=True)
     rotations = [n for n, s in walk.group.bonds.items() if _skew(s.family)]
     others = [n for n in walk.group.bonds if n not in rotations]
     for _ in range(_SWEEPS):
-        sizes = [slide_one(walk, name, seeds_only=True) for name in kept]
+        sizes = [_slide(walk, name) for name in kept]
         sizes += [_do(walk, name, _rotation) for name in rotations]
         sizes += [_do(walk, name, _block) for name in others]
         sizes += _scales(walk)
         if max(sizes, default=0.0) <= _STILL:
             return
+
+
+def _slide(walk: Walk, name: str) -> float:
+    """To zero where a translation begins: all of it, or as many entries as it has coefficients."""
+    family = walk.group.sites[name].family
+    step = None if whole(walk, family) else _rows(walk, name, family)
+    if step is None:
+        return slide_one(walk, name, seeds_only=True, merged=True)
+    size = float(step.coefficients.abs().max())
+    if size > _STILL:
+        walk.do(step)
+    return size
+
+
+def _rows(walk: Walk, name: str, family: Family) -> Flow | None:
+    """What makes entries zero that pivoting chooses; None where that is no translation."""
+    n, seeds = family.count(), seeds_of(family, merged=True)
+    moves = sum(walk.state[k].numel() for k in seeds or ())
+    if seeds is None or getattr(family, "loose", False) or n * moves > _DENSE:
+        return None
+    columns = [walk.group.direction(family, walk.state, c) for c in torch.eye(n).double()]
+    field = torch.stack([torch.cat([d[k].reshape(-1) for k in seeds]) for d in columns], 1)
+    r, order = _pivoted(field.T)
+    pivots = np.abs(np.diag(r))
+    if len(pivots) < n or pivots[-1] <= _INDEPENDENT * max(pivots[0], 1e-300):
+        return None
+    rows = torch.as_tensor(order[:n])
+    values = torch.cat([walk.state[k].reshape(-1) for k in seeds])[rows]
+    return Flow(name, -torch.linalg.solve(field[rows], values))
 
 
 def _skew(family: object) -> bool:

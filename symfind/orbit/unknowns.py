@@ -25,6 +25,22 @@ _SIGNS = 6  # of one unit, that are tried together
 _SMALL = 1e-12  # of all squares, below which a tensor is zero
 
 
+Metric = Mapping[str, float]
+"""What a squared distance on each tensor counts."""
+
+
+def entries_alike(group: Group, target: State) -> Metric:
+    """The plain distance: a tensor counts by its size, as one with large entries does more."""
+    return dict.fromkeys(group.shapes, 1.0)
+
+
+def tensors_alike(group: Group, target: State) -> Metric:
+    """Every tensor counts the same whatever its size; what is zero by the gauge tells nothing."""
+    sizes = {n: float(target[n].square().sum()) for n in group.shapes}
+    least = _SMALL * sum(sizes.values())
+    return {n: 1.0 / size if size > least else 0.0 for n, size in sizes.items()}
+
+
 @dataclass(frozen=True)
 class Pair:
     """Two checkpoints: one that is moved, towards one that stays."""
@@ -32,24 +48,13 @@ class Pair:
     group: Group
     moving: State
     target: State
+    metric: Metric
     envs: tuple[Environment, Environment] = field(init=False)
-    weights: dict[str, float] = field(init=False)
 
     def __post_init__(self) -> None:
         """Values of wires at both, computed once."""
         envs = (self.group.environment(self.target), self.group.environment(self.moving))
         object.__setattr__(self, "envs", envs)
-        object.__setattr__(self, "weights", weights(self.group, self.target))
-
-
-def weights(group: Group, target: State) -> dict[str, float]:
-    """What a squared distance on each tensor counts: all alike, whatever their sizes.
-
-    A large tensor is not more telling than a small one; what is zero by the gauge tells nothing.
-    """
-    sizes = {n: float(target[n].square().sum()) for n in group.shapes}
-    least = _SMALL * sum(sizes.values())
-    return {n: 1.0 / size if size > least else 0.0 for n, size in sizes.items()}
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ class Bond:
         for m in self.family.members:
             if chosen is None or block_of(m.source, m.cell) in chosen:
                 a, b = (framed(env, self.family, m) for env in pair.envs)
-                one = pair.weights[m.source.key] * (a @ b.transpose(-1, -2))
+                one = pair.metric[m.source.key] * (a @ b.transpose(-1, -2))
                 total = one if total is None else total + one
         return total
 
@@ -112,7 +117,7 @@ class Order:
             key = block_of(s.source, s.cell)
             if s.source.role == "parameter" and (chosen is None or key in chosen):
                 a, b = (sheets(env, self.shuffle, s) for env in pair.envs)
-                one = pair.weights[s.source.key] * (a @ b.transpose(-1, -2))
+                one = pair.metric[s.source.key] * (a @ b.transpose(-1, -2))
                 by = frozenset(name for name, blocks in acting.items() if key in blocks)
                 parts[by] = parts[by] + one if by in parts else one
         return _best_signs(parts) if parts else None
@@ -175,7 +180,7 @@ class Sign:
                 a, b = (e.take(m.source, m.cell, e.value(m.source)) for e in pair.envs)
                 if round(m.exponent) % 2:
                     one = gathered(self.flip, m.places, a * b, index)
-                    total += pair.weights[m.source.key] * one
+                    total += pair.metric[m.source.key] * one
         bits = (total < 0).double()
         return Flip(self.name, bits) if bool(bits.any()) else None
 
@@ -286,7 +291,7 @@ def inner_scores(pair: Pair, order: Order, inner: Unknown, chosen: set[Block]) -
     for key, (a, b) in zip(keys, slices, strict=True):
         a, b = (x.permute([*front, x.dim() - 2, x.dim() - 1]) for x in (a, b))
         one = a.unsqueeze(len(front)) @ b.unsqueeze(len(front) - 1).transpose(-1, -2)
-        one = pair.weights[key] * one
+        one = pair.metric[key] * one
         total = one if total is None else total + one
     assert total is not None
     if isinstance(inner, Bond):

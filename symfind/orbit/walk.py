@@ -21,6 +21,12 @@ class Walk:
         self.steps: list[Step] = []
         self.notes: dict[str, None] = {}
 
+    def copy(self) -> "Walk":
+        """The same way so far, to go on differently."""
+        other = Walk(self.group, self.state)
+        other.steps, other.notes = list(self.steps), dict(self.notes)
+        return other
+
     def do(self, step: Step) -> None:
         """One step further."""
         self.state.update(step(self.group, self.state))

@@ -44,6 +44,7 @@ class Wire:
         rotated: whether lengths along it are what is kept: a rotation could be expected.
         almost: whether nothing but diagonals stands against a group.
         copies: how many wires are alike.
+        heads: how many matrices each of them carries, where it belongs to attention.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Wire:
     rotated: bool = False
     almost: bool = False
     copies: int = 1
+    heads: int = 1
 
     @property
     def tensors(self) -> tuple[str, ...]:
@@ -116,7 +118,7 @@ def render(found: Explanation, full: bool = False, width: int = 80) -> str:
 
 
 def _wire(wire: Wire, full: bool, width: int) -> list[str]:
-    lines = _fold(wire.name + (f" ({wire.copies} alike)" if wire.copies > 1 else ""), width, "")
+    lines = _fold(f"{wire.name}{_spread(wire)}", width, "")
     left = f"carries {wire.group}" if wire.group else "carries no matrices"
     lines += _fold(f"could carry {wire.largest}; {left}", width, "  ")
     shown = wire.reasons if full else wire.reasons[:_SHOWN]
@@ -132,6 +134,15 @@ def _wire(wire: Wire, full: bool, width: int) -> list[str]:
     if undo and wire.almost:
         lines += _fold(f"for {wire.kept}: {'; and '.join(undo)}", width, "  ", "    ")
     return lines
+
+
+def _spread(wire: Wire) -> str:
+    """How many there are: layers, and heads of attention."""
+    heads = f"{wire.heads} head{'s' if wire.heads > 1 else ''}"
+    layers = f"{wire.copies} layers" if wire.copies > 1 else ""
+    if wire.role in ("query · key", "value"):
+        return f" ({layers} × {heads})" if layers else f" ({heads})"
+    return f" ({layers})" if layers else ""
 
 
 def _fold(text: str, width: int, first: str, rest: str | None = None) -> list[str]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SCHEMA = "symfind.report/1"
 
 Kind = Literal["gauge", "scaling", "rotation", "shift", "reach", "parallel", "inert"]
+_NAMED = 3  # tensors
 KINDS: tuple[Kind, ...] = ("gauge", "scaling", "rotation", "shift", "reach", "parallel", "inert")
 
 
@@ -180,6 +181,8 @@ class Factor:
         axes: the axes of the tensors on which it acts.
         places: the sites layer by layer.
         site: where it acts, in words: the role of the wire, who writes it and who reads it.
+        spread: how many places there are, and of how many heads or channels: `12 layers × 12
+            heads`; absent where that says nothing.
         records: how it acts, as data: all ways that differ in more than names of tensors.
         generators: objects that apply it to weights, one for each place. Not serialised: what is
             read from JSON makes them from the records.
@@ -207,10 +210,25 @@ class Factor:
         default=(), repr=False, compare=False, metadata=IN_MEMORY
     )
     origin: Literal["discovery"] | None = field(default=None, metadata=OMIT_NONE)
+    spread: str | None = field(default=None, metadata=OMIT_NONE)
 
     def __repr__(self) -> str:
         """What and where, in a line."""
-        return f"<{self.group} x {self.sites:,} ({self.kind}, {self.total:,}) at {self.id}>"
+        return f"<{self.group} x {self.sites:,} ({self.kind}, {self.total:,}) at {self.place}>"
+
+    @property
+    def place(self) -> str:
+        """Where it acts, in words: the site, how many there are; else the tensors that move."""
+        if self.site:
+            return self.site + (f" ({self.spread})" if self.spread else "")
+        _, colon, role = self.id.partition(":")
+        if "*" in self.module:
+            return f"{self.module}{colon}{role}"
+        if self.origin == "discovery":
+            more = f", … {len(self.parameters)} in all" if len(self.parameters) > _NAMED else ""
+            return ", ".join(self.parameters[:_NAMED]) + more
+        others = len(self.places) - 1
+        return f"{self.id} and {others:,} more" if others > 0 else self.id
 
     def recorded(self) -> tuple[Recorded, ...]:
         """Generators that act as the records say, one for each place."""

@@ -31,7 +31,7 @@ class Views:
         ]
         factors = words.by_size(self.factors)
         for f in factors[:_SHOWN]:
-            lines.append(f"  {f.group} x {f.sites:,} ({f.kind}, {f.total:,}) at {f.id}")
+            lines.append(f"  {f.group} x {f.sites:,} ({f.kind}, {f.total:,}) at {f.place}")
         if len(factors) > _SHOWN:
             lines.append(f"  and {len(factors) - _SHOWN} more kinds")
         return "\n".join(lines) + ">"

@@ -39,13 +39,7 @@ def plural(number: int, noun: str) -> str:
 
 def where(factor: Factor) -> str:
     """Name all sites at once: in words, else by the id with a starred module path."""
-    if factor.site:
-        return factor.site
-    _, colon, role = factor.id.partition(":")
-    if "*" in factor.module:
-        return f"{factor.module}{colon}{role}"
-    others = len(factor.places) - 1
-    return f"{factor.id} and {others:,} more" if others > 0 else factor.id
+    return factor.place
 
 
 def finite(item: Discrete) -> str:

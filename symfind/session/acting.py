@@ -187,6 +187,7 @@ def align(
     steps: int = 0,
     only: Literal["", "permutations"] = "",
     gauge: Literal["common", "own"] = "common",
+    discover: bool = False,
     progress: Tell = None,
     **options: Any,
 ) -> Alignment:
@@ -211,6 +212,7 @@ def align(
         only: "permutations": nothing else.
         gauge: "common": `a` is given in the gauge in which both were compared; "own": `a` is as it
             was, and `b` has followed it there.
+        discover: act by what discovery finds, too; for models that it can look at (small ones).
         progress: called with a line on what is being done.
         options: as of `symfind.open`.
 
@@ -223,7 +225,8 @@ def align(
     one = read_checkpoint(session.loaded.model, a, "a" if isinstance(a, Mapping) else "")
     two = read_checkpoint(session.loaded.model, b, "b" if isinstance(b, Mapping) else "")
     same_kind(one, two)
-    group, tell = session.group, progress or (lambda text: None)
+    group = session.whole_group if discover else session.group
+    tell = progress or (lambda text: None)
     if all(one.state[n].equal(two.state[n]) for n in group.shapes):
         raise InputError(f"{one.label} and {two.label} hold the same weights: nothing to align")
     if steps and data is None:
@@ -232,6 +235,8 @@ def align(
     lowered = objective
     if train_data is not None:
         lowered = Objective.of(session.loaded.model, train_data, loss)
+        if objective is not None:
+            objective.seen = lowered.batches
     found = align_states(
         group, one.state, two.state, objective, lowered, steps, only == "permutations", tell, seed
     )

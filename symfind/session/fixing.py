@@ -71,6 +71,7 @@ def fix(
     device: str = "cpu",
     seed: int = 0,
     *,
+    discover: bool = False,
     progress: Tell = None,
     **options: Any,
 ) -> Fixed:
@@ -86,6 +87,7 @@ def fix(
         output: "raw", or "softmax": outputs that differ by what softmax ignores are the same.
         device: where the model is evaluated.
         seed: of random elements and inputs.
+        discover: act by what discovery finds, too; for models that it can look at (small ones).
         progress: called with a line on what is being done.
         options: as of `symfind.open`.
 
@@ -100,7 +102,7 @@ def fix(
     checkpoint = read_checkpoint(session.loaded.model, weights)
     tell = progress or (lambda text: None)
     tell("moving along the orbit")
-    walk = Walk(session.group, checkpoint.state)
+    walk = Walk(session.whole_group if discover else session.group, checkpoint.state)
     move(walk, form)
     residual = held(session, checkpoint, walk.state)
     tell("what is left")
@@ -116,7 +118,7 @@ def _proof(
     session: Session, checkpoint: Checkpoint, walk: Walk, form: Form
 ) -> tuple[dict[str, Tensor], Proof]:
     return proof_of(
-        walk, checkpoint.state, form, session.group.directions, session.subject.function(),
+        walk, checkpoint.state, form, walk.group.directions, session.subject.function(),
         session.subject.fresh(), MEASURED, session.seed,
     )  # fmt: skip
 

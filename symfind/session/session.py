@@ -23,6 +23,7 @@ from symfind.count.symbols import AxisSymbols, Symbols, local_names
 from symfind.count.without import checked, switched_off
 from symfind.describe.explained import explain
 from symfind.discovery.explore import MOST_FIELDS
+from symfind.discovery.family import Acting
 from symfind.discovery.pipeline import discoverable, discovered
 from symfind.discovery.result import Discovery
 from symfind.discrete.part import spec_of, verified_spec
@@ -215,6 +216,18 @@ class Session:
     def group(self) -> Group:
         """What acts on checkpoints of the model, by site; neither counted nor verified."""
         return Group(self.derivation, self._shapes(), aliases_of(self.loaded.model))
+
+    @cached_property
+    @alone()
+    def whole_group(self) -> Group:
+        """The same with what discovery finds, for which the null space is measured.
+
+        Raises:
+            InputError: the model is not finite on its inputs.
+        """
+        factors = [f for f in self.report(discover=True).factors if f.origin == "discovery"]
+        found = {f.id: g for f in factors for g in f.generators if isinstance(g, Acting)}
+        return Group(self.derivation, self._shapes(), aliases_of(self.loaded.model), found)
 
     # answers ------------------------------------------------------------------------------------
     @alone()

@@ -75,6 +75,7 @@ def teleport(
     steps: int = 10,
     radius: float | None = None,
     maximise: bool = False,
+    discover: bool = False,
     progress: Tell = None,
     **options: Any,
 ) -> Teleported:
@@ -94,6 +95,7 @@ def teleport(
         steps: rounds of L-BFGS.
         radius: bound on the norm of all coefficients together.
         maximise: raise it instead; needs a radius.
+        discover: act by what discovery finds, too; for models that it can look at (small ones).
         progress: called with a line on what is being done.
         options: as of `symfind.open`.
 
@@ -111,7 +113,7 @@ def teleport(
     of_loss = None
     if data is not None:
         of_loss = Objective.of(session.loaded.model, data, loss, torch.float64)
-    walk = Walk(session.group, checkpoint.state)
+    walk = Walk(session.whole_group if discover else session.group, checkpoint.state)
     tell = progress or (lambda text: None)
     before, after = moved(walk, objective, of_loss, steps, radius, maximise, tell, seed)
     residual = held(session, checkpoint, walk.state)

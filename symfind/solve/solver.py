@@ -25,10 +25,12 @@ from symfind.solve.families.family import MatrixFamily, ScalingFamily, ShiftFami
 from symfind.solve.families.inert import inert_families
 from symfind.solve.families.kernels import Blind, Reach
 from symfind.solve.families.late import late_families
+from symfind.solve.families.paired import paired_families
 from symfind.solve.families.parallel import parallel_families
 from symfind.solve.families.products import product_families
 from symfind.solve.families.sharing import joint, shared_wires
 from symfind.solve.families.shifts import shift_families
+from symfind.solve.families.singular import singular_families
 from symfind.solve.families.softened import softened_families
 from symfind.solve.limits import Limits
 from symfind.solve.point.family import Family
@@ -161,12 +163,14 @@ def _families(lowered: Lowered, limits: Limits) -> tuple[list[Family], list[Scal
         Credit.PATH: [
             *parallel_families(lowered, flows, limits),
             *product_families(lowered, flows, limits),
+            *paired_families(lowered, flows),
         ],
         Credit.REACH: [
             *Reach(lowered, flows).families(),
             *aside_families(lowered, flows),
             *late_families(lowered, flows, equations),
             *softened_families(lowered, flows, scalings),
+            *singular_families(lowered, flows, equations),
         ],
         Credit.BLIND: Blind(lowered, flows, shifts).families(),
         Credit.LEANING: [f for f in parallel if f.loose],

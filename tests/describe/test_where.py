@@ -2,6 +2,7 @@
 
 import io
 
+import pytest
 import torch
 from rich.console import Console
 from torch import nn
@@ -80,3 +81,74 @@ def test_at_most_five_sentences() -> None:
     alike = [NullSet("filling", i + 1, (f"w{i}",), words=f"rank {i}") for i in range(6)]
     (one,) = sentences(alike)
     assert one == "1 in w0; 2 in w1; 3 in w2; 15 in 3 more sets: rank 0."
+
+
+PLACES = {
+    "gpt2": {
+        "query · key of transformer.h.*.attn: c_attn": "2 layers × 3 heads",
+        "value of transformer.h.*.attn: c_attn → c_proj": "2 layers × 3 heads",
+        "channels of transformer.h.*: ln_1 → attn.c_attn and 1 more": "4 norms × 12 channels",
+    },
+    "vit": {
+        "query · key of blocks.*.attn: qkv": "2 layers × 3 heads",
+        "value of blocks.*.attn: qkv → proj": "2 layers × 3 heads",
+        "channels of blocks.*: norm1 → attn.qkv and 2 more": "5 norms × 24 channels",
+        "residual stream": None,
+    },
+    "t5": {
+        "query · key of encoder.block.*.layer.*.SelfAttention: q, k and 2 more":
+            "6 layers × 4 heads",
+        "units of encoder.block.*.layer.*.DenseReluDense: wi → wo and 1 more":
+            "4 places × 24 units",
+    },
+    "mixtral": {
+        "value of model.layers.*.self_attn: v_proj → o_proj": "2 layers × 2 heads",
+        "units of model.layers.*.mlp: experts.gate_up_proj → experts.down_proj":
+            "2 layers × 3 blocks × 24 units",
+    },
+    "resnet": {"channels: conv1 → bn1 and 11 more": None},
+    "encoder": {
+        "query · key of layers.*: self_attn.in_proj_weight": "3 layers × 4 heads",
+        "units of layers.*: linear1 → linear2": "3 layers × 24 units",
+    },
+}  # fmt: skip
+TOKENS = ("input_ids=i64<40>[2,6]",)
+
+
+def opened(name: str) -> symfind.Session:
+    if name == "encoder":
+        layer = nn.TransformerEncoderLayer(16, 4, 24, batch_first=True, dropout=0.0)
+        return symfind.open(nn.TransformerEncoder(layer, 3), torch.randn(2, 5, 16))
+    spec, settings, inputs = {
+        "gpt2": ("transformers:GPT2LMHeadModel",
+                 {"n_layer": 2, "n_embd": 12, "n_head": 3, "vocab_size": 40}, TOKENS),
+        "vit": ("timm:vit_tiny_patch16_224",
+                {"num_classes": 5, "depth": 2, "embed_dim": 24, "img_size": 32},
+                ("f32[1,3,32,32]",)),
+        "t5": ("transformers:T5ForConditionalGeneration",
+               {"d_model": 16, "d_kv": 4, "d_ff": 24, "num_layers": 2, "num_heads": 4,
+                "vocab_size": 40},
+               ("input_ids=i64<40>[1,6]", "decoder_input_ids=i64<40>[1,6]")),
+        "mixtral": ("transformers:MixtralForCausalLM",
+                    {**{k: v for k, v in SIZES.items() if k != "head_dim"},
+                     "num_local_experts": 3}, TOKENS),
+        "resnet": ("torchvision:resnet18", {"num_classes": 5}, ("f32[1,3,32,32]",)),
+    }[name]  # fmt: skip
+    return symfind.open(spec, settings={k: str(v) for k, v in settings.items()}, inputs=inputs)
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_layers_heads_and_channels_are_counted(name: str) -> None:
+    factors = opened(name).report(verify=False, certify="never").factors
+    found = {f.site: f.spread for f in factors}
+    assert {site: found.get(site, "absent") for site in PLACES[name]} == PLACES[name]
+    assert all("bias →" not in f.site for f in factors if f.kind == "scaling")
+
+
+def test_reports_and_generators_are_short_in_repr() -> None:
+    report = opened("gpt2").report(verify=False, certify="never")
+    assert "at query · key of transformer.h.*.attn: c_attn (2 layers × 3 heads)" in repr(report)
+    factor = next(f for f in report.factors if f.kind == "gauge")
+    (first, *_) = factor.recorded()
+    assert repr(first).startswith("<general matrix, 48 coefficients, on transformer.h.0.attn")
+    assert len(repr(first)) < 160 and "#" not in repr(report)

@@ -10,16 +10,29 @@ from torch import nn
 
 import symfind
 from symfind.errors import InputError
-from symfind.export import permuted, recipes
-from symfind.export.checking import check, read, render
-from symfind.export.pairs import matching, pairs, pattern
+from symfind.export import architecture, mergekit, permuted, recipes
+from symfind.export.checking import check
+from symfind.export.groups import directions_of, of_sides
+from symfind.export.mappings import Scales
+from symfind.export.pairs import matching, modules_of, pairs, pattern
+from symfind.export.reading import read
+from symfind.export.verdicts import render
 
 SIZES = {
     "vocab_size": 40, "hidden_size": 32, "intermediate_size": 24, "num_hidden_layers": 2,
     "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 32,
 }  # fmt: skip
+MLA = {
+    "moe_intermediate_size": 8, "n_routed_experts": 4, "num_experts_per_tok": 2, "n_group": 1,
+    "topk_group": 1, "q_lora_rank": 12, "kv_lora_rank": 10, "qk_rope_head_dim": 4,
+    "qk_nope_head_dim": 6, "v_head_dim": 8, "first_k_dense_replace": 1, "num_key_value_heads": 4,
+}  # fmt: skip
 MORE = {
     "LlamaForCausalLM": {},
+    "Qwen2ForCausalLM": {"tie_word_embeddings": True},
+    "Qwen3ForCausalLM": {"head_dim": 8},
+    "CohereForCausalLM": {},
+    "DeepseekV3ForCausalLM": MLA,
     "MixtralForCausalLM": {"num_local_experts": 3},
     "Gemma2ForCausalLM": {"head_dim": 8},
     "Phi3ForCausalLM": {"pad_token_id": 0},
@@ -51,7 +64,7 @@ def test_the_mapping_of_llama_is_the_one_by_hand() -> None:
     found = report("LlamaForCausalLM")
     assert [c.verdict for c in check(BY_HAND, found, None)] == ["exact"] * 4
     entries, notes = recipes.mappings(found)
-    modules = recipes.modules_of(found)
+    modules = modules_of(found)
 
     def resolved(entry):
         balance = {m for b in entry["balance_layers"] for m in matching(b, modules)}
@@ -65,6 +78,64 @@ def test_the_mapping_of_llama_is_the_one_by_hand() -> None:
     assert check(entries, found, None) and all(
         c.verdict == "exact" for c in check(entries, found, None)
     )
+
+
+# modules of every layer: who writes channels, and who reads them
+WRITTEN = {
+    "Qwen2ForCausalLM": {
+        "input_layernorm": "self_attn.q_proj self_attn.k_proj self_attn.v_proj",
+        "post_attention_layernorm": "mlp.gate_proj mlp.up_proj",
+        "self_attn.v_proj": "self_attn.o_proj", "mlp.up_proj": "mlp.down_proj",
+    },
+    "Qwen3ForCausalLM": {
+        "input_layernorm": "self_attn.q_proj self_attn.k_proj self_attn.v_proj",
+        "post_attention_layernorm": "mlp.gate_proj mlp.up_proj",
+        "self_attn.v_proj": "self_attn.o_proj", "mlp.up_proj": "mlp.down_proj",
+    },
+    "Gemma2ForCausalLM": {
+        "input_layernorm": "self_attn.q_proj self_attn.k_proj self_attn.v_proj",
+        "pre_feedforward_layernorm": "mlp.gate_proj mlp.up_proj",
+        "self_attn.v_proj": "self_attn.o_proj", "mlp.up_proj": "mlp.down_proj",
+    },
+    "CohereForCausalLM": {
+        "input_layernorm":
+            "self_attn.q_proj self_attn.k_proj self_attn.v_proj mlp.gate_proj mlp.up_proj",
+        "self_attn.v_proj": "self_attn.o_proj", "mlp.up_proj": "mlp.down_proj",
+    },
+    "Phi3ForCausalLM": {
+        "input_layernorm": "self_attn.qkv_proj", "self_attn.qkv_proj": "self_attn.o_proj",
+        "post_attention_layernorm": "mlp.gate_up_proj", "mlp.gate_up_proj": "mlp.down_proj",
+    },
+    "MixtralForCausalLM": {
+        "input_layernorm": "self_attn.q_proj self_attn.k_proj self_attn.v_proj",
+        "post_attention_layernorm": "mlp.gate mlp.experts.gate_up_proj",
+        "self_attn.v_proj": "self_attn.o_proj",
+        "mlp.experts.gate_up_proj": "mlp.experts.down_proj",
+    },
+    "DeepseekV3ForCausalLM": {
+        "input_layernorm": "self_attn.q_a_proj self_attn.kv_a_proj_with_mqa",
+        "self_attn.q_a_layernorm": "self_attn.q_b_proj",
+        "self_attn.kv_a_layernorm": "self_attn.kv_b_proj",
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_mappings_of_other_models(name: str) -> None:
+    found, layers = report(name), "model.layers.1."
+    entries, _ = recipes.mappings(found)
+    assert entries and all(c.verdict == "exact" for c in check(entries, found))
+    scales = Scales(modules_of(found), pairs(found))
+    derived = {
+        writer.removeprefix(layers): {r.removeprefix(layers) for r in readers}
+        for e in entries
+        for writer, readers in scales.resolved(e["smooth_layer"], e["balance_layers"])
+        if writer.startswith(layers)
+    }
+    by_hand = {w: set(r.split()) for w, r in WRITTEN[name].items()}
+    assert {w: derived.get(w) for w in by_hand} == by_hand
+    if name != "DeepseekV3ForCausalLM":  # whose experts are another layer's
+        assert set(derived) == set(by_hand)
 
 
 def test_what_is_written_is_yaml() -> None:
@@ -110,10 +181,13 @@ def test_what_a_mapping_by_hand_misses_in_other_models() -> None:
     assert any("1 + weight" in n for n in recipes.mappings(report("Gemma2ForCausalLM"))[1])
     assert "no R1: SO(32)" in recipes.spinquant(report("Gemma2ForCausalLM"), wires)
     packed = check(BY_HAND, report("Phi3ForCausalLM"), None)
-    assert [c.verdict for c in packed] == ["exact", "incomplete", "exact", "incomplete"]
-    _, notes = recipes.mappings(report("Phi3ForCausalLM"))
-    assert any("only some of the channels" in n for n in notes)
-    assert "2 of 4 entries are exact" in render(packed)
+    assert [c.verdict for c in packed] == ["exact"] * 4
+    # a packed writer means its last channels, as the modifier applies it
+    assert packed[3].reason == "acts on channels 24 to 48 of 48 of gate_up_proj"
+    entries, notes = recipes.mappings(report("Phi3ForCausalLM"))
+    assert any("channels 24 to 48 of 48" in n for n in notes)
+    assert any(e["smooth_layer"].endswith("gate_up_proj$") for e in entries)
+    assert "4 of 4 entries are exact" in render(packed)
 
 
 class Net(nn.Module):
@@ -145,23 +219,6 @@ def test_permutation_specs_are_held_against_the_derived_one() -> None:
     ]
 
 
-def test_an_architecture_of_mergekit() -> None:
-    held = session("LlamaForCausalLM")
-    text = permuted.mergekit(
-        held.permutations(verify=False), "Llama", ["model.embed_tokens.weight"]
-    )
-    found = json.loads(text)
-    (table,) = found["pre_weights"]
-    assert table["is_embed"] and table["output_space"]
-    inside = {w["name"].rpartition("}.")[2]: w for w in found["layer_templates"]["weights"]}
-    assert (
-        inside["mlp.down_proj.weight"]["input_space"]
-        == inside["mlp.up_proj.weight"]["output_space"]
-    )
-    assert inside["input_layernorm.weight"]["is_vector"]
-    assert "${layer_index}" in inside["mlp.up_proj.weight"]["output_space"]
-
-
 def test_patterns_match_these_modules_alone() -> None:
     modules = ["h.0.a", "h.1.a", "h.2.a", "h.0.b", "x.0.a"]
     for names in (["h.0.a", "h.1.a", "h.2.a"], ["h.0.a", "h.2.a"], ["h.0.b"]):
@@ -177,3 +234,114 @@ def test_files_that_cannot_be_read(tmp_path) -> None:
     with pytest.raises(InputError, match="neither mappings"):
         check({}, report("LlamaForCausalLM"), None)
     assert pairs(report("LlamaForCausalLM"))
+
+
+def groups_of(spec):
+    names: dict = {}
+    exec(permuted.torch_pruning(spec), names)
+    return {key: names[key] for key in ("GROUPS", "REPEATS")}
+
+
+def test_heads_of_a_group_are_lost_as_a_whole() -> None:
+    spec = session("LlamaForCausalLM").permutations(verify=False)
+    own = groups_of(spec)
+    assert all(c.verdict == "exact" for c in check(own, None, spec))
+    found = check({"GROUPS": own["GROUPS"]}, None, spec)
+    verdicts = {c.entry: c for c in found}
+    heads = verdicts["P_model.layers.0.self_attn.q_proj"]
+    assert heads.verdict == "incomplete" and "8 of model.layers.0.self_attn.k_proj" in heads.reason
+    assert verdicts["P_model.layers.0.mlp.gate_proj"].verdict == "exact"
+    (found,) = check({"GROUPS": {"x": [("lm_head", "out"), ("model.norm", "out")]}}, None, spec)
+    assert found.verdict == "broken"
+
+
+def test_a_table_has_its_outputs_along_the_second_axis() -> None:
+    held = session("LlamaForCausalLM")
+    spec, outputs = held.permutations(verify=False), directions_of(held.derivation.lowered.nodes)
+    sides = of_sides(spec, outputs)["P_model.embed_tokens"]
+    assert ("model.embed_tokens", "out") in sides and ("lm_head", "in") in sides
+
+
+@pytest.mark.parametrize("spaces", (False, True))
+def test_an_architecture_of_mergekit_is_right_about_its_model(spaces: bool) -> None:
+    held = session("LlamaForCausalLM")
+    spec, outputs = held.permutations(verify=False), directions_of(held.derivation.lowered.nodes)
+    about = mergekit.facts(held.loaded.model, held.loaded.name, outputs)
+    content = json.loads(mergekit.mergekit(spec, about, spaces))
+    assert content["model_type"] == "llama"
+    assert content["num_layers_config_key"] == "num_hidden_layers"
+    found = check(content, None, spec)
+    assert [c.entry for c in found if c.verdict != "exact"] == []
+    known = {"name", "vocabulary_axis", "optional", "tied_names", "aliases", "force_dtype"}
+    if not spaces:
+        assert all(set(w) <= known for w in architecture.weights(content))
+        (table,) = content["pre_weights"]
+        assert table["vocabulary_axis"] == 0
+        del content["layer_templates"]["weights"][0]
+        assert check(content, None, spec)[0].verdict == "incomplete"
+        return
+    (table,) = content["pre_weights"]
+    assert table["is_embed"] and table["output_space"]
+    inside = {w["name"].rpartition("}.")[2]: w for w in content["layer_templates"]["weights"]}
+    up, down = inside["mlp.up_proj.weight"], inside["mlp.down_proj.weight"]
+    assert down["input_space"] == up["output_space"] and "${layer_index}" in up["output_space"]
+    gate = next(w for w in content["layer_templates"]["weights"] if "gate" in w["name"])
+    gate["output_space"] = "elsewhere_${layer_index}"
+    assert {c.verdict for c in check(content, None, spec)} == {"exact", "incomplete"}
+
+
+def test_tied_tensors_are_said_to_be_tied() -> None:
+    sizes = {key: str(value) for key, value in SIZES.items()} | {"tie_word_embeddings": "True"}
+    held = symfind.open(
+        "transformers:Qwen2ForCausalLM", settings=sizes, inputs=("input_ids=i64<40>[2,6]",)
+    )
+    spec = held.permutations(verify=False)
+    content = json.loads(mergekit.mergekit(spec, mergekit.facts(held.loaded.model, "Q", {})))
+    (head,) = (w for w in content["post_weights"] if w["name"] == "lm_head.weight")
+    assert head["optional"] and head["tied_names"] == ["model.embed_tokens.weight"]
+    assert all(c.verdict == "exact" for c in check(content, None, spec))
+    head.pop("tied_names")
+    assert [c.verdict for c in check(content, None, spec)].count("incomplete") == 1
+
+
+SPIN = {
+    "embedding": "re:.*embed_tokens$", "attn_q": "re:.*q_proj$", "attn_k": "re:.*k_proj$",
+    "attn_v": "re:.*v_proj$", "attn_o": "re:.*o_proj$", "lm_head": "lm_head",
+    "mlp_in": ["re:.*gate_proj$", "re:.*up_proj$"], "mlp_out": "re:.*down_proj$",
+}  # fmt: skip
+
+
+def test_rotations_by_hand() -> None:
+    found = check(SPIN, report("LlamaForCausalLM"))
+    assert [c.verdict for c in found] == ["exact", "exact"]
+    found = check({**SPIN, "mlp_in": ["re:.*up_proj$"]}, report("LlamaForCausalLM"))
+    assert found[0].verdict == "incomplete" and "gate_proj reads" in found[0].reason
+    found = check({**SPIN, "mlp_out": "re:.*up_proj$"}, report("LlamaForCausalLM"))
+    assert found[0].verdict == "broken" and "up_proj" in found[0].reason
+    (router, _) = check(SPIN, report("MixtralForCausalLM"))
+    assert router.verdict == "incomplete" and "mlp.gate reads" in router.reason
+    wires = session("Gemma2ForCausalLM").explain(everything=True).wires
+    tied = {"lm_head": "model.embed_tokens"}
+    found = check(SPIN, report("Gemma2ForCausalLM"), None, wires, tied)
+    assert found[0].verdict == "broken" and "tied" in found[0].reason
+    found = check({**SPIN, "lm_head": "head"}, report("LlamaForCausalLM"))
+    assert found[0].verdict == "unmatched" and "lm_head: head" in found[0].reason
+
+
+def test_a_tied_head_has_its_own_name() -> None:
+    held = session("CohereForCausalLM")
+    wires = held.explain(everything=True).wires
+    text = recipes.spinquant(report("CohereForCausalLM"), wires, {"lm_head": "model.embed_tokens"})
+    assert "lm_head: 'lm_head'" in text and "embedding: 'model.embed_tokens'" in text
+
+
+def test_stacked_experts_scale_one_by_one() -> None:
+    entry = [{"smooth_layer": "re:.*up_proj", "balance_layers": ["re:.*down_proj"]}]
+    (found,) = check(entry, report("MixtralForCausalLM"))
+    assert found.verdict == "exact" and "channels 24 to 48 of 48" in found.reason
+
+
+def test_readers_belong_to_the_nearest_writer() -> None:
+    names = ["l.0.a", "l.0.b", "l.1.e.a", "l.1.e.b", "l.1.s.a", "l.1.s.b"]
+    found = dict(Scales(names, ()).resolved("re:.*a$", ["re:.*b$"]))
+    assert found == {"l.0.a": ["l.0.b"], "l.1.e.a": ["l.1.e.b"], "l.1.s.a": ["l.1.s.b"]}

@@ -57,6 +57,28 @@ def looked_up(norm: Any) -> Any:
     return rows(lambda m, x, i: m.out(torch.tanh(norm(m.e(i)) + m.x(x))))
 
 
+def between_norms(before: Any, behind: Any, width: int = 4) -> Any:
+    """A gain between two norms: one layer of an encoder, without attention."""
+
+    def run(m: Any, x: Tensor) -> Tensor:
+        y = before(m.e(x)) * m.g + m.c
+        found: Tensor = m.r(behind(y + m.b(torch.tanh(m.a(y)))))
+        return found
+
+    return of(
+        run, (16, 5), e=lambda: linear(5, width), g=lambda: weight(width), c=lambda: weight(width),
+        a=lambda: linear(width, 3), b=lambda: linear(3, width), r=lambda: linear(width, 2),
+    )  # fmt: skip
+
+
+def centred(z: Tensor) -> Tensor:
+    return F.layer_norm(z, z.shape[-1:], eps=0.1)
+
+
+def scaled(z: Tensor) -> Tensor:
+    return F.rms_norm(z, z.shape[-1:], eps=0.1)
+
+
 def rows(run: Any, **parts: Any) -> Any:
     """A model of some data and of one row of a table for each."""
     make = of(run, (5, 3), e=lambda: nn.Embedding(5, 4), x=lambda: linear(3, 4),
@@ -114,6 +136,17 @@ CASES = [
     Case("encoder layer, norms last", "layer_norm",
          of(lambda m, x: m.r(torch.tanh(m.n(m.e(x)))), (2, 3, 5), e=lambda: linear(5, 4),
             n=encoder, r=lambda: linear(4, 2))),
+    Case("one encoder layer before a linear head, norms last", "layer_norm", of(
+        lambda m, x: m.r(m.n(m.e(x))), (2, 3, 5), e=lambda: linear(5, 4), n=encoder,
+        r=lambda: linear(4, 2))),
+    Case("one encoder layer without biases, norms last", "layer_norm", of(
+        lambda m, x: m.r(m.n(m.e(x))), (2, 3, 5), e=lambda: linear(5, 4, False),
+        n=lambda: encoder(bias=False, activation="gelu"), r=lambda: linear(4, 2))),
+    *(Case(f"a gain between two centred norms of width {n}", "layer_norm",
+           between_norms(centred, centred, n)) for n in (3, 5)),
+    Case("a gain before a centred norm", "layer_norm rms_norm", between_norms(scaled, centred)),
+    Case("a gain behind a centred norm", "layer_norm rms_norm", between_norms(centred, scaled)),
+    Case("a gain between two norms without a mean", "rms_norm", between_norms(scaled, scaled)),
     Case("one layer with norms last, used again", "layer_norm", of(
         lambda m, x: (lambda once: m.r(once(once(m.o(m.e(x))))))(
             lambda s: m.n(s + m.b(F.gelu(m.a(s))))), (48, 3), e=lambda: linear(3, 3),

@@ -25,6 +25,7 @@ from tests.rules import (
     spans,
     spellings,
     streams,
+    tables,
     weights,
 )
 from tests.rules.harness import FALSE, Case, examine
@@ -46,6 +47,7 @@ CASES: list[Case] = [
         spans,
         spellings,
         streams,
+        tables,
         weights,
         controls,
         comparing,

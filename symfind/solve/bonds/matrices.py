@@ -15,26 +15,7 @@ from symfind.graph.primitives import Instance, Node, Port
 from symfind.ops.lower import Lowered
 from symfind.solve.bonds.classes import Classes
 from symfind.solve.bonds.cuts import Cut, Cuts, Kind
-
-Gain = tuple[int, int]  # (node index, cell) of a parameter-only wire along one atom
-Potential = tuple[tuple[Gain, int], ...]  # exponents of gains: X = Γ^e X' Γ^-e
-NONE: Potential = ()
-Image = tuple[bool, Potential]  # X = Γ^e X' Γ^-e, or the same of its dual −X'ᵀ
-
-
-def _combine(a: Potential, b: Potential, sign: int = 1) -> Potential:
-    if not b:
-        return a
-    total = Counter(dict(a))
-    for gain, e in b:
-        total[gain] += sign * e
-    return tuple(sorted((g, e) for g, e in total.items() if e))
-
-
-def _compose(own: Image, above: Image) -> Image:
-    """X_u = Γ^e D_d(X_parent), where X_parent = Γ^f D_g(X_root)."""
-    (d, e), (g, f) = own, above
-    return d ^ g, _combine(e, f, -1 if d else 1)
+from symfind.solve.bonds.potentials import NONE, Gain, Image, Potential, combine, compose
 
 
 @dataclass
@@ -81,7 +62,8 @@ class Matrices:
         """Read every instance of every primitive once.
 
         `blind`: only what is not seen at all where constants are not, X = 1 κᵀ. `apart`: a sum and
-        one of its operands, which stays as it is while the others change.
+        one of its operands, which stays as it is while the others change; or a product with a gain,
+        which is whatever the matrices on either side ask for.
         """
         self.lowered = lowered
         self.blind = blind
@@ -95,7 +77,7 @@ class Matrices:
                 self._owner.extend((node, c, a) for a in range(len(cell.atoms)))
             self._start.append(starts)
         n = len(self._owner)
-        self._classes: Classes[Image] = Classes(n, lambda v: (False, NONE), _compose)
+        self._classes: Classes[Image] = Classes(n, lambda v: (False, NONE), compose)
         self._bonds: list[Bond] = []
         self._at: Node | None = None  # the node that is read
         for node in lowered.nodes:
@@ -127,18 +109,18 @@ class Matrices:
         b, db, eb = self._find(w)
         # X_w in terms of root a.
         d1 = da ^ dual
-        e1 = _combine(pot, ea, -1 if dual else 1)
+        e1 = combine(pot, ea, -1 if dual else 1)
         if a == b:
             bond = self._bonds[a]
             bond.indexed &= indexed
             # Γ^e1 D_d1(X) = Γ^eb D_db(X)
             if d1 == db:
                 if e1 != eb:
-                    bond.cut("gain", self._at, _combine(e1, eb, -1))
+                    bond.cut("gain", self._at, combine(e1, eb, -1))
             else:
                 # One side is dual: X = −Xᵀ up to the gains between; half a gain is not followed.
                 first, second = (e1, eb) if not d1 else (eb, e1)
-                total = _combine(first, second, -1)
+                total = combine(first, second, -1)
                 if any(e % 2 for _, e in total):
                     bond.cut("tie", self._at, tuple((g, e) for g, e in total if e % 2))
                 else:
@@ -146,7 +128,7 @@ class Matrices:
                     bond.cut("skew", self._at, total)
             return
         # X_b = D_db(Γ^(e1−eb) D_d1(X_a)) = Γ^(±(e1−eb)) D_(db^d1)(X_a)
-        e = _combine(e1, eb, -1)
+        e = combine(e1, eb, -1)
         if db:
             e = tuple((g, -k) for g, k in e)
         self._classes.join(a, b, (db ^ d1, e))
@@ -165,13 +147,13 @@ class Matrices:
     @staticmethod
     def _transport(q: Potential, dual: bool, e: Potential) -> Potential:
         """A constraint on Γ^q X_b, with X_b = Γ^e D(X_a), as one on Γ^q' X_a."""
-        total = _combine(q, e)
+        total = combine(q, e)
         return tuple((g, -k) for g, k in total) if dual else total
 
     def _pair(self, bond: Bond, pairs: tuple[tuple[int, int], ...], q: Potential) -> None:
         known = bond.pairs.setdefault(pairs, q)
         if known != q:
-            bond.cut("differ", self._at, _combine(known, q, -1))
+            bond.cut("differ", self._at, combine(known, q, -1))
 
     def _constrain(self, v: int) -> tuple[Bond, Potential]:
         root, dual, e = self._find(v)
@@ -305,7 +287,8 @@ class Matrices:
             elif len(ports) == 2 and inside and (gain := self._gain(ports)) is not None:
                 wire = ports[0] if ports[1].node.index == gain[0] else ports[1]
                 scale = ports[1] if wire is ports[0] else ports[0]
-                self._same(wire, out, name, pot=((gain, 1),))
+                if self.apart != (out.node, instance.inputs.index(wire)):
+                    self._same(wire, out, name, pot=((gain, 1),))
                 bond, _ = self._constrain(self._var(out, out.labels.index(name)))
                 atoms = scale.node.cells[scale.cell].atoms
                 bond.needs |= {a for n, a in zip(scale.labels, atoms, strict=True) if n != name}
@@ -356,31 +339,57 @@ class Matrices:
 
     def bonds(self) -> list[tuple[Bond, list[Member]]]:
         """The classes that act on parameters, each with its constraint brought to one potential."""
+        result = []
+        for root, members in self._parameters().items():
+            frame = self._frame(self._bonds[root])
+            if frame is not None:
+                acts = [self._member(m, frame) for m in members]
+                # Where all that moves is written, each writer may do as much by itself.
+                if not self.blind or any(m.dual for m in acts):
+                    result.append((self._bonds[root], acts))
+        return result
+
+    def frame(self, node: Node, dim: int) -> tuple[Bond, list[Member]] | None:
+        """What acts on a wire along one dimension by the very matrix, and where it acts besides."""
+        found = self.along(node, dim)
+        if found is None or self._bonds[found[0]].rigid:
+            return None
+        root, dual, pot = found
+        bond = self._bonds[root]
+        frame = self._frame(bond)
+        if frame is None or pot != frame[0] or (dual ^ frame[1] and not bond.skew):
+            return None
+        return bond, [self._member(m, frame) for m in self._parameters().get(root, [])]
+
+    def _parameters(self) -> dict[int, list[tuple[p.Source, int, int, bool, Potential]]]:
+        """The unknowns of parameters by the root of their class, unless that is rigid."""
         members: dict[int, list[tuple[p.Source, int, int, bool, Potential]]] = {}
         for v, (node, c, a) in enumerate(self._owner):
             if isinstance(node, p.Source) and node.role == "parameter":
                 root, dual, pot = self._find(v)
                 if not self._bonds[root].rigid:
                     members.setdefault(root, []).append((node, c, a, dual, pot))
-        result = []
-        for root, found in members.items():
-            bond = self._bonds[root]
-            here = bond.skew | bond.ones | set(bond.pairs.values())
-            flipped = False
-            if self.blind:
-                if here or len(bond.columns) != 1:
-                    continue
-                ((flipped, q),) = bond.columns
-                here = {q}
-            if len(here) > 1 or len(bond.pairs) > 1 or not bond.needs <= bond.indexed:
-                continue
-            base = here.pop() if here else NONE
-            acts = []
-            for source, c, a, dual, pot in found:
-                # X_root = Γ^-base X' Γ^base
-                moved = _combine(pot, base) if dual else _combine(pot, base, -1)
-                acts.append(Member(source, c, a, dual ^ flipped, moved))
-            # Where all that moves is written, each writer may do as much by itself.
-            if not self.blind or any(m.dual for m in acts):
-                result.append((bond, acts))
-        return result
+        return members
+
+    def _frame(self, bond: Bond) -> tuple[Potential, bool] | None:
+        """The one potential at which all constraints hold, and whether X is the dual there."""
+        here = bond.skew | bond.ones | set(bond.pairs.values())
+        flipped = False
+        if self.blind:
+            if here or len(bond.columns) != 1:
+                return None
+            ((flipped, q),) = bond.columns
+            here = {q}
+        if len(here) > 1 or len(bond.pairs) > 1 or not bond.needs <= bond.indexed:
+            return None
+        return (here.pop() if here else NONE), flipped
+
+    @staticmethod
+    def _member(
+        found: tuple[p.Source, int, int, bool, Potential], frame: tuple[Potential, bool]
+    ) -> Member:
+        source, c, a, dual, pot = found
+        base, flipped = frame
+        # X_root = Γ^-base X' Γ^base
+        moved = combine(pot, base) if dual else combine(pot, base, -1)
+        return Member(source, c, a, dual ^ flipped, moved)

@@ -96,18 +96,33 @@ class LiftedFamily(Family):
         return whole - normal @ (normal.T @ whole)
 
     def normal(self, env: Environment) -> Tensor:
-        """Orthonormal coefficients to which all that can be made is orthogonal."""
+        """Orthonormal coefficients to which all that can be made is orthogonal.
+
+        Where calls are written down, zeros stand for the others: how many there are is no call.
+        """
+        q, seen = self.lost(env)
+        return q * seen if recording() else q[:, seen]
+
+    def lost(self, env: Environment) -> tuple[Tensor, Tensor]:
+        """Orthonormal coefficients, and which of them cannot be made."""
         unit = torch.eye(self.base.count(env.sizes), **env.like)
-        each = torch.func.vmap(lambda c: self._defects(env, c), randomness="same")
-        rows = each(unit)
+        if recording():
+            rows = torch.stack([self._defects(env, c) for c in unit])
+        else:
+            rows = torch.func.vmap(lambda c: self._defects(env, c), randomness="same")(unit)
         q, s, _ = svd(rows)
-        return q[:, s > NOISE * s[0]]
+        return q, s > NOISE * s[0]
 
     def _defects(self, env: Environment, c: Tensor) -> Tensor:
         """What of an element cannot be made."""
         moves = self.base.direction(env, c)
         return torch.cat([s.chart.defect(env, d) for s, d in moves.items() if s.chart is not None
                           and s.chart.defects(env.sizes)])  # fmt: skip
+
+
+def recording() -> bool:
+    """Whether calls are written down, which those of vectorised maps cannot be."""
+    return bool(torch._C._len_torch_function_stack())
 
 
 def _conjugated(family: Family) -> bool:

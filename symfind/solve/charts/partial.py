@@ -121,7 +121,8 @@ class PartialFamily(LiftedFamily):
 
     def normal(self, env: Environment) -> Tensor:
         """Coefficients at right angles to all that can be made, and that moves anything."""
-        lost = super().normal(env)
+        q, seen = self.lost(env)
+        lost = q[:, seen]
         if lost.shape[1] == len(lost):
             return lost
         q = torch.linalg.qr(lost, mode="complete").Q[:, lost.shape[1] :]

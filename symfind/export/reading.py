@@ -1,0 +1,52 @@
+"""Files that people write by hand: JSON, YAML, Python source with literals."""
+
+import ast
+import json
+from pathlib import Path
+from typing import Any
+
+from symfind.errors import InputError
+
+
+def read(path: str) -> Any:
+    """What a file says: JSON, YAML, or Python source with literals.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    if path.endswith(".py"):
+        return _source(text, path)
+    try:
+        return json.loads(text)
+    except ValueError:
+        pass
+    except RecursionError as error:
+        raise InputError(f"{path} is nested too deeply") from error
+    try:
+        import yaml  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise InputError(f"{path} is no JSON; YAML needs PyYAML (pip install pyyaml)") from error
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} is neither JSON nor YAML: {error}") from error
+
+
+def _source(text: str, path: str) -> dict[str, Any]:
+    """The names that a source gives literal values; nothing of it is executed."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise InputError(f"{path} is no Python source: {error}") from error
+    found = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            try:
+                found[node.targets[0].id] = ast.literal_eval(node.value)
+            except (ValueError, TypeError, RecursionError, MemoryError):
+                continue
+    return found
