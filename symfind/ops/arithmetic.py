@@ -6,6 +6,7 @@ from typing import Any
 
 from symfind.graph.builder import Builder
 from symfind.graph.extents import Relations, pointwise
+from symfind.graph.factored import factored
 from symfind.graph.primitives import Expand, Node
 from symfind.graph.uniform import is_uniform
 from symfind.ops.registry import exact, lower, sizes
@@ -21,7 +22,10 @@ Operand = Node | Number
 @lower("add.Tensor", "add.Scalar")
 def add(b: Builder, x: Operand, y: Operand, alpha: Number = 1) -> Node:
     """x + alpha y."""
-    return _sum(b, x, y, float(alpha))
+    whole = None
+    if isinstance(x, Node) and isinstance(y, Node):
+        whole = factored(b, (x, y), (1.0, float(alpha)))
+    return _sum(b, x, y, float(alpha)) if whole is None else whole
 
 
 @sizes("add")

@@ -118,6 +118,12 @@ PRODUCTS = [
     Case("scale and shift from two layers", "layer_norm", of(
         apart, (8, 4), (8, 5), norm=lambda: nn.LayerNorm(4), s=lambda: linear(5, 4),
         t=lambda: linear(5, 4), head=lambda: linear(4, 3))),
+    Case("a wire beside its product with another", "mul.Tensor", of(
+        lambda m, x, c: m.head(torch.tanh(m.e(x)) * m.s(c) + torch.tanh(m.e(x))), (12, 4), (12, 5),
+        e=lambda: linear(4, 4), s=lambda: linear(5, 4), head=lambda: linear(4, 3))),
+    Case("a wire beside its product with itself", "mul.Tensor", of(
+        lambda m, x: (lambda y: m.head(y + y * m.s(y)))(torch.tanh(m.e(x))), (12, 4),
+        e=lambda: linear(4, 4), s=lambda: linear(4, 4), head=lambda: linear(4, 3))),
     Case("shift alone from another wire", "layer_norm", of(
         lambda m, x, c: m.head(torch.tanh(m.norm(x) * m.s(c) + m.t(c.sin()))), (8, 4), (8, 5),
         norm=lambda: nn.LayerNorm(4), s=lambda: linear(5, 4), t=lambda: linear(5, 4),
