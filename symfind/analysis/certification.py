@@ -17,7 +17,7 @@ from symfind.analysis.discovered import (
     looked_at_on_twins,
     not_looked,
 )
-from symfind.analysis.members import certify_by_members
+from symfind.analysis.members import Members
 from symfind.analysis.points import Values
 from symfind.analysis.remainder import Remainder, sentences, some_of
 from symfind.analysis.subject import Subject
@@ -92,11 +92,18 @@ def _reason(error: Exception) -> str:
 def _certified(
     found: Derived, subject: Subject, wanted: str, points: Mapping[str, Values]
 ) -> tuple[Certificate, Derived]:
-    most = DENSE_PARAMETERS if wanted == "auto" else MOST_PARAMETERS
-    if found.parameters > most:
+    if not _small(found, wanted):
         return _elsewhere(found, subject)
     certification = _Certification(found, subject)
     return certification.certificate(points), certification.found
+
+
+def _small(found: Derived, wanted: str) -> bool:
+    """Whether a model is measured itself: where most directions are held, a larger one."""
+    if wanted != "auto":
+        return found.parameters <= MOST_PARAMETERS
+    half_held = 2 * found.redundant >= found.parameters
+    return found.parameters <= (DENSE_PARAMETERS * 4 // 3 if half_held else DENSE_PARAMETERS)
 
 
 def _elsewhere(found: Derived, subject: Subject) -> tuple[Certificate, Derived]:
@@ -104,8 +111,8 @@ def _elsewhere(found: Derived, subject: Subject) -> tuple[Certificate, Derived]:
 
     What small models show beyond what is derived is looked for on twins.
     """
-    small = _Once(lambda: twins_are_easy(found, subject))
-    members = certify_by_members(found, subject, _measured, small)
+    small = Members(found, subject, _measured)
+    members = small.certificate(lambda: twins_are_easy(found, subject))
     short = members.status == "incomplete" and subject.discovery
     if members.status in ("complete", "incomplete") and not short:
         return members, found
@@ -119,29 +126,12 @@ def _elsewhere(found: Derived, subject: Subject) -> tuple[Certificate, Derived]:
         return members, found
     if twins.status in ("complete", "incomplete"):
         return twins, more
-    if small.said:  # and members were given up for twins
-        members = certify_by_members(found, subject, _measured)
+    if small.left:
+        members = small.certificate()
         if members.status in ("complete", "incomplete"):
             return members, found
     last = members if twins.nullity is None else twins
     return replace(last, reason=f"{members.reason}; {twins.reason}"), more
-
-
-class _Once:
-    """A question that is asked once.
-
-    Attributes:
-        said: the answer, None where nobody asked.
-    """
-
-    def __init__(self, ask: Callable[[], bool]) -> None:
-        self.ask = ask
-        self.said: bool | None = None
-
-    def __call__(self) -> bool:
-        if self.said is None:
-            self.said = self.ask()
-        return self.said
 
 
 def _measured(found: Derived, subject: Subject, explain: bool) -> Certificate:

@@ -9,6 +9,7 @@ counts, which is checked too.
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from symfind.analysis.derived import Derived
@@ -19,15 +20,18 @@ from symfind.family.depth import KEPT, Short, shortened, with_layers
 from symfind.family.family import Family, Member, name_of
 from symfind.family.places import Place
 from symfind.family.shrink import Shrinking
-from symfind.family.small import apart, richer, small
+from symfind.family.small import apart, poor, richer, small
 from symfind.report.certificate import Certificate, TwinMeasure
 from symfind.twin.formula import at_sizes, count
 
 MOST_PARAMETERS = 6500
 _EASY = 3600  # parameters of a member that is measured in seconds
+_EXTRA = 500  # that a change of one integer may add beyond
 _LONE = 1600  # parameters of one of which the next, with larger integers, is slow to measure
-_OTHERS = (4, 2)  # least integers of the members after the first
-_RICHER = (2, 4)  # times as many tokens as the widest bond has units
+_WIDE, _NARROW = 4, 2  # least integers of the members after the first
+_SLOW = 3000  # parameters of one of which the narrow ones come first
+_RICHER = (2.5, 5)  # times as many tokens as the widest bond has units: of what sees one alone,
+# two layers of d and 4d units have 8 d² parameters and d outputs for each token
 _SECONDS = 6.0  # of the processor, to make one member small,
 _ALL = 20.0  # and to make all of them, after which each has little
 _LITTLE = 1.0
@@ -62,48 +66,55 @@ class _Large(Exception):
     """Members are not made small quickly, and there is another way."""
 
 
-def certify_by_members(
-    found: Derived,
-    subject: Subject,
-    measure: Measure,
-    otherwise: Callable[[], bool] = lambda: False,
-) -> Certificate:
-    """Hold what was derived against the measured nullity of small members of the model's family.
+class Members:
+    """Small members of a model's family, held against what was derived of the model.
 
     Args:
         found: what was derived.
         subject: the model.
         measure: certifies a small model by its own nullity, and says what is unexplained or not.
-        otherwise: whether there is another way: asked where the first member is still large.
 
-    Returns:
-        A certificate of the last member that was measured; `skipped` where there is no member.
+    Attributes:
+        left: whether they were given up for another way, to be asked again if that leads nowhere.
     """
-    if found.failed:
-        return Certificate("skipped", reason="the formula contains factors that failed")
-    family = Family.of(subject.loaded, subject.graph, subject.train)
-    if family is None:
-        return Certificate("skipped", reason="it is not known which arguments the model has")
-    try:
-        return _ByMembers(found, subject, measure, family, otherwise).certificate()
-    except _Large:
-        return Certificate("skipped", reason="twins of the graph are smaller than such models")
 
-
-class _ByMembers:
-    def __init__(
-        self,
-        found: Derived,
-        subject: Subject,
-        measure: Measure,
-        family: Family,
-        otherwise: Callable[[], bool],
-    ) -> None:
+    def __init__(self, found: Derived, subject: Subject, measure: Measure) -> None:
         self.found, self.subject, self.measure = found, subject, measure
-        self.family, self.otherwise = family, otherwise
-        self.end = time.process_time() + _ALL
+        self.left = False
+        self.otherwise: Callable[[], bool] | None = None
+        self._shrunk: dict[tuple[tuple[int, ...], int, bool], Shrinking] = {}
+        self._known: dict[tuple[int, ...], _Measured] = {}
 
-    def certificate(self) -> Certificate:
+    def certificate(self, otherwise: Callable[[], bool] | None = None) -> Certificate:
+        """A certificate of the last member that was measured; `skipped` where there is no member.
+
+        Args:
+            otherwise: whether there is another way: asked where a member is still large.
+        """
+        if self.found.failed:
+            return Certificate("skipped", reason="the formula contains factors that failed")
+        if self._family is None:
+            return Certificate("skipped", reason="it is not known which arguments the model has")
+        self.otherwise, self.end = otherwise, time.process_time() + _ALL
+        try:
+            self.left = False
+            return self._certificate()
+        except _Large:
+            self.left = True
+            return Certificate("skipped", reason="twins of the graph are smaller than such models")
+
+    @cached_property
+    def _family(self) -> Family | None:
+        s = self.subject
+        return Family.of(s.loaded, s.graph, s.train)
+
+    @property
+    def family(self) -> Family:
+        """Of the model, which has one."""
+        assert self._family is not None
+        return self._family
+
+    def _certificate(self) -> Certificate:
         self.subject.tell("making small models of the same family")
         found = self._shortest()
         if isinstance(found, str):
@@ -120,7 +131,7 @@ class _ByMembers:
             done.append(self._settled(short, one, counted))
             last = [m.member.values for m in done[-2:]]
             same = [p for p in first.felt if last[0][p] == last[-1][p]]
-            if len(done) > 1 and all(m.agrees for m in done[-2:]):
+            if _settles(done):
                 break
         return self._verdict(done, short, counted, first.felt, same)
 
@@ -148,39 +159,61 @@ class _ByMembers:
             if found is not None and short.member.values == found[0].member.values:
                 break
             first = self._first(short)
-            if found is None or first.member.parameters < found[1].member.parameters:
+            here = self._poor(short, first), first.member.parameters
+            if found is None or here < (self._poor(*found), found[1].member.parameters):
                 found = short, first
-            if first.member.parameters <= _EASY:
+            if here <= (False, _EASY):
                 break
         assert found is not None
         return found
 
     def _first(self, short: Short) -> Shrinking:
         """Not the smallest, of which all is narrow, unless the next is large."""
-        found = self._small(short, 3)
-        if found.member.parameters <= _EASY:
-            return found
-        return min(found, self._small(short, 2), key=lambda one: one.member.parameters)
+        tried: list[Shrinking] = []
+        for least in (3, _NARROW):
+            tried.append(self._small(short, least))
+            if tried[-1].member.parameters <= _EASY and not self._poor(short, tried[-1]):
+                return tried[-1]
+        if self.otherwise is not None and self.otherwise():
+            raise _Large
+        tried += [self._small(short, least, ordered=False) for least in (4, 3)]
+        return min(tried, key=lambda one: (self._poor(short, one), _parameters(one)))
+
+    def _poor(self, short: Short, one: Shrinking) -> bool:
+        return poor(self.family, short.member, one.member)
 
     def _several(self, short: Short, first: Shrinking) -> Iterator[Member]:
-        """Members, each of which differs from the one before in as much as can be."""
+        """Members, each of which differs from the one before in as much as can be.
+
+        The wide one comes last where it is slow to measure.
+        """
         yield first.member
-        before = first
-        for least in _OTHERS:
-            near = self._near(short, first) if before is first else None
-            other = near or self._small(short, least)
-            if other.member.parameters > MOST_PARAMETERS:
-                other = replace(first)
-            apart(self.family, short, before, other, MOST_PARAMETERS)
-            yield other.member
-            before = other
+        wide = self._near(short, first) or self._apart(short, first, self._small(short, _WIDE))
+        quick = wide.member.parameters <= _SLOW and not self._poor(short, wide)
+        if quick:
+            yield wide.member
+        narrow = self._apart(short, wide if quick else first, self._small(short, _NARROW))
+        rest = [narrow] if quick else sorted((wide, narrow), key=_parameters)
+        yield from (one.member for one in rest if quick or not self._poor(short, one))
+
+    def _rich(self, short: Short, member: Member) -> Member:
+        return richer(self.family, short.member, member, _RICHER[0], MOST_PARAMETERS)
+
+    def _apart(self, short: Short, before: Shrinking, other: Shrinking) -> Shrinking:
+        """What is the same in both stays so where others would be slow to measure."""
+        if other.member.parameters > MOST_PARAMETERS:
+            other = replace(before)
+        easy = max(_EASY, other.member.parameters + _EXTRA)
+        apart(self.family, short, before, other, min(easy, MOST_PARAMETERS), MOST_PARAMETERS)
+        other.member = self._rich(short, other.member)
+        return other
 
     def _near(self, short: Short, first: Shrinking) -> Shrinking | None:
         """One that differs from the first in everything by little, where others would be large."""
         near = replace(first)
-        if first.member.parameters <= _LONE or apart(self.family, short, first, near, _EASY):
+        if first.member.parameters <= _LONE:
             return None
-        return near
+        return None if apart(self.family, short, first, near, _EASY, _EASY) else near
 
     def _same(self, again: Any) -> bool:
         """Whether the recipe with nothing changed gives the model."""
@@ -189,19 +222,27 @@ class _ByMembers:
         shapes = {name: tuple(op.shape or ()) for name, op in again.graph.parameters.items()}
         return shapes == {name: tuple(shape) for name, shape in self.found.shapes.items()}
 
-    def _small(self, short: Short, least: int) -> Shrinking:
-        """Small, and in the order of the model's sizes if that is small enough."""
-        seconds = min(_SECONDS, max(_LITTLE, (self.end - time.process_time()) / 2))
-        found = small(self.family, short, least, seconds, _EASY)
-        if found.member.parameters <= _EASY:
-            return found
-        if self.otherwise():
-            raise _Large
-        other = small(self.family, short, least + 1, seconds, _EASY, ordered=False)
-        other.member = richer(self.family, short.member, other.member, 1, MOST_PARAMETERS)
-        return min(found, other, key=lambda one: one.member.parameters)
+    def _small(self, short: Short, least: int, ordered: bool = True) -> Shrinking:
+        """Small, with as large a vocabulary as it takes to see what is done to single tokens."""
+        key = tuple(short.member.values.values()), least, ordered
+        if key not in self._shrunk:
+            seconds = min(_SECONDS, max(_LITTLE, (self.end - time.process_time()) / 2))
+            found = small(self.family, short, least, seconds, _EASY, ordered)
+            found.member = self._rich(short, found.member)
+            self._shrunk[key] = found
+        return replace(self._shrunk[key])  # others are made from it
 
     def _measured(self, member: Member, counted: Counted) -> _Measured:
+        """What a member shows: once, unless time was up."""
+        key = tuple(member.values.values())
+        if key not in self._known:
+            found = self._measure(member, counted)
+            if found.certificate.nullity is None:
+                return found
+            self._known[key] = found
+        return self._known[key]
+
+    def _measure(self, member: Member, counted: Counted) -> _Measured:
         s = self.subject
         s.tell(f"a model of {member.parameters:,} parameters")
         own = count(member.graph, s.output, {}, s.without)
@@ -220,8 +261,7 @@ class _ByMembers:
         same: list[Place],
     ) -> Certificate:
         agree = [m for m in done if m.agrees]
-        if agree and not (len(done) > 1 and all(m.agrees for m in done[-2:])):
-            # nothing that all of them say, and the smallest alone may be too narrow
+        if agree and not _settles(done):  # nothing that all of them say
             reason = "small models of the family disagree: " + "; ".join(map(self._outcome, done))
             return Certificate("undetermined", on="twin", reason=reason)
         last = agree[-1] if agree else done[-1]
@@ -249,7 +289,7 @@ class _ByMembers:
         uneven = self._uneven(short, counted)
         if uneven:
             return replace(found, status="undetermined", reason=uneven)
-        words = _WORDS + "; ".join(self._spelled(m.member, felt) for m in done) + "."
+        words = _WORDS + "; ".join(self._spelled(m.member, felt) for m in agree) + "."
         if same:
             words += f" The same in all of them: {_names(same)}."
         return replace(found, words="\n".join(line for line in (words, found.words) if line))
@@ -347,6 +387,20 @@ class _ByMembers:
                 whole = (one - counts[0]) * (layers // period)
                 return start - counts[0] + whole
         return None
+
+
+def _parameters(one: Shrinking) -> int:
+    return one.member.parameters
+
+
+def _settles(done: list[_Measured]) -> bool:
+    """Whether two members agree: the last two, or those beside the smallest, if that is narrow."""
+    others = [m for m in done if m.member.parameters > min(d.member.parameters for d in done)]
+    for some in (done[-2:], others):
+        different = {tuple(m.member.values.values()) for m in some}
+        if len(different) > 1 and all(m.agrees for m in some):
+            return True
+    return False
 
 
 def _periods(layers: int) -> Iterator[int]:

@@ -51,6 +51,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="Look for such fields at all; those that stand on the model count.",
 )
+@click.option(
+    "--formula/--no-formula",
+    default=True,
+    show_default=True,
+    help="Count at other sizes of the model's arguments, for a formula in them.",
+)
 @click.option("--without", multiple=True, hidden=True)
 @json_option
 @page_option

@@ -2,7 +2,8 @@
 
 Directions of families touch few tensors, and often few entries of these: their matrices are sparse,
 and fall apart into blocks that share no row and no column. What is before is taken away block by
-block, so that the cost is that of the blocks.
+block, so that the cost is that of the blocks. The fewer columns are held against the more,
+whichever were asked for: rank(A, B) = rank A + what B adds = rank B + what A adds.
 """
 
 from collections.abc import Callable
@@ -27,9 +28,15 @@ _Places = Any  # an array of row or column numbers
 
 def increment(before: Tensor, added: Tensor) -> int:
     """How much the columns of one matrix add to the rank of another, both [rows, *]."""
-    before, added = _units(before), _units(added)
+    return _adds(_units(before), _units(added))
+
+
+def _adds(before: Tensor, added: Tensor) -> int:
     if 0 in added.shape:
         return 0
+    if 0 < before.shape[1] < added.shape[1]:
+        none = added[:, :0]
+        return _adds(none, added) + _adds(added, before) - _adds(none, before)
     return _checked(added.shape[1], lambda exact: _less(before, added, exact))
 
 
@@ -40,14 +47,19 @@ def sparse_increment(whole: "csc_array", first: int) -> int:
     norms = np.sqrt(np.asarray(whole.power(2).sum(axis=0)).ravel())
     nonzero = norms > 0
     first = int(nonzero[:first].sum())
-    units = csc_array(whole[:, nonzero] * (1.0 / norms[nonzero])[None, :])
+    return _sparse_adds(csc_array(whole[:, nonzero] * (1.0 / norms[nonzero])[None, :]), first)
+
+
+def _sparse_adds(units: "csc_array", first: int) -> int:
     alone, blocks = _blocks(units)
     total = int((alone >= first).sum())
     for rows, columns in blocks:
-        known, new = columns[columns < first], columns[columns >= first]
-        if len(new):
-            parts = units[:, known], units[:, new], rows
-            total += _checked(len(new), partial(_beyond, *parts))
+        known, new = units[:, columns[columns < first]], units[:, columns[columns >= first]]
+        if 0 < known.shape[1] < new.shape[1]:
+            total += _sparse_adds(new, 0) - _sparse_adds(known, 0)
+            known, new = new, known
+        if new.shape[1]:
+            total += _checked(new.shape[1], partial(_beyond, known, new, rows))
     return total
 
 

@@ -116,12 +116,16 @@ class _Shrink:
             return False
         current = max(now.values[p] for p in places)
         why = ""
-        for weak in (False, True):
+        strict = now.signature == self.model.signature  # else no other integer will make it so
+        for weak in (False, True) if strict else (True,):
             for n in self._candidates(floor + 1, places, current):
                 for values in self._together(places, n):
                     made = self.family.member(values)
                     if isinstance(made, str):
                         why = made
+                    elif made.shapes == now.shapes:
+                        self.idle.update(places)
+                        return False
                     elif self._alike(made, weak):
                         return self._accept(made, places)
                 if time.process_time() > self.until:
@@ -174,9 +178,6 @@ class _Shrink:
         return made.signature == self.model.signature
 
     def _accept(self, made: Member, places: list[Place]) -> bool:
-        if made.shapes == self.found.member.shapes:
-            self.idle.update(places)
-            return False
         self.found.member = made
         self.found.felt += [p for p in places if p not in self.found.felt]
         return True

@@ -1,13 +1,14 @@
 """Members of a family that are small enough to be measured, and rich enough to show everything."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from symfind.family.depth import Short
-from symfind.family.family import Family, Member
+from symfind.family.family import Family, Member, Values
 from symfind.family.places import Place
 from symfind.family.shrink import Shrinking, shrink
 
+_FEW = 6  # one of so many integers may be the same
 _TRIED = 4  # values beside the present one, of an integer that should differ
 
 
@@ -55,7 +56,16 @@ def _with(family: Family, member: Member, place: Place, n: int) -> dict[Place, i
     return {**dict.fromkeys(equal, n), **{p: n + 1 for p in more if p in family.arguments}}
 
 
-def richer(family: Family, model: Member, member: Member, times: int, most: int) -> Member:
+def poor(family: Family, model: Member, member: Member) -> bool:
+    """Whether a member has fewer tokens than units, where the model has more."""
+    return any(
+        member.values[place] < _widest(member, member.values[place])
+        for place in family.given
+        if place[0] == "bound" and family.base[place] >= _widest(model, family.base[place])
+    )
+
+
+def richer(family: Family, model: Member, member: Member, times: float, most: int) -> Member:
     """The member with a vocabulary of so many times what is widest, if that of the model is large.
 
     What a network does to single tokens is seen of as many of them as there are; where these are
@@ -72,7 +82,7 @@ def richer(family: Family, model: Member, member: Member, times: int, most: int)
         if place[0] != "bound" or family.base[place] < _widest(model, family.base[place]):
             continue
         now = member.values[place]
-        rows = min(family.base[place], times * _widest(member, now) + 3)
+        rows = min(family.base[place], int(times * _widest(member, now)) + 3)
         if rows > now:
             made = family.member({**member.values, **_with(family, member, place, rows)})
             if isinstance(made, Member) and made.parameters <= most and made.steps == member.steps:
@@ -86,24 +96,59 @@ def _widest(member: Member, table: int) -> int:
 
 
 def apart(
-    family: Family, short: Short, first: Shrinking, second: Shrinking, most: int
+    family: Family, short: Short, first: Shrinking, second: Shrinking, easy: int, most: int
 ) -> list[Place]:
-    """Change the second member where it equals the first; what stays the same comes back."""
-    same: list[Place] = []
-    for place in first.felt:
-        member = second.member
-        if member.values[place] != first.member.values[place]:
-            continue
-        for values in _beside(family, member, place):
-            made = family.member(values)
-            if isinstance(made, str) or made.parameters > most:
-                continue
-            if made.signature == short.member.signature:
-                second.member = made
-                break
-        else:
-            same.append(place)
+    """Change the second member where it equals the first; what stays the same comes back.
+
+    In the order of the model's sizes and by little; in any order, then by more, where more than a
+    few integers would be the same.
+
+    Args:
+        family: of both.
+        short: the model with few layers.
+        first: one member.
+        second: the other, which is changed.
+        easy: parameters that it may have,
+        most: or this where more than a few integers are the same.
+    """
+    # what is larger in the model first: the next may then be larger, too
+    places = sorted(first.felt, key=lambda p: -family.base[p])
+    same = list(places)
+    for orderly, limit in ((True, easy), (False, easy), (False, most)):
+        for place in [p for p in same if second.member.values[p] == first.member.values[p]]:
+            _change(family, short, places if orderly else [], second, place, limit)
+        same = [p for p in places if second.member.values[p] == first.member.values[p]]
+        if len(same) <= len(places) // _FEW:
+            break
     return same
+
+
+def _change(
+    family: Family, short: Short, ordered: list[Place], second: Shrinking, place: Place, most: int
+) -> None:
+    """Make one integer another, if there is such a member."""
+    for values in _beside(family, second.member, place):
+        if not _orderly(family, ordered, second.member.values, values):
+            continue
+        made = family.member(values)
+        if isinstance(made, str) or made.parameters > most:
+            continue
+        if made.signature == short.member.signature:
+            second.member = made
+            return
+
+
+def _orderly(
+    family: Family, places: Sequence[Place], before: Values, after: Mapping[Place, int]
+) -> bool:
+    """Whether no integer becomes larger than another that is larger than it in the model."""
+    base = family.base
+    changed = [p for p in places if before[p] != after[p]]
+    return not any(
+        base[p] < base[q] and after[p] > after[q] and before[p] <= before[q]
+        for p in changed
+        for q in places
+    )
 
 
 def _beside(family: Family, member: Member, place: Place) -> Iterator[dict[Place, int]]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from symfind.algebra.axes import Axis
 from symfind.graph.primitives import Source
+from symfind.graph.uniform import is_uniform
 
 
 def slim(x: Source) -> Source:
@@ -27,4 +28,5 @@ def slim(x: Source) -> Source:
             return env.generic(made) if env.sizes is not None else once(env.value(x))
 
         made.compute, made.make = compute, make
+        made.zero = is_uniform(x, 0.0)
     return made

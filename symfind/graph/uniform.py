@@ -18,10 +18,10 @@ def is_uniform(x: Node, number: float | None = None) -> bool:
         return False
     if number is None and math.prod(x.shape) == 1:
         return True
-    if math.prod(x.shape) > 4_000_000 or x.make is not None:  # made of what a checkpoint has
-        return False
     if x.zero:
         return number in (None, 0.0)
+    if math.prod(x.shape) > 4_000_000 or x.make is not None:  # made of what a checkpoint has
+        return False
     value = x.value()
     if value is None or value.numel() == 0 or value.is_complex():
         return False

@@ -14,6 +14,7 @@ from symfind.graph.regroup import regroup
 from symfind.graph.straighten import straighten
 from symfind.ops import registry
 from symfind.ops.data import balanced, shares
+from symfind.ops.pieces import Packed, find_packed
 from symfind.ops.repeated import repeated
 from symfind.ops.rotary import Rotation, find_rotations
 from symfind.trace import Graph, Op
@@ -49,11 +50,43 @@ def lower(graph: Graph, output: str = "raw") -> Lowered:
         output: "raw", or "softmax" where constants along the last dimension of an output are
             invisible.
     """
+    rotations = find_rotations(graph)
+    inside = {id(op) for r in rotations.values() for op in r.inside}
+    packed = find_packed(graph, inside | rotations.keys())
+    builder, outputs, cut = _lower(graph, output, rotations, {}, packed)
+    if cut:  # with an index for each piece instead of one for all
+        builder, outputs, _ = _lower(graph, output, rotations, cut, {})
+    sink_copies(builder.nodes)
+    pair_up(builder.nodes)
+    regroup(builder.nodes)
+    straighten(builder.nodes)
+    return _live(builder, outputs)
+
+
+def _lower(
+    graph: Graph,
+    output: str,
+    rotations: dict[int, Rotation],
+    packed: dict[int, Packed],
+    whole: dict[int, Packed],
+) -> tuple[Builder, list[Output], dict[int, Packed]]:
+    """All operations as primitives.
+
+    Args:
+        graph: what is lowered.
+        output: "raw" or "softmax".
+        rotations: by the operations that they end in.
+        packed: wires by the operations that take pieces of them.
+        whole: more of these, that are taken as one.
+
+    Returns:
+        The primitives, the outputs, and what of `whole` had an index that one piece cuts.
+    """
     builder = Builder()
     made: dict[int, Any] = {}
     repeats: dict[int, frozenset[int]] = {}
-    rotations = find_rotations(graph)
     inside = {id(op) for r in rotations.values() for op in r.inside}
+    inside |= {id(op) for one in packed.values() for op in one.inside}
     outputs: list[Output] = []
     for op in graph.ops:
         builder.op = op
@@ -65,17 +98,13 @@ def lower(graph: Graph, output: str = "raw") -> Lowered:
         elif id(op) not in inside:
             if not op.trainable:
                 repeats[id(op)] = repeated(op, repeats)
-            made[id(op)] = _one(builder, op, made)
+            made[id(op)] = _one(builder, op, made, packed.get(id(op)))
         result = made.get(id(op))
         if isinstance(result, Source) and id(op) in repeats:
             result.repeats = repeats[id(op)]
         if isinstance(result, Node) and result.result_of is None:
             result.result_of = op
-    sink_copies(builder.nodes)
-    pair_up(builder.nodes)
-    regroup(builder.nodes)
-    straighten(builder.nodes)
-    return _live(builder, outputs)
+    return builder, outputs, {k: one for k, one in whole.items() if one.cut(made[id(one.view)])}
 
 
 def _rotate(builder: Builder, rotation: Rotation, made: dict[int, Any]) -> Node:
@@ -103,7 +132,7 @@ def _rotate(builder: Builder, rotation: Rotation, made: dict[int, Any]) -> Node:
     return builder.join([first, inside, last], dim)
 
 
-def _one(builder: Builder, op: Op, made: dict[int, Any]) -> Any:
+def _one(builder: Builder, op: Op, made: dict[int, Any], packed: Packed | None = None) -> Any:
     if op.target == "parameter" and op.trainable:
         return builder.source("parameter", op.shape or (), op, op.key)
     if op.target == "getitem" and (op.trainable or op.varies):
@@ -119,14 +148,19 @@ def _one(builder: Builder, op: Op, made: dict[int, Any]) -> Any:
         node.balanced = balanced(op) if op.varies else ()
         return node
     rule = registry.lower.find(op.target)
-    inputs = [made[id(x)] for x in op.operands]
+    wires = op.operands if packed is None else packed.view.operands
+    inputs = [made[id(x)] for x in wires]
     shapes = [op.shape] if op.shape is not None else [s for s, _ in op.outputs]
     if rule is None and op.dtype is not None and not _differentiable(op.dtype):
         return builder.opaque(inputs, op.shape or ())  # locally constant
     if rule is None:
         return _rigid(builder, op, inputs, shapes, "no rule")
+    result: Any
     try:
-        result = rule(builder, *_fill(op.args, made), **_fill(op.kwargs, made))
+        if packed is not None:
+            result = packed.pieces(builder, inputs[0], op)
+        else:
+            result = rule(builder, *_fill(op.args, made), **_fill(op.kwargs, made))
     except Tangled as tangle:
         return _rigid(builder, op, inputs, shapes, f"index structure: {tangle}")
     except Exception as error:  # arguments that a rule was not written for (a complex number)

@@ -32,6 +32,7 @@ def analyze(
     budget: float | None = None,
     discover: bool = False,
     discovery: bool = True,
+    formula: bool = True,
     without: Sequence[str] = (),
     progress: Tell = None,
 ) -> Report:
@@ -58,6 +59,7 @@ def analyze(
             however long it takes; a few seconds are spent on that in any case.
         discovery: whether it is looked for them at all. What is found, and stands on the model,
             counts like what rules derive.
+        formula: hold the count against other sizes of the model's arguments, for a formula in them.
         without: kinds of families (as in the report, or "all") that are not derived, to see what
             discovery finds in their place.
         progress: called with a line on what is being done.
@@ -76,8 +78,9 @@ def analyze(
         without=without, progress=progress,
     )  # fmt: skip
     return session.report(
-        verify, certify, points=points, budget=budget, discover=discover, discovery=discovery
-    )
+        verify, certify, points=points, budget=budget, discover=discover, discovery=discovery,
+        formula=formula,
+    )  # fmt: skip
 
 
 def conserved(

@@ -240,6 +240,7 @@ class Session:
         budget: float | None = None,
         discover: bool = False,
         discovery: bool = True,
+        formula: bool = True,
     ) -> Report:
         """Which continuous groups act, where, in how many dimensions, and whether that is all.
 
@@ -253,6 +254,7 @@ class Session:
             discover: look for all vector fields that explain what no rule does, however long it
                 takes; a few seconds are spent on that in any case.
             discovery: whether it is looked for them at all.
+            formula: hold the count against other sizes, for a formula in the model's arguments.
 
         Raises:
             InputError: a point is none, or the model is not finite on its inputs.
@@ -262,13 +264,13 @@ class Session:
         subject, counts = self.subject, self.counted
         subject = replace(subject, discover=discover, discovery=discovery)
         wanted = Wanted(verify, certify, places, budget)
-        key = ("report", verify, certify, tuple(places), budget, discover, discovery)
+        key = ("report", verify, certify, tuple(places), budget, discover, discovery, formula)
         if key not in self._answers:
             # a small member of a large model is looked for where time is spent on twins too
             twins = certify != "never" and (budget is None or budget >= 2 * FITTED_SECONDS)
             small = counts.parameters <= FITTED_PARAMETERS
-            formula = self.fitted if small or twins else None
-            examination = Examination(subject, counts, wanted, self._clock, self._checked, formula)
+            found = self.fitted if formula and (small or twins) else None
+            examination = Examination(subject, counts, wanted, self._clock, self._checked, found)
             report = examination.report()
             self._checked = examination.lasting or self._checked
             if not examination.stopped:

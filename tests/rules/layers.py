@@ -125,6 +125,30 @@ def packed_heads(m: Any, x: Tensor) -> Tensor:
     return m.o(join(F.scaled_dot_product_attention(q, k, v)))
 
 
+def cut_heads(m: Any, x: Tensor, take: Any) -> Tensor:
+    """Queries and keys of which a part is squashed; what cuts them does not cut the values."""
+    q, k, v = take(m.qkv(x))
+    q, k = (torch.cat([z[..., :1].tanh(), z[..., 1:]], -1) for z in (m.n(q), m.n(k)))
+    return m.o(join((q @ k.mT).softmax(-1) @ v))
+
+
+def taken(*order: int) -> Any:
+    """Of an index of heads, pieces and widths in some order."""
+    sizes = dict(zip(order, (2, 3, 3), strict=True))
+    shape = [sizes[i] for i in range(3)]
+
+    def take(z: Tensor) -> list[Tensor]:
+        z = z.unflatten(-1, shape).movedim(2 + order[1], 0)
+        return [z[i].transpose(1, 2) for i in range(3)]
+
+    return take
+
+
+def ranges(z: Tensor) -> list[Tensor]:
+    z = z.view(*z.shape[:2], 3, 2, 3)
+    return [one.flatten(2, 3).transpose(1, 2) for one in z.split([1, 1, 1], 2)]
+
+
 def grouped(m: Any, x: Tensor) -> Tensor:
     q, k, v = split(m.q(x), 2), split(m.k(x), 1), split(m.v(x), 1)
     return m.o(join(F.scaled_dot_product_attention(q, k, v, enable_gqa=True)))
@@ -312,6 +336,12 @@ CASES = [
          qkv=lambda: linear(4, 12, False), o=lambda: linear(4, 4))),
     Case("packed-heads", "scaled_dot_product_attention unbind", of(
          packed_heads, (3, L, 4), qkv=lambda: linear(4, 12), o=lambda: linear(4, 4))),
+    *(Case(f"cut-heads-{name}", "softmax", of(
+        lambda m, x, take=take: cut_heads(m, x, take), (3, L, 4), qkv=lambda: linear(4, 18),
+        n=norm, o=lambda: linear(6, 4)))
+      for name, take, norm in (
+          ("inside", taken(0, 1, 2), nn.Identity), ("outside", taken(1, 0, 2), nn.Identity),
+          ("normed", taken(0, 1, 2), lambda: nn.LayerNorm(3)), ("split", ranges, nn.Identity))),
     Case("grouped-queries", "scaled_dot_product_attention", of(
          grouped, (3, L, 4), q=lambda: linear(4, 4), k=lambda: linear(4, 2),
          v=lambda: linear(4, 2), o=lambda: linear(4, 4))),

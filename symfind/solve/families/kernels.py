@@ -306,9 +306,12 @@ class Blind:
         self.lowered = lowered
         self.sight = Sight(flows.relations)
         self._free: dict[p.Source, dict[int | None, int]] = {}
+        self._alone: dict[p.Source, int] = {}  # of these, in blocks that are not seen at all
         for f in shifts:
             if isinstance(f, ShiftFamily) and f.whole:
                 self._free.setdefault(f.seed, {})[f.cell] = f.count()
+                if len(f.sources) == 1:
+                    self._alone[f.seed] = self._alone.get(f.seed, 0) + f.count()
 
     def families(self) -> list[Family]:
         """For every parameter that is seen only in part: k ⊗ r."""
@@ -334,10 +337,20 @@ class Blind:
             if seen is None or seen.plain or not 0 < seen.rank(None):
                 continue
             unseen = volume(source, inner)(None) - seen.rank(None)
-            # Where others take back any change of a block, what is unseen of it adds nothing.
-            if unseen > sum(self._free.get(source, {}).values()):
+            if unseen > self._known(source):
                 found |= set(inner)
                 yield shape, seen
+
+    def _known(self, source: p.Source) -> int:
+        """Of what is unseen, how much at most adds nothing.
+
+        Where others take back any change of a block, what is unseen of it adds nothing; but what
+        is seen of one block says nothing of another.
+        """
+        free = self._free.get(source, {})
+        if None in free or len(free) == len(source.cells):
+            return sum(free.values())
+        return self._alone.get(source, 0)
 
 
 def _unseen(source: p.Source, shape: Form, seen: Seen) -> Family:
