@@ -99,8 +99,7 @@ def shared(x: Tensor, dim: int = -1) -> Tensor:
 EDGE = torch.tensor([[0, 1, 2], [1, 2, 0]])
 CASES = [
     Case("packed-cut-inside", "unbind", of(partly, (8, 4, 5), w=lambda: linear(5, 18),
-         r=lambda: linear(6, 4)),
-         gap="parts of a packed axis share what cuts one of them inside", counts=(30, 38)),
+         r=lambda: linear(6, 4))),
     Case("pooled", "einsum softmax", of(pooled, (16, 5, 3), q=lambda: weight(3),
          p=lambda: linear(3, 3), k=lambda: linear(3, 3), v=lambda: linear(3, 2),
          r=lambda: linear(2, 2))),
