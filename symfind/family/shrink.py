@@ -156,7 +156,10 @@ class _Shrink:
         return [n for n in dict.fromkeys(found) if least <= n < current]
 
     def _together(self, places: list[Place], n: int) -> Iterator[Values]:
-        """With multiples of what changes, then without."""
+        """With multiples of what changes, then without; then with numbers that have to be below it.
+
+        As the token of padding, on which no shape depends.
+        """
         values = self.found.member.values
         old = values[places[0]]
         if all(values[p] == old for p in places):
@@ -168,6 +171,9 @@ class _Shrink:
             if scaled:
                 yield {**values, **scaled, **dict.fromkeys(places, n)}
         yield {**values, **dict.fromkeys(places, n)}
+        below = [p for p in self.idle if n <= values[p] < old]
+        if below:
+            yield {**values, **dict.fromkeys(below, n - 1), **dict.fromkeys(places, n)}
 
     def _may(self, place: Place) -> bool:
         return any(place in group for group in self.groups)

@@ -32,6 +32,7 @@ FALSE = 1e-8  # change of the outputs along a direction, both at unit norm
 BATCH = 8
 LONGER = 40  # points, before a certificate is called false
 TIMES = (0.3, 1.0)
+STEPS = ((8, 32), (128, 512))  # of an integrator: more where the field bends too much for its order
 
 
 @dataclass
@@ -168,8 +169,14 @@ def _followed(family: Family, truth: Truth, m: Measured, t: float) -> float:
     c = torch.randn(family.count(), generator=rng, dtype=torch.float64)
     c = c / max(1.0, float(c.norm()))
     if getattr(family, "loose", False):
-        coarse, fine = (_moved(truth, m, _integrated(family, m.theta, c, t, n)) for n in (8, 32))
-        return 0.0 if fine < coarse / 16 else fine  # of an integrator of order four
+        fine = 0.0
+        for few, many in STEPS:
+            coarse, fine = (
+                _moved(truth, m, _integrated(family, m.theta, c, t, n)) for n in (few, many)
+            )
+            if fine < coarse / 16:  # of an integrator of order four
+                return 0.0
+        return fine
     return _moved(truth, m, {**m.theta, **Point(m.theta).flow(family, c, t)})
 
 
