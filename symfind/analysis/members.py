@@ -6,35 +6,22 @@ few layers; that the count of the model is what it is with all of them is an equ
 counts, which is checked too.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
+from symfind.analysis.choice import MOST_PARAMETERS, RICHER, Choice, Large
 from symfind.analysis.derived import Derived
 from symfind.analysis.subject import Subject
 from symfind.count.counted import Counted
 from symfind.count.symbols import AxisSymbols
-from symfind.family.depth import KEPT, Short, shortened, with_layers
+from symfind.family.depth import Short, with_layers
 from symfind.family.family import Family, Member, name_of
 from symfind.family.places import Place
 from symfind.family.shrink import Shrinking
-from symfind.family.small import apart, poor, richer, small
 from symfind.report.certificate import Certificate, TwinMeasure
 from symfind.twin.formula import at_sizes, count
 
-MOST_PARAMETERS = 6500
-_EASY = 3600  # parameters of a member that is measured in seconds
-_EXTRA = 500  # that a change of one integer may add beyond
-_LONE = 1600  # parameters of one of which the next, with larger integers, is slow to measure
-_WIDE, _NARROW = 4, 2  # least integers of the members after the first
-_SLOW = 3000  # parameters of one of which the narrow ones come first
-_RICHER = (2.5, 5)  # times as many tokens as the widest bond has units: of what sees one alone,
-# two layers of d and 4d units have 8 d² parameters and d outputs for each token
-_SECONDS = 6.0  # of the processor, to make one member small,
-_ALL = 20.0  # and to make all of them, after which each has little
-_LITTLE = 1.0
 _PERIOD = 8  # layers after which a pattern of them comes again, at most
 _WORDS = "Measured on small models of the same family, made with other arguments: "
 
@@ -62,10 +49,6 @@ class _Measured:
         return TwinMeasure(sizes, self.member.parameters, c.nullity, redundant, c.gap)
 
 
-class _Large(Exception):
-    """Members are not made small quickly, and there is another way."""
-
-
 class Members:
     """Small members of a model's family, held against what was derived of the model.
 
@@ -81,8 +64,6 @@ class Members:
     def __init__(self, found: Derived, subject: Subject, measure: Measure) -> None:
         self.found, self.subject, self.measure = found, subject, measure
         self.left = False
-        self.otherwise: Callable[[], bool] | None = None
-        self._shrunk: dict[tuple[tuple[int, ...], int, bool], Shrinking] = {}
         self._known: dict[tuple[int, ...], _Measured] = {}
 
     def certificate(self, otherwise: Callable[[], bool] | None = None) -> Certificate:
@@ -95,11 +76,11 @@ class Members:
             return Certificate("skipped", reason="the formula contains factors that failed")
         if self._family is None:
             return Certificate("skipped", reason="it is not known which arguments the model has")
-        self.otherwise, self.end = otherwise, time.process_time() + _ALL
+        self._choice.otherwise = otherwise
         try:
             self.left = False
             return self._certificate()
-        except _Large:
+        except Large:
             self.left = True
             return Certificate("skipped", reason="twins of the graph are smaller than such models")
 
@@ -114,9 +95,13 @@ class Members:
         assert self._family is not None
         return self._family
 
+    @cached_property
+    def _choice(self) -> Choice:
+        return Choice(self.family, self.found.shapes)
+
     def _certificate(self) -> Certificate:
         self.subject.tell("making small models of the same family")
-        found = self._shortest()
+        found = self._choice.first()
         if isinstance(found, str):
             return Certificate("skipped", reason=found)
         short, first = found
@@ -126,111 +111,23 @@ class Members:
             short.member.graph, self.subject.output, AxisSymbols(), self.subject.without
         )
         done: list[_Measured] = []
-        same: list[Place] = []
-        for one in self._several(short, first):
+        for one in self._choice.several(short, first):
             done.append(self._settled(short, one, counted))
-            last = [m.member.values for m in done[-2:]]
-            same = [p for p in first.felt if last[0][p] == last[-1][p]]
             if _settles(done):
                 break
-        return self._verdict(done, short, counted, first.felt, same)
+        return self._verdict(done, short, counted, first.felt)
 
     def _settled(self, short: Short, member: Member, counted: Counted) -> _Measured:
         """What a member shows, with a still larger vocabulary where it shows too much."""
         found: _Measured | None = None
-        for times in _RICHER:
-            rich = richer(self.family, short.member, member, times, MOST_PARAMETERS)
+        for times in RICHER:
+            rich = self._choice.richer(short, member, times)
             if found is None or rich.values != found.member.values:
                 found = self._measured(rich, counted)
             if found.certificate.status == "complete":
                 break
         assert found is not None
         return found
-
-    def _shortest(self) -> tuple[Short, Shrinking] | str:
-        """With two layers of each kind, or one where that is large; or why there is none."""
-        if not self._same(self.family.member({})):
-            return "made again, the model has other parameters"
-        found: tuple[Short, Shrinking] | None = None
-        for kept in (KEPT, 1):
-            short = shortened(self.family, kept)
-            if isinstance(short, str):
-                return f"the model cannot be made again: {short}"
-            if found is not None and short.member.values == found[0].member.values:
-                break
-            first = self._first(short)
-            here = self._poor(short, first), first.member.parameters
-            if found is None or here < (self._poor(*found), found[1].member.parameters):
-                found = short, first
-            if here <= (False, _EASY):
-                break
-        assert found is not None
-        return found
-
-    def _first(self, short: Short) -> Shrinking:
-        """Not the smallest, of which all is narrow, unless the next is large."""
-        tried: list[Shrinking] = []
-        for least in (3, _NARROW):
-            tried.append(self._small(short, least))
-            if tried[-1].member.parameters <= _EASY and not self._poor(short, tried[-1]):
-                return tried[-1]
-        if self.otherwise is not None and self.otherwise():
-            raise _Large
-        tried += [self._small(short, least, ordered=False) for least in (4, 3)]
-        return min(tried, key=lambda one: (self._poor(short, one), _parameters(one)))
-
-    def _poor(self, short: Short, one: Shrinking) -> bool:
-        return poor(self.family, short.member, one.member)
-
-    def _several(self, short: Short, first: Shrinking) -> Iterator[Member]:
-        """Members, each of which differs from the one before in as much as can be.
-
-        The wide one comes last where it is slow to measure.
-        """
-        yield first.member
-        wide = self._near(short, first) or self._apart(short, first, self._small(short, _WIDE))
-        quick = wide.member.parameters <= _SLOW and not self._poor(short, wide)
-        if quick:
-            yield wide.member
-        narrow = self._apart(short, wide if quick else first, self._small(short, _NARROW))
-        rest = [narrow] if quick else sorted((wide, narrow), key=_parameters)
-        yield from (one.member for one in rest if quick or not self._poor(short, one))
-
-    def _rich(self, short: Short, member: Member) -> Member:
-        return richer(self.family, short.member, member, _RICHER[0], MOST_PARAMETERS)
-
-    def _apart(self, short: Short, before: Shrinking, other: Shrinking) -> Shrinking:
-        """What is the same in both stays so where others would be slow to measure."""
-        if other.member.parameters > MOST_PARAMETERS:
-            other = replace(before)
-        easy = max(_EASY, other.member.parameters + _EXTRA)
-        apart(self.family, short, before, other, min(easy, MOST_PARAMETERS), MOST_PARAMETERS)
-        other.member = self._rich(short, other.member)
-        return other
-
-    def _near(self, short: Short, first: Shrinking) -> Shrinking | None:
-        """One that differs from the first in everything by little, where others would be large."""
-        near = replace(first)
-        if first.member.parameters <= _LONE:
-            return None
-        return None if apart(self.family, short, first, near, _EASY, _EASY) else near
-
-    def _same(self, again: Any) -> bool:
-        """Whether the recipe with nothing changed gives the model."""
-        if not isinstance(again, Member):
-            return False
-        shapes = {name: tuple(op.shape or ()) for name, op in again.graph.parameters.items()}
-        return shapes == {name: tuple(shape) for name, shape in self.found.shapes.items()}
-
-    def _small(self, short: Short, least: int, ordered: bool = True) -> Shrinking:
-        """Small, with as large a vocabulary as it takes to see what is done to single tokens."""
-        key = tuple(short.member.values.values()), least, ordered
-        if key not in self._shrunk:
-            seconds = min(_SECONDS, max(_LITTLE, (self.end - time.process_time()) / 2))
-            found = small(self.family, short, least, seconds, _EASY, ordered)
-            found.member = self._rich(short, found.member)
-            self._shrunk[key] = found
-        return replace(self._shrunk[key])  # others are made from it
 
     def _measured(self, member: Member, counted: Counted) -> _Measured:
         """What a member shows: once, unless time was up."""
@@ -253,12 +150,7 @@ class Members:
         return _Measured(member, own, formula, certificate)
 
     def _verdict(
-        self,
-        done: list[_Measured],
-        short: Short,
-        counted: Counted,
-        felt: list[Place],
-        same: list[Place],
+        self, done: list[_Measured], short: Short, counted: Counted, felt: list[Place]
     ) -> Certificate:
         agree = [m for m in done if m.agrees]
         if agree and not _settles(done):  # nothing that all of them say
@@ -290,6 +182,7 @@ class Members:
         if uneven:
             return replace(found, status="undetermined", reason=uneven)
         words = _WORDS + "; ".join(self._spelled(m.member, felt) for m in agree) + "."
+        same = [p for p in felt if len({m.member.values[p] for m in agree}) == 1]
         if same:
             words += f" The same in all of them: {_names(same)}."
         return replace(found, words="\n".join(line for line in (words, found.words) if line))
@@ -387,10 +280,6 @@ class Members:
                 whole = (one - counts[0]) * (layers // period)
                 return start - counts[0] + whole
         return None
-
-
-def _parameters(one: Shrinking) -> int:
-    return one.member.parameters
 
 
 def _settles(done: list[_Measured]) -> bool:

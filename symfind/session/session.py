@@ -343,17 +343,9 @@ class Session:
         """
         flint()
         check_size(sum(math.prod(op.shape or ()) for op in self.graph.parameters.values()), most)
-        return self._once(
-            ("exact", prime, expected),
-            lambda: measured_exactly(
-                Exactly(self.loaded.model, self.loaded.inputs, self.graph),
-                self.output,
-                self.seed,
-                prime,
-                expected,
-                self._tell,
-            ),  # fmt: skip
-        )
+        exactly = Exactly(self.loaded.model, self.loaded.inputs, self.graph)
+        asked = (exactly, self.output, self.seed, prime, expected, self._tell)
+        return self._once(("exact", prime, expected), lambda: measured_exactly(*asked))
 
     @alone()
     def discover(self, fields: int = MOST_FIELDS) -> Discovery:
@@ -371,8 +363,7 @@ class Session:
         """What is held, and what is known so far."""
         count = sum(p.numel() for p in self.loaded.model.parameters())
         stages = [s for s in ("graph", "derivation", "counted") if s in self.__dict__]
-        known = [str(key[0]) for key in self._answers]
-        done = ", ".join(dict.fromkeys([*stages, *known])) or "nothing yet"
+        done = ", ".join(dict.fromkeys((*stages, *(k[0] for k in self._answers)))) or "nothing yet"
         return f"<symfind session of {self.loaded.name}: {count:,} parameters; computed: {done}>"
 
     # ---------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import symfind
-from symfind.analysis import certification, members
+from symfind.analysis import certification, choice
 from symfind.family import Family, Member
 from symfind.family.depth import Short, shortened
 from symfind.family.family import name_of
@@ -93,7 +93,7 @@ def test_transformer_of_a_dataclass_config_is_certified() -> None:
 @pytest.fixture
 def large(monkeypatch) -> dict[str, object]:
     """What is asked of a model all of whose members are said to be large."""
-    monkeypatch.setattr(members, "_EASY", 0)
+    monkeypatch.setattr(choice, "_EASY", 0)
     settings = {"width": 60, "inputs": 50, "outputs": 40}
     return {"settings": settings, "verify": False, "budget": 100.0}
 
@@ -119,10 +119,10 @@ def test_members_are_made_smaller_where_twins_say_nothing(large, monkeypatch) ->
 def test_the_second_member_is_near_the_first_where_that_is_not_small(monkeypatch) -> None:
     """It differs in every size, and is not searched for again."""
     asked = {"settings": {"width": 60, "inputs": 50, "outputs": 40}, "verify": False}
-    search, least = members.small, []
-    monkeypatch.setattr(members, "small", lambda *a, **k: (least.append(a[2]), search(*a, **k))[1])
-    for lone, searched in ((members._LONE, [3, 4]), (0, [3])):
-        monkeypatch.setattr(members, "_LONE", lone)
+    search, least = choice.small, []
+    monkeypatch.setattr(choice, "small", lambda *a, **k: (least.append(a[2]), search(*a, **k))[1])
+    for lone, searched in ((choice._LONE, [3, 4]), (0, [3])):
+        monkeypatch.setattr(choice, "_LONE", lone)
         found = symfind.analyze(f"{FACTORIES}:relu", **asked, budget=100.0).certificate
         first, second = found.members
         assert found.status == "complete" and all(first[k] != second.get(k) for k in first)

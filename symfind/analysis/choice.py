@@ -1,0 +1,140 @@
+"""Which small members of a family are measured, and in what order."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from symfind.family.depth import KEPT, Short, shortened
+from symfind.family.family import Family, Member
+from symfind.family.shrink import Shrinking
+from symfind.family.small import apart, poor, richer, small
+
+MOST_PARAMETERS = 6500
+_EASY = 3600  # parameters of a member that is measured in seconds
+_EXTRA = 500  # that a change of one integer may add beyond
+_LONE = 1600  # parameters of one of which the next, with larger integers, is slow to measure
+_WIDE, _NARROW = 4, 2  # least integers of the members after the first
+_SLOW = 3000  # parameters of one of which the narrow ones come first
+RICHER = (2.5, 5)  # times as many tokens as the widest bond has units: of what sees one alone,
+# two layers of d and 4d units have 8 d² parameters and d outputs for each token
+_SECONDS = 6.0  # of the processor, to make one member small,
+_ALL = 20.0  # and to make all of them, after which each has little
+_LITTLE = 1.0
+
+
+class Large(Exception):
+    """Members are not made small quickly, and there is another way."""
+
+
+class Choice:
+    """Members of a family that are measured in seconds, and differ in as much as can be.
+
+    Args:
+        family: of the model.
+        shapes: of the parameters of the model, by name.
+
+    Attributes:
+        otherwise: whether there is another way: asked where the first member is still large.
+    """
+
+    def __init__(self, family: Family, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        self.family, self.shapes = family, shapes
+        self.otherwise: Callable[[], bool] | None = None
+        self._end = 0.0
+        self._shrunk: dict[tuple[tuple[int, ...], int, bool], Shrinking] = {}
+
+    def first(self) -> tuple[Short, Shrinking] | str:
+        """With two layers of each kind, or one where that is large; or why there is none.
+
+        Raises:
+            Large: it is large with either, and there is another way.
+        """
+        self._end = time.process_time() + _ALL
+        if not self._same(self.family.member({})):
+            return "made again, the model has other parameters"
+        found: tuple[Short, Shrinking] | None = None
+        for kept in (KEPT, 1):
+            short = shortened(self.family, kept)
+            if isinstance(short, str):
+                return f"the model cannot be made again: {short}"
+            if found is not None and short.member.values == found[0].member.values:
+                break
+            first = self._first(short)
+            here = self._poor(short, first), first.member.parameters
+            if found is None or here < (self._poor(*found), found[1].member.parameters):
+                found = short, first
+            if here <= (False, _EASY):
+                break
+        assert found is not None
+        return found
+
+    def several(self, short: Short, first: Shrinking) -> Iterator[Member]:
+        """Members, each of which differs from the one before in as much as can be.
+
+        The wide one comes last where it is slow to measure.
+        """
+        yield first.member
+        wide = self._near(short, first) or self._apart(short, first, self._small(short, _WIDE))
+        quick = wide.member.parameters <= _SLOW and not self._poor(short, wide)
+        if quick:
+            yield wide.member
+        narrow = self._apart(short, wide if quick else first, self._small(short, _NARROW))
+        rest = [narrow] if quick else sorted((wide, narrow), key=_parameters)
+        yield from (one.member for one in rest if quick or not self._poor(short, one))
+
+    def richer(self, short: Short, member: Member, times: float) -> Member:
+        """The member with so many times as many tokens as its widest bond has units."""
+        return richer(self.family, short.member, member, times, MOST_PARAMETERS)
+
+    def _first(self, short: Short) -> Shrinking:
+        """Not the smallest, of which all is narrow, unless the next is large."""
+        tried: list[Shrinking] = []
+        for least in (3, _NARROW):
+            tried.append(self._small(short, least))
+            if tried[-1].member.parameters <= _EASY and not self._poor(short, tried[-1]):
+                return tried[-1]
+        if self.otherwise is not None and self.otherwise():
+            raise Large
+        tried += [self._small(short, least, ordered=False) for least in (4, 3)]
+        return min(tried, key=lambda one: (self._poor(short, one), _parameters(one)))
+
+    def _poor(self, short: Short, one: Shrinking) -> bool:
+        return poor(self.family, short.member, one.member)
+
+    def _apart(self, short: Short, before: Shrinking, other: Shrinking) -> Shrinking:
+        """What is the same in both stays so where others would be slow to measure."""
+        if other.member.parameters > MOST_PARAMETERS:
+            other = replace(before)
+        easy = max(_EASY, other.member.parameters + _EXTRA)
+        apart(self.family, short, before, other, min(easy, MOST_PARAMETERS), MOST_PARAMETERS)
+        other.member = self.richer(short, other.member, RICHER[0])
+        return other
+
+    def _near(self, short: Short, first: Shrinking) -> Shrinking | None:
+        """One that differs from the first in everything by little, where others would be large."""
+        near = replace(first)
+        if first.member.parameters <= _LONE:
+            return None
+        return None if apart(self.family, short, first, near, _EASY, _EASY) else near
+
+    def _same(self, again: Any) -> bool:
+        """Whether the recipe with nothing changed gives the model."""
+        if not isinstance(again, Member):
+            return False
+        shapes = {name: tuple(op.shape or ()) for name, op in again.graph.parameters.items()}
+        return shapes == {name: tuple(shape) for name, shape in self.shapes.items()}
+
+    def _small(self, short: Short, least: int, ordered: bool = True) -> Shrinking:
+        """Small, with as large a vocabulary as it takes to see what is done to single tokens."""
+        key = tuple(short.member.values.values()), least, ordered
+        if key not in self._shrunk:
+            seconds = min(_SECONDS, max(_LITTLE, (self._end - time.process_time()) / 2))
+            found = small(self.family, short, least, seconds, _EASY, ordered)
+            found.member = self.richer(short, found.member, RICHER[0])
+            self._shrunk[key] = found
+        return replace(self._shrunk[key])  # others are made from it
+
+
+def _parameters(one: Shrinking) -> int:
+    return one.member.parameters
