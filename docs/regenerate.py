@@ -8,11 +8,10 @@ A block stands between `<!-- run: COMMAND -->` or `<!-- show: FILE[:NAME] -->` a
 
 import ast
 import contextlib
-import io
 import os
 import re
-import runpy
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache, partial
@@ -52,10 +51,13 @@ def _symfind(words: list[str]) -> tuple[str, str]:
 
 
 def _python(words: list[str]) -> str:
-    """What a script prints; in this process, where torch has been imported."""
-    with contextlib.redirect_stdout(io.StringIO()) as out, patch.object(sys, "argv", words):
-        runpy.run_path(words[0], run_name="__main__")
-    return out.getvalue()
+    """What a script prints; in a process of its own, which knows no rules of other pages."""
+    path = os.pathsep.join((str(ROOT), os.environ.get("PYTHONPATH", "")))
+    done = subprocess.run(
+        [sys.executable, *words], env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.PIPE, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout
 
 
 def show(place: str) -> str:

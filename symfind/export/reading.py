@@ -31,9 +31,31 @@ def read(path: str) -> Any:
     except ImportError as error:
         raise InputError(f"{path} is no JSON; YAML needs PyYAML (pip install pyyaml)") from error
     try:
-        return yaml.safe_load(text)
+        found = yaml.safe_load(text)
+        if _holds_itself(found, set(), set()):
+            raise InputError(f"{path} holds an anchor that stands inside itself")
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is neither JSON nor YAML: {error}") from error
+    return found
+
+
+def _holds_itself(value: Any, above: set[int], seen: set[int]) -> bool:
+    """Whether a collection is part of itself, as by an anchor of YAML.
+
+    Args:
+        value: what was read.
+        above: identities of the collections that it stands in.
+        seen: of those that are known not to.
+    """
+    if not isinstance(value, dict | list | tuple | set) or id(value) in seen:
+        return False
+    if id(value) in above:
+        return True
+    inside = [*value, *value.values()] if isinstance(value, dict) else value
+    if any(_holds_itself(one, above | {id(value)}, seen) for one in inside):
+        return True
+    seen.add(id(value))
+    return False
 
 
 def _source(text: str, path: str) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def test_analyze_passes_everything_on(analysis, net):
     result = call(
         "analyze", net + ":model", "--input", "f32[2,3]", "--output", "softmax", "--train",
         "--no-verify", "--certify", "never", "--seed", "7",
-        "--budget", "1.5m", "--points", "generic,init", "--discover",
+        "--budget", "1.5m", "--points", "generic,init", "--discover", "--no-formula",
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
     (arguments,) = analysis.calls
@@ -88,6 +88,7 @@ def test_analyze_passes_everything_on(analysis, net):
         "points": "generic,init",
         "discover": True,
         "discovery": True,
+        "formula": False,
         "without": (),
         "progress": None,
     }
