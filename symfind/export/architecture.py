@@ -6,6 +6,7 @@ from typing import Any
 
 from symfind.discrete.spec import PermutationSpec
 from symfind.export.groups import Axes, check_axes
+from symfind.export.reading import nested
 from symfind.export.verdicts import Checked, listed
 
 Entry = Mapping[str, Any]
@@ -14,16 +15,9 @@ _TEMPLATE = re.compile(r"\$\{layer_index([+-]1)?\}")
 
 def weights(content: Any) -> Iterator[Entry]:
     """The entries of an architecture, wherever they are nested."""
-    if isinstance(content, Mapping):
-        if isinstance(content.get("name"), str):
-            if "inputs" not in content:  # else it is a space that is the sum of others
-                yield content
-            return
-        for value in content.values():
-            yield from weights(value)
-    elif isinstance(content, (list, tuple)):
-        for value in content:
-            yield from weights(value)
+    for one in nested(content, lambda found: isinstance(found.get("name"), str)):
+        if "inputs" not in one:  # else it is a space that is the sum of others
+            yield one
 
 
 def is_architecture(content: Any) -> bool:

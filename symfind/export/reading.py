@@ -2,6 +2,7 @@
 
 import ast
 import json
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,25 @@ def read(path: str) -> Any:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is neither JSON nor YAML: {error}") from error
     return found
+
+
+def nested(
+    content: Any, wanted: Callable[[Mapping[str, Any]], bool]
+) -> Iterator[Mapping[str, Any]]:
+    """The mappings of a kind, wherever they are nested; not what is nested in these.
+
+    Args:
+        content: of a file.
+        wanted: whether a mapping is of the kind.
+    """
+    if isinstance(content, Mapping):
+        if wanted(content):
+            yield content
+            return
+        content = tuple(content.values())
+    if isinstance(content, list | tuple):
+        for value in content:
+            yield from nested(value, wanted)
 
 
 def _holds_itself(value: Any, above: set[int], seen: set[int]) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 from symfind.export.mappings import Scales
 from symfind.export.pairs import module
+from symfind.export.reading import nested
 from symfind.export.verdicts import Checked, Verdict, listed, read_by
 from symfind.report.explained import Wire
 from symfind.report.model import Factor, Report
@@ -15,15 +16,7 @@ READERS = ("attn_q", "attn_k", "attn_v", "mlp_in", "lm_head")
 
 def spun(content: Any) -> Iterator[Mapping[str, Any]]:
     """Mappings of SpinQuant, wherever they are nested."""
-    if isinstance(content, Mapping):
-        if "embedding" in content and "attn_o" in content:
-            yield content
-            return
-        for value in content.values():
-            yield from spun(value)
-    elif isinstance(content, (list, tuple)):
-        for value in content:
-            yield from spun(value)
+    return nested(content, lambda found: "embedding" in found and "attn_o" in found)
 
 
 def check(mapping: Mapping[str, Any], report: Report, scales: Scales) -> list[Checked]:
