@@ -1,18 +1,17 @@
 """Following a vector field on named tensors for a finite time.
 
 Dormand and Prince, A family of embedded Runge-Kutta formulae (1980): the pair's method of order
-five, at steps of equal length.
+five, at steps of equal length. Where no number of steps is given, see `extrapolate`.
 """
 
-import math
 from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
+from symfind.algebra.extrapolate import extrapolated
+
 Field = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
 
-_FINE = 100  # steps in which a field moves a tensor by its own size: a part of 1e-12 is lost
-_MOST = 2000  # steps
 _STAGES = (
     (),
     (1 / 5,),
@@ -27,17 +26,16 @@ _WEIGHTS = (35 / 384, 0.0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84)
 def integrate(
     field: Field, theta: Mapping[str, Tensor], t: float, steps: int | None = 4
 ) -> dict[str, Tensor]:
-    """The tensors that a field moves, after time t: Runge–Kutta of order five.
+    """The tensors that a field moves, after time t.
 
     Args:
         field: changes by name, at any point.
         theta: the point that is left.
         t: time.
-        steps: of equal length; None for as many as double precision deserves.
+        steps: of equal length; None for the precision of the numbers.
     """
     if steps is None:
-        wanted = _FINE * abs(t) * _speed(field(theta), theta)
-        steps = 4 + math.ceil(min(wanted, _MOST))
+        return extrapolated(field, theta, t)
     here, h = dict(theta), t / steps
     for _ in range(steps):
         slopes: list[Mapping[str, Tensor]] = []
@@ -57,9 +55,3 @@ def _moved(
         k: here[k] + h * sum(w * s[k] for w, s in zip(row, slopes, strict=True) if w)
         for k in slopes[0]
     }
-
-
-def _speed(change: Mapping[str, Tensor], theta: Mapping[str, Tensor]) -> float:
-    """The largest change of a tensor relative to its size."""
-    return max((float(d.norm() / theta[k].norm().clamp(min=1e-300)) for k, d in change.items()),
-               default=0.0)  # fmt: skip
