@@ -2,10 +2,12 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from symfind.algebra.axes import Axis
 from symfind.describe.sites import site, starred
+from symfind.describe.stacks import stacks
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
 from symfind.graph.wires import ancestors
@@ -15,14 +17,17 @@ from symfind.solve.bonds.cuts import Cut
 from symfind.solve.bonds.matrices import Bond, Matrices
 
 
-def explain(matrices: Matrices) -> list[Wire]:
+def explain(matrices: Matrices | None) -> list[Wire]:
     """Every wire that parameters write or read, the widest first, equal ones together."""
+    if matrices is None:
+        return []
     standing = {id(bond) for bond, _ in matrices.bonds()}
+    numbering = stacks(matrices.lowered.nodes)
     found: list[Wire] = []
     for root, unknowns in matrices.classes().items():
         bond = matrices.bond(root)
         if bond.size > 1:
-            wire = _wire(bond, unknowns, matrices.lowered.nodes, id(bond) in standing)
+            wire = _wire(bond, unknowns, matrices.lowered.nodes, id(bond) in standing, numbering)
             found += [wire] if wire is not None else []
     return _gathered(found)
 
@@ -59,14 +64,20 @@ def nearly(matrices: Matrices | None) -> tuple[Absent, ...]:
 
 
 def _wire(
-    bond: Bond, unknowns: Sequence[tuple], nodes: Sequence[Node], stands: bool
+    bond: Bond,
+    unknowns: Sequence[tuple],
+    nodes: Sequence[Node],
+    stands: bool,
+    numbering: Mapping[Axis, str] = {},
 ) -> Wire | None:
     places = [(n, n.cells[c].places[a][0]) for n, c, a, *_ in unknowns]
     members = [(n, d) for n, d in places if isinstance(n, p.Source) and n.role == "parameter"
                and sum(k > 1 for k in n.shape) > 1]  # fmt: skip
     if not members:
         return None
+    node, cell, atom, *_ = unknowns[0]
     place = site(places, members)
+    place = replace(place, role=numbering.get(node.cells[cell].atoms[atom].root, place.role))
     cuts = [*bond.cuts, *(() if stands else _quarrels(bond))]
     kinds = {c.kind for c in cuts}
     return Wire(

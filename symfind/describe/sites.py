@@ -15,7 +15,8 @@ class Site:
     """A wire between parameters.
 
     Attributes:
-        role: `residual stream`, `query · key`, `value`, `hidden units`, `bond`.
+        role: `residual stream`, `query · key`, `value`, `hidden units`, `bond`, or of an index
+            that numbers matrices `experts`, `groups`.
         writers: tensors that write it.
         readers: tensors that read it.
     """

@@ -113,14 +113,20 @@ def read_checkpoint(
 
 def aliases_of(model: nn.Module) -> dict[str, tuple[str, ...]]:
     """Other names of shared tensors in a model's state."""
-    names: dict[int, list[str]] = {}
+    names: dict[str, list[str]] = {}
+    for name, first in first_names(model).items():
+        names.setdefault(first, []).append(name)
+    return {first: tuple(rest) for first, (_, *rest) in names.items() if rest}
+
+
+def first_names(model: nn.Module) -> dict[str, str]:
+    """All names of the tensors in a model's state, and the first name of each."""
+    first: dict[int, str] = {}
     tensors = (
         *model.named_parameters(remove_duplicate=False),
         *model.named_buffers(remove_duplicate=False),
     )
-    for name, tensor in tensors:
-        names.setdefault(id(tensor), []).append(name)
-    return {first: tuple(rest) for first, *rest in names.values() if rest}
+    return {name: first.setdefault(id(tensor), name) for name, tensor in tensors}
 
 
 def _plain(value: Tensor) -> Tensor:

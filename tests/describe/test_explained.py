@@ -5,7 +5,9 @@ import torch
 from torch import nn
 
 import symfind
-from symfind.report.explained import Wire, chosen, render
+from symfind.errors import InputError
+from symfind.report.explained import Wire, render
+from symfind.session.asked import chosen
 
 SIZES = {
     "vocab_size": 40, "hidden_size": 32, "intermediate_size": 24, "num_hidden_layers": 1,
@@ -112,3 +114,21 @@ def test_nothing_is_chosen_of_nothing() -> None:
     wire = Wire("bond: a → b", "bond", 3, "GL(3, R)", "GL(3, R)", (), ("a",), ("b",))
     assert chosen([wire], at="a")[0] == (wire,)
     assert chosen([wire], between=("a", "c")) == ((), "")
+
+
+def test_names_that_lead_nowhere() -> None:
+    found = symfind.open(Stream(True), torch.randint(7, (4, 3)))
+    with pytest.raises(InputError, match=r"'donw' \(the nearest: down"):
+        found.explain(at="donw")
+    with pytest.raises(InputError, match="'tabel' .*'uq'"):
+        found.explain(between=("tabel", "uq"))
+    # a gain is a tensor of the model, though it is no end of a wire
+    unread = found.explain(at="norm.weight")
+    assert not unread.wires and "norm.weight" in str(unread)
+
+
+def test_names_of_layers_and_of_tied_tensors() -> None:
+    found = session("Qwen2ForCausalLM", {**SIZES, "tie_word_embeddings": True})
+    assert found.explain(at="layers.*.self_attn.q_proj").wires
+    assert found.explain(at="lm_head") == found.explain(at="embed_tokens.weight")
+    assert found.explain(between=("embed_tokens", "lm_head")).wires
