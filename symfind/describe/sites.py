@@ -53,21 +53,27 @@ def starred(name: str) -> str:
     return re.sub(r"(?<=\.)\d+(?=\.)", "*", name)
 
 
+def layered(name: str) -> str:
+    """A name with * for its numbers, if what is left says more than which kind of tensor it is."""
+    found = starred(f".{name}.")[1:-1]
+    return found if {*found.split(".")} - {"*", "weight", "bias"} else name
+
+
 def merged(texts: Iterable[str]) -> list[str]:
     """Texts that differ in numbers of layers only as one, with * for the numbers."""
     alike: dict[str, dict[str, None]] = {}
     for text in texts:
-        alike.setdefault(starred(f".{text}.")[1:-1], {})[text] = None
+        alike.setdefault(layered(text), {})[text] = None
     return [next(iter(same)) if len(same) == 1 else key for key, same in alike.items()]
 
 
 def _last(name: str, path: str) -> str:
     rest = name.removeprefix(f"{path}.") if path else name
-    return starred(f".{rest}")[1:].removesuffix(".weight")
+    return rest.removesuffix(".weight")
 
 
 def _some(names: Iterable[str], shown: int) -> str:
-    unique = list(dict.fromkeys(names))
+    unique = merged(names)
     more = f", … {len(unique)} in all" if len(unique) > shown else ""
     return ", ".join(unique[:shown]) + more
 

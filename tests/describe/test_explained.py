@@ -132,3 +132,46 @@ def test_names_of_layers_and_of_tied_tensors() -> None:
     assert found.explain(at="layers.*.self_attn.q_proj").wires
     assert found.explain(at="lm_head") == found.explain(at="embed_tokens.weight")
     assert found.explain(between=("embed_tokens", "lm_head")).wires
+
+
+class Mixture(nn.Module):
+    """Experts with matrices of their own, and a gate."""
+
+    def __init__(self, summed: bool) -> None:
+        super().__init__()
+        self.summed = summed
+        self.gate = nn.Linear(5, 4, bias=False)
+        self.up, self.down = (nn.Parameter(torch.randn(4, *s)) for s in ((5, 3), (3, 5)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = torch.einsum("bd,edh->beh", x, self.up).relu()
+        y = torch.einsum("beh,ehd->bed", y, self.down)
+        return (self.gate(x).softmax(-1)[..., None] * y).sum(1) if self.summed else y
+
+
+@pytest.mark.parametrize("summed", (True, False))
+def test_what_numbers_matrices_is_no_wire_of_units(summed: bool) -> None:
+    found = symfind.open(nn.Sequential(nn.Linear(4, 5), Mixture(summed)), torch.randn(6, 4))
+    assert {w.size for w in found.explain().wires if w.role == "hidden units"} == {3}
+    numbering = [w for w in found.explain(everything=True).wires if w.size == 4 and w.writers]
+    roles = {w.role for w in numbering if any("up" in n for n in w.writers)}
+    assert roles == {"experts" if summed else "groups"}
+
+
+class Block(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.up, self.down = nn.Linear(6, 5), nn.Linear(5, 6)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.down(self.up(x).relu())
+
+
+def test_numbers_that_are_all_of_a_name_stay() -> None:
+    model = nn.Sequential(nn.Linear(4, 6), nn.Linear(6, 6), Block(), Block(), nn.Linear(6, 3))
+    wires = symfind.open(model, torch.randn(9, 4)).explain().wires
+    assert [w.name for w in wires if w.role == "bond"] == ["bond: 0 → 1"]
+    (stream,) = (w for w in wires if w.role == "residual stream")
+    assert stream.name == "residual stream: 1, *.down → *.up, 4"
+    (units,) = (w for w in wires if w.role == "hidden units")
+    assert units.copies == 2 and units.name == "hidden units of *: up"
