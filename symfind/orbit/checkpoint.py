@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from symfind.errors import InputError, LoadError
 from symfind.load.weights import match_weights, read_weights
 from symfind.orbit.group import State
+from symfind.verify.shared import first_names
 
 _PREFIXES = ("module.", "_orig_mod.")
 
@@ -117,16 +118,6 @@ def aliases_of(model: nn.Module) -> dict[str, tuple[str, ...]]:
     for name, first in first_names(model).items():
         names.setdefault(first, []).append(name)
     return {first: tuple(rest) for first, (_, *rest) in names.items() if rest}
-
-
-def first_names(model: nn.Module) -> dict[str, str]:
-    """All names of the tensors in a model's state, and the first name of each."""
-    first: dict[int, str] = {}
-    tensors = (
-        *model.named_parameters(remove_duplicate=False),
-        *model.named_buffers(remove_duplicate=False),
-    )
-    return {name: first.setdefault(id(tensor), name) for name, tensor in tensors}
 
 
 def _plain(value: Tensor) -> Tensor:

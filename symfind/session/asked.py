@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from symfind.describe.sites import starred
 from symfind.errors import InputError
 from symfind.load.loaded import Loaded
-from symfind.orbit.checkpoint import first_names
 from symfind.report.explained import Explanation, Wire
+from symfind.verify.shared import first_names
 
 _NEAR = 5  # names that are offered
 
