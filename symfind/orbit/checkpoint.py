@@ -14,6 +14,7 @@ from symfind.orbit.group import State
 from symfind.verify.shared import first_names
 
 _PREFIXES = ("module.", "_orig_mod.")
+_HUGE = 1e100  # of which four make no double
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,12 @@ def _check(found: Checkpoint) -> None:
     for name, value in found.state.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise InputError(f"{found.label}: {name} holds numbers that are NaN or infinite")
+        largest = float(value.abs().max()) if value.numel() else 0.0
+        if value.is_floating_point() and largest > _HUGE:
+            raise InputError(
+                f"{found.label}: {name} reaches {largest:.0e}, and products of such numbers leave "
+                "double precision"
+            )
     for name in found.trained:
         for key in found._keys(name):
             value = found.raw[key]

@@ -33,7 +33,7 @@ def _fault(theta: Mapping[str, Tensor]) -> str:
     if sizes.get(name, 0.0) > _HUGE:
         return (
             f"where weights are huge: {name} reaches {sizes[name]:.0e}, and products of such "
-            "numbers leave double precision; scale the checkpoint down"
+            "numbers leave double precision"
         )
     return (
         "at the weights that were tried: check the domain of the inputs (--input) and divisions, "
