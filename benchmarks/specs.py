@@ -188,7 +188,7 @@ class Held:
         smooth, balance = content["attn_v"], [content["attn_o"]]
         return self.measured.smoothed(self.scales.resolved(smooth, balance), head)
 
-    def _written(self, entry: str, weights: list[architecture.Entry]) -> float:
+    def _written(self, entry: str, weights: list[architecture.Entry]) -> float | None:
         """What a checkpoint becomes that is written weight by weight, as an architecture says."""
         names, state = self.measured.names, self.measured.weights
         named = {n: w for w in weights for n, _ in architecture.named(w, names)}
@@ -196,9 +196,14 @@ class Held:
             return self.measured.carried(named)
         if entry.startswith("tied: "):
             one, two = entry.removeprefix("tied: ").split(", ")
-            said = {(a, b) for a, w in named.items() for b in w.get("tied_names") or ()}
+            said = {(a, b) for a, w in named.items()
+                    for b in w.get("tied_names") or w.get("aliases") or ()}  # fmt: skip
             return self.measured.parted(one, two, (one, two) in said or (two, one) in said)
         ranks = {n: w.ndim for n, w in state.items()}
+        heads = [{"name": w["name"], f"{side}_space": w[f"{side}_space"]}
+                 for w in weights if (side := w.get("head_split"))]  # fmt: skip
+        if entry in architecture.spaces(heads, names, ranks):
+            return None  # these move as blocks
         return self.measured.permuted(sorted(architecture.spaces(weights, names, ranks)[entry]))
 
     def _turned(self, content: Mapping[str, Any], tied: bool = True) -> float:

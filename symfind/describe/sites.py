@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
+from symfind.graph.wires import ancestors
 
 _FAR = 12  # steps to a softmax
 
@@ -120,7 +121,8 @@ def _role(nodes: Sequence[Node], wires: set[tuple[Node, int]]) -> str:
     sums = [n for n in nodes if isinstance(n, p.Add) and n.varies
             and sum(x.varies and len(x.axes) == len(n.axes) for x in n.inputs) > 1]  # fmt: skip
     products = [n for n in _readers(nodes) if isinstance(n, p.Contract) and len(n.inputs) == 2
-                and all(x.varies for x in n.inputs) and n.inputs[0] is not n.inputs[1]]  # fmt: skip
+                and n.varies and all(x.varies or _projected(x) for x in n.inputs)
+                and n.inputs[0] is not n.inputs[1]]  # fmt: skip
     for product in products:
         if _meets(product, wires) and _softened(product):
             return "query · key"
@@ -129,6 +131,14 @@ def _role(nodes: Sequence[Node], wires: set[tuple[Node, int]]) -> str:
     if sums:
         return "residual stream"
     return "hidden units" if any(_entrywise(u) for u in _readers(nodes)) else "bond"
+
+
+def _projected(node: Node) -> bool:
+    """Whether a wire is made of parameters alone by a matrix, as queries of latents are."""
+    return any(
+        isinstance(n, p.Contract) and any(k not in n.out for names in n.labels for k in names)
+        for n in ancestors([node])
+    )  # fmt: skip
 
 
 def _entrywise(node: Node) -> bool:

@@ -175,3 +175,24 @@ def test_numbers_that_are_all_of_a_name_stay() -> None:
     assert stream.name == "residual stream: 1, *.down → *.up, 4"
     (units,) = (w for w in wires if w.role == "hidden units")
     assert units.copies == 2 and units.name == "hidden units of *: up"
+
+
+class Latents(nn.Module):
+    """Trained latents that look at a sequence."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.latents = nn.Parameter(torch.randn(3, 6))
+        self.q, self.k = nn.Linear(6, 4, bias=False), nn.Linear(5, 4, bias=False)
+        self.v, self.o = nn.Linear(5, 7, bias=False), nn.Linear(7, 2)
+        self.head = nn.Linear(2, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        scores = self.q(self.latents) @ self.k(x).mT
+        return self.head(self.o(scores.softmax(-1) @ self.v(x))).softmax(-1)
+
+
+def test_queries_of_latents_meet_keys() -> None:
+    wires = symfind.open(Latents(), torch.randn(6, 4, 5)).explain().wires
+    found = {(w.role, w.size) for w in wires}
+    assert found == {("query · key", 4), ("value", 7), ("bond", 6), ("bond", 2)}
