@@ -1,6 +1,6 @@
 """What a hand-written entry does to the outputs of a model, without anything that is derived."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -113,6 +113,31 @@ class Measured:
                     index[torch.tensor(into)] = torch.tensor(source)
                     weights[name] = weights[name].index_select(axis, index)
         return self.change(weights)
+
+    # architectures -----------------------------------------------------------------------
+    def carried(self, named: Collection[str]) -> float:
+        """Named tensors of another checkpoint in the place of these: how far that is from it."""
+        rng = torch.Generator().manual_seed(0)
+        other = {n: w + 0.1 * torch.randn(w.shape, generator=rng) for n, w in self.weights.items()}
+        keys = {self.names[n] for n in named}
+        moved = {n: other[n] if n in keys else w for n, w in self.weights.items()}
+        wanted = self.outputs(other)
+        return float((self.outputs(moved) - wanted).norm() / wanted.norm())
+
+    def parted(self, one: str, two: str, same: bool) -> float:
+        """A checkpoint with a tensor for each of two names, in a model that reads the first.
+
+        Args:
+            one: a name.
+            two: another.
+            same: whether both are known to be one, so that the checkpoint holds it twice.
+        """
+        rng = torch.Generator().manual_seed(0)
+        weight = self.weights[self.names[one]]
+        drawn = weight if same else weight + 0.1 * torch.randn(weight.shape, generator=rng)
+        whole = {n: self.weights[k] for n, k in self.names.items()}
+        wanted = self.outputs({**whole, two: drawn}, tied=False)
+        return float((self.before - wanted).norm() / wanted.norm())
 
     def _sided(self, module: str, side: str, kind: Any) -> list[tuple[str, int]]:
         name = self.named(module)

@@ -178,7 +178,7 @@ class Held:
         if isinstance(content, Mapping) and groups.axes_of(content) is not None:
             return self.measured.permuted(content["perm_to_axes"][entry])
         if architecture.is_architecture(content):
-            return None
+            return self._written(entry, list(architecture.weights(content)))
         if entry.startswith("R1"):
             return self._turned(content)
         config = getattr(self.model, "config", None)
@@ -187,6 +187,24 @@ class Held:
             return self.measured.smoothed(self.scales.resolved(smooth, balance), head)
         smooth, balance = content["attn_v"], [content["attn_o"]]
         return self.measured.smoothed(self.scales.resolved(smooth, balance), head)
+
+    def _written(self, entry: str, weights: list[architecture.Entry]) -> float | None:
+        """What a checkpoint becomes that is written weight by weight, as an architecture says."""
+        names, state = self.measured.names, self.measured.weights
+        named = {n: w for w in weights for n, _ in architecture.named(w, names)}
+        if entry == "weights":
+            return self.measured.carried(named)
+        if entry.startswith("tied: "):
+            one, two = entry.removeprefix("tied: ").split(", ")
+            said = {(a, b) for a, w in named.items()
+                    for b in w.get("tied_names") or w.get("aliases") or ()}  # fmt: skip
+            return self.measured.parted(one, two, (one, two) in said or (two, one) in said)
+        ranks = {n: w.ndim for n, w in state.items()}
+        heads = [{"name": w["name"], f"{side}_space": w[f"{side}_space"]}
+                 for w in weights if (side := w.get("head_split"))]  # fmt: skip
+        if entry in architecture.spaces(heads, names, ranks):
+            return None  # these move as blocks
+        return self.measured.permuted(sorted(architecture.spaces(weights, names, ranks)[entry]))
 
     def _turned(self, content: Mapping[str, Any], tied: bool = True) -> float:
         """R1, with gains moved into all readers that are derived, tied as the model is."""

@@ -1,7 +1,7 @@
 """Following a vector field on named tensors for a finite time.
 
 Dormand and Prince, A family of embedded Runge-Kutta formulae (1980): the pair's method of order
-five, at steps of equal length.
+five, at steps of equal length. Where no number of steps is given, see `extrapolate`.
 """
 
 import math
@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from symfind.algebra.extrapolate import extrapolated
+
 Field = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
 
-_FINE = 100  # steps in which a field moves a tensor by its own size: a part of 1e-12 is lost
 _ALONG = ((math.sqrt(5) - 1) / 2, 1.0)  # where a straight line is looked at
-_MOST = 2000  # steps
 _STAGES = (
     (),
     (1 / 5,),
@@ -29,7 +29,7 @@ _WEIGHTS = (35 / 384, 0.0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84)
 def integrate(
     field: Field, theta: Mapping[str, Tensor], t: float, steps: int | None = 4
 ) -> dict[str, Tensor]:
-    """The tensors that a field moves, after time t: Runge–Kutta of order five.
+    """The tensors that a field moves, after time t.
 
     A field that is the same along a straight line, to the last bit, is followed in one step.
 
@@ -37,14 +37,14 @@ def integrate(
         field: changes by name, at any point.
         theta: the point that is left.
         t: time.
-        steps: of equal length; None for as many as double precision deserves.
+        steps: of equal length; None for the precision of the numbers.
     """
     first = field(theta)
     straight = {part: {k: theta[k] + part * t * d for k, d in first.items()} for part in _ALONG}
     if all(_equal(field({**theta, **there}), first) for there in straight.values()):
         return straight[1.0]
     if steps is None:
-        steps = 4 + math.ceil(min(_FINE * abs(t) * _speed(first, theta), _MOST))
+        return extrapolated(field, theta, t)
     here, h = dict(theta), t / steps
     for _ in range(steps):
         slopes: list[Mapping[str, Tensor]] = []
@@ -69,9 +69,3 @@ def _moved(
 def _equal(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
     """Whether two changes are the same, to the last bit."""
     return one.keys() == other.keys() and all(torch.equal(one[k], d) for k, d in other.items())
-
-
-def _speed(change: Mapping[str, Tensor], theta: Mapping[str, Tensor]) -> float:
-    """The largest change of a tensor relative to its size."""
-    return max((float(d.norm() / theta[k].norm().clamp(min=1e-300)) for k, d in change.items()),
-               default=0.0)  # fmt: skip

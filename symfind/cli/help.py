@@ -31,8 +31,8 @@ def help_command(ctx: click.Context, word: tuple[str, ...]) -> None:
 
 
 def _entry(word: str) -> str:
-    from symfind.report.glossary import WORDS
+    from symfind.report.glossary import entry
 
     return word + "\n" + textwrap.fill(
-        WORDS[word], 80, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
+        entry(word) or "", 80, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
     )  # fmt: skip

@@ -2,10 +2,12 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from symfind.describe.sites import site, starred
+from symfind.algebra.axes import Axis
+from symfind.describe.sites import layered, merged, site, starred
+from symfind.describe.stacks import stacks
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
 from symfind.graph.wires import ancestors
@@ -14,15 +16,21 @@ from symfind.report.model import Absent
 from symfind.solve.bonds.cuts import Cut
 from symfind.solve.bonds.matrices import Bond, Matrices
 
+# numbers in a name, which is more than a number
+_LAYER = re.compile(r"(?<![\w*])\d+(?=\.)|(?<=\.)\d+(?!\w)|(?<=of )\d+(?=:)")
 
-def explain(matrices: Matrices) -> list[Wire]:
+
+def explain(matrices: Matrices | None) -> list[Wire]:
     """Every wire that parameters write or read, the widest first, equal ones together."""
+    if matrices is None:
+        return []
     standing = {id(bond) for bond, _ in matrices.bonds()}
+    numbering = stacks(matrices.lowered.nodes)
     found: list[Wire] = []
     for root, unknowns in matrices.classes().items():
         bond = matrices.bond(root)
         if bond.size > 1:
-            wire = _wire(bond, unknowns, matrices.lowered.nodes, id(bond) in standing)
+            wire = _wire(bond, unknowns, matrices.lowered.nodes, id(bond) in standing, numbering)
             found += [wire] if wire is not None else []
     return _gathered(found)
 
@@ -59,14 +67,20 @@ def nearly(matrices: Matrices | None) -> tuple[Absent, ...]:
 
 
 def _wire(
-    bond: Bond, unknowns: Sequence[tuple], nodes: Sequence[Node], stands: bool
+    bond: Bond,
+    unknowns: Sequence[tuple],
+    nodes: Sequence[Node],
+    stands: bool,
+    numbering: Mapping[Axis, str] = {},
 ) -> Wire | None:
     places = [(n, n.cells[c].places[a][0]) for n, c, a, *_ in unknowns]
     members = [(n, d) for n, d in places if isinstance(n, p.Source) and n.role == "parameter"
                and sum(k > 1 for k in n.shape) > 1]  # fmt: skip
     if not members:
         return None
+    node, cell, atom, *_ = unknowns[0]
     place = site(places, members)
+    place = replace(place, role=numbering.get(node.cells[cell].atoms[atom].root, place.role))
     cuts = [*bond.cuts, *(() if stands else _quarrels(bond))]
     kinds = {c.kind for c in cuts}
     return Wire(
@@ -124,7 +138,7 @@ def _reasons(cuts: Sequence[Cut], n: int, nodes: Sequence[Node]) -> list[Reason]
 
 
 def _reason(cut: Cut, n: int, nodes: Sequence[Node]) -> Reason:
-    where, module = _line(cut.node), starred(f".{_module(cut.node)}.").strip(".")
+    where, module = _line(cut.node), layered(_module(cut.node))
     gains = _names([nodes[i] for i in cut.gains])
     node = cut.node
     match cut.kind:
@@ -217,8 +231,8 @@ def _names(nodes: Sequence[Node]) -> str:
     names: dict[str, None] = {}
     for node in ancestors(nodes):
         if isinstance(node, p.Source) and node.role == "parameter":
-            names[starred(f".{node.key}")[1:]] = None
-    found = list(names)
+            names[node.key] = None
+    found = merged(names)
     shown = [_brief(n) for n in found[:3]]
     return ", ".join(dict.fromkeys(shown)) + (f" and {len(found) - 3} more" if found[3:] else "")
 
@@ -241,16 +255,22 @@ def _gathered(wires: Sequence[Wire]) -> list[Wire]:
     """Wires that differ in numbers of layers only, as one."""
     alike: dict[tuple, list[Wire]] = {}
     for w in wires:
-        pattern = re.sub(r"\d+", "*", w.name), w.size, w.group, w.reasons, w.heads
+        pattern = _LAYER.sub("*", w.name), w.size, w.group, _anywhere(w.reasons), w.heads
         alike.setdefault(pattern, []).append(w)
     result = []
     for same in alike.values():
         first = same[0]
-        name = first.name if len(same) == 1 else re.sub(r"(?<=\.)\d+(?=[.:])", "*", first.name)
+        name = first.name if len(same) == 1 else _LAYER.sub("*", first.name)
         writers = tuple(dict.fromkeys(n for w in same for n in w.writers))
         readers = tuple(dict.fromkeys(n for w in same for n in w.readers))
         result.append(Wire(
-            name, first.role, first.size, first.largest, first.group, first.reasons, writers,
-            readers, first.rotated, first.almost, len(same), first.heads,
+            name, first.role, first.size, first.largest, first.group,
+            first.reasons if len(same) == 1 else _anywhere(first.reasons), writers, readers,
+            first.rotated, first.almost, len(same), first.heads,
         ))  # fmt: skip
     return sorted(result, key=lambda w: (not w.rotated, -w.size))
+
+
+def _anywhere(reasons: Sequence[Reason]) -> tuple[Reason, ...]:
+    """Reasons with * for all numbers of modules."""
+    return tuple(replace(r, module=starred(f".{r.module}.").strip(".")) for r in reasons)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
+from symfind.graph.wires import ancestors
 
 _FAR = 12  # steps to a softmax
 
@@ -15,7 +16,8 @@ class Site:
     """A wire between parameters.
 
     Attributes:
-        role: `residual stream`, `query · key`, `value`, `hidden units`, `bond`.
+        role: `residual stream`, `query · key`, `value`, `hidden units`, `bond`, or of an index
+            that numbers matrices `experts`, `groups`.
         writers: tensors that write it.
         readers: tensors that read it.
     """
@@ -52,21 +54,27 @@ def starred(name: str) -> str:
     return re.sub(r"(?<=\.)\d+(?=\.)", "*", name)
 
 
+def layered(name: str) -> str:
+    """A name with * for its numbers, if what is left says more than which kind of tensor it is."""
+    found = starred(f".{name}.")[1:-1]
+    return found if {*found.split(".")} - {"*", "weight", "bias"} else name
+
+
 def merged(texts: Iterable[str]) -> list[str]:
     """Texts that differ in numbers of layers only as one, with * for the numbers."""
     alike: dict[str, dict[str, None]] = {}
     for text in texts:
-        alike.setdefault(starred(f".{text}.")[1:-1], {})[text] = None
+        alike.setdefault(layered(text), {})[text] = None
     return [next(iter(same)) if len(same) == 1 else key for key, same in alike.items()]
 
 
 def _last(name: str, path: str) -> str:
     rest = name.removeprefix(f"{path}.") if path else name
-    return starred(f".{rest}")[1:].removesuffix(".weight")
+    return rest.removesuffix(".weight")
 
 
 def _some(names: Iterable[str], shown: int) -> str:
-    unique = list(dict.fromkeys(names))
+    unique = merged(names)
     more = f", … {len(unique)} in all" if len(unique) > shown else ""
     return ", ".join(unique[:shown]) + more
 
@@ -113,7 +121,8 @@ def _role(nodes: Sequence[Node], wires: set[tuple[Node, int]]) -> str:
     sums = [n for n in nodes if isinstance(n, p.Add) and n.varies
             and sum(x.varies and len(x.axes) == len(n.axes) for x in n.inputs) > 1]  # fmt: skip
     products = [n for n in _readers(nodes) if isinstance(n, p.Contract) and len(n.inputs) == 2
-                and all(x.varies for x in n.inputs) and n.inputs[0] is not n.inputs[1]]  # fmt: skip
+                and n.varies and all(x.varies or _projected(x) for x in n.inputs)
+                and n.inputs[0] is not n.inputs[1]]  # fmt: skip
     for product in products:
         if _meets(product, wires) and _softened(product):
             return "query · key"
@@ -122,6 +131,14 @@ def _role(nodes: Sequence[Node], wires: set[tuple[Node, int]]) -> str:
     if sums:
         return "residual stream"
     return "hidden units" if any(_entrywise(u) for u in _readers(nodes)) else "bond"
+
+
+def _projected(node: Node) -> bool:
+    """Whether a wire is made of parameters alone by a matrix, as queries of latents are."""
+    return any(
+        isinstance(n, p.Contract) and any(k not in n.out for names in n.labels for k in names)
+        for n in ancestors([node])
+    )  # fmt: skip
 
 
 def _entrywise(node: Node) -> bool:

@@ -1,7 +1,7 @@
 """Architectures of mergekit: names of tensors, and in its older form the spaces of their sides."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from symfind.discrete.spec import PermutationSpec
@@ -30,11 +30,12 @@ def check(content: Mapping[str, Any], spec: PermutationSpec) -> list[Checked]:
     names = {other: key for key, t in spec.tensors.items() for other in (key, *t.also)}
     entries = [entry for entry in weights(content)]
     found = [_whole(entries, names, spec), *_unknown(entries, names), *_tied(entries, names)]
-    return found + check_axes(_spaces(entries, names, spec), spec)
+    ranks = {key: len(t.shape) for key, t in spec.tensors.items()}
+    return found + check_axes(spaces(entries, names, ranks), spec)
 
 
 def _whole(entries: list[Entry], names: Mapping[str, str], spec: PermutationSpec) -> Checked:
-    known = {names[name] for entry in entries for name, _ in _named(entry, names)}
+    known = {names[name] for entry in entries for name, _ in named(entry, names)}
     missing = [key for key in spec.tensors if key not in known]
     if missing:
         return Checked("weights", "incomplete", f"{listed(missing)} not named")
@@ -45,14 +46,14 @@ def _unknown(entries: list[Entry], names: Mapping[str, str]) -> list[Checked]:
     return [
         Checked(str(entry["name"]), "unmatched", "the model has no such tensor")
         for entry in entries
-        if not _named(entry, names) and not entry.get("optional")
+        if not named(entry, names) and not entry.get("optional")
     ]
 
 
 def _tied(entries: list[Entry], names: Mapping[str, str]) -> list[Checked]:
     """Tensors that the model shares: of two names that are there, one says that it is the other."""
     said = {name: set(entry.get("tied_names") or entry.get("aliases") or ())
-            for entry in entries for name, _ in _named(entry, names)}  # fmt: skip
+            for entry in entries for name, _ in named(entry, names)}  # fmt: skip
     result = []
     for name, key in names.items():
         if name != key and name in said:
@@ -63,14 +64,20 @@ def _tied(entries: list[Entry], names: Mapping[str, str]) -> list[Checked]:
     return result
 
 
-def _spaces(entries: list[Entry], names: Mapping[str, str], spec: PermutationSpec) -> dict[
-    str, Axes
-]:  # fmt: skip
-    """Spaces with the axes that lie in them, layers written out."""
+def spaces(
+    entries: Iterable[Entry], names: Mapping[str, str], ranks: Mapping[str, int]
+) -> dict[str, Axes]:
+    """Spaces with the axes that lie in them, layers written out.
+
+    Args:
+        entries: of an architecture.
+        names: all names of tensors, and the first of each.
+        ranks: how many axes tensors have, by their first names.
+    """
     found: dict[str, Axes] = {}
     for entry in entries:
-        for name, number in _named(entry, names):
-            rank = len(spec.tensors[names[name]].shape)
+        for name, number in named(entry, names):
+            rank = ranks[names[name]]
             sides = (("input_space", min(rank - 1, 1)),
                      ("output_space", 1 if entry.get("is_embed") else 0))  # fmt: skip
             for side, axis in sides:
@@ -80,7 +87,7 @@ def _spaces(entries: list[Entry], names: Mapping[str, str], spec: PermutationSpe
     return found
 
 
-def _named(entry: Entry, names: Mapping[str, str]) -> list[tuple[str, int]]:
+def named(entry: Entry, names: Mapping[str, str]) -> list[tuple[str, int]]:
     """The tensors that an entry names, with the number of the layer; -1 for none."""
     for template in (str(entry["name"]), *(entry.get("aliases") or ())):
         found = _matching(template, names)

@@ -55,8 +55,8 @@ def check(
         )
     scales = mappings.Scales([*modules_of(report), *aliases], pairs(report), wires, aliases)
     result = []
-    for one in spun:
-        result += rotations.check(one, report, scales)
+    for one, asked in spun:
+        result += rotations.check(one, report, scales, asked)
     return result + [scales.check(smooth, balance) for smooth, balance in found]
 
 

@@ -58,8 +58,9 @@ def mergekit(spec: PermutationSpec, about: Facts, spaces: bool = False) -> str:
         about: the model.
         spaces: entries say which space each side of a tensor lies in, as older versions read it.
     """
-    weights = [_weight(key, spec, about, spaces) for key in spec.tensors if _trained(key, spec)]
-    weights += [_tie(other, key, spec, about, spaces)
+    said = _said(spec, about) if spaces else None
+    weights = [_weight(key, spec, about, said) for key in spec.tensors]
+    weights += [_tie(other, key, spec, about, said)
                 for key, t in spec.tensors.items() for other in t.also]  # fmt: skip
     pre, layers, post = _layered(weights)
     return json.dumps(
@@ -75,42 +76,61 @@ def mergekit(spec: PermutationSpec, about: Facts, spaces: bool = False) -> str:
     ) + "\n"  # fmt: skip
 
 
-def _trained(key: str, spec: PermutationSpec) -> bool:
-    return spec.tensors[key].trainable
+def _said(spec: PermutationSpec, about: Facts) -> frozenset[str]:
+    """Spaces that entries can say: in no tensor along a third axis, or with sides exchanged."""
+    names: set[str] = set()
+    unsaid: set[str] = set()
+    for key, axes in spec.axes_to_perm.items():
+        names |= {n for n in axes if n}
+        unsaid |= {n for n in axes[2:] if n}
+        if len(axes) > 1 and axes[0] and _side(key, 1, about) == "output":
+            unsaid |= {n for n in axes[:2] if n}
+    return frozenset(names - unsaid)
 
 
-def _weight(key: str, spec: PermutationSpec, about: Facts, spaces: bool) -> Entry:
+def _side(key: str, axis: int, about: Facts) -> str:
+    known = (about.outputs or {}).get((key, axis), ("out" if axis == 0 else "in",))
+    return "output" if "out" in known else "input"
+
+
+def _weight(
+    key: str, spec: PermutationSpec, about: Facts, said: frozenset[str] | None = None
+) -> Entry:
     entry: Entry = {"name": key}
     counts = [a for a, n in enumerate(spec.tensors[key].shape) if n == about.tokens > 0]
-    if spaces:
-        return entry | _sides(key, spec, about, bool(counts))
+    if said is not None:
+        return entry | _sides(key, spec, about, said, bool(counts))
     return entry | ({"vocabulary_axis": counts[0]} if counts else {})
 
 
-def _tie(other: str, key: str, spec: PermutationSpec, about: Facts, spaces: bool) -> Entry:
+def _tie(
+    other: str, key: str, spec: PermutationSpec, about: Facts, said: frozenset[str] | None
+) -> Entry:
     """Another name of a tensor: a checkpoint may leave it out."""
-    entry = {**_weight(key, spec, about, spaces), "name": other, "optional": True}
-    if spaces:
+    entry = {**_weight(key, spec, about, said), "name": other, "optional": True}
+    if said is not None:
         space = entry.pop("output_space", None)  # the other name reads what the first one writes
         return entry | ({"input_space": space} if space else {}) | {"aliases": [key]}
     return entry | {"tied_names": [key]}
 
 
-def _sides(key: str, spec: PermutationSpec, about: Facts, table: bool) -> Entry:
-    """Spaces of both sides, heads as such, and whether two heads meet in a product."""
-    axes = spec.axes_to_perm.get(key, ())
-    entry: Entry = {"is_embed": True} if table else {}
+def _sides(
+    key: str, spec: PermutationSpec, about: Facts, said: frozenset[str], table: bool
+) -> Entry:
+    """Spaces of both sides, heads as such, and whether rows are looked up."""
+    axes = [n if n in said else None for n in spec.axes_to_perm.get(key, ())]
     if len(axes) < 2:
-        return entry | ({"input_space": axes[0]} if axes and axes[0] else {})
-    known = about.outputs or {}
+        space = next(iter(axes), None)
+        return ({"is_embed": True} if table else {}) | ({"input_space": space} if space else {})
+    entry: Entry = {}
     for axis, name in enumerate(axes[:2]):
-        sides = known.get((key, axis), ("out" if axis == 0 else "in",))
-        side = "output" if "out" in sides else "input"
+        side = _side(key, axis, about)
         if name:
+            table |= axis == 1 and side == "output"  # rows are no space
             entry[f"{side}_space"] = name
             if name in spec.flattened:
                 entry["head_split"] = side
-    return entry
+    return ({"is_embed": True} if table else {}) | entry
 
 
 def _layered(weights: list[Entry]) -> tuple[list[Entry], list[Entry], list[Entry]]:

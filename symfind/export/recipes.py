@@ -1,7 +1,7 @@
 """Recipes of llm-compressor: smoothing mappings, and rotations of SpinQuant."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from symfind.export.pairs import Pair, gathered, module, modules_of, pairs, pattern
@@ -49,7 +49,7 @@ def awq(report: Report) -> str:
     for e in entries:
         lines.append(f"        - smooth_layer: {_quoted(e['smooth_layer'])}")
         lines.append(f"          balance_layers: [{', '.join(map(_quoted, e['balance_layers']))}]")
-    return _yaml(lines if entries else [*lines[:-1], "      mappings: []"], notes)
+    return _yaml(*_some(entries, lines, notes))
 
 
 def smoothquant(report: Report) -> str:
@@ -59,7 +59,16 @@ def smoothquant(report: Report) -> str:
     for e in entries:
         readers = ", ".join(map(_quoted, e["balance_layers"]))
         lines.append(f"        - [[{readers}], {_quoted(e['smooth_layer'])}]")
-    return _yaml(lines if entries else [*lines[:-1], "      mappings: []"], notes)
+    return _yaml(*_some(entries, lines, notes))
+
+
+def _some(
+    entries: Sequence[Any], lines: list[str], notes: list[str]
+) -> tuple[list[str], list[str]]:
+    """Lines and notes, also where there is no entry."""
+    if entries:
+        return lines, notes
+    return [*lines[:-1], "      mappings: []"], [*notes, "there is no pair that a mapping can name"]
 
 
 def spinquant(report: Report, wires: Sequence[Wire] = (), aliases: Mapping[str, str] = {}) -> str:
@@ -72,15 +81,19 @@ def spinquant(report: Report, wires: Sequence[Wire] = (), aliases: Mapping[str, 
     """
     modules = modules_of(report)
     streams = [f for f in report.factors if f.kind == "rotation" and len(f.places) == 1]
-    values = [w for w in wires if w.role == "value" and w.group.startswith("GL(")]
+    values, unsaid = _values(report, wires)
     fields, notes = _mapping(streams, wires, modules, aliases)
+    notes += unsaid
     if any(r.element.algebra == "stabiliser" for f in streams for r in f.records):
         notes.append("R1 must keep the all-ones vector: means are taken off in the norms")
     if not streams:
         absent = [f"no R1: {item.group} of the {item.site}; but {'; '.join(item.because)}"
                   for item in report.absent]  # fmt: skip
         notes += absent or ["no R1: no rotation of a residual stream"]
-    chosen = [name for name, there in (("R1", streams), ("R2", values)) if there]
+    named = bool(streams) and "embedding" in fields
+    if streams and not named:
+        notes.append("no R1: names do not tell which of these is the embedding")
+    chosen = [name for name, there in (("R1", named), ("R2", values)) if there]
     lines = ["quant_stage:", "  quant_modifiers:", "    SpinQuantModifier:"]
     lines += [f"      rotations: [{', '.join(chosen)}]", "      mappings:"]
     lines += [f"        {key}: {value}" for key, value in fields.items()]
@@ -94,6 +107,18 @@ def spinquant(report: Report, wires: Sequence[Wire] = (), aliases: Mapping[str, 
     return _yaml(lines, notes)
 
 
+def _values(report: Report, wires: Sequence[Wire]) -> tuple[list[Wire], list[str]]:
+    """Heads whose values R2 may turn, and why not others: it knows the last channels at most."""
+    values = [w for w in wires if w.role == "value" and w.group.startswith("GL(")]
+    parts = {(n, str(part)) for p in pairs(report) if not p.said
+             for part in p.parts if (n := part.module) in {*p.smooth, *p.balance}}  # fmt: skip
+    cut = dict(parts)
+    bad = [m for w in values for m in map(module, w.tensors) if m in cut]
+    if not bad:
+        return values, []
+    return [], [f"no R2: {m} holds more than values, {cut[m]}" for m in dict.fromkeys(bad)]
+
+
 def _mapping(
     streams: Sequence[Factor],
     wires: Sequence[Wire],
@@ -103,7 +128,7 @@ def _mapping(
     """Which modules are what, and what that leaves out."""
     writes, reads = sides_of(streams[0]) if streams else ([], [])
     if not streams:
-        stream = next((w for w in wires if w.role == "residual stream"), None)
+        stream = next((w for w in wires if w.role == "residual stream" and w.rotated), None)
         sides = (stream.writers, stream.readers) if stream else ((), ())
         writes, reads = (list(dict.fromkeys(map(module, side))) for side in sides)
     scores = [w for w in wires if w.role == "query · key"]
@@ -111,11 +136,10 @@ def _mapping(
     query, key = _columns(scores, 2)
     value = [m for w in values for m in map(module, w.writers)]
     out = [m for w in values for m in map(module, w.readers)]
-    tables = [m for m in writes if not any(part.isdigit() for part in m.split("."))]
-    heads = [m for m in reads if not any(part.isdigit() for part in m.split("."))]
+    attention = {*query, *key, *value, *out}
+    tables, heads = (_outside(side, attention) for side in (writes, reads))
     other = {first: name for name, first in aliases.items()}
     read_as = [other.get(m, m) if m in tables else m for m in heads]  # a table that is tied
-    attention = {*query, *key, *value, *out}
     one = {"embedding": tables, "attn_q": query, "attn_k": key, "attn_v": value, "attn_o": out,
            "lm_head": read_as}  # fmt: skip
     fields, notes = {}, []
@@ -126,7 +150,7 @@ def _mapping(
         else:
             notes.append(f"{name}: {', '.join(said) or 'none found'}")
     parents = [m.rpartition(".")[0] for m in query]
-    if parents:
+    if any(parents):
         fields["attn"] = _patterns(parents, parents)[0]
     if values:
         fields["attn_head_dim"] = str(values[0].size)
@@ -134,6 +158,12 @@ def _mapping(
         rest = [m for m in side if m not in attention and m not in known]
         fields[name] = f"[{', '.join(_patterns(rest, modules))}]"
     return fields, notes
+
+
+def _outside(modules: Sequence[str], attention: Collection[str]) -> list[str]:
+    """Modules that belong to no layer."""
+    plain = [m for m in modules if not any(part.isdigit() for part in m.split("."))]
+    return [m for m in plain if m not in attention] or plain
 
 
 def _columns(wires: Sequence[Wire], count: int) -> list[list[str]]:

@@ -12,31 +12,47 @@ from symfind.report.model import Factor, Report
 
 WRITERS = ("embedding", "attn_o", "mlp_out")
 READERS = ("attn_q", "attn_k", "attn_v", "mlp_in", "lm_head")
+ALL = ("R1", "R2")
 
 
-def spun(content: Any) -> Iterator[Mapping[str, Any]]:
-    """Mappings of SpinQuant, wherever they are nested."""
-    return nested(content, lambda found: "embedding" in found and "attn_o" in found)
+def spun(content: Any) -> Iterator[tuple[Mapping[str, Any], Sequence[str]]]:
+    """Mappings of SpinQuant, wherever they are nested, with the rotations that are asked for."""
+    for found in nested(content, lambda one: _maps(one) or _maps(one.get("mappings"))):
+        if _maps(found):
+            yield found, ALL
+        else:
+            asked = found.get("rotations")
+            yield found["mappings"], ALL if asked is None else _texts(asked)
 
 
-def check(mapping: Mapping[str, Any], report: Report, scales: Scales) -> list[Checked]:
+def _maps(found: Any) -> bool:
+    return isinstance(found, Mapping) and "attn_o" in found and (
+        "embedding" in found or "attn_v" in found
+    )  # fmt: skip
+
+
+def check(
+    mapping: Mapping[str, Any], report: Report, scales: Scales, asked: Sequence[str] = ALL
+) -> list[Checked]:
     """R1, the rotation of the residual stream, and R2, that of the values of every head.
 
     Args:
         mapping: names or patterns of modules by their part.
         report: with records.
         scales: modules and pairs.
+        asked: which of the two are to be made.
     """
     parts = {key: scales.named(_texts(mapping.get(key))) for key in (*WRITERS, *READERS)}
     absent = [f"{key}: {mapping[key]}" for key, found in parts.items()
               if mapping.get(key) and not found]  # fmt: skip
     first = f"R1: {', '.join(WRITERS)} -> {', '.join(READERS)}"
-    if absent:
+    result = []
+    if "R1" in asked and absent:
         result = [Checked(first, "unmatched", f"the model has no module {'; '.join(absent)}")]
-    else:
+    elif "R1" in asked:
         writes, reads = ({m for k in keys for m in parts[k]} for keys in (WRITERS, READERS))
         result = [Checked(first, *_stream(writes, reads, report, scales.wires))]
-    if parts["attn_v"] and parts["attn_o"]:
+    if "R2" in asked and parts["attn_v"] and parts["attn_o"]:
         second = scales.check(str(mapping["attn_v"]), [str(mapping["attn_o"])])
         result.append(Checked(f"R2: {second.entry}", second.verdict, second.reason))
     return result

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from symfind.errors import InputError, LoadError
 from symfind.load.weights import match_weights, read_weights
 from symfind.orbit.group import State
+from symfind.verify.shared import first_names
 
 _PREFIXES = ("module.", "_orig_mod.")
+_HUGE = 1e100  # of which four make no double
 
 
 @dataclass(frozen=True)
@@ -113,14 +115,10 @@ def read_checkpoint(
 
 def aliases_of(model: nn.Module) -> dict[str, tuple[str, ...]]:
     """Other names of shared tensors in a model's state."""
-    names: dict[int, list[str]] = {}
-    tensors = (
-        *model.named_parameters(remove_duplicate=False),
-        *model.named_buffers(remove_duplicate=False),
-    )
-    for name, tensor in tensors:
-        names.setdefault(id(tensor), []).append(name)
-    return {first: tuple(rest) for first, *rest in names.values() if rest}
+    names: dict[str, list[str]] = {}
+    for name, first in first_names(model).items():
+        names.setdefault(first, []).append(name)
+    return {first: tuple(rest) for first, (_, *rest) in names.items() if rest}
 
 
 def _plain(value: Tensor) -> Tensor:
@@ -131,6 +129,12 @@ def _check(found: Checkpoint) -> None:
     for name, value in found.state.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise InputError(f"{found.label}: {name} holds numbers that are NaN or infinite")
+        largest = float(value.abs().max()) if value.numel() else 0.0
+        if value.is_floating_point() and largest > _HUGE:
+            raise InputError(
+                f"{found.label}: {name} reaches {largest:.0e}, and products of such numbers leave "
+                "double precision"
+            )
     for name in found.trained:
         for key in found._keys(name):
             value = found.raw[key]

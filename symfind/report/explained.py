@@ -1,10 +1,10 @@
 """Why a group is there, or is not: the largest that a wire could carry, and what cuts it down."""
 
 import textwrap
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 _SHOWN = 6  # reasons of a wire
+_NUMBERING = ("experts", "groups")  # no vectors: they say which of several matrices acts
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Wire:
         """Whether a group could be looked for here: it is written, and ends inside the model."""
         ends = any("an input" in r.words or "an output" in r.words for r in self.reasons)
         joined = bool(self.writers and self.readers) or self.role in ("query · key", "hidden units")
-        return bool(self.writers) and joined and not ends
+        return bool(self.writers) and joined and not ends and self.role not in _NUMBERING
 
     @property
     def kept(self) -> str:
@@ -110,7 +110,7 @@ def render(found: Explanation, full: bool = False, width: int = 80) -> str:
     parts = [found.model]
     if found.note:
         parts += ["", *_fold(found.note, width, "")]
-    if not found.wires:
+    if not (found.wires or found.note):
         parts += ["", "No wire between parameters matches what was asked."]
     for wire in found.wires:
         parts += ["", *_wire(wire, full, width)]
@@ -150,47 +150,3 @@ def _fold(text: str, width: int, first: str, rest: str | None = None) -> list[st
         text, width, initial_indent=first, subsequent_indent=first if rest is None else rest,
         break_on_hyphens=False,
     )  # fmt: skip
-
-
-def chosen(
-    wires: Sequence[Wire],
-    rotation: bool = False,
-    between: tuple[str, str] | None = None,
-    at: str = "",
-    everything: bool = False,
-) -> tuple[tuple[Wire, ...], str]:
-    """The wires that are asked about, and what is to be said of them.
-
-    Args:
-        wires: all of them.
-        rotation: those along which lengths are kept, and residual streams.
-        between: parts of names of tensors, of which one writes and the other reads.
-        at: part of the name of a tensor, or of a wire.
-        everything: also what ends at inputs and outputs.
-    """
-    found, note = [w for w in wires if w.telling or everything], ""
-    if rotation:
-        found = [w for w in found if w.rotated or w.role == "residual stream"]
-    if at:
-        found = [w for w in wires if at in w.name or any(at in n for n in w.tensors)]
-    if between is not None:
-        one, two = between
-        sides = [[w for w in wires if _has(w.tensors, name)] for name in (one, two)]
-        found = [w for w in wires if _has(w.writers, one) and _has(w.readers, two)]
-        found = found or [
-            w for w in wires
-            if w.telling and _has(w.writers, one) and _has(w.writers, two)
-            and w.role != "residual stream"
-        ]  # fmt: skip
-        if not found and sides[0] and sides[1]:
-            note = f"No wire joins {one} and {two}: what one writes ends before the other reads."
-            found = [
-                w for w in wires
-                if w.role != "residual stream"
-                and (_has(w.writers, one) or _has(w.readers, two))
-            ]  # fmt: skip
-    return tuple(found), note
-
-
-def _has(names: Sequence[str], part: str) -> bool:
-    return any(part in name for name in names)

@@ -40,6 +40,24 @@ WORDS = {
         "The measurement has no clear answer: no gap in the spectrum, a rank that still grew, "
         "or too little time."
     ),
+    "certificate": (
+        "What was measured beside the derivation: how many directions are null at random "
+        "points, held against how many are derived. Its status is complete, incomplete, "
+        "undetermined or skipped."
+    ),
+    "skipped": "Not looked at, for the reason that follows.",
+    "verified": (
+        "Every generator was applied to the model itself, or to the smaller one that is named: "
+        "outputs stay along random elements and along their flows."
+    ),
+    "family": (
+        "Models that the same code makes with other sizes. A member of it that is small enough "
+        "is measured where the model is too large."
+    ),
+    "formula": (
+        "The redundant dimensions in the sizes of the model, and at which other sizes it was "
+        "held against what is derived there."
+    ),
     "twin": (
         "The same graph with every independent size made small, and repeated layers taken "
         "out; what is too large to be measured is measured there."
@@ -81,6 +99,31 @@ WORDS = {
         "same size on the same tensors: rounding for a symmetry. Finite: along a flow."
     ),
     "rigid": ("An operation of which nothing is known: nothing is let through, and it is named."),
+    "group": (
+        "What acts at one place: GL(n, R) invertible matrices, SO(n) rotations, GL+(1, R) "
+        "positive scales, GL(1, C) rotations and scales of pairs, R^n additions, S_n "
+        "permutations, Z/2 signs."
+    ),
+    "generator": (
+        "A direction of a group at the identity, and what it does to every tensor: A, s, k are "
+        "the matrix, the scale and what is added; the text says what each of them obeys."
+    ),
+    "dual": "A tensor that reads a wire moves by the inverse of what the writer moves by: A^-T.",
+    "orbit": "All weights that the groups make of some weights; all have the same function.",
+    "share": "Dimensions of a group over the parameters of the model.",
+    "site": (
+        "One place at which a group acts, named by the role of the wire, its module, and who "
+        "writes -> who reads it. Layers that are alike share a line, with * for their numbers."
+    ),
+    "wire": (
+        "An index of what flows between tensors, with all that write, read or pass it: hidden "
+        "units, channels of a norm, a head's query · key, the residual stream."
+    ),
+    "residual stream": "The wire to which layers add, and that all of them read.",
+    "experts": (
+        "An index that numbers matrices of which the results are summed: which of them acts, "
+        "and not a vector on which a matrix could act."
+    ),
     "bond": "A wire between the parameters that write it and those that read it.",
     "origin": "What acts is a tensor minus its origin: gains 1 + g are scaled about -1.",
     "record": (
@@ -95,8 +138,9 @@ WORDS = {
 
 
 def entry(word: str) -> str | None:
-    """What a word means, None where it is none of these."""
-    return WORDS.get(word.lower().strip())
+    """What a word means, also in the plural; None where it is none of these."""
+    name = word.lower().strip()
+    return WORDS.get(name) or WORDS.get(name.removesuffix("s"))
 
 
 def close(word: str) -> list[str]:

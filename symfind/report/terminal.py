@@ -259,6 +259,12 @@ def _details(report: Report, console: Console) -> None:
             axes = f"axes {factor.axes}" if factor.axes else ""
             _indented(console, "\n".join(filter(None, (axes, *factor.parameters))), depth=4)
         _print(console)
+    for item in report.discrete:
+        head = Text(item.group, style="bold cyan").append(f"  {item.id}", style="bold")
+        _print(console, head)
+        for one in item.places:
+            _indented(console, f"{one.id.rpartition(':')[0] or one.id}  {words.axes(one)}")
+        _print(console)
 
 
 def _whole_text(factor: Factor) -> str:

@@ -1,7 +1,7 @@
 """Numbers and sentences that all renderings share."""
 
 from symfind.report.certificate import Certificate
-from symfind.report.discrete import Discrete
+from symfind.report.discrete import Discrete, DiscretePlace
 from symfind.report.model import Factor, Report, Verification
 
 CHANGES = "What stands behind an arrow is the change, each A or a with coefficients of its own"
@@ -49,6 +49,18 @@ def finite(item: Discrete) -> str:
     times = f" ({plural(item.sites, 'site')})" if item.module else others
     what = item.text if item.kind == "reflection" else f"{item.kind}s"
     return f"{what} at {place}{times}"
+
+
+def axes(one: DiscretePlace) -> str:
+    """Tensors that a finite group moves at one site, with the dimensions along which it does."""
+    sides: dict[tuple[int, ...], list[str]] = {}
+    for name, dims in one.axes.items():
+        sides.setdefault(dims, []).append(name)
+    said = []
+    for dims, names in sides.items():
+        along = f"along dim {', '.join(map(str, dims))} of " if dims else ""
+        said.append(along + ", ".join(names))
+    return "; ".join(said)
 
 
 def by_size(factors: tuple[Factor, ...]) -> list[Factor]:

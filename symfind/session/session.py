@@ -45,8 +45,9 @@ from symfind.graph.primitives import Source
 from symfind.load import Loaded, module_sizes, resolve
 from symfind.orbit.checkpoint import aliases_of
 from symfind.orbit.group import Group
-from symfind.report.explained import Explanation, chosen
+from symfind.report.explained import Explanation
 from symfind.report.model import Report
+from symfind.session.asked import asked
 from symfind.session.examination import Examination, Wanted
 from symfind.session.stages import Checked, Clock, guarded, uncollected
 from symfind.solve.solver import Derivation, derive, nothing
@@ -320,11 +321,10 @@ class Session:
             everything: also wires that end at inputs and outputs.
 
         Raises:
-            TraceError: the model cannot be traced; the message names the line.
+            InputError: a name leads nowhere, for which the message lists the nearest.
         """
-        matrices = self.derivation.matrices
-        wires = self._once(("explain",), lambda: explain(matrices) if matrices else [])
-        return Explanation(self.loaded.name, *chosen(wires, rotation, between, at, everything))
+        found = self._once(("explain",), lambda: explain(self.derivation.matrices))
+        return asked(self.loaded, found, rotation, between, at, everything)
 
     @alone()
     def exact(

@@ -12,11 +12,13 @@ from torch.utils._pytree import tree_map
 from symfind.errors import InputError
 from symfind.load.outputs import results
 from symfind.points.manner import PLAIN, Manner
+from symfind.verify.infinite import finite
 from symfind.verify.isolation import isolated
 from symfind.verify.placed import placed
 from symfind.verify.precision import double_precision, widen
 from symfind.verify.reverse import reverse_rows
 from symfind.verify.sampling import Law
+from symfind.verify.shared import first_names
 
 Point = Mapping[str, Tensor]
 Liven = Callable[[Mapping[str, Tensor], torch.Generator, Manner], dict[str, Tensor]]
@@ -93,7 +95,7 @@ class Function:
         self.count: int = sum(p.numel() for p in trainable.values())
         self._laws = {n: Law.of(model, n) for n in self.names}
         self._constants = self._frozen() | self._buffers(buffers or {})
-        self._first = _first_names(model)
+        self._first = first_names(model)
 
     def place(self, inputs: InputsLike) -> Call:
         """The inputs in float64, where the function is evaluated."""
@@ -195,17 +197,6 @@ class Function:
             raise InputError(f"the model returned no floating-point tensor, but {type(result)}")
         return found
 
-    @staticmethod
-    def finite(value: Tensor, what: str) -> Tensor:
-        """The value, or an InputError that says what is not finite."""
-        if value.numel() and not bool(torch.isfinite(torch.stack(torch.aminmax(value))).all()):
-            bad = "NaN" if bool(value.isnan().any()) else "Inf"
-            raise InputError(
-                f"{what} has {bad} at random weights: check the domain of the inputs "
-                "(--input) and divisions, logarithms and masks in the model"
-            )
-        return value
-
     def __call__(self, theta: Point, inputs: InputsLike | None = None) -> Tensor:
         """Evaluate all floating outputs, concatenated: shape (rows,), float64.
 
@@ -219,7 +210,7 @@ class Function:
             return value  # its values cannot be looked at inside a transform
         if not any(t.requires_grad for t in theta.values()):
             value = value.detach()  # forward may have asked for derivatives by its inputs
-        return self.finite(value, "the output")
+        return finite(value, "the output", theta)
 
     def jvp(self, theta: Point, direction: Point, inputs: InputsLike | None = None) -> Tensor:
         """Directional derivative at `theta`, shape (rows,); names absent in `direction` are fixed.
@@ -239,8 +230,8 @@ class Function:
         """
         call = self.inputs if inputs is None else self.place(inputs)
         value, tangent = self._linearised(theta, direction, call)
-        self.finite(value, "the output")
-        return value, self.finite(tangent, "the derivative of the output")
+        finite(value, "the output", theta)
+        return value, finite(tangent, "the derivative of the output", theta)
 
     def _linearised(self, theta: Point, direction: Point, call: Call) -> tuple[Tensor, Tensor]:
         ways = [self._forward_jvp, self._double_reverse_jvp]
@@ -329,7 +320,7 @@ class Function:
             jacobian = self._forward_jacobian(theta, call)
         if jacobian is None:
             return self.pullback(theta, call)
-        return self.finite(jacobian, "the Jacobian")
+        return finite(jacobian, "the Jacobian", theta)
 
     def pullback(self, theta: Point, call: Call, cotangents: Tensor | None = None) -> Tensor:
         """Cotangents, shape (count, rows), times the Jacobian; all of the Jacobian without them.
@@ -341,9 +332,9 @@ class Function:
             leaves = {n: v.detach().requires_grad_() for n, v in theta.items()}
             with self.scope():
                 value = self.evaluate(leaves, call)
-        self.finite(value.detach(), "the output")
+        finite(value.detach(), "the output", theta)
         pulled = reverse_rows(value, [leaves[n] for n in self.names], cotangents)
-        return self.finite(pulled, "the Jacobian")
+        return finite(pulled, "the Jacobian", theta)
 
     def _forward_jacobian(self, theta: Point, call: Call) -> Tensor | None:
         rest = {n: v for n, v in theta.items() if n not in self.shapes}
@@ -371,13 +362,3 @@ class Function:
         sizes = [torch.Size(self.shapes[n]).numel() for n in self.names]
         parts = vector.split(sizes)
         return {n: p.view(self.shapes[n]) for n, p in zip(self.names, parts, strict=True)}
-
-
-def _first_names(model: nn.Module) -> dict[str, str]:
-    """Under which name a tensor goes here that has several, as in modules registered twice."""
-    tensors = (
-        *model.named_parameters(remove_duplicate=False),
-        *model.named_buffers(remove_duplicate=False),
-    )
-    names: dict[int, str] = {}
-    return {name: names.setdefault(id(tensor), name) for name, tensor in tensors}

@@ -11,6 +11,7 @@ from torch.utils import _pytree as pytree
 
 from symfind.errors import InputError
 from symfind.verify.function import Call, Function, InputsLike, Point
+from symfind.verify.infinite import finite
 from symfind.verify.reverse import pulled_back
 from symfind.verify.windows import Windows
 
@@ -190,8 +191,8 @@ class Rows:
             raise
         except Exception:  # whatever the code of a model raises when its inputs are batched
             return None
-        self.function.finite(value, "the output")
-        return self.function.finite(derived, "the Jacobian")
+        finite(value, "the output", theta)
+        return finite(derived, "the Jacobian", theta)
 
     def _map(self, theta: Point, chunk: _Chunk, derive: _Derive) -> tuple[Tensor, Tensor]:
         function = self.function

@@ -127,6 +127,7 @@ SMALL: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
          "head_dim": 4, "num_heads": 4, "n_groups": 1, "chunk_size": 4},
         TOKENS,
     ),
+    "transformers:ElectraForPreTraining": ({**PLAIN, "embedding_size": 8}, TOKENS),
     "transformers:WhisperForConditionalGeneration": (
         {"vocab_size": 40, "d_model": 16, "encoder_layers": 1, "decoder_layers": 1,
          "encoder_attention_heads": 4, "decoder_attention_heads": 4, "encoder_ffn_dim": 24,
@@ -139,6 +140,12 @@ SMALL: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 4, "image_size": 16,
          "intermediate_size": 24, "patch_size": 8, "mask_ratio": 0.0},
         ("pixel_values=f32[1,3,16,16]",),
+    ),
+    "transformers:SegformerForSemanticSegmentation": (
+        {"num_labels": 5, "depths": [1, 1, 1, 1], "hidden_sizes": [8, 8, 12, 16],
+         "num_attention_heads": [1, 2, 2, 2], "mlp_ratios": [2, 2, 2, 2],
+         "decoder_hidden_size": 12},
+        ("pixel_values=f32[1,3,32,32]",),
     ),
     "transformers:CLIPVisionModel": (
         {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1,

@@ -95,8 +95,8 @@ FAULTS = {
         net("raise NotImplementedError('later')"),
         ["cannot trace Net: later", "net.py:10 in forward"],
     ),
-    "nan": (net("return torch.log(self.a(x))"), ["NaN at random weights"]),
-    "inf": (net("return self.a(x) / torch.zeros(4)"), ["Inf at random weights"]),
+    "nan": (net("return torch.log(self.a(x))"), ["NaN at the weights that were tried"]),
+    "inf": (net("return self.a(x) / torch.zeros(4)"), ["Inf at the weights that were tried"]),
     "no-parameters": (
         "model = nn.ReLU()\nexample_inputs = torch.ones(1, 3)\n", ["ReLU has no parameters"],
     ),

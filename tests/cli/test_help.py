@@ -22,5 +22,6 @@ def test_every_kind_and_count_is_explained() -> None:
 def test_all_words_commands_and_misspellings() -> None:
     assert all(word in call().stdout for word in WORDS)
     assert "Usage" in call("analyze").output
+    assert call("twins").stdout.startswith("twins\n  The same graph")
     done = call("reech")
     assert done.exit_code == 2 and "reach" in done.output

@@ -5,7 +5,9 @@ import torch
 from torch import nn
 
 import symfind
-from symfind.report.explained import Wire, chosen, render
+from symfind.errors import InputError
+from symfind.report.explained import Wire, render
+from symfind.session.asked import chosen
 
 SIZES = {
     "vocab_size": 40, "hidden_size": 32, "intermediate_size": 24, "num_hidden_layers": 1,
@@ -112,3 +114,85 @@ def test_nothing_is_chosen_of_nothing() -> None:
     wire = Wire("bond: a → b", "bond", 3, "GL(3, R)", "GL(3, R)", (), ("a",), ("b",))
     assert chosen([wire], at="a")[0] == (wire,)
     assert chosen([wire], between=("a", "c")) == ((), "")
+
+
+def test_names_that_lead_nowhere() -> None:
+    found = symfind.open(Stream(True), torch.randint(7, (4, 3)))
+    with pytest.raises(InputError, match=r"'donw' \(the nearest: down"):
+        found.explain(at="donw")
+    with pytest.raises(InputError, match="'tabel' .*'uq'"):
+        found.explain(between=("tabel", "uq"))
+    # a gain is a tensor of the model, though it is no end of a wire
+    unread = found.explain(at="norm.weight")
+    assert not unread.wires and "norm.weight" in str(unread)
+
+
+def test_names_of_layers_and_of_tied_tensors() -> None:
+    found = session("Qwen2ForCausalLM", {**SIZES, "tie_word_embeddings": True})
+    assert found.explain(at="layers.*.self_attn.q_proj").wires
+    assert found.explain(at="lm_head") == found.explain(at="embed_tokens.weight")
+    assert found.explain(between=("embed_tokens", "lm_head")).wires
+
+
+class Mixture(nn.Module):
+    """Experts with matrices of their own, and a gate."""
+
+    def __init__(self, summed: bool) -> None:
+        super().__init__()
+        self.summed = summed
+        self.gate = nn.Linear(5, 4, bias=False)
+        self.up, self.down = (nn.Parameter(torch.randn(4, *s)) for s in ((5, 3), (3, 5)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = torch.einsum("bd,edh->beh", x, self.up).relu()
+        y = torch.einsum("beh,ehd->bed", y, self.down)
+        return (self.gate(x).softmax(-1)[..., None] * y).sum(1) if self.summed else y
+
+
+@pytest.mark.parametrize("summed", (True, False))
+def test_what_numbers_matrices_is_no_wire_of_units(summed: bool) -> None:
+    found = symfind.open(nn.Sequential(nn.Linear(4, 5), Mixture(summed)), torch.randn(6, 4))
+    assert {w.size for w in found.explain().wires if w.role == "hidden units"} == {3}
+    numbering = [w for w in found.explain(everything=True).wires if w.size == 4 and w.writers]
+    roles = {w.role for w in numbering if any("up" in n for n in w.writers)}
+    assert roles == {"experts" if summed else "groups"}
+
+
+class Block(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.up, self.down = nn.Linear(6, 5), nn.Linear(5, 6)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.down(self.up(x).relu())
+
+
+def test_numbers_that_are_all_of_a_name_stay() -> None:
+    model = nn.Sequential(nn.Linear(4, 6), nn.Linear(6, 6), Block(), Block(), nn.Linear(6, 3))
+    wires = symfind.open(model, torch.randn(9, 4)).explain().wires
+    assert [w.name for w in wires if w.role == "bond"] == ["bond: 0 → 1"]
+    (stream,) = (w for w in wires if w.role == "residual stream")
+    assert stream.name == "residual stream: 1, *.down → *.up, 4"
+    (units,) = (w for w in wires if w.role == "hidden units")
+    assert units.copies == 2 and units.name == "hidden units of *: up"
+
+
+class Latents(nn.Module):
+    """Trained latents that look at a sequence."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.latents = nn.Parameter(torch.randn(3, 6))
+        self.q, self.k = nn.Linear(6, 4, bias=False), nn.Linear(5, 4, bias=False)
+        self.v, self.o = nn.Linear(5, 7, bias=False), nn.Linear(7, 2)
+        self.head = nn.Linear(2, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        scores = self.q(self.latents) @ self.k(x).mT
+        return self.head(self.o(scores.softmax(-1) @ self.v(x))).softmax(-1)
+
+
+def test_queries_of_latents_meet_keys() -> None:
+    wires = symfind.open(Latents(), torch.randn(6, 4, 5)).explain().wires
+    found = {(w.role, w.size) for w in wires}
+    assert found == {("query · key", 4), ("value", 7), ("bond", 6), ("bond", 2)}

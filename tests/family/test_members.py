@@ -190,6 +190,6 @@ def test_members_in_the_order_of_the_model_come_before_others() -> None:
         assert isinstance(made, Member)
         return Shrinking(made, [width, length])
 
-    first, large, odd = one(12, 10), one(18, 15), one(6, 20)
+    first, large, odd = one(18, 16), one(24, 17), one(6, 20)
     assert odd.member.parameters < large.member.parameters
     assert sorted((odd, large), key=lambda o: picked._strange(first, o)) == [large, odd]

@@ -245,3 +245,11 @@ def test_a_tensor_in_one_file_only_is_named(kinds: dict[str, str]) -> None:
         done = run("align", "net.py", "good.pt", f"{file}.pt", "-o", "out.pt")
         assert done.exit_code == 2 and message in done.stderr
         assert not Path("out.pt").exists()
+
+
+def test_weights_of_which_products_overflow_are_named(folder: Path) -> None:
+    torch.save({k: v.double() * 1e200 for k, v in network(1).state_dict().items()}, "huge.pt")
+    result = run("fix", "net.py", "huge.pt", "-o", "out.pt")
+    assert result.exit_code == 2 and not Path("out.pt").exists()
+    assert "weight reaches" in result.stderr and "double precision" in result.stderr
+    assert "tried" not in result.stderr and "random" not in result.stderr
