@@ -136,8 +136,13 @@ def _skips(node: p.Add) -> bool:
     wires = [x for x in node.inputs if x.varies and len(x.axes) == len(node.axes)]
     if len(wires) < 2:
         return False
-    bases = {id(_base(x)) for x in wires}
-    return any(id(n) in bases - {id(_base(x))} for x in wires for n in ancestors([x]))
+    bases = {_origin(_base(x)) for x in wires}
+    return any(_origin(n) in bases - {_origin(_base(x))} for x in wires for n in ancestors([x]))
+
+
+def _origin(node: Node) -> int:
+    """The operation that a wire comes from: several copies of one may stand in a graph."""
+    return id(node if node.op is None else node.op)
 
 
 def _base(node: Node) -> Node:

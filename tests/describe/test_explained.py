@@ -225,3 +225,19 @@ def test_a_stream_that_is_an_output_answers_for_the_rotation() -> None:
     assert not [w for w in found.explain().wires if w.role == "residual stream"]
     wires = found.explain(rotation=True).wires
     assert wires and any("an output" in r.words for w in wires for r in w.reasons)
+
+
+def test_a_table_that_a_layer_adds_to_is_a_residual_stream() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table, self.head = nn.Embedding(7, 6), nn.Linear(6, 2)
+            self.up, self.down = nn.Linear(6, 5), nn.Linear(5, 6)
+
+        def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+            x = self.table(tokens)
+            return self.head(x + self.down(self.up(x).tanh()))
+
+    wires = symfind.open(Net(), torch.randint(7, (4, 3))).explain().wires
+    (stream,) = (w for w in wires if w.size == 6)
+    assert stream.role == "residual stream" and stream.group == "GL(6, R)"
