@@ -16,6 +16,7 @@ class Tangled(Exception):
     """Two factorisations of one index that have no common refinement."""
 
 
+MOST_CELLS = 256  # of a wire that is cut along several dimensions
 MOST_BLOCKS = 8  # of two structures, of which rows are cut as well
 
 Branch = tuple[tuple[int, ...], tuple["Axis", ...]]
@@ -191,6 +192,19 @@ def branches(axis: Axis) -> list[Branch]:
     if axis._branches is None or axis._branches[0] != Axis.merged:
         axis._branches = Axis.merged, list(_branches(axis))
     return axis._branches[1]
+
+
+def check_blocks(axes: Sequence[Axis]) -> None:
+    """Refuse a wire that is cut along several dimensions into more blocks than can be held.
+
+    A loop that writes the rows and columns of a square one by one cuts it into its entries.
+
+    Raises:
+        Tangled: there are so many.
+    """
+    cut = [n for n in (len(branches(a)) for a in axes) if n > 1]
+    if len(cut) > 1 and math.prod(cut) > MOST_CELLS:
+        raise Tangled(f"{math.prod(cut):,} blocks of {len(cut)} dimensions")
 
 
 def _branches(axis: Axis) -> Iterator[Branch]:

@@ -1,8 +1,10 @@
 """Which small members of a family are measured, and in what order."""
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from symfind.family.depth import KEPT, Short, shortened
@@ -72,7 +74,8 @@ class Choice:
     def several(self, short: Short, first: Shrinking) -> Iterator[Member]:
         """Members, each of which differs from the one before in as much as can be.
 
-        The wide one comes last where it is slow to measure.
+        The wide one comes last where it is slow to measure; what has its integers in another order
+        than the model comes after what has not.
         """
         yield first.member
         wide = self._near(short, first) or self._apart(short, first, self._small(short, _WIDE))
@@ -80,8 +83,14 @@ class Choice:
         if quick:
             yield wide.member
         narrow = self._apart(short, wide if quick else first, self._small(short, _NARROW))
-        rest = [narrow] if quick else sorted((wide, narrow), key=_parameters)
+        rest = [narrow] if quick else sorted((wide, narrow), key=partial(self._strange, first))
         yield from (one.member for one in rest if quick or not self._poor(short, one))
+
+    def _strange(self, first: Shrinking, one: Shrinking) -> tuple[int, int]:
+        """How many integers are in another order than the model's, then the parameters."""
+        pairs = itertools.permutations(first.felt, 2)
+        base, now = self.family.base, one.member.values
+        return sum(base[p] < base[q] and now[p] > now[q] for p, q in pairs), _parameters(one)
 
     def richer(self, short: Short, member: Member, times: float) -> Member:
         """The member with so many times as many tokens as its widest bond has units."""

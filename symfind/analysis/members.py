@@ -112,7 +112,10 @@ class Members:
         )
         done: list[_Measured] = []
         for one in self._choice.several(short, first):
-            done.append(self._settled(short, one, counted))
+            found_there = self._settled(short, one, counted)
+            if any(found_there is other for other in done):
+                continue
+            done.append(found_there)
             if _settles(done):
                 break
         return self._verdict(done, short, counted, first.felt)

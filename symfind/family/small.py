@@ -9,6 +9,7 @@ from symfind.family.places import Place
 from symfind.family.shrink import Shrinking, shrink
 
 _FEW = 6  # one of so many integers may be the same
+_ENOUGH = 2  # times as many tokens as what is widest, or it is not worth having more
 _TRIED = 4  # values beside the present one, of an integer that should differ
 
 
@@ -82,12 +83,24 @@ def richer(family: Family, model: Member, member: Member, times: float, most: in
         if place[0] != "bound" or family.base[place] < _widest(model, family.base[place]):
             continue
         now = member.values[place]
-        rows = min(family.base[place], int(times * _widest(member, now)) + 3)
-        if rows > now:
-            made = family.member({**member.values, **_with(family, member, place, rows)})
-            if isinstance(made, Member) and made.parameters <= most and made.steps == member.steps:
-                member = made
+        widest = _widest(member, now)
+        rows = min(family.base[place], int(times * widest) + 3)
+        made = _longer(family, member, place, rows)
+        if made is not None and made.parameters > most:  # as many as fit, unless they are few
+            each = (made.parameters - member.parameters) // (rows - now)
+            rows = now + (most - member.parameters) // max(each, 1)
+            made = _longer(family, member, place, rows) if rows >= _ENOUGH * widest else None
+        if made is not None and made.parameters <= most:
+            member = made
     return member
+
+
+def _longer(family: Family, member: Member, place: Place, rows: int) -> Member | None:
+    """The same member with a larger vocabulary, if there is one."""
+    if rows <= member.values[place]:
+        return None
+    made = family.member({**member.values, **_with(family, member, place, rows)})
+    return made if isinstance(made, Member) and made.steps == member.steps else None
 
 
 def _widest(member: Member, table: int) -> int:
@@ -100,7 +113,7 @@ def apart(
 ) -> list[Place]:
     """Change the second member where it equals the first; what stays the same comes back.
 
-    In the order of the model's sizes and by little; in any order, then by more, where more than a
+    In the order of the model's sizes and by little; by more, then in any order, where more than a
     few integers would be the same.
 
     Args:
@@ -114,7 +127,7 @@ def apart(
     # what is larger in the model first: the next may then be larger, too
     places = sorted(first.felt, key=lambda p: -family.base[p])
     same = list(places)
-    for orderly, limit in ((True, easy), (False, easy), (False, most)):
+    for orderly, limit in ((True, easy), (True, most), (False, easy), (False, most)):
         for place in [p for p in same if second.member.values[p] == first.member.values[p]]:
             _change(family, short, places if orderly else [], second, place, limit)
         same = [p for p in places if second.member.values[p] == first.member.values[p]]

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from symfind.algebra.axes import Axis, concatenation, merge
+from symfind.algebra.axes import Axis, check_blocks, concatenation, merge
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
 from symfind.graph.slim import slim
@@ -269,6 +269,7 @@ class Construction:
         inner = Axis(length)
         rest = axis.size - start - length
         merge(axis, concatenation([Axis(start), inner, Axis(rest)]))
+        check_blocks(x.axes)
         axes = [inner if d == dim else a for d, a in enumerate(x.axes)]
         node: Node = self._put(p.Narrow((x,), axes, dim=dim, start=start))
         if isinstance(x, p.Source):
@@ -288,6 +289,7 @@ class Construction:
                     merge(a, b)
         axes = list(xs[0].axes)
         axes[dim] = concatenation([x.axes[dim] for x in xs])
+        check_blocks(axes)
         return self._put(p.Join(tuple(xs), axes, dim=dim))
 
     def take(self, x: Node, dim: int, picks: Node) -> Node:

@@ -14,6 +14,7 @@ from symfind.load.tokens import token_input
 
 LONGEST = 1024
 """Positions of a derived text input are capped here."""
+_STEPS = 16  # of a recurrence: few, for each is by itself in the graph
 FRAMES = 50
 """Frames of a derived sound."""
 
@@ -204,13 +205,25 @@ def _positions(model: Any, config: Any, name: str) -> int:
         and module.num_embeddings == table
     ]
     relative = _integer(config, "relative_attention_num_buckets") and not learned
+    if _recurrent(config) and not learned:
+        return _STEPS
     if relative or table is None:
-        # a state-space model is unrolled step by step
-        return 16 if hasattr(config, "state_size") else 128
+        return 128
     padding = next((m.padding_idx for m in learned if m.padding_idx is not None), None)
     if padding is not None:
         table -= padding + 1  # RoBERTa counts its positions from behind the padding index
     return min(table, LONGEST)
+
+
+def _recurrent(config: Any) -> bool:
+    """Whether positions meet in recurrences, in some layers at least: they are unrolled."""
+    kinds = getattr(config, "layer_types", None) or ()
+    names = [kind for kind in kinds if isinstance(kind, str)]
+    mixed = any("linear" in kind or "attention" not in kind for kind in names)
+    heads = ("num_attention_heads", "decoder_attention_heads", "encoder_attention_heads",
+             "num_heads", "n_head", "n_heads")  # fmt: skip
+    headless = _integer(config, *heads) is None and _part(config, tuple(vars(config))) is config
+    return mixed or hasattr(config, "state_size") or headless
 
 
 def _has_encoder(model: Any) -> bool:

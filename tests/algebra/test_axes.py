@@ -8,11 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symfind.algebra.axes import (
+    MOST_CELLS,
     Axis,
     Tangled,
     atoms,
     begins,
     branches,
+    check_blocks,
     concatenation,
     extent,
     merge,
@@ -98,6 +100,17 @@ def test_a_product_takes_the_parts_of_a_concatenation() -> None:
 def test_what_has_no_common_refinement_is_tangled(one: list[int], two: list[int]) -> None:
     with pytest.raises(Tangled):
         merge(product([Axis(n) for n in one]), product([Axis(n) for n in two]))
+
+
+def test_a_square_in_too_many_blocks_is_tangled() -> None:
+    """One dimension may be cut as often as it has entries: a loop over time."""
+    side = MOST_CELLS // 16 + 1
+    long = concatenation([Axis(1) for _ in range(2 * MOST_CELLS)])
+    rows, columns = (concatenation([Axis(1) for _ in range(n)]) for n in (side, 16))
+    check_blocks([long, Axis(5)])
+    check_blocks([columns, columns])
+    with pytest.raises(Tangled, match=f"{16 * side} blocks of 2 dimensions"):
+        check_blocks([rows, Axis(5), columns])
 
 
 def test_a_part_that_ends_within_a_row() -> None:

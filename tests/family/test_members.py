@@ -8,12 +8,14 @@ import torch
 
 import symfind
 from symfind.analysis import certification, choice
+from symfind.analysis.choice import Choice
 from symfind.family import Family, Member
 from symfind.family.depth import Short, shortened
 from symfind.family.family import name_of
 from symfind.family.lookups import OutOfRange, check_lookups
 from symfind.family.places import changed, integers, spelled
-from symfind.family.shrink import shrink
+from symfind.family.shrink import Shrinking, shrink
+from symfind.family.small import richer
 from symfind.load import load
 from symfind.report.certificate import Certificate
 from symfind.trace import trace_loaded
@@ -153,3 +155,41 @@ def test_pictures_stay_large_enough_for_all_of_a_kernel() -> None:
     assert isinstance(short, Short)
     member = shrink(own, short.member, [], 2, 5.0).member
     assert 12 <= member.values["input", "0", 2] < 24  # a kernel of five needs three rows of four
+
+
+def test_as_many_tokens_as_fit_or_none_more() -> None:
+    """Those of a member that fits into a number of parameters, unless they are too few to help."""
+    own = family(NANO)
+    places = {spelled(p): p for p in own.base}
+    table = next(p for p in own.given if p[0] == "bound")
+    changes = {"config.n_embd": 6, "config.n_head": 2, "config.n_layer": 1, "config.vocab_size": 9}
+    values = {places[name]: n for name, n in changes.items()} | {table: 9}
+    model, few = own.member({}), own.member(values)
+    assert isinstance(model, Member) and isinstance(few, Member)
+    widest = max(n for op in few.graph.parameters.values() for n in op.shape or () if n != 9)
+    more = own.member(values | {places["config.vocab_size"]: 10, table: 10})
+    assert isinstance(more, Member)
+    each = more.parameters - few.parameters
+
+    def tokens(most: int) -> int:
+        return richer(own, model, few, 2.5, most).values[table]
+
+    assert tokens(few.parameters + 10 * widest * each) == int(2.5 * widest) + 3
+    assert tokens(few.parameters + (2 * widest - 9) * each) == 2 * widest
+    assert tokens(few.parameters + (2 * widest - 10) * each) == 9
+
+
+def test_members_in_the_order_of_the_model_come_before_others() -> None:
+    own = family(NANO)
+    places = {spelled(p): p for p in own.base}
+    width, length = places["config.n_embd"], places["config.block_size"]
+    picked = Choice(own, {})
+
+    def one(n: int, positions: int) -> Shrinking:
+        made = own.member({width: n, length: positions})
+        assert isinstance(made, Member)
+        return Shrinking(made, [width, length])
+
+    first, large, odd = one(18, 16), one(24, 17), one(6, 20)
+    assert odd.member.parameters < large.member.parameters
+    assert sorted((odd, large), key=lambda o: picked._strange(first, o)) == [large, odd]

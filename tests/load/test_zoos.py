@@ -121,6 +121,16 @@ def test_a_decoder_alone_has_the_positions_of_a_decoder():
     assert describe(pair.inputs)["decoder_input_ids"] == "i64[1,7]"
 
 
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [("Rwkv", 16), ("Mamba", 16), ("Qwen3Next", 16), ("FNet", 512), ("OpenAIGPT", 512)],
+)
+def test_recurrences_are_few_steps_and_tables_are_read_whole(name: str, steps: int) -> None:
+    ending = "ForMaskedLM" if name == "FNet" else "LMHeadModel" if "GPT" in name else "ForCausalLM"
+    loaded = load(f"transformers:{name}{ending}")
+    assert describe(loaded.inputs)["input_ids"] == f"i64[1,{steps}]"
+
+
 class Uneven:
     """A config of which one size is none of the whole model."""
 

@@ -61,13 +61,17 @@ def _summed(node: Node) -> bool:
 
 
 def _origins(wire: Node) -> Iterator[Node]:
-    """A wire, and what it is a piece of or a sum over."""
-    yield wire
-    while isinstance(wire, p.Movement) and len(wire.inputs) == 1:
-        (wire,) = wire.inputs
-    if wire.varies and (isinstance(wire, p.Join) or steps.total(wire) is not None):
-        for x in dict.fromkeys(wire.inputs):
-            yield from _origins(x)
+    """A wire, and what it is a piece of or a sum over, each once."""
+    left, met = [wire], {wire}
+    while left:
+        wire = left.pop()
+        yield wire
+        while isinstance(wire, p.Movement) and len(wire.inputs) == 1:
+            (wire,) = wire.inputs
+        if wire.varies and (isinstance(wire, p.Join) or steps.total(wire) is not None):
+            new = [x for x in dict.fromkeys(wire.inputs) if x not in met]
+            met.update(new)
+            left += reversed(new)
 
 
 def _of(w: Node, flows: Flows, limits: Limits) -> Iterator[Family]:
