@@ -8,6 +8,7 @@ import yaml
 from torch import nn
 
 import symfind
+from symfind.errors import InputError
 from symfind.export import architecture, mergekit, recipes
 from symfind.export.checking import check
 from symfind.export.groups import directions_of
@@ -91,3 +92,12 @@ def test_recipes_and_architectures_are_right_about_latents_and_packs(name: str) 
         modifier = mapping["quant_modifiers"]["SpinQuantModifier"]
         assert modifier["rotations"] == ["R1"]  # values are packed with keys
         assert modifier["mappings"]["attn_q"].rstrip("$").endswith("q_a_proj")
+
+
+def test_an_empty_recipe_is_said_to_be_empty() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    found = symfind.open(model, torch.randn(5, 3)).report(verify=False, certify="never")
+    text = recipes.awq(found)
+    assert "# there is no pair that a mapping can name" in text
+    with pytest.raises(InputError, match="empty list of mappings"):
+        check(yaml.safe_load(text), found, None)
