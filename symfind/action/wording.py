@@ -188,6 +188,9 @@ def _element(letter: str, action: Action, *, transposed: bool) -> tuple[str, str
 _UNNAMED = {
     "reach": ("s kappa^T", r"s\,\kappa^{\top}",
               "kappa x = c for every value x that is read here; s is free"),
+    "lonely": ("s kappa^T", r"s\,\kappa^{\top}",
+               "kappa x = c for every value x that is read here, and s c is zero or seen by no "
+               "reader; s is free otherwise"),
     "shift": ("k s^T", r"k\,s^{\top}", "k is seen by no reader; s is free"),
 }  # fmt: skip
 
@@ -200,7 +203,8 @@ def _added(record: Record, names: dict[str, str], kind: str, full: bool) -> tupl
         return f"{name} -> anything", rf"{_tex(name)} \mapsto \text{{anything}}"
     delta, delta_tex, about = "delta", r"\delta", ""
     if record.element.kind == "field":
-        delta, delta_tex, about = _UNNAMED.get(kind, (delta, delta_tex, ""))
+        alone = kind == "reach" and not rest  # nothing takes back what is constant
+        delta, delta_tex, about = _UNNAMED.get("lonely" if alone else kind, (delta, delta_tex, ""))
     elif first.block is not None and record.element.copies:
         name, index = _seed(first, name)
         delta, delta_tex = f"delta_{index}", rf"\delta_{{{index}}}"

@@ -15,7 +15,7 @@ from symfind.solve.solver import Derivation
 from symfind.trace import Graph
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Counted:
     """A derivation with what each family adds, at the sizes of the graph and as a formula.
 

@@ -205,7 +205,9 @@ def _rigid(node: Node | None) -> str:
         case p.Contract():
             return _product(node)
         case p.Rigid():
-            return f"{name} has no rule"
+            return (
+                f"{name} lets no change of basis through" if node.known else f"{name} has no rule"
+            )
         case p.Mix():
             return f"{name} mixes its entries by fixed numbers"
         case p.Add():

@@ -118,8 +118,6 @@ def directions(source: Node, dim: int) -> tuple[str, ...]:
 
 
 def _role(nodes: Sequence[Node], wires: set[tuple[Node, int]]) -> str:
-    sums = [n for n in nodes if isinstance(n, p.Add) and n.varies
-            and sum(x.varies and len(x.axes) == len(n.axes) for x in n.inputs) > 1]  # fmt: skip
     products = [n for n in _readers(nodes) if isinstance(n, p.Contract) and len(n.inputs) == 2
                 and n.varies and all(x.varies or _projected(x) for x in n.inputs)
                 and n.inputs[0] is not n.inputs[1]]  # fmt: skip
@@ -128,9 +126,37 @@ def _role(nodes: Sequence[Node], wires: set[tuple[Node, int]]) -> str:
             return "query · key"
     if any(_weighed(n) for n in nodes):
         return "value"
-    if sums:
+    if any(isinstance(n, p.Add) and _skips(n) for n in nodes):
         return "residual stream"
     return "hidden units" if any(_entrywise(u) for u in _readers(nodes)) else "bond"
+
+
+def _skips(node: p.Add) -> bool:
+    """Whether what is added is made of what it is added to: x + f(x)."""
+    wires = [x for x in node.inputs if x.varies and len(x.axes) == len(node.axes)]
+    if len(wires) < 2:
+        return False
+    bases = {_origin(_base(x)) for x in wires}
+    return any(_origin(n) in bases - {_origin(_base(x))} for x in wires for n in ancestors([x]))
+
+
+def _origin(node: Node) -> int:
+    """The operation that a wire comes from: several copies of one may stand in a graph."""
+    return id(node if node.op is None else node.op)
+
+
+def _base(node: Node) -> Node:
+    """A wire without what scales its entries."""
+    while node.varies:
+        moving = [x for x in node.inputs if x.varies]
+        scaled = isinstance(node, p.Pointwise) or (
+            isinstance(node, p.Contract) and all(set(names) <= set(node.out)
+                                                 for names in node.labels)
+        )  # fmt: skip
+        if not scaled or len(moving) != 1 or moving[0].shape != node.shape:
+            break
+        node = moving[0]
+    return node
 
 
 def _projected(node: Node) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 from symfind.errors import InputError
 from symfind.export import architecture, groups, mappings, rotations
 from symfind.export.pairs import modules_of, pairs
+from symfind.export.reading import nested
 from symfind.export.verdicts import Checked
 from symfind.report.explained import Wire
 from symfind.report.model import Report
@@ -47,6 +48,8 @@ def check(
     if permuting(content):
         return _permutations(content, spec, outputs)
     spun, found = list(rotations.spun(content)), list(mappings.entries(content))
+    if not (spun or found) and any(nested(content, lambda one: one.get("mappings") == [])):
+        raise InputError("the file has an empty list of mappings: there is nothing to check")
     if report is None or not (spun or found):
         raise InputError(
             "the file has neither mappings (smooth_layer and balance_layers, or pairs of readers "

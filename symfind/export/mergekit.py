@@ -97,7 +97,9 @@ def _weight(
     key: str, spec: PermutationSpec, about: Facts, said: frozenset[str] | None = None
 ) -> Entry:
     entry: Entry = {"name": key}
-    counts = [a for a, n in enumerate(spec.tensors[key].shape) if n == about.tokens > 0]
+    moved = spec.axes_to_perm.get(key, ())
+    counts = [a for a, n in enumerate(spec.tensors[key].shape)
+              if n == about.tokens > 0 and not any(moved[a : a + 1])]  # fmt: skip
     if said is not None:
         return entry | _sides(key, spec, about, said, bool(counts))
     return entry | ({"vocabulary_axis": counts[0]} if counts else {})

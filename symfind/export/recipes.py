@@ -136,6 +136,8 @@ def _mapping(
     query, key = _columns(scores, 2)
     value = [m for w in values for m in map(module, w.writers)]
     out = [m for w in values for m in map(module, w.readers)]
+    if streams:
+        query, key, value = _reading([query, key, value], reads)
     attention = {*query, *key, *value, *out}
     tables, heads = (_outside(side, attention) for side in (writes, reads))
     other = {first: name for name, first in aliases.items()}
@@ -158,6 +160,20 @@ def _mapping(
         rest = [m for m in side if m not in attention and m not in known]
         fields[name] = f"[{', '.join(_patterns(rest, modules))}]"
     return fields, notes
+
+
+def _reading(parts: list[list[str]], reads: Sequence[str]) -> list[list[str]]:
+    """What reads the stream for queries, keys and values: themselves, or what latents come from."""
+    if all(m in reads for part in parts for m in part):
+        return parts
+    parents = {m.rpartition(".")[0] for part in parts for m in part}
+    found: dict[str, list[str]] = {}
+    for m in reads:
+        head, _, last = m.rpartition(".")
+        if head in parents:
+            found.setdefault(last, []).append(m)
+    sides = list(found.values())
+    return [sides[0], sides[-1], sides[-1]] if sides else parts
 
 
 def _outside(modules: Sequence[str], attention: Collection[str]) -> list[str]:

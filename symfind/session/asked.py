@@ -84,14 +84,16 @@ def chosen(
 
     Args:
         wires: all of them.
-        rotation: those along which lengths are kept, and residual streams.
+        rotation: those along which lengths are kept, and residual streams; where none ends inside
+            the model, those that end at inputs and outputs.
         between: parts of names of tensors, of which one writes and the other reads.
         at: part of the name of a tensor, or of a wire.
         everything: also what ends at inputs and outputs.
     """
     found, note = [w for w in wires if w.telling or everything], ""
     if rotation:
-        found = [w for w in found if w.rotated or w.role == "residual stream"]
+        turned = [w for w in wires if w.rotated or w.role == "residual stream"]
+        found = [w for w in turned if w in found] or turned
     if at:
         found = [w for w in wires if at in w.name or _has(w.tensors, at)]
         note = "" if found else f"No wire between parameters is written or read by {at}."

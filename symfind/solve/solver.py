@@ -41,7 +41,7 @@ from symfind.solve.transport.maps import take_up_maps
 from symfind.trace import Graph, Op
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Derivation:
     """All families of a graph, exact ones first, in the order in which they are counted."""
 

@@ -196,3 +196,48 @@ def test_queries_of_latents_meet_keys() -> None:
     wires = symfind.open(Latents(), torch.randn(6, 4, 5)).explain().wires
     found = {(w.role, w.size) for w in wires}
     assert found == {("query · key", 4), ("value", 7), ("bond", 6), ("bond", 2)}
+
+
+class Memory(nn.Module):
+    """A recurrent layer, and a sum of two maps that is no residual stream."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell, self.a, self.b = nn.LSTM(4, 5), nn.Linear(5, 6), nn.Linear(5, 6)
+        self.head = nn.Linear(6, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.cell(x)[0]
+        return self.head(self.a(y) + self.b(y.cos()))
+
+
+def test_not_every_sum_is_a_residual_stream() -> None:
+    wires = symfind.open(Memory(), torch.randn(3, 2, 4)).explain(everything=True).wires
+    assert all(w.role != "residual stream" for w in wires)
+    said = {r.words for w in wires for r in w.reasons}
+    assert "lstm lets no change of basis through" in said
+    assert not any("has no rule" in words for words in said)
+
+
+def test_a_stream_that_is_an_output_answers_for_the_rotation() -> None:
+    blocks = [Block(), nn.RMSNorm(6, elementwise_affine=False), Block()]
+    found = symfind.open(nn.Sequential(nn.Linear(4, 6), *blocks), torch.randn(9, 4))
+    assert not [w for w in found.explain().wires if w.role == "residual stream"]
+    wires = found.explain(rotation=True).wires
+    assert wires and any("an output" in r.words for w in wires for r in w.reasons)
+
+
+def test_a_table_that_a_layer_adds_to_is_a_residual_stream() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table, self.head = nn.Embedding(7, 6), nn.Linear(6, 2)
+            self.up, self.down = nn.Linear(6, 5), nn.Linear(5, 6)
+
+        def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+            x = self.table(tokens)
+            return self.head(x + self.down(self.up(x).tanh()))
+
+    wires = symfind.open(Net(), torch.randint(7, (4, 3))).explain().wires
+    (stream,) = (w for w in wires if w.size == 6)
+    assert stream.role == "residual stream" and stream.group == "GL(6, R)"

@@ -128,3 +128,10 @@ def test_repr_says_what_is_known() -> None:
     assert repr(session) == f"{name}nothing yet>"
     session.report()
     assert repr(session) == f"{name}graph, derivation, counted, report>"
+
+
+def test_generators_are_short_in_a_notebook() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2))
+    report = symfind.analyze(model, torch.randn(5, 3), certify="never")
+    generators = [g for f in report.factors for g in (*f.generators, *f.recorded())]
+    assert len(generators) > 4 and all(len(repr(g)) < 200 for g in generators)

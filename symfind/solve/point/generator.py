@@ -9,8 +9,10 @@ from torch import Tensor
 from symfind.solve.point.evaluate import Point
 from symfind.solve.point.family import Family
 
+_SHOWN = 3  # tensors
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class BoundGenerator:
     """A generator of the model's symmetry group, ready to act on its parameters by name.
 
@@ -23,6 +25,13 @@ class BoundGenerator:
     id: str
     family: Family
     constants: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """What acts, how many coefficients it takes, and on what."""
+        names = self.parameters
+        more = f", … {len(names)} in all" if len(names) > _SHOWN else ""
+        shown = f"{', '.join(names[:_SHOWN])}{more}"
+        return f"<{self.family.kind}, {self.family.count():,} coefficients, on {shown}>"
 
     @property
     def parameters(self) -> tuple[str, ...]:
