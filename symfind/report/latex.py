@@ -99,10 +99,11 @@ def _floor(text: str) -> _Text:
 
 
 def _symbol(name: str) -> str:
+    """A letter with the rest as its index; a name of words as it is, upright."""
     head, _, tail = name.partition("_")
-    base = (
-        rf"\{head}" if head in _GREEK else head if len(head) == 1 else rf"\mathrm{{{escape(head)}}}"
-    )
+    if head not in _GREEK and len(head) != 1:
+        return rf"\mathrm{{{escape(name)}}}"
+    base = rf"\{head}" if head in _GREEK else head
     return rf"{base}_{{\mathrm{{{escape(tail)}}}}}" if tail else base
 
 

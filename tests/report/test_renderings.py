@@ -101,6 +101,7 @@ def test_latex_fragment_is_the_body_of_the_page():
         ("floor(a)", r"\left\lfloor a \right\rfloor"),
         ("alpha_max", r"\alpha_{\mathrm{max}}"),
         ("config.width", r"\mathrm{config.width}"),
+        ("hidden_size", r"\mathrm{hidden\_size}"),
         ("a b", r"\texttt{a b}"),
         ("", r"\texttt{}"),
         ("__import__('os')", r"\texttt{\_\_import\_\_('os')}"),
