@@ -56,6 +56,91 @@ def test_a_config_object_takes_settings(spec, key):
     assert len(model.layers) == 3
 
 
+CLASSES = {
+    "body": """
+class Config:
+    n_layer = 1
+    width = 6
+    vocabulary = 11
+    def size(self):
+        return self.width
+""",
+    "arguments": """
+class GPTConfig:
+    def __init__(self, vocabulary=11, width=6, n_layer=1):
+        self.vocabulary, self.width, self.n_layer = vocabulary, width, n_layer
+""",
+    "constructor": """
+class Base:
+    vocabulary = 11
+
+class Cfg(Base):
+    def __init__(self):
+        self.width = 6
+        self.n_layer = 1
+""",
+}
+
+
+def _plain(tmp_path, classes):
+    """The file of the model with other classes in place of the dataclass."""
+    path = tmp_path / "plain.py"
+    head, _, rest = GPT.partition("@dataclass\n")
+    path.write_text(head + classes + rest[rest.index("class GPT") :])
+    return f"{path}:GPT"
+
+
+@pytest.mark.parametrize("key", ("n_layer", "config.n_layer"))
+@pytest.mark.parametrize("classes", CLASSES.values(), ids=CLASSES)
+def test_a_plain_class_is_a_config(tmp_path, classes, key):
+    spec = _plain(tmp_path, classes)
+    assert len(load(spec, settings={key: "2"}).model.layers) == 2
+    assert len(load(spec).model.layers) == 1
+    with pytest.raises(LoadError, match="'n_layr'; did you mean n_layer"):
+        load(spec, settings={"n_layr": "3"})
+    with pytest.raises(LoadError, match="does not take the setting 'size'"):
+        load(spec, settings={"size": "3"})
+
+
+def test_a_plain_config_without_a_default_names_it(tmp_path):
+    classes = CLASSES["arguments"].replace("width=6, n_layer=1", "width=6, *, n_layer")
+    with pytest.raises(LoadError, match="needs n_layer; give --set config.n_layer=VALUE"):
+        load(_plain(tmp_path, classes))
+    assert len(load(_plain(tmp_path, classes), settings={"n_layer": "2"}).model.layers) == 2
+
+
+def test_two_configs_that_may_be_meant_are_named(tmp_path):
+    spec = _plain(tmp_path, CLASSES["body"] + CLASSES["arguments"])
+    for settings in ({}, {"n_layer": "2"}, {"config.n_layer": "2"}):
+        with pytest.raises(LoadError, match="config may be a Config or a GPTConfig; annotate it"):
+            load(spec, settings=settings)
+
+
+def test_a_class_of_another_name_is_no_config(tmp_path):
+    with pytest.raises(LoadError, match="needs config"):
+        load(_plain(tmp_path, CLASSES["body"].replace("Config", "Counter")))
+
+
+class PlainConfig:
+    depth = 1
+
+    def __init__(self, width=2):
+        self.width, self.twice = width, 2 * width
+
+
+def test_plain_configs_by_default():
+    def build(n=1, config=None, other=PlainConfig(5)):  # noqa: B008
+        return config, other
+
+    assert with_configs(build, "build", {"n": 3}) == {"n": 3}
+    (other,) = with_configs(build, "build", {"other.depth": 7}).values()
+    assert (other.width, other.twice, other.depth) == (5, 10, 7)
+    (other,) = with_configs(build, "build", {"other.width": 3}).values()
+    assert (other.width, other.twice, other.depth) == (3, 6, 1)
+    (config,) = with_configs(build, "build", {"config.depth": 4}).values()
+    assert (config.width, config.depth) == (2, 4)
+
+
 def test_a_field_that_does_not_exist_is_named(spec):
     with pytest.raises(LoadError, match="'n_layr'; did you mean n_layer"):
         load(spec, settings={"n_layr": "3"})
