@@ -14,6 +14,7 @@ from symfind.load import load
 from symfind.load.configs import with_configs
 from symfind.load.suggest import suggestions
 from symfind.load.tokens import token_input
+from symfind.report import Report
 
 GPT = """
 from dataclasses import dataclass
@@ -198,31 +199,58 @@ def test_a_model_in_the_place_of_a_command(spec):
 
 
 SLOW = """
-import sys, torch
+import sys, time, torch
 from torch import nn
-import symfind.session.examination as examination
+import symfind.session.{module} as module
 
-def slow(*args):
+def slow(*args, **more):
     sys.stderr.write("checking\\n")
     sys.stderr.flush()
-    import time
     time.sleep(60)
 
-examination.verify_derived = slow
-model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+module.{function} = slow
+
+def model(width=4):
+    return nn.Sequential(nn.Linear(3, width), nn.ReLU(), nn.Linear(width, 2))
+
 example_inputs = torch.randn(2, 3)
 """
 
 
-def test_an_end_from_outside_leaves_a_partial_report(tmp_path):
-    (tmp_path / "slow.py").write_text(SLOW)
-    command = [sys.executable, "-m", "symfind", str(tmp_path / "slow.py")]
+def _ended(tmp_path, module, function):
+    """Exit code, output, errors and JSON of an analysis that is terminated in a function."""
+    (tmp_path / "slow.py").write_text(SLOW.format(module=module, function=function))
+    file = tmp_path / "report.json"
+    command = [sys.executable, "-m", "symfind", str(tmp_path / "slow.py"), "--json", str(file)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     start = time.monotonic()
     assert process.stderr is not None
     while "checking" not in process.stderr.readline():
         assert process.poll() is None and time.monotonic() - start < 60
     process.terminate()
-    out, _ = process.communicate(timeout=60)
-    assert process.returncode == 0
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err, Report.from_json(file.read_text())
+
+
+@pytest.mark.parametrize(
+    ("module", "function"), (("examination", "verify_derived"), ("session", "fitted"))
+)
+def test_an_end_from_outside_leaves_a_partial_report(tmp_path, module, function):
+    code, out, _, report = _ended(tmp_path, module, function)
+    assert code == 0
     assert "redundant" in out and "interrupted" in out
+    assert report.dimension.redundant == 4 and report.certificate.reason == "interrupted"
+
+
+STAGES = {"trace_loaded": "tracing the model", "derive": "deriving", "counted": "counting"}
+
+
+@pytest.mark.parametrize("function", STAGES)
+def test_an_end_before_there_is_a_count_says_so(tmp_path, function):
+    code, out, err, report = _ended(tmp_path, "session", function)
+    assert (code, out) == (130, "") and err.count("\n") == 1
+    assert f"interrupted while {STAGES[function]}" in err
+    assert "nothing was derived yet; take a smaller model" in err
+    assert report.dimension.parameters == 26 and not report.factors
+    assert report.certificate.status == "undetermined" and report.verification.status == "skipped"
+    assert "nothing was derived yet" in report.certificate.reason
