@@ -12,7 +12,7 @@ from torch import nn
 from symfind.errors import LoadError
 from symfind.load import load
 from symfind.load.configs import with_configs
-from symfind.load.suggest import suggestions
+from symfind.load.suggest import _tables, suggestions
 from symfind.load.tokens import token_input
 from symfind.report import Report
 
@@ -190,6 +190,33 @@ def test_configs_by_annotation_and_by_default():
 def test_bare_names_are_suggested():
     assert "transformers:GPT2LMHeadModel" in suggestions("openai-community/gpt2")
     assert suggestions("no such model at all") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "head"),
+    (
+        ("bert-base-uncased", "BertForMaskedLM"),
+        ("FacebookAI/xlm-roberta-base", "XLMRobertaForMaskedLM"),
+        ("facebook/bart-large", "BartForConditionalGeneration"),
+        ("Helsinki-NLP/marian", "MarianMTModel"),
+        ("google/pegasus-xsum", "PegasusForConditionalGeneration"),
+        ("google-t5/t5-small", "T5ForConditionalGeneration"),
+        ("phi-3-mini", "Phi3ForCausalLM"),
+        ("xlnet-base-cased", "XLNetLMHeadModel"),
+        ("facebook/opt-125m", "OPTForCausalLM"),
+    ),
+)
+def test_a_kind_is_suggested_with_the_head_that_it_is_published_with(name, head):
+    assert [one for one in suggestions(name) if one.startswith("transformers")] == [
+        f"transformers:{head}"
+    ]
+
+
+def test_a_config_that_makes_a_decoder_is_suggested_with_a_causal_head():
+    config = type("Decoder", (), {"is_decoder": True})
+    tables = _tables(config)
+    assert tables[0] == "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES"
+    assert _tables(object)[0] == "MODEL_FOR_MASKED_LM_MAPPING_NAMES"
 
 
 def test_a_model_in_the_place_of_a_command(spec):
