@@ -1,5 +1,7 @@
 """Errors that a user can act on: each message names the culprit and the remedy."""
 
+from typing import Any
+
 
 class SymfindError(Exception):
     """Base of every error that symfind reports without a traceback (exit code 2)."""
@@ -31,6 +33,23 @@ class OutputError(SymfindError):
 
 class ExactError(SymfindError):
     """A model that is not piecewise rational, or what exact arithmetic cannot do with it."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """An end from outside before anything was derived and counted.
+
+    Attributes:
+        reason: what was going on, and what is not known therefore.
+        report: what is known of the model alone, once it is loaded.
+    """
+
+    def __init__(self, stage: str) -> None:
+        self.reason = f"interrupted while {stage}: nothing was derived yet"
+        self.report: Any = None
+        super().__init__(
+            f"{self.reason}; take a smaller model (--set) or shorter inputs (--input), or allow "
+            "more time"
+        )
 
 
 class AlgebraError(SymfindError):

@@ -11,6 +11,7 @@ from torch import Tensor
 from symfind.count.carriers import Carried, carried
 from symfind.numerics.spans import beyond_span, span
 from symfind.report.certificate import NullEntry, NullKind, NullSet, NullVector
+from symfind.report.words import some_of
 from symfind.verify import Function, Nullity
 from symfind.verify.jumps import drawn, jumping
 from symfind.verify.nature import fills, linearly_explained, persisting
@@ -239,9 +240,3 @@ def _sentence(same: Sequence[NullSet]) -> str:
     rest = sum(one.dimension for one in same[_PLACES:])
     places += [f"{rest:,} in {len(same) - _PLACES} more sets"] if rest else []
     return f"{'; '.join(places)}: {same[0].words}."
-
-
-def some_of(names: Sequence[str], most: int = 4) -> str:
-    """The first few names, and how many more there are."""
-    shown = ", ".join(names[:most])
-    return shown + (f" and {len(names) - most} more" if len(names) > most else "")

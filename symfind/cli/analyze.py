@@ -12,6 +12,7 @@ from symfind.cli.options import (
 )
 from symfind.cli.output import deliver, print_page, write_text
 from symfind.cli.progress import working
+from symfind.errors import Interrupted
 
 if TYPE_CHECKING:
     from symfind.report import Report
@@ -81,9 +82,15 @@ def analyze_command(
     """Analyse MODEL: which groups act, where, and how many dimensions they remove.
 
     Exit codes: 0 analysed; 1 a generator failed verification, or --strict and the report is not
-    complete; 2 bad usage, or a model that cannot be loaded or traced.
+    complete; 2 bad usage, or a model that cannot be loaded or traced; 130 interrupted before
+    anything was derived. Interrupted later, the report says what is known by then.
     """
-    report = run(model, quiet, **arguments)
+    try:
+        report = run(model, quiet, **arguments)
+    except Interrupted as stop:
+        if json_file is not None and stop.report is not None:
+            write_text(json_file, stop.report.to_json() + "\n")
+        raise
     if page_file is not None:
         from symfind.report.pages import form_of, page
 
@@ -95,9 +102,14 @@ def analyze_command(
 def run(model: str, quiet: bool, **arguments: Any) -> "Report":
     """Analyse a spec with progress and warnings on standard error."""
     with working(quiet, arguments["device"]) as tell:
-        from symfind.session import analyze
+        try:
+            from symfind.session import analyze
 
-        return analyze(model, progress=tell, **arguments)
+            return analyze(model, progress=tell, **arguments)
+        except Interrupted:
+            raise
+        except KeyboardInterrupt as error:  # in what follows, a report is made of what is known
+            raise Interrupted("loading the model") from error
 
 
 def print_report(report: "Report", details: bool) -> None:

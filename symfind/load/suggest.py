@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from symfind.load.operators import prepare_torchvision
 
 _SHOWN = 3
+_SHORT = 2  # letters with which many other names begin
 
 
 def suggestions(name: str) -> list[str]:
@@ -13,7 +14,7 @@ def suggestions(name: str) -> list[str]:
 
     A name as on a hub, `openai-community/gpt2`, is looked up by its last part.
     """
-    wanted = _plain(name.rpartition("/")[2])
+    wanted = name.rpartition("/")[2].lower()
     found: list[str] = []
     for specs in (_torchvision, _transformers, _timm):
         try:
@@ -38,7 +39,7 @@ def _torchvision(wanted: str) -> Iterator[str]:
     from torchvision import models
 
     for name in models.list_models():
-        if _plain(name) == wanted:
+        if _plain(name) == _plain(wanted):
             yield f"torchvision:{name}"
 
 
@@ -47,29 +48,55 @@ def _timm(wanted: str) -> Iterator[str]:
     import timm
 
     for name in timm.list_models():
-        if _plain(name) == wanted:
+        if _plain(name) == _plain(wanted):
             yield f"timm:{name}"
 
 
 def _transformers(wanted: str) -> Iterator[str]:
-    """Classes of the kind of model that the name begins with, those with a head first."""
+    """The class that the kind of model which the name begins with is published with."""
     prepare_torchvision()
-    from transformers.models.auto import modeling_auto as auto
+    from transformers.models.auto import configuration_auto, modeling_auto
 
-    tables = (
-        "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES", "MODEL_FOR_MASKED_LM_MAPPING_NAMES",
-        "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES",
-        "MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES", "MODEL_MAPPING_NAMES",
-    )  # fmt: skip
-    found: list[tuple[int, str]] = []
-    for table in tables:
-        for kind, classes in getattr(auto, table, {}).items():
-            plain = _plain(kind)
-            if len(plain) > 2 and wanted.startswith(plain):
-                one = classes if isinstance(classes, str) else classes[0]
-                found.append((len(plain), one))
-    longest = max((n for n, _ in found), default=0)
-    for n, one in found[:]:
-        if n == longest:
-            yield f"transformers:{one}"
-            return
+    every = ((_begins(wanted, kind), kind) for kind in configuration_auto.CONFIG_MAPPING_NAMES)
+    for _, kind in sorted(((fit, kind) for fit, kind in every if fit), reverse=True):
+        for table in _tables(configuration_auto.CONFIG_MAPPING[kind]):
+            classes = getattr(modeling_auto, table, {}).get(kind)
+            if classes:
+                yield f"transformers:{classes if isinstance(classes, str) else classes[0]}"
+                return
+
+
+def _begins(name: str, kind: str) -> tuple[bool, int] | None:
+    """How well a name begins with that of a kind: whether with whole words, with how many letters.
+
+    None where it does not; a short one may only be whole words.
+    """
+    letters = _plain(kind)
+    found = re.match("[^a-z0-9]*".join(letters) + "(?![a-z0-9])", name)
+    if found or len(letters) > _SHORT and _plain(name).startswith(letters):
+        return found is not None, len(letters)
+    return None
+
+
+def _tables(config: type) -> tuple[str, ...]:
+    """Names of transformers' tables of classes with a head, in which to look one after another.
+
+    Many kinds have several: an encoder also continues text where its config makes it a decoder, and
+    the half of a translator alone does.
+    """
+    encoder_decoder = _default(config, "is_encoder_decoder")
+    language = ["SEQ_TO_SEQ_CAUSAL_LM", "MASKED_LM", "CAUSAL_LM"]
+    if not encoder_decoder:
+        language = ["CAUSAL_LM", "MASKED_LM", "SEQ_TO_SEQ_CAUSAL_LM"]
+        if not _default(config, "is_decoder"):
+            language[:2] = reversed(language[:2])
+    heads = (f"MODEL_FOR_{head}_MAPPING_NAMES" for head in (*language, "IMAGE_CLASSIFICATION"))
+    return (*heads, "MODEL_MAPPING_NAMES")
+
+
+def _default(config: type, name: str) -> bool:
+    """Whether a config says so of the models that it is made for by default."""
+    try:
+        return bool(getattr(config(), name, False))
+    except Exception:  # one that cannot be made without settings
+        return bool(getattr(config, name, False))

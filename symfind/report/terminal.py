@@ -13,6 +13,7 @@ from symfind.report import words
 from symfind.report.certificate import Certificate
 from symfind.report.model import Factor, Report
 from symfind.report.summed import sizes_of_layers, summed
+from symfind.report.unexplained import brief
 
 _STATUS_STYLE = {
     "complete": "green",
@@ -38,7 +39,7 @@ def render(report: Report, console: Console, details: bool = False) -> None:
     _header(report, console)
     _factors(report, console)
     _totals(report, console, details)
-    _findings(report, console)
+    _findings(report, console, details)
     _approximate(report, console)
     _discrete(report, console)
     _absent(report, console)
@@ -164,19 +165,28 @@ def _totals(report: Report, console: Console, details: bool) -> None:
         _labelled(console, "sizes", ", ".join(sizes_of_layers(sizes)))
 
 
-def _findings(report: Report, console: Console) -> None:
+def _findings(report: Report, console: Console, details: bool) -> None:
     certificate, verification = report.certificate, report.verification
     _status(console, "certificate", certificate.status, words.certificate_sentence(certificate))
-    if certificate.unexplained_support and not certificate.unexplained_sets:
-        _labelled(console, "carried by", ", ".join(certificate.unexplained_support))
-    for i, line in enumerate(certificate.words.splitlines()):
-        _labelled(console, "" if i else "in words", line)
+    _unexplained(certificate, console, details)
     sentence = words.verification_sentence(verification)
     _status(console, "verification", verification.status, sentence)
     for factor in verification.failed:
         line = f"{factor.group} at {words.where(factor)}{_residual(factor)}"
         _indented(console, line, style="red")
     _print(console)
+
+
+def _unexplained(certificate: Certificate, console: Console, details: bool) -> None:
+    support, width = certificate.unexplained_support, console.width - _LABEL_WIDTH
+    if support and not certificate.unexplained_sets:
+        names = ", ".join(support) if details else words.some_of(support)
+        _labelled(console, "carried by", names)
+    lines = certificate.words.splitlines()
+    if not details:
+        lines = brief(certificate, lambda text: fold(text, width))
+    for i, line in enumerate(lines):
+        _labelled(console, "" if i else "in words", line)
 
 
 def _approximate(report: Report, console: Console) -> None:

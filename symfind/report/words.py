@@ -1,5 +1,7 @@
 """Numbers and sentences that all renderings share."""
 
+from collections.abc import Sequence
+
 from symfind.report.certificate import Certificate
 from symfind.report.discrete import Discrete, DiscretePlace
 from symfind.report.model import Factor, Report, Verification
@@ -35,6 +37,12 @@ def small(value: float | None) -> str:
 def plural(number: int, noun: str) -> str:
     """Write a count and its noun, `1 point`, `1,024 points`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def some_of(names: Sequence[str], most: int = 4) -> str:
+    """The first few names, and how many more there are."""
+    shown = ", ".join(names[:most])
+    return shown + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def where(factor: Factor) -> str:

@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -51,7 +51,7 @@ class Examination:
         wanted: what to look at.
         clock: told how long each part takes.
         before: what an earlier examination has checked, for good.
-        fitted: the count as a formula in the arguments of the model.
+        fit: gives the count as a formula in the arguments of the model.
     """
 
     def __init__(
@@ -61,10 +61,10 @@ class Examination:
         wanted: Wanted,
         clock: Clock,
         before: Checked | None,
-        fitted: Fitted | Broken | None = None,
+        fit: Callable[[], Fitted | Broken | None] = lambda: None,
     ) -> None:
-        self.subject, self.wanted, self.clock = subject, wanted, clock
-        self.fitted = fitted
+        self.subject, self.wanted, self.clock, self.fit = subject, wanted, clock, fit
+        self.fitted: Fitted | Broken | None = None
         self.before = before if wanted.verify else None
         self.found = self.before.found if self.before else Derived(counts)
         self.lasting = self.before  # what holds whatever else is asked for
@@ -76,6 +76,7 @@ class Examination:
     def report(self) -> Report:
         """All of it."""
         try:
+            self.fitted = self.fit()
             with limited(self.wanted.budget):
                 self._check()
         except KeyboardInterrupt:

@@ -49,6 +49,7 @@ from symfind.report.explained import Explanation
 from symfind.report.model import Report
 from symfind.session.asked import asked
 from symfind.session.examination import Examination, Wanted
+from symfind.session.interrupted import Stage
 from symfind.session.stages import Checked, Clock, guarded, uncollected
 from symfind.solve.solver import Derivation, derive, nothing
 from symfind.trace import Graph, trace_loaded
@@ -135,6 +136,7 @@ class Session:
         self.loaded, self.output, self.train = loaded, output, train
         self.device, self.seed = device, seed
         self._settings, self._tell, self._clock = settings, tell, clock
+        self._stage = Stage(loaded, output, train, clock)
         self.without: frozenset[str] = frozenset()
         self._checked: Checked | None = None
         self._answers: dict[tuple[Any, ...], Any] = {}
@@ -150,7 +152,7 @@ class Session:
             InputError: the inputs do not fit.
         """
         self._tell("tracing")
-        with self._clock.part("trace"):
+        with self._stage("tracing the model", "trace"):
             graph = trace_loaded(self.loaded, train=self.train)
             for note in graph.notes:
                 self._tell(note)
@@ -162,7 +164,7 @@ class Session:
         """All families of symmetries, not yet counted."""
         graph = self.graph
         self._tell("deriving symmetries")
-        with self._clock.part("solve"), fitting_threads(0), uncollected():
+        with self._stage("deriving symmetries", "solve"), fitting_threads(0), uncollected():
             found = guarded(self.subject, lambda: derive(graph, self.output), nothing)
             return switched_off(found, self.without)
 
@@ -172,7 +174,7 @@ class Session:
         """The families, counted at the model's sizes and as formulas."""
         derivation, before = self.derivation, self._clock.spent.get("solve", 0.0)
         symbols = self._symbols(derivation.lowered.parameters)
-        with self._clock.part("solve"), fitting_threads(0), uncollected():
+        with self._stage("counting symmetries", "solve"), fitting_threads(0), uncollected():
             found = guarded(
                 self.subject,
                 lambda: counted(self.graph, derivation, symbols),
@@ -270,8 +272,8 @@ class Session:
             # a small member of a large model is looked for where time is spent on twins too
             twins = certify != "never" and (budget is None or budget >= 2 * FITTED_SECONDS)
             small = counts.parameters <= FITTED_PARAMETERS
-            found = self.fitted if formula and (small or twins) else None
-            examination = Examination(subject, counts, wanted, self._clock, self._checked, found)
+            fit = (lambda: self.fitted) if formula and (small or twins) else (lambda: None)
+            examination = Examination(subject, counts, wanted, self._clock, self._checked, fit)
             report = examination.report()
             self._checked = examination.lasting or self._checked
             if not examination.stopped:
@@ -385,8 +387,8 @@ class Session:
         return verified_spec(spec, function, self.seed, lambda theta: probe(function, theta))
 
     def _discover(self, fields: int) -> Discovery:
-        subject = Subject(self.loaded, _NO_GRAPH, self.output, self.train, "cpu", self.seed,
-                          self._tell)  # fmt: skip
+        none = Graph([], [], {}, [], [])
+        subject = Subject(self.loaded, none, self.output, self.train, "cpu", self.seed, self._tell)
         function = discoverable(subject)
         derived: Derived | str
         try:
@@ -395,6 +397,3 @@ class Session:
         except TraceError as error:
             derived = str(error)
         return discovered(subject, function, derived, fields)
-
-
-_NO_GRAPH = Graph([], [], {}, [], [])
