@@ -127,10 +127,12 @@ def _plain(value: Tensor) -> Tensor:
 
 def _check(found: Checkpoint) -> None:
     for name, value in found.state.items():
-        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+        if not (value.is_floating_point() or value.is_complex()):
+            continue  # counts, and masks of what is fixed
+        if not bool(torch.isfinite(value).all()):
             raise InputError(f"{found.label}: {name} holds numbers that are NaN or infinite")
         largest = float(value.abs().max()) if value.numel() else 0.0
-        if value.is_floating_point() and largest > _HUGE:
+        if largest > _HUGE:
             raise InputError(
                 f"{found.label}: {name} reaches {largest:.0e}, and products of such numbers leave "
                 "double precision"
