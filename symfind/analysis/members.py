@@ -112,10 +112,9 @@ class Members:
         )
         done: list[_Measured] = []
         for one in self._choice.several(short, first):
-            found_there = self._settled(short, one, counted)
-            if any(found_there is other for other in done):
-                continue
-            done.append(found_there)
+            shown = self._settled(short, one, counted)
+            if not any(shown is other for other in done):  # with more tokens two may be one
+                done.append(shown)
             if _settles(done):
                 break
         return self._verdict(done, short, counted, first.felt)
