@@ -10,6 +10,7 @@ from symfind.graph.bilinear import pair_up
 from symfind.graph.builder import Builder
 from symfind.graph.copies import sink_copies
 from symfind.graph.primitives import Instance, Node, Output, Source
+from symfind.graph.quotient import weigh
 from symfind.graph.regroup import regroup
 from symfind.graph.straighten import straighten
 from symfind.ops import registry
@@ -59,6 +60,7 @@ def lower(graph: Graph, output: str = "raw") -> Lowered:
         builder, outputs, _ = _lower(graph, output, rotations, cut, {})
     sink_copies(builder.nodes)
     pair_up(builder.nodes)
+    weigh(builder.nodes)
     regroup(builder.nodes)
     straighten(builder.nodes)
     return _live(builder, outputs)
