@@ -12,6 +12,7 @@ from symfind.graph.copies import sink_copies
 from symfind.graph.primitives import Instance, Node, Output, Source
 from symfind.graph.regroup import regroup
 from symfind.graph.straighten import straighten
+from symfind.graph.uniform import is_uniform
 from symfind.ops import registry
 from symfind.ops.data import balanced, shares
 from symfind.ops.pieces import Packed, find_packed
@@ -146,6 +147,7 @@ def _one(builder: Builder, op: Op, made: dict[int, Any], packed: Packed | None =
         key = "one-hot" if op.varies and shares(op) else op.key
         node = builder.source(role, op.shape, op, key)
         node.balanced = balanced(op) if op.varies else ()
+        node.zero = is_uniform(node, 0.0)
         return node
     rule = registry.lower.find(op.target)
     wires = op.operands if packed is None else packed.view.operands
