@@ -11,6 +11,7 @@ import torch
 from symfind.algebra.axes import Axis, check_blocks, concatenation, merge
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
+from symfind.graph.single import repeated, single
 from symfind.graph.slim import slim
 from symfind.graph.tangled import entangled, mixed
 from symfind.graph.transposed import as_they_are
@@ -206,16 +207,13 @@ class Construction:
         axes = [axis_of[name] if name in axis_of else Axis(1) for name in out]
         if any(is_uniform(f, 0.0) for f in factors):
             return self._nothing(axes)
-        return self._put(
+        copies = None if windows else repeated(self, factors, named, out)
+        return copies or self._put(
             p.Contract(
-                tuple(factors),
-                axes,
-                labels=tuple(named),
-                out=tuple(out),
-                windows=tuple(windows),
+                tuple(factors), axes, labels=tuple(named), out=tuple(out), windows=tuple(windows),
                 seals=seals,
             )
-        )
+        )  # fmt: skip
 
     # data movement -----------------------------------------------------------------------
     def view(self, x: Node, shape: Sequence[int]) -> Node:
@@ -337,6 +335,8 @@ class Construction:
     ) -> Node:
         """A map along some dimensions: new sizes, or None where they disappear."""
         dims = tuple(d % len(x.axes) for d in dims)
+        if unit == 1 and sizes is None and single(x, dims):
+            return self.view(x, [n for d, n in enumerate(x.shape) if d not in dims])
         if sizes is None:
             axes = [a for d, a in enumerate(x.axes) if d not in dims]
         else:
@@ -358,6 +358,8 @@ class Construction:
         """A reduction over dimensions, kept with size one or dropped."""
         rank = len(x.axes)
         dims = [d % rank for d in dims] if len(dims) else list(range(rank))
+        if keep and how.get("unit") == 1 and single(x, dims):
+            return x
         y = self.mix(x, dims, **how)
         shape = [1 if d in dims else a.size for d, a in enumerate(x.axes)]
         return self.view(y, shape) if keep else y
@@ -374,11 +376,15 @@ class Construction:
     def centre(self, x: Node, dims: Sequence[int]) -> Node:
         """x minus its mean."""
         dims = tuple(d % len(x.axes) for d in dims)
+        if single(x, dims):
+            return self._nothing(list(x.axes))
         return self._put(p.Centre((x,), list(x.axes), dims=dims))
 
     def normalise(self, x: Node, dims: Sequence[int], centred: bool, eps: float) -> Node:
         """Division by the root mean square, after centring."""
         dims = tuple(d % len(x.axes) for d in dims)
+        if centred and single(x, dims):
+            return self._nothing(list(x.axes))
         return self._put(p.Normalise((x,), list(x.axes), dims=dims, centred=centred, eps=eps))
 
     def commute(

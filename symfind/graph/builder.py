@@ -8,8 +8,10 @@ import torch
 
 from symfind.algebra.axes import Axis, merge
 from symfind.graph import primitives as p
+from symfind.graph.apart import apart
 from symfind.graph.build import Construction
 from symfind.graph.primitives import Node
+from symfind.graph.single import single
 from symfind.graph.uniform import is_uniform, number
 from symfind.graph.wires import ancestors
 
@@ -215,28 +217,11 @@ class Builder(Construction):
     def softmax(self, x: Node, dims: Sequence[int]) -> Node:
         """Softmax over some dimensions; what all have in common is left out."""
         dims = tuple(d % len(x.axes) for d in dims)
-        while (bare := self._apart(x, dims)) is not None:
+        if single(x, dims):
+            return self.constant(torch.ones(x.shape, dtype=torch.float64))
+        while (bare := apart(self, x, dims)) is not None:
             x = bare
         return self._put(p.Softmax((x,), list(x.axes), dims=dims))
-
-    def _apart(self, x: Node, dims: tuple[int, ...]) -> Node | None:
-        """A wire without something that is constant along some dimensions; None where all is."""
-        if isinstance(x, p.Centre) and set(x.dims) <= set(dims):
-            return x.inputs[0]
-        if not isinstance(x, p.Add):
-            return None
-        places = [[d - len(x.axes) + len(t.axes) for d in dims] for t in x.inputs]
-        kept = [
-            i
-            for i, (t, own) in enumerate(zip(x.inputs, places, strict=True))
-            if any(d >= 0 and t.axes[d].size > 1 for d in own)
-        ]
-        terms = [x.inputs[i] for i in kept]
-        if not 0 < len(kept) < len(x.inputs):
-            return None
-        if tuple(a.size for a in self._broadcast(terms)) != x.shape:
-            return None
-        return self.add(*terms, signs=[x.signs[i] for i in kept])
 
     def reading(self, y: Node, *values: Node) -> Node:
         """Note that a wire depends on other values, each of which has to stay as it is.

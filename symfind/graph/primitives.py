@@ -50,6 +50,7 @@ class Contract(Node):
     out: tuple[Any, ...] = ()
     windows: tuple[Any, ...] = ()
     seals: bool = True  # False where a window may leave the input (padding): edges differ
+    shares: tuple[int, ...] = ()  # dimensions over which it sums to one
 
     def index_map(self, at: int = 0) -> IndexMap:
         """Labels that the product keeps; what slides or is summed over is mixed."""

@@ -4,6 +4,8 @@ from fractions import Fraction
 from math import isfinite
 from typing import Any
 
+import torch
+
 from symfind.graph.builder import Builder
 from symfind.graph.extents import Relations, pointwise
 from symfind.graph.factored import factored
@@ -138,6 +140,8 @@ def div(b: Builder, x: Operand, y: Operand) -> Node:
         return b.scale(x, 1.0 / y)
     if isinstance(x, Node):
         y = _compact(y, x)
+        if x is y:
+            return b.constant(torch.ones(x.shape, dtype=torch.float64))
         if (shares := b.share(x, y)) is not None:
             return shares
     inverse = y if y.fixed and is_uniform(y) else b.reciprocal(y)

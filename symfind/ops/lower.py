@@ -10,11 +10,13 @@ from symfind.graph.bilinear import pair_up
 from symfind.graph.builder import Builder
 from symfind.graph.copies import sink_copies
 from symfind.graph.primitives import Instance, Node, Output, Source
+from symfind.graph.quotient import weigh
 from symfind.graph.regroup import regroup
 from symfind.graph.straighten import straighten
 from symfind.graph.uniform import is_uniform
 from symfind.ops import registry
 from symfind.ops.data import balanced, shares
+from symfind.ops.interval import interval
 from symfind.ops.pieces import Packed, find_packed
 from symfind.ops.repeated import repeated
 from symfind.ops.rotary import Rotation, find_rotations
@@ -59,6 +61,7 @@ def lower(graph: Graph, output: str = "raw") -> Lowered:
         builder, outputs, _ = _lower(graph, output, rotations, cut, {})
     sink_copies(builder.nodes)
     pair_up(builder.nodes)
+    weigh(builder.nodes)
     regroup(builder.nodes)
     straighten(builder.nodes)
     return _live(builder, outputs)
@@ -144,6 +147,9 @@ def _one(builder: Builder, op: Op, made: dict[int, Any], packed: Packed | None =
         role = "input" if op.varies or whole else "constant"
         if op.shape is None:
             return tuple(builder.source(role, shape or ()) for shape, _ in op.outputs)
+        if op.varies and op.dtype is not None and op.dtype.is_floating_point:
+            if interval(op) == (0.0, 0.0):  # an input times zero
+                return builder.zeros(op.shape)
         key = "one-hot" if op.varies and shares(op) else op.key
         node = builder.source(role, op.shape, op, key)
         node.balanced = balanced(op) if op.varies else ()

@@ -62,7 +62,7 @@ def _layers(
             w_i, w_h, *rest = params[place * each : (place + 1) * each]
             # Where states are projected, the last of the weights does that.
             projection = rest.pop() if each > (4 if biases else 2) else None
-            y = _layer(b, x, start, w_i, w_h, rest, projection)
+            y = _layer(b, x, start, w_i, w_h, rest, projection, first)
             outs.append(y)
             last.append(_end(b, y, backward=way == 1, first=first))
         x = b.join(outs, -1)
@@ -71,12 +71,15 @@ def _layers(
 
 def _layer(
     b: Builder, x: Node, start: Sequence[Node], w_i: Node, w_h: Node, biases: Sequence[Node],
-    projection: Node | None,
+    projection: Node | None, first: bool,
 ) -> Node:  # fmt: skip
-    """One layer, one way."""
+    """One layer, one way; of a single step from zero, no state is read."""
     kind = b.op.target.split(".")[1]
     time = list(range(len(x.axes) - 1))
-    state = _state(b, [*x.shape[:-1], w_h.shape[1]])
+    steps = x.shape[1 if first and len(x.axes) == 3 else 0]
+    shape = [*x.shape[:-1], w_h.shape[1]]
+    once = steps == 1 and not start
+    state = b.zeros(shape) if once else _state(b, shape)
     gates = [
         b.contract([x, w_i], [[*time, "i"], ["o", "i"]], [*time, "o"]),
         b.contract([state, w_h], [[*time, "i"], ["o", "i"]], [*time, "o"]),
@@ -89,15 +92,25 @@ def _layer(
         pieces = _gru_gates(b, gates, biases)
         return b.opaque([*pieces, state, *start], state.shape)
     pieces = [b.add(*gates, *biases)]
+    if once and kind == "lstm":
+        pieces = _nothing_forgotten(b, pieces[0])
     if projection is None:
         return b.opaque([*pieces, state, *start], state.shape)
     width = projection.shape[1]
     cells = b.opaque([*pieces, *(c for c in start if c.shape[-1] == width)], [*x.shape[:-1], width])
     y = b.contract([cells, projection], [[*time, "i"], ["o", "i"]], [*time, "o"])
+    if once:
+        return y
     # What is written is the state, so that it shares its changes of basis, and is read once more.
     y = b.add(y, state, *(h for h in start if h.shape[-1] != width))
     seen = b.contract([y, w_h], [[*time, "i"], ["o", "i"]], [*time, "o"])
     return b.multiply(y, b.opaque([seen], [1] * len(y.axes)))
+
+
+def _nothing_forgotten(b: Builder, total: Node) -> list[Node]:
+    """Without the second of the four gates: it multiplies a cell that is zero."""
+    n = total.shape[-1] // 4
+    return [b.narrow(total, -1, at * n, n) for at in (0, 2, 3)]
 
 
 def _gru_gates(b: Builder, gates: Sequence[Node], biases: Sequence[Node]) -> list[Node]:

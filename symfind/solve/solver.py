@@ -31,6 +31,7 @@ from symfind.solve.families.products import product_families
 from symfind.solve.families.sharing import joint, shared_wires
 from symfind.solve.families.shifts import shift_families
 from symfind.solve.families.singular import singular_families
+from symfind.solve.families.skew import skew_families
 from symfind.solve.families.softened import softened_families
 from symfind.solve.limits import Limits
 from symfind.solve.point.family import Family
@@ -164,6 +165,7 @@ def _families(lowered: Lowered, limits: Limits) -> tuple[list[Family], list[Scal
             *parallel_families(lowered, flows, limits),
             *product_families(lowered, flows, limits),
             *paired_families(lowered, flows),
+            *skew_families(lowered, flows, limits),
         ],
         Credit.REACH: [
             *Reach(lowered, flows).families(),

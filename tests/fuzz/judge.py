@@ -30,7 +30,7 @@ SLOW = 30.0  # seconds of processor time
 POINTS = 3  # at which directions must vanish
 FALSE = 1e-8  # change of the outputs along a direction, both at unit norm
 BATCH = 8
-LONGER = 40  # points, before a certificate is called false
+LONG, LONGER = 12, 40  # points, before rules are called short, or a certificate false
 TIMES = (0.3, 1.0)
 STEPS = ((8, 32), (128, 512))  # of an integrator: more where the field bends too much for its order
 
@@ -89,6 +89,9 @@ def judge_model(model: Network | Written, verify: bool) -> Verdict:
     except Exception as error:
         verdict.status, verdict.words = "CRASH", f"{type(error).__name__}: {error}"[:300]
     verdict.seconds = time.process_time() - start
+    if verdict.status == "short":
+        _look_longer(verdict, truth, LONG, times=1)
+        verdict.status = "complete" if verdict.derived == verdict.nullity else "short"
     return verdict
 
 
@@ -113,11 +116,7 @@ def _analysed(verdict: Verdict, truth: Truth, points: list[Measured]) -> None:
     if verdict.derived > verdict.nullity:
         verdict.status = "FALSE"
     elif verdict.status == "complete" and verdict.derived < verdict.nullity:
-        # Units may have been dead at all points so far.
-        for m in truth.measure(LONGER, spread=3.0, times=4):
-            verdict.nullity = min(verdict.nullity, m.nullity if m.clear else truth.count)
-            if verdict.derived == verdict.nullity:
-                break
+        _look_longer(verdict, truth, LONGER, times=4)
         # Any point bounds the nullity from above, whoever proposed it; this measures it anew.
         for theta in (one.theta for one in seen if one.theta is not None):
             if verdict.derived < verdict.nullity:
@@ -126,6 +125,16 @@ def _analysed(verdict: Verdict, truth: Truth, points: list[Measured]) -> None:
             verdict.status = "FALSE COMPLETE"
     elif verdict.derived == verdict.nullity:
         verdict.status = "complete"
+
+
+def _look_longer(verdict: Verdict, truth: Truth, points: int, times: int) -> None:
+    """Bring the nullity down to what is derived: units may have been dead at all points so far."""
+    for m in truth.measure(points, spread=3.0, times=times):
+        verdict.nullity = min(verdict.nullity, m.nullity if m.clear else truth.count)
+        if verdict.derived < verdict.nullity:
+            verdict.nullity = min(verdict.nullity, truth.nullity_at(m.theta, draws=3))
+        if verdict.derived == verdict.nullity:
+            break
 
 
 def _alone(verdict: Verdict, truth: Truth, points: list[Measured]) -> None:

@@ -37,6 +37,15 @@ class Layered(Network):
             self._build(draw)
         self.outputs = [len(self.shapes) - 1]
         self.eval()
+        self._run_in()
+
+    def _run_in(self) -> None:
+        """Batch statistics as after some training: at zero means scales would pass."""
+        rng = torch.Generator().manual_seed(self.seed)
+        for m in self.modules():
+            if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.running_mean is not None:
+                m.running_mean.normal_(generator=rng)
+                m.running_var.uniform_(0.5, 2.0, generator=rng)
 
     def _first(self, draw: Draw, columns: int) -> Shape:
         if self.kind == "picture":

@@ -24,6 +24,17 @@ class Fixed(nn.Module):
         return nn.functional.linear(x, weight, self.inner.bias)
 
 
+class Crossed(nn.Module):
+    """What is scaled on the way in can be scaled back by a weight that reads it too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Linear(3, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x * self.w(x)).tanh()
+
+
 def asymmetric(activation: Any) -> Any:
     return of(lambda m, x: m.r(activation(m.w(x))), (16, 3),
               w=lambda: Fixed(3, 4), r=lambda: Fixed(4, 3))  # fmt: skip
@@ -50,6 +61,12 @@ CASES = [
     Case("from-zero", "mul.Tensor",
          of(lambda m, x: m.r(m.w(x).sigmoid() * torch.zeros(16, 4) + m.v(x).relu()), (16, 3),
             w=lambda: linear(3, 4), v=lambda: linear(3, 4), r=lambda: linear(4, 2))),
+    Case("data-times-zero", "mul.Tensor",
+         of(lambda m, x: m.h(x * False + m.v(m.u(x).tanh())), (16, 3), u=lambda: linear(3, 4),
+            v=lambda: linear(4, 3), h=Crossed)),
+    Case("data-times-less", "mul.Tensor",
+         of(lambda m, x: m.h(x * 0.1 + m.v(m.u(x).tanh())), (16, 3), u=lambda: linear(3, 4),
+            v=lambda: linear(4, 3), h=Crossed)),
     Case("asymmetric-relu", "mul.Tensor", asymmetric(torch.relu)),
     Case("asymmetric-tanh", "mul.Tensor", asymmetric(torch.tanh)),
     Case("rfft", "fft_rfft", of(spectrum, (16, 4), w=lambda: linear(4, 4), r=lambda: linear(3, 3)),

@@ -139,6 +139,13 @@ CASES = [
          lambda m, x: torch.einsum("bi,bj,ijo->bo", m.u(x), m.v(x), m.t), (12, 3),
          u=lambda: linear(3, 2, False), v=lambda: linear(3, 2, False),
          t=lambda: weight(2, 2, 3))),
+    Case("bilinear-read-by-less", "bilinear linear", of(
+         lambda m, x: m.r(m.f(m.u(x).tanh(), m.v(x).sigmoid())), (40, 3), u=lambda: linear(3, 2),
+         v=lambda: linear(3, 2), f=lambda: nn.Bilinear(2, 2, 3), r=lambda: linear(3, 2))),
+    Case("bilinear-bent", "bilinear linear", of(
+         lambda m, x: m.r(m.f(m.u(x).tanh(), m.v(x).sigmoid()).tanh()), (40, 3),
+         u=lambda: linear(3, 2), v=lambda: linear(3, 2), f=lambda: nn.Bilinear(2, 2, 3),
+         r=lambda: linear(3, 2))),
     Case("einsum-diagonal", "einsum", of(
          lambda m, x: m.r(torch.einsum("bii->bi", m.w(x))), (4, 3, 3),
          w=lambda: linear(3, 3), r=lambda: linear(3, 2)),

@@ -67,6 +67,26 @@ def outer(other: int, bend: Any = lambda z: z) -> Any:
               w=lambda: linear(4, 3), r=lambda: linear(9, 2))  # fmt: skip
 
 
+def made(first: bool, second: bool, third: bool, apart: bool = False) -> Any:
+    """A weight that one layer makes, and what it is multiplied with another: of one wire."""
+
+    def run(m: Any, x: Tensor) -> Tensor:
+        h = m.a(x).tanh()
+        weight = m.make(h).unflatten(-1, (2, 3))
+        return (torch.einsum("bkn,bn->bk", weight, m.read(m.c(x).sin() if apart else h))
+                + m.b(h)).tanh()  # fmt: skip
+
+    return of(run, (60, 3), a=lambda: linear(3, 3), c=lambda: linear(3, 3),
+              make=lambda: linear(3, 6, first), read=lambda: linear(3, 3, second),
+              b=lambda: linear(3, 2, third))  # fmt: skip
+
+
+def twice(other: Any) -> Any:
+    """A bilinear layer."""
+    return of(lambda m, x: (lambda z: torch.einsum("bi,oij,bj->bo", z, m.w, other(z)))(m.a(x)),
+              (60, 4), a=lambda: linear(4, 3), w=lambda: weight(2, 3, 3))  # fmt: skip
+
+
 BELOW = torch.tril_indices(3, 3, -1)
 ROWS = {"0": 7}
 PAIRS = {"0": 12, "1": 12}
@@ -117,4 +137,15 @@ CASES = [
     Case("factorisation machine over fields", "sum", machine(fields)),
     Case("cubes beside squares", "sum", machine(
         lambda x, v: ((x @ v) ** 2 - (x @ v) ** 3).sum(1))),
+    Case("bilinear layer that reads one wire twice", "einsum", twice(lambda z: z)),
+    Case("bilinear layer that reads a wire and its function", "einsum", twice(torch.tanh)),
+    Case("form", "sum", machine(lambda x, v: ((x[:, :3] @ v[:3]) * x[:, :3]).sum(1))),
+    Case("form in two wires", "sum", machine(lambda x, v: ((x[:, :3] @ v[:3]) * x[:, 3:]).sum(1))),
+    Case("made weights", "einsum", made(True, True, True)),
+    Case("made weights without biases", "einsum", made(False, False, True)),
+    Case("made weights without their bias", "einsum", made(False, True, True)),
+    Case("made weights without a bias of what they read", "einsum", made(True, False, False)),
+    Case("made weights that read another wire", "einsum", made(True, True, True, apart=True)),
+    Case("made weights without a last bias", "einsum", made(True, True, False),
+         gap="biases at right angles to those that no bias takes up", counts=(27, 34)),
 ]  # fmt: skip

@@ -342,7 +342,8 @@ class Blind:
             if seen is None or seen.plain or not 0 < seen.rank(None):
                 continue
             unseen = volume(source, inner)(None) - seen.rank(None)
-            if unseen > self._known(source):
+            others = volume(source, [s for s in wide if s not in inner])(None)
+            if unseen * others > self._known(source):
                 found |= set(inner)
                 yield shape, seen
 

@@ -52,6 +52,8 @@ class Environment:
     def _evaluate(self, node: Node) -> Tensor:
         if isinstance(node, p.Source):
             return self._source(node)
+        if self.sizes is None and node.result_of is not None and node.result_of.varies:
+            return self._though_read(node)
         if self.sizes is None and node.result_of is not None:
             own = self.value_of(node.result_of)
             if own.shape != node.shape:  # of one of several copies
@@ -67,6 +69,17 @@ class Environment:
         if self.sizes is None:
             raise LookupError(f"no value for {node.op}")
         return self.generic(node)
+
+    def _though_read(self, node: Node) -> Tensor:
+        """Where an operation does read the input, but nothing is left of that in its result."""
+        values = [self.value(x) for x in node.inputs]
+        value = node.evaluate(values, None)
+        if value is not None:
+            return value
+        known = {id(x.result_of): v for x, v in zip(node.inputs, values, strict=True)}
+        op, device = node.result_of, self.like["device"]
+        args, kwargs = (replace(a, lambda x: known[id(x)]) for a in (op.args, op.kwargs))
+        return self.arranged(node, run(op, args, kwargs, device))
 
     def _source(self, node: p.Source) -> Tensor:
         if node.chart is not None:

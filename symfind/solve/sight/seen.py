@@ -81,6 +81,8 @@ class Sight:
         match user:
             case p.Contract() if len(user.inputs) == 2:
                 return self._contract(user, at, shape)
+            case p.Contract() if not user.windows:
+                return self._among(user, at, shape)
             case p.Pointwise() if user.slope is not None:
                 return self.seen(user, shape)
             case p.Narrow():
@@ -272,6 +274,18 @@ class Sight:
             return None
         axes = {**theirs, **labelled(x, user.labels[at])}
         return self._linear(user, at, k, mine, Factor(other, list(theirs), still_names, axes))
+
+    def _among(self, user: p.Contract, at: int, shape: Form) -> Seen | None:
+        """A product of several, of which none but this has the indices of k."""
+        name = named(user.labels[at])
+        k = [name(s) for s in shape.inner]
+        wide: set[Any] = set()
+        for i, (x, names) in enumerate(zip(user.inputs, user.labels, strict=True)):
+            wide |= set(labelled(x, names)) if i != at else set()
+        if any(n in wide or n not in labelled(user, user.out) for n in k):
+            return None
+        mine = {name(s): shape.of(s) for s in indices(user.inputs[at])}
+        return self._beside(user, at, shape, mine, wide)
 
     def _beside(
         self, user: p.Contract, at: int, shape: Form, mine: dict, changed: set

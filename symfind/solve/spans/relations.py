@@ -93,7 +93,8 @@ class AffineRelations:
             case p.Mix() if node.unit == 1.0 and not isinstance(node, p.Peak | p.Order):
                 return [r for r in self._carried(node) if not set(node.stiff) & set(r.dims)]
             case p.Contract():
-                return [*self._gained(node), *self._multiplied(node), *_squared(node)]
+                made = [*self._gained(node), *self._multiplied(node), *_squared(node)]
+                return [*made, _ones(node, node.shares, 1.0)] if node.shares else made
             case p.Add():
                 return [*self._shifted(node), *self._summed(node)]
             case p.Pointwise() if node.slope is not None:

@@ -158,6 +158,57 @@ def stripped(effect: Effect) -> Effect:
     return replace(effect, x=x, read=read, axes=axes)
 
 
+def flattened(node: Node, effect: Effect) -> Effect | None:
+    """An effect on a wire of which one dimension is written as several, on what it is a view of."""
+    return _as_before(node, effect, False)
+
+
+def unflattened(node: Node, effect: Effect) -> Effect | None:
+    """An effect that reads such a wire, reading what it is a view of."""
+    found = _as_before(node, effect, True)
+    return None if found is None else replace(found, x=node.inputs[0])
+
+
+def _as_before(node: Node, effect: Effect, reads: bool) -> Effect | None:
+    if not isinstance(node, p.View) or effect.window is not None:
+        return None
+    below = node.inputs[0].axes
+    labels: dict[int, Any] = {
+        d: ("unit", node.index, d) for d, a in enumerate(below) if a.size == 1
+    }
+    effect = replace(effect, axes={**{n: below[d] for d, n in labels.items()}, **effect.axes})
+    for run in node.index_map():
+        if len(run.ins) != 1 or run.way not in (Way.SAME, Way.RESHAPED):
+            return None
+        (d,), names = run.ins, [(effect.read if reads else effect.out)[i] for i in run.outs]
+        if len(names) > 1:
+            for n in names if reads else ():
+                effect = untied(effect, n)
+            merged = _merged(effect, names, below[d], reads)
+            if merged is None:
+                return None
+            effect, names = merged, [("row", *names)]
+        labels[d] = names[0]
+    own = tuple(labels[d] for d in range(len(below)))
+    return replace(effect, read=own) if reads else replace(effect, out=own)
+
+
+def _merged(effect: Effect, labels: Sequence[Any], whole: Axis, reads: bool) -> Effect | None:
+    """One index of M for several in a row; None where some are no indices of M alone."""
+    wide, fresh = effect.wide(labels), ("row", *labels)
+    if any(n not in effect.own or n in (effect.out if reads else effect.read) for n in wide):
+        return None
+    rest = [n for n in effect.own if n not in wide]
+    make, own = effect.make, effect.own
+
+    def one(env: Environment, c: Tensor) -> Tensor:
+        m = make(env, c)
+        m = m.permute([own.index(n) for n in (*rest, *wide)])
+        return m.flatten(len(rest)) if wide else m.unsqueeze(-1)
+
+    return replace(effect, own=(*rest, fresh), axes={**effect.axes, fresh: whole}, make=one)
+
+
 def untied(effect: Effect, label: Any) -> Effect:
     """An index of M of its own for one that ties x to the result."""
     if label not in effect.read or label not in effect.out:

@@ -24,6 +24,7 @@ from symfind.solve.transport.effects import (
     padded,
     squeezed,
     stripped,
+    unflattened,
     untied,
     window,
 )
@@ -108,6 +109,8 @@ def behind(effect: Effect) -> tuple[list[Effect], list[Constant]] | None:
         case p.Permute():
             read = [effect.read[x.order.index(d)] for d in range(len(x.order))]
             return [stripped(replace(effect, x=x.inputs[0], read=tuple(read)))], []
+        case p.View() if (whole := unflattened(x, effect)) is not None:
+            return [stripped(whole)], []
         case p.Narrow() if effect.window is None:
             label = effect.read[x.dim]
             wide = padded(untied(effect, label), label, x)

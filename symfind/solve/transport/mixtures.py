@@ -52,19 +52,20 @@ def _products(z: Node) -> list[tuple[Node, Node]]:
     ]  # fmt: skip
 
 
-def _entry(gate: Node) -> tuple[p.Softmax, int] | None:
-    """A softmax, and which of its entries a wire is."""
+def _entry(gate: Node) -> tuple[Node, int] | None:
+    """A softmax, or entries over their sum, and which of its entries a wire is."""
     if not isinstance(gate, p.Narrow) or gate.axes[gate.dim].size != 1:
         return None
     soft = gate.inputs[0]
-    return (soft, gate.start) if isinstance(soft, p.Softmax) and soft.dims == (gate.dim,) else None
+    over = soft.dims if isinstance(soft, p.Softmax) else getattr(soft, "shares", ())
+    return (soft, gate.start) if over == (gate.dim,) else None
 
 
 def _whole(gates: Sequence[Node]) -> bool:
     """Whether wires are all entries of one softmax, each once."""
     entries = [e for gate in gates if (e := _entry(gate)) is not None]
-    soft = entries[0][0]
-    every = list(range(soft.axes[soft.dims[0]].size))
+    soft, first = entries[0][0], gates[0]
+    every = list(range(soft.axes[first.dim].size)) if isinstance(first, p.Narrow) else []
     return all(s is soft for s, _ in entries) and sorted(at for _, at in entries) == every
 
 

@@ -5,7 +5,7 @@ The operands of the sum are looked through, down to products: sums that nothing 
 is made of is looked at.
 """
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from symfind.solve.transport.effects import (
     Make,
     Window,
     bare,
+    flattened,
     joined,
     padded,
     squeezed,
@@ -56,13 +57,13 @@ def writer(node: p.Contract, at: int, flows: Flows) -> Plan | None:
 
 
 def take(
-    user: p.Add | p.Contract, path: Container[Node], effect: Effect, flows: Flows,
+    user: Node, path: Container[Node], effect: Effect, flows: Flows,
     depth: int = DEPTH,
 ) -> list[Taken] | None:  # fmt: skip
     """How other operands of a sum take an effect on it back; None where they cannot.
 
     Args:
-        user: the sum; or the product of a weight with several wires in one.
+        user: the sum; or the product of a weight with several wires in one, or a piece of either.
         path: wires through which the effect came.
         effect: on the sum.
         flows: of the graph.
@@ -90,10 +91,14 @@ def take(
 
 
 def beside(
-    user: p.Add | p.Contract, path: Container[Node], effect: Effect
+    user: Node, path: Container[Node], effect: Effect
 ) -> Iterator[tuple[p.Contract, int, Make]]:
     """Factors of products in a sum that could make an effect on it, and what of them would."""
-    sums = [(user, effect)] if isinstance(user, p.Contract) else operands(user, path, effect)
+    sums: Iterable[tuple[p.Contract, Effect]] = (
+        [(user, effect)] if isinstance(user, p.Contract)
+        else operands(user, path, effect) if isinstance(user, p.Add)
+        else _down(user, path, effect)
+    )  # fmt: skip
     for z, whole in sums:
         for factor in (0, 1):
             for part in (whole, *_of_pieces(whole, z.inputs[1 - factor])):
@@ -167,6 +172,8 @@ def _down(z: Node, path: Container[Node], effect: Effect) -> Iterator[tuple[p.Co
             yield from _down(z.inputs[0], path, replace(effect, out=tuple(out)))
         case p.View() if (moves := squeezed(z)) is not None:
             yield from _down(z.inputs[0], path, _squeezed(z, effect, moves))
+        case p.View() if (whole := flattened(z, effect)) is not None:
+            yield from _down(z.inputs[0], path, whole)
         case p.Narrow():
             label = effect.out[z.dim]
             apart = untied(effect, label)
