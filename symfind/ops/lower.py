@@ -153,7 +153,7 @@ def _one(builder: Builder, op: Op, made: dict[int, Any], packed: Packed | None =
         key = "one-hot" if op.varies and shares(op) else op.key
         node = builder.source(role, op.shape, op, key)
         node.balanced = balanced(op) if op.varies else ()
-        node.zero = is_uniform(node, 0.0)
+        node.zero = bool(op.dtype and op.dtype.is_floating_point) and is_uniform(node, 0.0)
         return node
     rule = registry.lower.find(op.target)
     wires = op.operands if packed is None else packed.view.operands
