@@ -13,6 +13,7 @@ from symfind.graph.primitives import Instance, Node, Output, Source
 from symfind.graph.quotient import weigh
 from symfind.graph.regroup import regroup
 from symfind.graph.straighten import straighten
+from symfind.graph.uniform import is_uniform
 from symfind.ops import registry
 from symfind.ops.data import balanced, shares
 from symfind.ops.interval import interval
@@ -152,6 +153,7 @@ def _one(builder: Builder, op: Op, made: dict[int, Any], packed: Packed | None =
         key = "one-hot" if op.varies and shares(op) else op.key
         node = builder.source(role, op.shape, op, key)
         node.balanced = balanced(op) if op.varies else ()
+        node.zero = bool(op.dtype and op.dtype.is_floating_point) and is_uniform(node, 0.0)
         return node
     rule = registry.lower.find(op.target)
     wires = op.operands if packed is None else packed.view.operands

@@ -14,7 +14,7 @@ basis does to both, each of the two terms vanishes by itself:
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -165,23 +165,29 @@ class Reach:
         """AffineRelations that a norm, a softmax, a one-hot row or copies leave."""
         for relation in self.flows.relations.of(reader.wire):
             if relation.dims == reader.dims:
-                for whole, spread in reader.spreads():
-                    family = self._of(reader, relation, spread)
-                    if family is not None:
-                        yield family
-                        if whole:
-                            break
+                yield from self._ways(reader, relation)
 
     def _spanned(self, reader: Reader) -> Iterator[Family]:
         """AffineRelations of a wire wider than all that is written into it."""
         if len(reader.dims) != 1 or len(reader.weight.users) != 1:
             return
-        _, spread = next(reader.spreads())
         for relation in self.spans.missed(reader.wire, reader.dims[0]):
+            whole = yield from self._ways(reader, relation)
+            if whole:
+                return
+
+    def _ways(self, reader: Reader, relation: Relation) -> Generator[Family, None, bool]:
+        """All outputs together where that will do, which is returned; else parts of them."""
+        for whole, spread in reader.spreads():
             family = self._of(reader, relation, spread)
             if family is not None:
                 yield family
-                return
+                if whole:
+                    return True
+        family = self._unseen(reader, relation)
+        if family is not None:
+            yield family
+        return False
 
     def _of(self, reader: Reader, relation: Relation, spread: Spread) -> Family | None:
         """The family of one relation, if weights can be changed and constants be taken back."""
@@ -197,16 +203,15 @@ class Reach:
                 actions = self.flows.absorption.behind(node, canonical(node, state))
         if write is None or relation.count(None) <= 0:
             return None
-        if actions is None:
-            return self._unseen(reader, relation, spread, write)
-        return _added(reader, relation, spread, write, actions)
+        return None if actions is None else _added(reader, relation, spread, write, actions)
 
-    def _unseen(
-        self, reader: Reader, relation: Relation, spread: Spread, write: Plan
-    ) -> Family | None:
+    def _unseen(self, reader: Reader, relation: Relation) -> Family | None:
         """As far as the constants that it makes are seen by nothing downstream."""
-        node = reader.node
-        if len(reader.free) != 1 or node.windows or spread != {reader.free[0]: ARBITRARY}:
+        node, spread = reader.node, dict.fromkeys(reader.free, ARBITRARY)
+        if relation.zero or len(reader.free) != 1 or node.windows or len(node.inputs) > 2:
+            return None
+        write = self._write(reader, spread)
+        if write is None or relation.count(None) <= 0:
             return None
         places = [s for s in indices(node) if node.out[s[0]] == reader.free[0]]
         rest = [s for s in indices(node) if s not in places]
