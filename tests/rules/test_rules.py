@@ -28,6 +28,7 @@ from tests.rules import (
     spellings,
     streams,
     tables,
+    taps,
     weights,
 )
 from tests.rules.harness import FALSE, Case, examine
@@ -52,6 +53,7 @@ CASES: list[Case] = [
         spellings,
         streams,
         tables,
+        taps,
         weights,
         controls,
         comparing,
