@@ -89,6 +89,9 @@ FORMULAS = [
     "values behind a shifted norm, without biases",
     "factorisation machine over tables",
     "all products with itself",
+    "made weights",
+    "a router without a bias",
+    "shared keys wider than the stream",
     "maps mixed by shares",
 ]
 

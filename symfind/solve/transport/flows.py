@@ -291,7 +291,7 @@ def _demanded(
     varied = [d for d, s in enumerate(state) if s != CONSTANT]
 
     def volume(sizes: Sizes | None) -> int:
-        return math.prod(extent(user.axes[d], sizes) for d in varied) - level
+        return math.prod(extent(user.axes[d], sizes) for d in varied) - int(level)
 
     def unlevelled(env: Environment, t: Tensor) -> Tensor:
         return t - t.mean(varied, keepdim=True)
