@@ -1,7 +1,7 @@
 """Entries of parameters that a constant zero hides: masked weights, masked units, padding.
 
-What is only left out by a range is found as a shift that nothing reads, and what a look-up never
-reads by its rows.
+What is only left out by a range is found as a shift that nothing reads, and rows that no look-up
+reads by themselves.
 """
 
 import math
@@ -22,14 +22,18 @@ from symfind.solve.spans.zeros import slices
 
 def inert_families(lowered: Lowered, limits: Limits) -> list[NullFamily]:
     """For every parameter, the entries that a constant zero hides."""
-    known = Hidden(limits)
+    known, tables = Hidden(limits), Hidden(limits, ranges=True)
     result = []
     for sources in lowered.parameters.values():
-        looked_up = all(isinstance(u, p.Take) for s in sources for u in s.users)
-        if len(sources) == 1 and not looked_up:
+        if len(sources) != 1:
+            continue
+        if all(isinstance(user, p.Take) for user in sources[0].users):
+            entries = tables.entries(sources[0])
+            entries = None if entries is None else entries & tables.read(sources[0])
+        else:
             entries = known.entries(sources[0])
-            if entries is not None:
-                result.append(_family(sources[0], entries))
+        if entries is not None and bool(entries.any()):
+            result.append(_family(sources[0], entries))
     return result
 
 

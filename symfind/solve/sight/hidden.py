@@ -20,9 +20,13 @@ from symfind.solve.spans.zeros import Masks, Zeros, both, constant_value, either
 class Hidden:
     """Answers for one lowered graph, each derived once."""
 
-    def __init__(self, limits: Limits) -> None:
-        """Nothing is computed until asked."""
+    def __init__(self, limits: Limits, *, ranges: bool = False) -> None:
+        """Nothing is computed until asked.
+
+        `ranges`: what a range of data leaves out is unseen as well.
+        """
         self.zeros = Zeros(limits)
+        self.ranges = ranges
         self._unseen: dict[int, Masks] = {}
 
     def unseen(self, node: Node) -> Masks:
@@ -54,24 +58,27 @@ class Hidden:
         """Coordinates of an operand at which nothing sees a result."""
         above, found = self.unseen(user), {}
         for run in user.index_map(at):
-            if len(run.ins) == len(run.outs) == 1 and run.outs[0] in above:
-                (d,), mask = run.ins, above[run.outs[0]]
-                start, n = user.begin(at), user.inputs[at].axes[d].size
-                if run.way is Way.SAME:
-                    found[d] = mask
-                elif run.way is Way.PIECE:
-                    found[d] = mask[start : start + n]
-                elif run.way is Way.PART:
-                    found[d] = torch.zeros(n, dtype=torch.bool)
-                    found[d][start : start + len(mask)] = mask
+            if len(run.ins) != 1 or len(run.outs) != 1:
+                continue
+            (d,), mask = run.ins, above.get(run.outs[0])
+            start, n = user.begin(at), user.inputs[at].axes[d].size
+            if run.way is Way.PART:
+                outside = self.ranges and user.varies
+                found[d] = torch.full((n,), outside)
+                length = user.axes[run.outs[0]].size
+                found[d][start : start + length] = False if mask is None else mask
+            elif mask is not None and run.way is Way.SAME:
+                found[d] = mask
+            elif mask is not None and run.way is Way.PIECE:
+                found[d] = mask[start : start + n]
         return found
 
     def _taken(self, user: p.Take) -> Masks:
-        value = user.picks.value() if isinstance(user.picks, p.Source) else None
+        value = _picked(user)
         if value is None:
             return {}
         unread = torch.ones(user.inputs[0].axes[user.dim].size, dtype=torch.bool)
-        unread[value.reshape(-1)] = False
+        unread[value] = False
         return {user.dim: unread}
 
     def _multiplied(self, user: p.Contract, at: int) -> Masks:
@@ -97,6 +104,14 @@ class Hidden:
                     found = here if found is None else found & here
         return found if found is not None and bool(found.any()) else None
 
+    def read(self, table: Node) -> Tensor:
+        """Entries of a table that some look-up reads, whether or not that is seen."""
+        found = torch.zeros(table.shape, dtype=torch.bool)
+        for user in table.users:
+            for dim, unread in self._taken(user).items() if isinstance(user, p.Take) else ():
+                found |= ~unread.reshape([-1 if d == dim else 1 for d in range(found.dim())])
+        return found
+
     def _entries(self, user: Node, at: int) -> Tensor | None:
         x = user.inputs[at]
         parts = [
@@ -110,6 +125,12 @@ class Hidden:
             if back is not None and above is not None:
                 parts.append(back(above))
         return torch.stack(parts).any(0) if parts else None
+
+
+def _picked(user: p.Take) -> Tensor | None:
+    """Which rows are read, one entry for every time."""
+    value = user.picks.value() if isinstance(user.picks, p.Source) else None
+    return None if value is None else value.reshape(-1)
 
 
 def _masked(user: Node, at: int) -> Iterator[Tensor]:
@@ -134,6 +155,9 @@ def _pull(user: Node, at: int) -> Callable[[Tensor], Tensor] | None:
     match user:
         case p.View():
             return lambda t: t.reshape(x.shape)
+        case p.Take():
+            rows = _picked(user)
+            return None if rows is None else lambda t: _rows(t, rows, x, user.dim)
         case p.Contract() if user.windows or any(n not in user.out for n in user.labels[at]):
             return None
         case p.Permute() | p.Pointwise() | p.Expand() | p.Add() | p.Contract():
@@ -150,3 +174,10 @@ def _pull(user: Node, at: int) -> Callable[[Tensor], Tensor] | None:
         return t.permute([*order, *rest]).reshape(x.shape)
 
     return back
+
+
+def _rows(t: Tensor, rows: Tensor, x: Node, dim: int) -> Tensor:
+    """Entries of a table that are not seen wherever they are read."""
+    seen = ~t.reshape([*x.shape[:dim], len(rows), *x.shape[dim + 1 :]])
+    times = torch.zeros(x.shape, dtype=torch.int64).index_add(dim, rows, seen.to(torch.int64))
+    return times == 0
