@@ -11,7 +11,7 @@ import torch
 from symfind.algebra.axes import Axis, check_blocks, concatenation, merge
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
-from symfind.graph.single import repeated, single
+from symfind.graph.single import inside, repeated, single
 from symfind.graph.slim import slim
 from symfind.graph.tangled import entangled, mixed
 from symfind.graph.transposed import as_they_are
@@ -261,6 +261,8 @@ class Construction:
         axis = x.axes[dim]
         if length == axis.size:
             return x
+        if isinstance(x, p.Join) and (piece := inside(x, dim, start, length)) is not None:
+            return self.narrow(x.inputs[piece], dim, start - x.begin(piece), length)
         place = (id(x), dim, start, length)
         if place in self.parts:
             return self.parts[place]
@@ -318,9 +320,8 @@ class Construction:
     def _select(self, x: Node, dim: int, places: list[int]) -> Node:
         """Different entries of one dimension: a permutation, and the beginning of that."""
         rest = sorted(set(range(x.axes[dim].size)) - set(places))
-        order = self.source("constant", [x.axes[dim].size])
-        value = torch.tensor([*places, *rest])
-        order.compute = lambda: value  # type: ignore[attr-defined]
+        order, value = self.source("constant", [x.axes[dim].size]), torch.tensor([*places, *rest])
+        order.compute = lambda: value
         return self.narrow(self._take(x, dim, order), dim, 0, len(places))
 
     # maps along dimensions ---------------------------------------------------------------

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
 from symfind.graph.uniform import is_uniform, number
 
@@ -16,6 +17,13 @@ from symfind.graph.uniform import is_uniform, number
 def single(x: Node, dims: Sequence[int]) -> bool:
     """Whether a wire has one entry along some dimensions."""
     return all(x.axes[d].size == 1 for d in dims)
+
+
+def inside(x: p.Join, dim: int, start: int, length: int) -> int | None:
+    """Of which piece of a concatenation a range is a part, None where it is of several."""
+    ends = [(x.begin(i), x.begin(i) + z.axes[dim].size) for i, z in enumerate(x.inputs)]
+    found = (i for i, (a, b) in enumerate(ends) if a <= start and start + length <= b)
+    return next(found, None) if x.dim == dim else None
 
 
 def repeated(

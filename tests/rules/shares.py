@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tests.rules.harness import Case, linear, of
+from tests.rules.harness import Case, linear, of, weight
 
 
 def looked(run: Any) -> Any:
@@ -61,7 +61,17 @@ def experts(rest: float) -> Any:
               c=lambda: linear(3, 2), d=lambda: linear(2, 3), s=lambda: linear(3, 3))  # fmt: skip
 
 
+def two_sums(m: Any, x: Tensor) -> Tensor:
+    """Weights that sum to one, and another index that is only added up."""
+    p = (m.q(x) @ m.k(x).mT).softmax(-1)
+    return (torch.einsum("bij,bjde->bid", p, m.v(x).unflatten(-1, (2, 3))) + m.b).tanh()
+
+
 CASES = [
+    Case("averages that are added up besides", "einsum", of(
+         two_sums, (9, 4, 3), q=lambda: linear(3, 2), k=lambda: linear(3, 2),
+         v=lambda: linear(3, 6), b=lambda: weight(2)),
+         gap="values that are only seen added up", counts=(6, 24)),
     Case("linear attention", "matmul sum div.Tensor", kernel(elu)),
     Case("linear attention with the mean of the keys", "matmul mean", kernel(
          elu, total=lambda k: k.mean(1, True))),

@@ -104,7 +104,62 @@ read_twice = rows(
 
 
 TWICE = {"a": lambda: nn.RMSNorm(4, eps=0.1), "b": lambda: nn.RMSNorm(4, eps=0.2)}
+
+
+def routed(gate: Any, bias: bool = False) -> Any:
+    """A stream behind attention, which a router reads beside two experts with biases."""
+
+    def run(m: Any, x: Tensor) -> Tensor:
+        h = m.e(x).tanh()
+        heads = [z.unflatten(-1, (2, 2)).transpose(1, 2) for z in (m.q(h), m.k(h), m.v(h))]
+        y = (heads[0] @ heads[1].mT).softmax(-1) @ heads[2]
+        h = h + m.o(y.transpose(1, 2).flatten(2))
+        g = gate(m.g(h))
+        return m.r(h + g[..., :1] * m.a(h).tanh() + g[..., 1:] * m.b(h).tanh())
+
+    parts = {n: (lambda: linear(3, 4)) for n in "qkv"}
+    return of(run, (12, 3, 4), e=lambda: linear(4, 3), o=lambda: linear(4, 3, False),
+              g=lambda: linear(3, 2, bias), a=lambda: linear(3, 3), b=lambda: linear(3, 3),
+              r=lambda: linear(3, 2), **parts)  # fmt: skip
+
+
+def grouped(norm: Any, bias: bool, gate: Any = lambda z: z.softmax(-1)) -> Any:
+    """Two heads of five entries that share keys and values, of a stream of three."""
+
+    def run(m: Any, x: Tensor) -> Tensor:
+        h = m.e(x).tanh()
+        q, k, v = (z.unflatten(-1, (-1, 5)).transpose(1, 2) for z in
+                   (m.q(m.n(h)), m.k(m.n(h)), m.v(m.n(h))))  # fmt: skip
+        return (h + m.o((gate(q @ k.mT) @ v).transpose(1, 2).flatten(2))).tanh()
+
+    return of(run, (12, 3, 4), e=lambda: linear(4, 3), n=norm, q=lambda: linear(3, 10, bias),
+              k=lambda: linear(3, 5, bias), v=lambda: linear(3, 5, bias),
+              o=lambda: linear(10, 3, bias))  # fmt: skip
+
+
+def twice(m: Any, x: Tensor) -> Tensor:
+    """Attention without biases behind a norm with one, used twice: keys lean on the relation."""
+    h = m.e(x).tanh()
+    for _ in range(2):
+        n = m.n(h)
+        h = h + m.o((m.q(n) @ m.k(n).mT).softmax(-1) @ m.v(n))
+    return h.tanh()
+
+
 CASES = [
+    Case("a router without a bias", "softmax", routed(lambda z: z.softmax(-1))),
+    Case("gates without a bias", "sigmoid", routed(torch.sigmoid)),
+    Case("gates with a bias", "sigmoid", routed(torch.sigmoid, True)),
+    Case("shared keys wider than the stream", "layer_norm", grouped(
+         lambda: nn.LayerNorm(3, bias=False), True)),
+    Case("shared keys wider than the stream, no biases", "rms_norm", grouped(
+         lambda: nn.RMSNorm(3), False)),
+    Case("shared keys wider than the stream, gates", "sigmoid", grouped(
+         nn.Identity, False, torch.sigmoid)),
+    Case("keys of attention that is used twice", "layer_norm", of(
+         twice, (12, 3, 4), e=lambda: linear(4, 4), n=lambda: nn.LayerNorm(4),
+         **{n: (lambda: linear(4, 3, False)) for n in "qkv"}, o=lambda: linear(3, 4, False)),
+         gap="what a shift of the norm makes of queries, taken back at both uses", counts=(25, 29)),
     Case("post-norm stream", "layer_norm", ended(lambda z: F.layer_norm(z, (4,)))),
     Case("post-norm stream, eps zero", "layer_norm",
          ended(lambda z: F.layer_norm(z, (4,), eps=0.0))),

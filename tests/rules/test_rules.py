@@ -28,6 +28,7 @@ from tests.rules import (
     spellings,
     streams,
     tables,
+    taps,
     weights,
 )
 from tests.rules.harness import FALSE, Case, examine
@@ -52,6 +53,7 @@ CASES: list[Case] = [
         spellings,
         streams,
         tables,
+        taps,
         weights,
         controls,
         comparing,
@@ -87,6 +89,9 @@ FORMULAS = [
     "values behind a shifted norm, without biases",
     "factorisation machine over tables",
     "all products with itself",
+    "made weights",
+    "a router without a bias",
+    "shared keys wider than the stream",
     "maps mixed by shares",
 ]
 

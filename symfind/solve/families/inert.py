@@ -22,14 +22,14 @@ from symfind.solve.spans.zeros import slices
 
 def inert_families(lowered: Lowered, limits: Limits) -> list[NullFamily]:
     """For every parameter, the entries that a constant zero hides."""
-    known, tables = Hidden(limits), Hidden(limits, ranges=True)
+    known = Hidden(limits)
     result = []
     for sources in lowered.parameters.values():
         if len(sources) != 1:
             continue
         if all(isinstance(user, p.Take) for user in sources[0].users):
-            entries = tables.entries(sources[0])
-            entries = None if entries is None else entries & tables.read(sources[0])
+            entries = known.places.entries(sources[0])
+            entries = None if entries is None else entries & known.read(sources[0])
         else:
             entries = known.entries(sources[0])
         if entries is not None and bool(entries.any()):

@@ -35,7 +35,7 @@ from symfind.solve.spans.indices import Index, indices
 from symfind.solve.spans.linear import complement
 from symfind.solve.spans.reached import Spans
 from symfind.solve.spans.relation import Relation
-from symfind.solve.transport.absorption import PLAIN, Plan, shared_bias
+from symfind.solve.transport.absorption import NEVER, PLAIN, Plan, shared_bias
 from symfind.solve.transport.flows import Flows
 from symfind.solve.transport.state import ARBITRARY, CONSTANT, Dim, canonical
 
@@ -138,12 +138,20 @@ class Reach:
             if not plain or len(several) < 2 or len(several) != len(weight.users):
                 continue
             for relation in self._common(several):
-                actions = () if relation.zero else shared_bias([r.node for r in several])
+                nodes = [r.node for r in several]
+                unseen = relation.zero or all(self._dies(r) for r in several)
+                actions = () if unseen else shared_bias(nodes)
                 if actions is not None:
                     write = self.flows.undo(weight, (ARBITRARY,) * len(weight.axes))
                     spread = dict.fromkeys(several[0].free, ARBITRARY)
                     if write is not None:
                         yield _added(several[0], relation, spread, write, actions)
+
+    def _dies(self, reader: Reader) -> bool:
+        """Whether nothing sees constants that a weight makes, as of keys."""
+        node = reader.node
+        state = [ARBITRARY if n in reader.free else CONSTANT for n in node.out]
+        return self.flows.dispose(node, canonical(node, state), True, NEVER) is not None
 
     def _common(self, several: Sequence[Reader]) -> Iterator[Relation]:
         """Relations that all these wires satisfy, as far as random parameters tell."""

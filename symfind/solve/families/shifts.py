@@ -162,13 +162,26 @@ def _of(source: p.Source, flows: Flows, limits: Limits) -> Iterator[ShiftFamily]
 def _within(every: Sequence[p.Source], flows: Flows) -> Iterator[NullFamily]:
     """Constants that others take back, as long as readers without a bias make nothing of them."""
     for source in every:
+        done: list[tuple[int | None, set[int]]] = []
         for cell, free, state in _forms(source, Limits()):
-            if len(free) != 1 or flows.dispose(source, state, True, LEANING) is not None:
+            if not _along_one(source, cell, free) or any(
+                cell == c and set(free) <= more for c, more in done
+            ):
+                continue
+            if flows.dispose(source, state, True, LEANING) is not None:
                 continue
             plan = flows.dispose(source, state, True, WITHIN)
             family = None if plan is None else _kernel(source, cell, free, plan)
             if family is not None and family.count() > 0:
+                done.append((cell, set(free)))
                 yield family
+
+
+def _along_one(source: p.Source, cell: int | None, free: Sequence[int]) -> bool:
+    """Whether all that a perturbation varies along are indices of one dimension."""
+    if cell is None:
+        return len(free) == 1
+    return len({source.cells[cell].places[i][0] for i in free}) == 1
 
 
 def _kernel(

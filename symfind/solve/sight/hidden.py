@@ -14,19 +14,25 @@ from symfind.graph import primitives as p
 from symfind.graph.index_map import Way
 from symfind.graph.primitives import Node
 from symfind.solve.limits import Limits
+from symfind.solve.sight.places import met, regrouped
 from symfind.solve.spans.zeros import Masks, Zeros, both, constant_value, either, some
+from symfind.solve.transport.effects import window
 
 
 class Hidden:
     """Answers for one lowered graph, each derived once."""
 
-    def __init__(self, limits: Limits, *, ranges: bool = False) -> None:
+    def __init__(self, limits: Limits, ranges: bool = False) -> None:
         """Nothing is computed until asked.
 
-        `ranges`: what a range of data leaves out is unseen as well.
+        Args:
+            limits: where it is noted what was not looked at.
+            ranges: whether to say what a range leaves out of a wire as well: what that leaves of
+                parameters is found as shifts that nothing reads, but for taps of a convolution.
         """
         self.zeros = Zeros(limits)
         self.ranges = ranges
+        self.places = self if ranges else Hidden(limits, ranges=True)
         self._unseen: dict[int, Masks] = {}
 
     def unseen(self, node: Node) -> Masks:
@@ -56,22 +62,28 @@ class Hidden:
 
     def _back(self, user: Node, at: int) -> Masks:
         """Coordinates of an operand at which nothing sees a result."""
-        above, found = self.unseen(user), {}
+        above, found, x = self.unseen(user), Masks(), user.inputs[at]
         for run in user.index_map(at):
-            if len(run.ins) != 1 or len(run.outs) != 1:
-                continue
-            (d,), mask = run.ins, above.get(run.outs[0])
-            start, n = user.begin(at), user.inputs[at].axes[d].size
-            if run.way is Way.PART:
-                outside = self.ranges and user.varies
-                found[d] = torch.full((n,), outside)
-                length = user.axes[run.outs[0]].size
-                found[d][start : start + length] = False if mask is None else mask
-            elif mask is not None and run.way is Way.SAME:
-                found[d] = mask
-            elif mask is not None and run.way is Way.PIECE:
-                found[d] = mask[start : start + n]
+            if run.way is Way.RESHAPED:
+                found |= regrouped(run, above, x.shape, user.shape)
+            elif len(run.ins) == len(run.outs) == 1:
+                (d,), (i,) = run.ins, run.outs
+                n, length = x.axes[d].size, user.axes[i].size
+                mask = self._before(run.way, above.get(i), n, user.begin(at), length)
+                found |= {} if mask is None else {d: mask}
         return found
+
+    def _before(
+        self, way: Way, mask: Tensor | None, n: int, start: int, length: int
+    ) -> Tensor | None:
+        """The same along one dimension that is one of the result, or in a range of either."""
+        if way is Way.PART and (mask is not None or self.ranges):
+            whole = torch.full((n,), self.ranges)
+            whole[start : start + length] = False if mask is None else mask
+            return whole
+        if mask is None or way not in (Way.SAME, Way.PIECE):
+            return None
+        return mask if way is Way.SAME else mask[start : start + n]
 
     def _taken(self, user: p.Take) -> Masks:
         value = _picked(user)
@@ -82,7 +94,7 @@ class Hidden:
         return {user.dim: unread}
 
     def _multiplied(self, user: p.Contract, at: int) -> Masks:
-        found = self._back(user, at)
+        found = either(self._back(user, at), self._slid(user, at))
         mine = {n: d for d, n in enumerate(user.labels[at]) if not user.slides(n)}
         for other, x in enumerate(user.inputs):
             if other != at:
@@ -90,6 +102,25 @@ class Hidden:
                 moves = {d: mine[n] for d, n in enumerate(names) if n in mine}
                 masks = {moves[d]: m for d, m in self.zeros.of(x).items() if d in moves}
                 found = either(found, masks)
+        return found
+
+    def _slid(self, user: p.Contract, at: int) -> Masks:
+        """Of a convolution, taps that only ever meet padding and places that it steps over."""
+        over, found = window(user), Masks()
+        if over is None or not all(isinstance(g, tuple) for g in over.geometry):
+            return {}
+        (x,) = (i for i, own in enumerate(user.labels) if over.slides[0][0] in own)
+        above, zero = self.places.unseen(user), self.zeros.of(user.inputs[x])
+        for (one, two), tap, *geometry in zip(
+            over.slides, over.kernel, *over.geometry, strict=True
+        ):
+            place, out = user.labels[x].index(one), user.out.index(two)
+            kernel = user.labels[1 - x].index(tap)
+            n, m, taps = user.inputs[x].shape[place], user.shape[out], user.inputs[1 - x].shape
+            nothing, whole = (torch.zeros(k, dtype=torch.bool) for k in (m, n))
+            seen, alive = ~above.get(out, nothing), ~zero.get(place, whole)
+            places, used = met(seen, alive, taps[kernel], *geometry)
+            found |= {place: ~places} if at == x else {kernel: ~used}
         return found
 
     def entries(self, node: Node) -> Tensor | None:

@@ -31,7 +31,17 @@ from symfind.solve.sight.rows import (
     varying,
     volume,
 )
-from symfind.solve.spans.indices import Index, Passage, Still, indices, labelled, named, passage
+from symfind.solve.spans.indices import (
+    Index,
+    Passage,
+    Still,
+    indices,
+    labelled,
+    named,
+    parts,
+    passage,
+)
+from symfind.solve.spans.reached import Spans, through_origin
 from symfind.solve.spans.relations import AffineRelations
 
 ROW = "which row"  # a label
@@ -43,6 +53,7 @@ class Sight:
     def __init__(self, relations: AffineRelations) -> None:
         """Nothing is computed until asked."""
         self.relations = relations
+        self.spans = Spans(relations)
         self.still = Still()
         self._known: dict[tuple[int, Form], Seen | None] = {}
         self._constants: dict[Any, Seen] = {}
@@ -271,9 +282,34 @@ class Sight:
                 return None
             return self._beside(user, at, shape, mine, set() if average else set(wide))
         if other.varies:
-            return None
+            return self._against(user, at, shape, k)
         axes = {**theirs, **labelled(x, user.labels[at])}
         return self._linear(user, at, k, mine, Factor(other, list(theirs), still_names, axes))
+
+    def _against(self, user: p.Contract, at: int, shape: Form, k: list) -> Seen | None:
+        """Of a wire that meets another, what lies in the span of all that this one can be.
+
+        Of a weight that is found as what its input can reach.
+        """
+        other, names = user.inputs[1 - at], user.labels[1 - at]
+        dims = [d for d, n in enumerate(names) if k == [(n, 0)] and n not in user.out]
+        if (
+            not user.inputs[at].varies
+            or len(dims) != 1
+            or user.windows
+            or len(parts(other.axes[dims[0]])) != 1
+        ):
+            return None
+        span = self.spans.reached(other, dims[0])
+        if span is None:
+            return None
+        mine = {n for n, a in zip(user.labels[at], user.inputs[at].axes, strict=True) if a.size > 1}
+        flat = [s for s in indices(user) if user.out[s[0]] not in mine]
+        onward = self.seen(user, form((), flat))
+        if onward is None or onward.rank(None) > 0:
+            span = through_origin(span)
+        whole, rank, basis = volume(user.inputs[at], shape.inner), span.rank, span.basis
+        return Seen(lambda sizes: least(whole(sizes), rank(sizes)), lambda env: basis(env).mT)
 
     def _among(self, user: p.Contract, at: int, shape: Form) -> Seen | None:
         """A product of several, of which none but this has the indices of k."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from symfind.algebra.axes import Sizes, extent, least, positive
+from symfind.algebra.axes import Axis, Sizes, extent, least, positive
 from symfind.graph import primitives as p
 from symfind.graph.index_map import Way
 from symfind.graph.primitives import Node
@@ -127,7 +127,7 @@ class Spans:
             case p.Choice() if dim not in node.stiff:
                 return self._union(node, dim)
             case p.Movement():
-                return self._carried(node, 0, dim)
+                return self._carried(node, 0, dim) or self._flattened(node, dim)
             case p.Pointwise() if node.slope is not None:
                 return self._stretched(node, dim, node.slope)
             case p.Normalise() if dim in node.dims and (not node.centred or node.dims == (dim,)):
@@ -143,6 +143,15 @@ class Spans:
             if run.outs == (dim,) and run.way is Way.SAME:
                 return self.reached(node.inputs[at], run.ins[0])
         return None
+
+    def _flattened(self, node: Node, dim: int) -> Reached | None:
+        """Of several dimensions written as one, the span along one of them for all others apart."""
+        x = node.inputs[0]
+        runs = [r.ins for r in node.index_map() if r.outs == (dim,) and r.way is Way.RESHAPED]
+        known = [(run, i, span) for run in runs for i, d in enumerate(run)
+                 if (span := self.reached(x, d)) is not None]  # fmt: skip
+        tiled = [_tiled(span, [x.axes[d] for d in run], i) for run, i, span in known]
+        return min(tiled, key=lambda span: span.rank(None), default=None)
 
     def _union(self, node: Node, dim: int) -> Reached | None:
         """The span of what is one or another of the operands."""
@@ -214,7 +223,8 @@ class Spans:
                 continue
             wide = [n for n, a in zip(theirs, other.axes, strict=True) if a.size > 1]
             if name not in wide:
-                return through_origin(below)
+                mean = self.relations.averaged(node, node.inputs.index(x), set(own))
+                return below if mean else through_origin(below)
             if other.varies or wide != [name]:
                 continue
             return _gained(below, other)
@@ -319,6 +329,27 @@ def _normal(span: Reached, node: Node, dim: int) -> Relation:
         return vector(env) @ offset(env)
 
     return Relation((dim,), vector, constant, count, zero=offset is None, piecewise=True)
+
+
+def _tiled(span: Reached, axes: Sequence[Axis], at: int) -> Reached:
+    """A span along one of several axes, for all values of the others."""
+
+    def around(sizes: Sizes | None) -> list[int]:
+        return [math.prod(extent(a, sizes) for a in some) for some in (axes[:at], axes[at + 1 :])]
+
+    def basis(env: Environment) -> Tensor:
+        before, behind = (torch.eye(n, **env.like) for n in around(env.sizes))
+        return torch.kron(torch.kron(before, span.basis(env).contiguous()), behind)
+
+    def offset(env: Environment) -> Tensor:
+        assert span.offset is not None
+        before, behind = (torch.ones(n, **env.like) for n in around(env.sizes))
+        return torch.kron(torch.kron(before, span.offset(env)), behind)
+
+    def rank(sizes: Sizes | None) -> int:
+        return span.rank(sizes) * math.prod(around(sizes))
+
+    return Reached(rank, basis, None if span.offset is None else offset, span.plain)
 
 
 def _point(x: Node, sign: float) -> Reached:

@@ -60,6 +60,9 @@ class AffineRelations:
         other, names = user.inputs[1 - at], user.labels[1 - at]
         pairs = zip(names, other.axes, strict=True)
         summed = [n for n, axis in pairs if n not in user.out and axis.size > 1]
+        mine = zip(user.labels[at], user.inputs[at].axes, strict=True)
+        if any(axis.size > 1 and n not in user.out and n not in summed for n, axis in mine):
+            return False  # added up besides
         if not summed or any(n not in flat or n not in user.labels[at] for n in summed):
             return False
         dims = tuple(d for d, n in enumerate(names) if n in summed)

@@ -23,6 +23,7 @@ from symfind.solve.transport import steps
 from symfind.solve.transport.absorption import (
     LAST,
     LEANING,
+    NEVER,
     PLAIN,
     SHARED,
     WITHIN,
@@ -245,7 +246,8 @@ class Flows:
                 return tuple(action.after(step) for action in taken)
         onward = self._onward(user, tuple(new), explicit, absorb, step)
         if onward is None and absorb == WITHIN and explicit and step is not None:
-            return _demanded(user, others, canonical(user, new), step)
+            level = self.dispose(user, (CONSTANT,) * len(user.axes), True, NEVER) is not None
+            return _demanded(user, others, canonical(user, new), step, level)
         return onward
 
     def unread(self, node: Node, state: State) -> bool:
@@ -277,18 +279,24 @@ class Flows:
 
 
 def _demanded(
-    user: p.Contract, others: Sequence[tuple[int, Node]], state: State, step: Step
+    user: p.Contract, others: Sequence[tuple[int, Node]], state: State, step: Step, level: bool
 ) -> Plan | None:
-    """That a weight makes nothing of a perturbation: no action, but as many equations."""
+    """That a weight makes nothing of a perturbation: no action, but as many equations.
+
+    `level`: nothing, or the same for all that it makes, where what reads that is blind to it.
+    """
     weight = others[0][1] if len(others) == 1 else None
     if not isinstance(weight, p.Source) or weight.role != "parameter":
         return None
-    axes = [a for a, s in zip(user.axes, state, strict=True) if s != CONSTANT]
+    varied = [d for d, s in enumerate(state) if s != CONSTANT]
 
     def volume(sizes: Sizes | None) -> int:
-        return math.prod(extent(a, sizes) for a in axes)
+        return math.prod(extent(user.axes[d], sizes) for d in varied) - int(level)
 
-    return (Action(weight, (step,), volume=volume),)
+    def unlevelled(env: Environment, t: Tensor) -> Tensor:
+        return t - t.mean(varied, keepdim=True)
+
+    return (Action(weight, (step, unlevelled) if level else (step,), volume=volume),)
 
 
 def _forth(user: Node, at: int, state: State) -> State:
