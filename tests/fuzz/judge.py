@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from unittest import mock
@@ -17,6 +18,7 @@ from symfind.count.rank import directions
 from symfind.count.symbols import Symbols
 from symfind.errors import SymfindError
 from symfind.load import Inputs
+from symfind.points import enliven
 from symfind.solve.families.family import Family
 from symfind.solve.point.evaluate import Point
 from symfind.solve.solver import derive
@@ -30,6 +32,7 @@ SLOW = 30.0  # seconds of processor time
 POINTS = 3  # at which directions must vanish
 FALSE = 1e-8  # change of the outputs along a direction, both at unit norm
 BATCH = 8
+LIVELY = 8  # points, and inputs on which units are to switch
 LONG, LONGER = 12, 40  # points, before rules are called short, or a certificate false
 TIMES = (0.3, 1.0)
 STEPS = ((8, 32), (128, 512))  # of an integrator: more where the field bends too much for its order
@@ -134,7 +137,22 @@ def _look_longer(verdict: Verdict, truth: Truth, points: int, times: int) -> Non
         if verdict.derived < verdict.nullity:
             verdict.nullity = min(verdict.nullity, truth.nullity_at(m.theta, draws=3))
         if verdict.derived == verdict.nullity:
-            break
+            return
+    for theta in _lively(truth):
+        verdict.nullity = min(verdict.nullity, truth.nullity_at(theta, draws=3))
+        if verdict.derived == verdict.nullity:
+            return
+
+
+def _lively(truth: Truth) -> Iterator[Theta]:
+    """Points at which units live: any point bounds the nullity from above, whoever proposes it."""
+    graph = trace(truth.model, _example(truth.model).args, {})
+    (key,) = (op.key for op in graph.ops if op.target == "input")
+    for _ in range(LIVELY):
+        inputs = [{key: truth.inputs()[:BATCH]} for _ in range(LIVELY)]
+        theta = enliven(graph, truth.point(1.0, 1.5), inputs, truth.rng)
+        yield {n: w + 1e-3 * torch.randn(w.shape, generator=truth.rng, dtype=w.dtype)
+               for n, w in theta.items()}  # fmt: skip
 
 
 def _alone(verdict: Verdict, truth: Truth, points: list[Measured]) -> None:

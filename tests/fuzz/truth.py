@@ -128,7 +128,13 @@ class Truth:
             return value.new_zeros(len(value), self.count)
         held = [leaves[n] for n in self.names]
         unit = torch.eye(len(value), dtype=torch.float64)
-        grads = torch.autograd.grad(value, held, unit, allow_unused=True, is_grads_batched=True)
+        try:
+            grads = torch.autograd.grad(value, held, unit, retain_graph=True, allow_unused=True,
+                                        is_grads_batched=True)  # fmt: skip
+        except RuntimeError:  # of an operation that cannot be batched
+            rows = [torch.autograd.grad(v, held, retain_graph=True, allow_unused=True)
+                    for v in value]  # fmt: skip
+            grads = tuple(None if g[0] is None else torch.stack(g) for g in zip(*rows, strict=True))
         found = torch.cat([
             value.new_zeros(len(value), w.numel()) if g is None else g.reshape(len(value), -1)
             for g, w in zip(grads, held, strict=True)
