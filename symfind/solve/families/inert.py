@@ -1,7 +1,7 @@
 """Entries of parameters that a constant zero hides: masked weights, masked units, padding.
 
-What is only left out by a range is found as a shift that nothing reads, and what a look-up never
-reads by its rows.
+What is only left out by a range is found as a shift that nothing reads, and rows that no look-up
+reads by themselves.
 """
 
 import math
@@ -25,11 +25,15 @@ def inert_families(lowered: Lowered, limits: Limits) -> list[NullFamily]:
     known = Hidden(limits)
     result = []
     for sources in lowered.parameters.values():
-        looked_up = all(isinstance(u, p.Take) for s in sources for u in s.users)
-        if len(sources) == 1 and not looked_up:
+        if len(sources) != 1:
+            continue
+        if all(isinstance(user, p.Take) for user in sources[0].users):
+            entries = known.places.entries(sources[0])
+            entries = None if entries is None else entries & known.read(sources[0])
+        else:
             entries = known.entries(sources[0])
-            if entries is not None:
-                result.append(_family(sources[0], entries))
+        if entries is not None and bool(entries.any()):
+            result.append(_family(sources[0], entries))
     return result
 
 

@@ -86,11 +86,11 @@ class Hidden:
         return mask if way is Way.SAME else mask[start : start + n]
 
     def _taken(self, user: p.Take) -> Masks:
-        value = user.picks.value() if isinstance(user.picks, p.Source) else None
+        value = _picked(user)
         if value is None:
             return {}
         unread = torch.ones(user.inputs[0].axes[user.dim].size, dtype=torch.bool)
-        unread[value.reshape(-1)] = False
+        unread[value] = False
         return {user.dim: unread}
 
     def _multiplied(self, user: p.Contract, at: int) -> Masks:
@@ -135,6 +135,14 @@ class Hidden:
                     found = here if found is None else found & here
         return found if found is not None and bool(found.any()) else None
 
+    def read(self, table: Node) -> Tensor:
+        """Entries of a table that some look-up reads, whether or not that is seen."""
+        found = torch.zeros(table.shape, dtype=torch.bool)
+        for user in table.users:
+            for dim, unread in self._taken(user).items() if isinstance(user, p.Take) else ():
+                found |= ~unread.reshape([-1 if d == dim else 1 for d in range(found.dim())])
+        return found
+
     def _entries(self, user: Node, at: int) -> Tensor | None:
         x = user.inputs[at]
         parts = [
@@ -148,6 +156,12 @@ class Hidden:
             if back is not None and above is not None:
                 parts.append(back(above))
         return torch.stack(parts).any(0) if parts else None
+
+
+def _picked(user: p.Take) -> Tensor | None:
+    """Which rows are read, one entry for every time."""
+    value = user.picks.value() if isinstance(user.picks, p.Source) else None
+    return None if value is None else value.reshape(-1)
 
 
 def _masked(user: Node, at: int) -> Iterator[Tensor]:
@@ -172,6 +186,9 @@ def _pull(user: Node, at: int) -> Callable[[Tensor], Tensor] | None:
     match user:
         case p.View():
             return lambda t: t.reshape(x.shape)
+        case p.Take():
+            rows = _picked(user)
+            return None if rows is None else lambda t: _rows(t, rows, x, user.dim)
         case p.Contract() if user.windows or any(n not in user.out for n in user.labels[at]):
             return None
         case p.Permute() | p.Pointwise() | p.Expand() | p.Add() | p.Contract():
@@ -188,3 +205,10 @@ def _pull(user: Node, at: int) -> Callable[[Tensor], Tensor] | None:
         return t.permute([*order, *rest]).reshape(x.shape)
 
     return back
+
+
+def _rows(t: Tensor, rows: Tensor, x: Node, dim: int) -> Tensor:
+    """Entries of a table that are not seen wherever they are read."""
+    seen = ~t.reshape([*x.shape[:dim], len(rows), *x.shape[dim + 1 :]])
+    times = torch.zeros(x.shape, dtype=torch.int64).index_add(dim, rows, seen.to(torch.int64))
+    return times == 0
