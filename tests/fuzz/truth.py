@@ -107,6 +107,8 @@ class Truth:
             if found is not None:
                 sizes = found.norm(dim=1, keepdim=True)
                 rows = torch.cat([rows, (found / sizes.clamp(min=1e-300))[sizes[:, 0] > 0]])
+        if not len(rows):
+            return self.count
         sizes = rows.norm(dim=0)
         values = torch.linalg.svdvals(rows / sizes.clamp(min=1e-2 * float(sizes.max())))
         clear = not bool(((values > NOISE * values[0]) & (values < SIGNAL * values[0])).any())
