@@ -29,11 +29,13 @@ def activation(d: Draw) -> nn.Module:
 
 
 def norm_of(d: Draw, n: int) -> nn.Module:
-    return d.one([
+    norm: nn.Module = d.one([
         lambda: nn.LayerNorm(n), lambda: nn.LayerNorm(n, bias=False), lambda: nn.RMSNorm(n),
         lambda: nn.LayerNorm(n, elementwise_affine=False),
         lambda: nn.RMSNorm(n, elementwise_affine=False),
     ])()  # fmt: skip
+    centred = isinstance(norm, nn.LayerNorm) and n < 3  # two features less their mean are a sign
+    return nn.RMSNorm(n) if centred else norm
 
 
 def matrix(d: Draw, n: int, k: int, bias: bool | None = None) -> nn.Module:

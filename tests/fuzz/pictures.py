@@ -34,7 +34,8 @@ def norm_of(d: Draw, x: Shape) -> nn.Module:
     return d.one([
         lambda: BATCH[k](n), lambda: BATCH[k](n), lambda: BATCH[k](n, affine=False),
         lambda: nn.GroupNorm(divisor(d, n), n), lambda: nn.GroupNorm(1, n),
-        lambda: INSTANCE[k](n, affine=True), lambda: INSTANCE[k](n), lambda: LastNorm(n),
+        lambda: INSTANCE[k](n, affine=True), lambda: INSTANCE[k](n),
+        lambda: LastNorm(n) if n > 2 else BATCH[k](n),
     ])()  # fmt: skip
 
 

@@ -137,11 +137,11 @@ def grouped(norm: Any, bias: bool, gate: Any = lambda z: z.softmax(-1)) -> Any:
               o=lambda: linear(10, 3, bias))  # fmt: skip
 
 
-def twice(m: Any, x: Tensor) -> Tensor:
-    """Attention without biases behind a norm with one, used twice: keys lean on the relation."""
+def twice(m: Any, x: Tensor, second: Any = None) -> Tensor:
+    """Attention without biases behind a norm with one, used twice: it leans on the relation."""
     h = m.e(x).tanh()
-    for _ in range(2):
-        n = m.n(h)
+    for norm in (m.n, second or m.n):
+        n = norm(h)
         h = h + m.o((m.q(n) @ m.k(n).mT).softmax(-1) @ m.v(n))
     return h.tanh()
 
@@ -156,10 +156,14 @@ CASES = [
          lambda: nn.RMSNorm(3), False)),
     Case("shared keys wider than the stream, gates", "sigmoid", grouped(
          nn.Identity, False, torch.sigmoid)),
-    Case("keys of attention that is used twice", "layer_norm", of(
+    Case("attention without biases that is used twice", "layer_norm", of(
          twice, (12, 3, 4), e=lambda: linear(4, 4), n=lambda: nn.LayerNorm(4),
+         **{n: (lambda: linear(4, 3, False)) for n in "qkv"}, o=lambda: linear(3, 4, False))),
+    Case("attention that is used twice behind two norms", "layer_norm", of(
+         lambda m, x: twice(m, x, m.p), (12, 3, 4), e=lambda: linear(4, 4),
+         n=lambda: nn.LayerNorm(4), p=lambda: nn.LayerNorm(4),
          **{n: (lambda: linear(4, 3, False)) for n in "qkv"}, o=lambda: linear(3, 4, False)),
-         gap="what a shift of the norm makes of queries, taken back at both uses", counts=(25, 29)),
+         gap="gains and shifts of two norms that one layer reads", counts=(19, 22)),
     Case("post-norm stream", "layer_norm", ended(lambda z: F.layer_norm(z, (4,)))),
     Case("post-norm stream, eps zero", "layer_norm",
          ended(lambda z: F.layer_norm(z, (4,), eps=0.0))),

@@ -205,8 +205,13 @@ class Absorption:
                 return tuple(a.after(step) for a in plan)
         return None
 
-    def lean(self, node: p.Contract, state: State, skip: int | None = None) -> Plan | None:
-        """A weight whose input satisfies κ·x = c ≠ 0 can produce any constant: δV = −δ κᵀ / c."""
+    def lean(
+        self, node: p.Contract, state: State, skip: int | None = None, shared: bool = False
+    ) -> Plan | None:
+        """A weight whose input satisfies κ·x = c ≠ 0 can produce any constant: δV = −δ κᵀ / c.
+
+        `shared`: whether it may read several such wires (see `asked`).
+        """
         if len(node.inputs) != 2 or node.windows:
             return None
         for at in (0, 1):
@@ -226,11 +231,14 @@ class Absorption:
                 if relation.dims != dims or relation.zero:
                     continue
                 want = tuple(by_name.get(n, ARBITRARY) for n in names)
-                if len(weight.users) != 1:
+                several = shared and isinstance(weight, p.Source)
+                if len(weight.users) != 1 and not several:
                     continue
                 plan = self.undo(weight, canonical(weight, want), PLAIN)
                 if plan is None:
                     continue
+                if len(weight.users) != 1:
+                    plan = tuple(replace(a, reader=node) for a in plan)
                 step = against(node, at, relation, [read[d] for d in dims])
                 return tuple(a.after(step, loose=True) for a in plan)
         return None

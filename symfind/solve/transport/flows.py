@@ -245,6 +245,9 @@ class Flows:
             if taken is not None:
                 return tuple(action.after(step) for action in taken)
         onward = self._onward(user, tuple(new), explicit, absorb, step)
+        if onward is None and absorb == SHARED and explicit and step is not None:
+            taken = self.absorption.lean(user, canonical(user, new), skip=at, shared=True)
+            return None if taken is None else tuple(action.after(step) for action in taken)
         if onward is None and absorb == WITHIN and explicit and step is not None:
             level = self.dispose(user, (CONSTANT,) * len(user.axes), True, NEVER) is not None
             return _demanded(user, others, canonical(user, new), step, level)
