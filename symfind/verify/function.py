@@ -360,7 +360,7 @@ class Function:
             InputError: an output or derivative is NaN or infinite.
         """
         with torch.enable_grad():
-            leaves = {n: v.detach().requires_grad_() for n, v in theta.items()}
+            leaves = {n: _laid_out(v.detach()).requires_grad_() for n, v in theta.items()}
             with self.scope():
                 value = self.evaluate(leaves, call)
         finite(value.detach(), "the output", theta)
@@ -393,3 +393,8 @@ class Function:
         sizes = [torch.Size(self.shapes[n]).numel() for n in self.names]
         parts = vector.split(sizes)
         return {n: p.view(self.shapes[n]) for n, p in zip(self.names, parts, strict=True)}
+
+
+def _laid_out(value: Tensor) -> Tensor:
+    """A copy with the last dimension first in memory: other strides slow what they reach."""
+    return value.clone(memory_format=torch.contiguous_format)

@@ -319,3 +319,28 @@ def test_non_finite_outputs_are_named(bad: str) -> None:
 def test_only_logits_of_a_transformers_output() -> None:
     function = function_of(BY_NAME["t5-1-untied"])
     assert len(function(function.random_point(generator()))) == 3 * 5 * 11
+
+
+class Laid(nn.Module):
+    """A normalisation by constants whose gradient comes with the channels last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm, self.out = nn.Linear(9, 9), nn.BatchNorm2d(5), nn.Conv2d(5, 4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.out.weight.as_strided((4, 5, 1, 1), (5, 1, 5, 5))
+        return F.conv2d(self.norm(self.first(x)), weight).tanh().mean((2, 3))
+
+
+def test_batched_rows_are_derivatives_whatever_the_layout() -> None:
+    """The batched derivative of such a normalisation is not that of its function in torch 2.13."""
+    torch.manual_seed(0)
+    x = torch.randn(1, 5, 9, 9, dtype=torch.float64)
+    function = Function(Laid().double(), (x,), {})
+    theta = function.random_point(torch.Generator().manual_seed(1))
+    call = function.place(function.inputs)
+    whole = function.pullback(theta, call)
+    direction = {n: torch.randn_like(theta[n]) for n in function.names}
+    moved = function.difference(theta, direction, call, 1e-6).reshape(-1)
+    assert torch.allclose(whole @ function.flatten(direction), moved, rtol=1e-5, atol=1e-8)
