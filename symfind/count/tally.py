@@ -13,12 +13,13 @@ from typing import Any
 
 import torch
 
-from symfind.algebra.axes import Axis
+from symfind.algebra.axes import Axis, atoms
 from symfind.count.counting_twins import Drawn, axes_of, counting_sizes, delicate, points_needed
 from symfind.count.independence import independent
 from symfind.count.polynomial import polynomial
 from symfind.count.rank import Span
 from symfind.count.representatives import representatives
+from symfind.count.symbols import AxisSymbols
 from symfind.graph import primitives as p
 from symfind.solve.families.family import NullFamily
 from symfind.solve.families.inert import slices_of
@@ -221,8 +222,31 @@ def _through_twins(
         here = [k for k, f in enumerate(kept) if (id(f) in near) is wide]
         for k, series in _measured(kept, here, parameters, wide).items():
             counted[chosen[k]] = _identify(kept[k], kept, series, symbols, wide)
-    found = {id(f): replace(counted[stands[i]], family=f) for i, f in enumerate(rest)}
+    found = {id(f): _stood_for(f, counted[stands[i]], symbols) for i, f in enumerate(rest)}
     return [found.get(id(f)) or whole(f, symbols) for f in families]
+
+
+def _stood_for(family: Family, t: Tally, symbols: Any) -> Tally:
+    """What was counted of a family, said of one that it stands for: by that one's own indices."""
+    if t.family is family or not isinstance(symbols, AxisSymbols):
+        return replace(t, family=family)
+    mine, whole = formula(family, symbols), formula(t.family, symbols)
+    pairs = [
+        (symbols.get(a), symbols.get(b))
+        for one, other in zip(t.family.sources, family.sources, strict=False)
+        for x, y in zip(one.axes, other.axes, strict=False)
+        for a, b in zip(atoms(x), atoms(y), strict=False)
+        if a.size > 1 and a.size == b.size
+    ]
+
+    def moved(expression: Any) -> Any:
+        lack = (whole - expression).expand()
+        if not expression.free_symbols:
+            return expression
+        return (mine - lack.subs(dict(pairs), simultaneous=True)).expand()
+
+    return replace(t, family=family, algebra_formula=moved(t.algebra_formula),
+                   orbit_formula=moved(t.orbit_formula))  # fmt: skip
 
 
 Series = list[tuple[dict[Axis, int], _Increments]]  # on one twin after the other
