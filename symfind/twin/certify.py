@@ -299,7 +299,7 @@ class _Certification:
         }
         if last.nullity.status != "clear":
             return Certificate("undetermined", reason=last.nullity.reason, **common)
-        if last.gap > 0 and last.nullity.known != last.nullity.nullity:
+        if last.gap > 0:
             if self.question.short is not None and model.kept != 1:
                 for one in done[-TWINS:]:
                     self.question.short(one.twin, one.function, one.nullity)
@@ -313,7 +313,7 @@ class _Certification:
                 reason = "with one layer of each repetition more was measured; two are too large"
                 return Certificate("undetermined", reason=reason, **common)
             return Certificate("incomplete", **common)
-        if last.gap or not last.agrees:
+        if last.gap < 0 or not last.agrees:
             reason = "the formula and what a twin itself derives differ: this is a bug"
             return Certificate("undetermined", reason=reason, **common)
         if model.uneven:

@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
+from symfind.verify.constant_norms import constant_norm
+
 WIDE = {
     torch.float32: torch.float64,
     torch.float16: torch.float64,
@@ -88,7 +90,9 @@ class DoublePrecision(TorchFunctionMode):
         # An in-place call must reach the tensor itself, not a wider copy of it.
         if args and (name == "__setitem__" or (name.endswith("_") and not name.endswith("__"))):
             return func(args[0], *widen(args[1:]), **widen(kwargs))
-        return func(*widen(args), **widen(kwargs))
+        args, kwargs = widen(args), widen(kwargs)
+        normed = constant_norm(func, args, kwargs)
+        return func(*args, **kwargs) if normed is None else normed
 
 
 def _unpadded(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:

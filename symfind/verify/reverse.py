@@ -63,11 +63,7 @@ def reverse_rows(value: Tensor, leaves: list[Tensor], cotangents: Tensor | None)
 
 
 def _alike(batched: Tensor, alone: Tensor) -> bool:
-    """Whether a row of many is the row by itself.
-
-    Of torch 2.13, the batched derivative of a normalisation by constants is wrong where its
-    gradient is laid out with the channels last and its input is not.
-    """
+    """Whether a row of many is the row by itself: not all that vmap batches is right."""
     largest = max(float(batched.abs().amax()), float(alone.abs().amax())) if len(alone) else 0.0
     return torch.allclose(batched, alone, rtol=1e-6, atol=1e-8 * largest, equal_nan=True)
 
