@@ -136,6 +136,21 @@ def _rotate(builder: Builder, rotation: Rotation, made: dict[int, Any]) -> Node:
     return builder.join([first, inside, last], dim)
 
 
+def _always_zero(op: Op, node: Source) -> bool:
+    """Whether a constant is zero at every checkpoint."""
+    if op.dtype is None or not op.dtype.is_floating_point or not is_uniform(node, 0.0):
+        return False
+    stack, seen = [op], {op.name}
+    while stack:
+        one = stack.pop()
+        if one.stored:
+            return False
+        fresh = [o for o in one.operands if o.name not in seen]
+        seen.update(o.name for o in fresh)
+        stack.extend(fresh)
+    return True
+
+
 def _one(builder: Builder, op: Op, made: dict[int, Any], packed: Packed | None = None) -> Any:
     if op.target == "parameter" and op.trainable:
         return builder.source("parameter", op.shape or (), op, op.key)
@@ -153,7 +168,7 @@ def _one(builder: Builder, op: Op, made: dict[int, Any], packed: Packed | None =
         key = "one-hot" if op.varies and shares(op) else op.key
         node = builder.source(role, op.shape, op, key)
         node.balanced = balanced(op) if op.varies else ()
-        node.zero = bool(op.dtype and op.dtype.is_floating_point) and is_uniform(node, 0.0)
+        node.zero = _always_zero(op, node)
         return node
     rule = registry.lower.find(op.target)
     wires = op.operands if packed is None else packed.view.operands

@@ -83,6 +83,7 @@ class _Builder:
             shape=tuple(data.shape) if data is not None else None,
             dtype=data.dtype if data is not None else None,
             trainable=parameter and tensor is not None and tensor.requires_grad,
+            stored=not parameter and _stored(self.model, key),
         )
         self.leaves[key] = op
         return self.add(op)
@@ -288,3 +289,13 @@ def _module(node: fx.Node) -> str:
     for lead in ("L__self___", "L['self'].", "model"):
         path = path.removeprefix(lead)
     return path.removeprefix(".")
+
+
+def _stored(model: Any, key: str) -> bool:
+    """Whether a name is that of a buffer which checkpoints hold."""
+    path, _, name = key.rpartition(".")
+    try:
+        owner = model.get_submodule(path)
+    except AttributeError:
+        return False
+    return name in owner._buffers and name not in owner._non_persistent_buffers_set

@@ -37,6 +37,7 @@ class Op:
     varies: bool = False
     trainable: bool = False
     data: Tensor | None = None
+    stored: bool = False  # a buffer of which a checkpoint may have another value
     columns: tuple[tuple[int, int], ...] = ()  # of a look-up: rows that each column of places reads
     _known: bool = False
     _value: Any = None

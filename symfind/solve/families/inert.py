@@ -39,15 +39,20 @@ def inert_families(lowered: Lowered, limits: Limits) -> list[NullFamily]:
 
 def _family(source: p.Source, entries: Tensor) -> NullFamily:
     count = int(entries.sum())
-    places = entries.reshape(-1).nonzero().squeeze(-1)
+    # Along most dimensions all are hidden or none: the places are those of the others.
+    alike = [d for d in range(entries.dim()) if torch.equal(entries, _first(entries, d))]
+    order = [*(d for d in range(entries.dim()) if d not in alike), *alike]
+    across = math.prod(entries.shape[d] for d in alike)
+    places = entries.permute(order).reshape(-1, across)[:, 0].nonzero().squeeze(-1)
 
     def width(sizes: Sizes | None) -> int:
         return count if sizes is None else 0  # a twin has other coordinates
 
     def build(env: Environment, c: Tensor) -> Moves:
-        change = torch.zeros(entries.numel(), **env.like)
-        change = change.index_put((places.to(c.device),), c)
-        return {source: change.reshape(entries.shape)}
+        change = torch.zeros(entries.numel() // across, across, **env.like)
+        change = change.index_copy(0, places.to(c.device), c.reshape(-1, across))
+        ordered = change.reshape([entries.shape[d] for d in order])
+        return {source: ordered.permute([order.index(d) for d in range(len(order))])}
 
     # Other families may act on nothing but a slice that is hidden as a whole.
     hidden = [int(slices(entries, d).sum()) for d in range(entries.dim())]
@@ -55,6 +60,10 @@ def _family(source: p.Source, entries: Tensor) -> NullFamily:
                  if n and n * entries.numel() == count * entries.shape[d]), None)  # fmt: skip
     return NullFamily(kind="inert", sources=(source,), width=width, build=build,
                       slices=any(hidden), rows=rows)  # fmt: skip
+
+
+def _first(entries: Tensor, d: int) -> Tensor:
+    return entries.narrow(d, 0, 1).expand_as(entries)
 
 
 def slices_of(family: NullFamily, dim: int, k: int) -> NullFamily:
