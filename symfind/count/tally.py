@@ -230,7 +230,7 @@ def _stood_for(family: Family, t: Tally, symbols: Any) -> Tally:
     """What was counted of a family, said of one that it stands for: by that one's own indices."""
     if t.family is family or not isinstance(symbols, AxisSymbols):
         return replace(t, family=family)
-    mine, whole = formula(family, symbols), formula(t.family, symbols)
+    mine, theirs = formula(family, symbols), formula(t.family, symbols)
     pairs = [
         (symbols.get(a), symbols.get(b))
         for one, other in zip(t.family.sources, family.sources, strict=False)
@@ -240,9 +240,9 @@ def _stood_for(family: Family, t: Tally, symbols: Any) -> Tally:
     ]
 
     def moved(expression: Any) -> Any:
-        lack = (whole - expression).expand()
         if not expression.free_symbols:
             return expression
+        lack = (theirs - expression).expand()
         return (mine - lack.subs(dict(pairs), simultaneous=True)).expand()
 
     return replace(t, family=family, algebra_formula=moved(t.algebra_formula),
