@@ -1,8 +1,7 @@
 """Building primitives: each function merges the axes that its operation makes equal."""
 
-import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -11,28 +10,15 @@ import torch
 from symfind.algebra.axes import Axis, check_blocks, concatenation, merge
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
+from symfind.graph.settled import settled
 from symfind.graph.single import inside, repeated, single
-from symfind.graph.slim import slim
+from symfind.graph.slim import entry_by_entry, slim
 from symfind.graph.tangled import entangled, mixed
 from symfind.graph.transposed import as_they_are
 from symfind.graph.uniform import is_uniform, number
 
 Axes = Sequence[Axis]
 Made = TypeVar("Made", bound=Node)
-
-
-def _entry_by_entry(make: Callable[..., Node]) -> Callable[..., Node]:
-    """A method that makes a wire from entries of others: from what is not repeated of them."""
-
-    @functools.wraps(make)
-    def made(self: "Construction", *xs: Node, **how: Any) -> Node:
-        slim = [self._slimmed(x) for x in xs]
-        if all(x is y for x, y in zip(xs, slim, strict=True)):
-            return make(self, *xs, **how)
-        shape = [a.size for a in self._broadcast(xs)]
-        return self.expand(make(self, *slim, **how), shape)
-
-    return made
 
 
 @dataclass
@@ -99,7 +85,7 @@ class Construction:
                         merge(axes[d], axis)
         return axes
 
-    @_entry_by_entry
+    @entry_by_entry
     def add(self, *terms: Node, signs: Sequence[float] | None = None) -> Node:
         """A signed sum under broadcasting. Constants that are zero everywhere are left out."""
         axes = self._broadcast(terms)
@@ -132,12 +118,12 @@ class Construction:
         axes = list(x.axes)
         return self._put(p.Pointwise((x,), axes, degree=degree, slope=slope, parity=parity))
 
-    @_entry_by_entry
+    @entry_by_entry
     def entrywise(self, *xs: Node, degree: float | None = None, level: bool = False) -> Node:
         """A nonlinear function of several wires, entry by entry."""
         return self._put(p.Entrywise(tuple(xs), self._broadcast(xs), degree=degree, level=level))
 
-    @_entry_by_entry
+    @entry_by_entry
     def choice(self, mask: Node, x: Node, y: Node) -> Node:
         """Entries of x where a mask holds, of y elsewhere."""
         axes = self._broadcast([mask, x, y])
@@ -151,7 +137,7 @@ class Construction:
             return self._nothing(self._broadcast(factors))
         return self.product(*factors)
 
-    @_entry_by_entry
+    @entry_by_entry
     def product(self, *factors: Node) -> Node:
         """The same, also where a factor happens to be zero."""
         axes = self._broadcast(factors)
@@ -263,6 +249,8 @@ class Construction:
             return x
         if isinstance(x, p.Join) and (piece := inside(x, dim, start, length)) is not None:
             return self.narrow(x.inputs[piece], dim, start - x.begin(piece), length)
+        if x.varies and (still := settled(self, x, dim, start, length)) is not None:
+            return still
         place = (id(x), dim, start, length)
         if place in self.parts:
             return self.parts[place]

@@ -1,9 +1,11 @@
 """Data that repeats along some dimensions, with one entry along each of them."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 from symfind.algebra.axes import Axis
-from symfind.graph.primitives import Source
+from symfind.graph.primitives import Node, Source
 from symfind.graph.uniform import is_uniform
 
 
@@ -29,4 +31,18 @@ def slim(x: Source) -> Source:
 
         made.compute, made.make = compute, make
         made.zero = is_uniform(x, 0.0)
+    return made
+
+
+def entry_by_entry(make: Callable[..., Node]) -> Callable[..., Node]:
+    """A method of a builder that makes a wire from entries of others: of what is not repeated."""
+
+    @functools.wraps(make)
+    def made(b: Any, *xs: Node, **how: Any) -> Node:
+        few = [b._slimmed(x) for x in xs]
+        if all(x is y for x, y in zip(xs, few, strict=True)):
+            return make(b, *xs, **how)
+        shape = [a.size for a in b._broadcast(xs)]
+        return b.expand(make(b, *few, **how), shape)  # type: ignore[no-any-return]
+
     return made

@@ -308,11 +308,19 @@ class Matrices:
 
     @staticmethod
     def _gain(ports: list[Port]) -> Gain | None:
-        """A factor that no input reaches, of no more indices: a diagonal change of basis."""
-        one, two = sorted(ports, key=lambda port: (port.node.varies, len(port.labels)))
+        """A factor that no input reaches, of no more indices: a diagonal change of basis.
+
+        Of two that are alike in this, a parameter is the gain of what is computed.
+        """
+        computed = [not isinstance(port.node, p.Source) for port in ports]
+        one, two = (port for _, port in sorted(
+            zip(computed, ports, strict=True),
+            key=lambda found: (found[1].node.varies, len(found[1].labels), found[0]),
+        ))  # fmt: skip
         if one.node.varies or one.node is two.node:
             return None
-        if not two.node.varies and len(one.labels) == len(two.labels):
+        alike = not two.node.varies and len(one.labels) == len(two.labels)
+        if alike and sum(computed) != 1:
             return None
         if any(name not in two.labels for name in one.labels):
             return None
