@@ -9,6 +9,7 @@ from typing import Any
 
 from symfind.family.depth import KEPT, Short, shortened
 from symfind.family.family import Family, Member
+from symfind.family.fewest import fewest
 from symfind.family.shrink import Shrinking
 from symfind.family.small import apart, poor, richer, small
 
@@ -16,6 +17,7 @@ MOST_PARAMETERS = 6500
 _EASY = 3600  # parameters of a member that is measured in seconds
 _EXTRA = 500  # that a change of one integer may add beyond
 _LONE = 1600  # parameters of one of which the next, with larger integers, is slow to measure
+_HUGE = 20 * MOST_PARAMETERS  # at which, by a rough bound, no member is tried
 _WIDE, _NARROW = 4, 2  # least integers of the members after the first
 _SLOW = 3000  # parameters of one of which the narrow ones come first
 RICHER = (2.5, 5)  # times as many tokens as the widest bond has units: of what sees one alone,
@@ -53,8 +55,12 @@ class Choice:
             Large: it is large with either, and there is another way.
         """
         self._end = time.process_time() + _ALL
-        if not self._same(self.family.member({})):
+        model = self.family.member({})
+        if not self._same(model):
             return "made again, the model has other parameters"
+        if self.otherwise is not None and isinstance(model, Member):
+            if fewest(self.family, model) > _HUGE and self.otherwise():
+                raise Large
         found: tuple[Short, Shrinking] | None = None
         for kept in (KEPT, 1):
             short = shortened(self.family, kept)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
@@ -115,10 +116,20 @@ class Family:
                 self._made[key] = f"{type(error).__name__}: {first}"
         return self._made[key]
 
-    def _make(self, values: dict[Place, int], most: float) -> Member:
+    def scalars(self, values: Values) -> int | None:
+        """How many parameters a member has, None where there is no such model."""
+        try:
+            return _scalars(self._again(values)[0])
+        except Exception:  # whatever a constructor raises
+            return None
+
+    def _again(self, values: Values) -> tuple[torch.nn.Module, Any]:
         own = {p: n for p, n in values.items() if p in self.arguments}
-        model, example = self.recipe.again(changed(self.recipe.arguments, own))
-        scalars = sum(math.prod(w.shape) for w in model.parameters() if w.requires_grad)
+        return self.recipe.again(changed(self.recipe.arguments, own))
+
+    def _make(self, values: dict[Place, int], most: float) -> Member:
+        model, example = self._again(values)
+        scalars = _scalars(model)
         if scalars > most:
             raise _TooManyParameters(f"{scalars:,} parameters are more than {most:,}")
         given = {p: n for p, n in values.items() if p in self.given}
@@ -143,6 +154,10 @@ class Family:
 
     def _resized(self, values: Mapping[Place, int]) -> Inputs:
         return resized(self.inputs, {**self.given, **values})
+
+
+def _scalars(model: torch.nn.Module) -> int:
+    return sum(math.prod(w.shape) for w in model.parameters() if w.requires_grad)
 
 
 _FAMILIES: WeakKeyDictionary[Graph, Family] = WeakKeyDictionary()

@@ -15,6 +15,7 @@ from typing import Any
 
 from symfind.family.depth import shortened
 from symfind.family.family import Family, Values
+from symfind.family.fewest import fewest
 from symfind.family.small import small
 from symfind.formulas.assembled import Assembled, assembled, crossings, expressed
 from symfind.formulas.domain import (
@@ -139,6 +140,8 @@ def _start(family: Family) -> Values | None:
         return None
     if short.member.parameters <= FITTED_PARAMETERS:
         return dict(short.member.values)
+    if fewest(family, short.member) > _LARGEST:
+        return None
     member = small(family, short, 3, _SHRINKING, FITTED_PARAMETERS).member
     return member.values if member.parameters <= _LARGEST else None
 

@@ -10,6 +10,7 @@ import contextlib
 import inspect
 import sys
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import FrameType
@@ -90,18 +91,27 @@ def _constructor(module: nn.Module, frame: FrameType | None) -> FrameType | None
 
 def _recipe(kind: type[nn.Module], frame: FrameType) -> Recipe:
     names, rest, named, values = inspect.getargvalues(frame)
-    positional = tuple(values[rest]) if rest else ()
-    keywords = dict(values[named]) if named else {}
-    own = {name: values[name] for name in names[1:] if name in values}
+    positional = _copied(tuple(values[rest]) if rest else ())
+    keywords = _copied(dict(values[named]) if named else {})
+    own = {name: _copied(values[name]) for name in names[1:] if name in values}
 
     def make(changes: Mapping[str, Any]) -> nn.Module:
-        given = {**own, **keywords, **changes}
+        given = _copied({**own, **keywords, **changes})
         if not positional:
             return build_light(lambda: kind(**given))
         before = [given.pop(name) for name in own if name in given]
-        return build_light(lambda: kind(*before, *positional, **given))
+        return build_light(lambda: kind(*before, *_copied(positional), **given))
 
     return Recipe({**own, **keywords}, make)
+
+
+def _copied(value: Any) -> Any:
+    """The same in containers of its own: constructors take theirs apart."""
+    if type(value) in (list, tuple):
+        return type(value)(_copied(item) for item in value)
+    if type(value) in (dict, OrderedDict):
+        return type(value)((key, _copied(item)) for key, item in value.items())
+    return value
 
 
 def of_function(value: Callable[..., Any], settings: Mapping[str, Any]) -> Recipe | None:

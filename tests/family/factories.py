@@ -97,3 +97,27 @@ def kernels(width: int = 24, classes: int = 9) -> nn.Module:
         nn.Conv2d(3, width, 4, stride=4), nn.GELU(), nn.Conv2d(width, width, 5, padding=2),
         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes),
     )  # fmt: skip
+
+
+class _Stages(nn.Sequential):
+    """Takes the description of its stages apart while it is built."""
+
+    def __init__(self, stages: list[dict[str, int]], classes: int = 5) -> None:
+        layers: list[nn.Module] = []
+        width = 4
+        super().__init__()
+        while stages:
+            stage = stages.pop(0)
+            out = stage.pop("width")
+            layers += [nn.Linear(width, out), nn.ReLU()]
+            width = out
+        self.extend([*layers, nn.Linear(width, classes)])
+
+
+def stages(classes: int = 5) -> tuple[nn.Module, Tensor]:
+    """Widths that stand in the code, in a list that is empty once the model is built."""
+    return _Stages([{"width": 40}, {"width": 60}], classes), torch.randn(2, 4)
+
+
+model = _Stages([{"width": 6}, {"width": 8}])
+example_inputs = torch.randn(2, 4)

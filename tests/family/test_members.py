@@ -12,6 +12,7 @@ from symfind.analysis.choice import Choice
 from symfind.family import Family, Member
 from symfind.family.depth import Short, shortened
 from symfind.family.family import name_of
+from symfind.family.fewest import fewest
 from symfind.family.lookups import OutOfRange, check_lookups
 from symfind.family.places import changed, integers, spelled
 from symfind.family.shrink import Shrinking, shrink
@@ -22,6 +23,7 @@ from symfind.trace import trace_loaded
 
 NANO = str(Path(__file__).with_name("models.py"))
 FACTORIES = str(Path(__file__).with_name("factories.py"))
+OTHERS = str(Path(__file__).parent.parent / "formulas" / "factories.py")
 
 
 @dataclass(frozen=True)
@@ -193,3 +195,30 @@ def test_members_in_the_order_of_the_model_come_before_others() -> None:
     first, large, odd = one(18, 16), one(24, 17), one(6, 20)
     assert odd.member.parameters < large.member.parameters
     assert sorted((odd, large), key=lambda o: picked._strange(first, o)) == [large, odd]
+
+
+def test_a_constructor_that_takes_its_arguments_apart_is_called_again() -> None:
+    own = family(FACTORIES)
+    assert own.member({}).parameters == 30 + 56 + 45  # type: ignore[union-attr]
+    narrow = own.member({("stages", 1, "width"): 3})
+    assert isinstance(narrow, Member) and narrow.parameters == 30 + 21 + 20
+    assert isinstance(own.member({}), Member)
+
+
+def test_widths_in_the_code_leave_no_small_member() -> None:
+    fixed, free = family(f"{FACTORIES}:stages"), family(f"{FACTORIES}:relu")
+    model = fixed.member({})
+    assert isinstance(model, Member)
+    assert model.parameters == 200 + 2460 + 305
+    assert fewest(fixed, model) == 200 + 2460  # of the classes nothing need stay
+    member = free.member({})
+    assert isinstance(member, Member)
+    assert fewest(free, member) <= free.scalars({p: 1 for p in free.arguments})  # type: ignore[operator]
+
+
+def test_what_has_to_change_together_is_no_width_in_the_code() -> None:
+    own = family(f"{OTHERS}:projected")  # two widths that have to be equal
+    member = own.member({})
+    assert isinstance(member, Member)
+    assert fewest(own, member) < member.parameters // 2
+    assert own.scalars({("inner",): 9}) is None or own.member({("inner",): 9}) != member
