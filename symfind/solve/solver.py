@@ -25,6 +25,7 @@ from symfind.solve.families.family import MatrixFamily, ScalingFamily, ShiftFami
 from symfind.solve.families.inert import inert_families
 from symfind.solve.families.kernels import Blind, Reach
 from symfind.solve.families.late import late_families
+from symfind.solve.families.looked import looked_families
 from symfind.solve.families.paired import paired_families
 from symfind.solve.families.parallel import parallel_families
 from symfind.solve.families.products import product_families
@@ -137,7 +138,7 @@ def _families(lowered: Lowered, limits: Limits) -> tuple[list[Family], list[Scal
     With them the scalings and the equations between matrices that they come from.
     """
     flows = Flows(lowered)
-    shifts = shift_families(lowered, flows, limits)
+    shifts = [*shift_families(lowered, flows, limits), *looked_families(lowered, flows)]
     inert = [f for f in shifts if f.kind == "inert"]
     dead = {(f.seed, f.cell) for f in inert if isinstance(f, ShiftFamily) and f.whole}
     equations = Matrices(lowered)
