@@ -19,6 +19,18 @@ class OutOfProcessorTime(OutOfTime):
     """A limit on the time of the processor has passed."""
 
 
+class Unended(OutOfTime):
+    """A limit on code of a model has passed; `place` says where that is."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.place = place
+
+
+class LongRunning(str):
+    """A line on what is being done, of code of a model that may never come to an end."""
+
+
 class _State(threading.local):
     deadline: float | None = None
     processor: float | None = None
@@ -71,13 +83,15 @@ def _timed(name: str, timer: str, handler: Handler, seconds: float, again: float
         yield
         return
     number, which = getattr(signal, name), getattr(signal, timer)
-    before = signal.signal(number, handler)
-    signal.setitimer(which, max(seconds, 1e-6), again)
+    before, start = signal.signal(number, handler), time.monotonic()
+    outer, often = signal.setitimer(which, max(seconds, 1e-6), again)
     try:
         yield
     finally:
         signal.setitimer(which, 0.0)
         signal.signal(number, before)
+        if outer:
+            signal.setitimer(which, max(outer - (time.monotonic() - start), 1e-6), often)
 
 
 @contextmanager
@@ -122,6 +136,37 @@ def limited(seconds: float | None) -> Iterator[None]:
                 _state.deadline = None
     finally:
         _state.deadline, _state.pending = outer, False
+
+
+@contextmanager
+def limited_code(seconds: float | None, place: Callable[[FrameType | None], str]) -> Iterator[None]:
+    """Raise `Unended` in code of a model that runs when so many seconds have passed.
+
+    Raised again every second, in case that code stops it. Only on the main thread of a system with
+    interval timers, where signals arrive; elsewhere there is no limit. It may stand inside
+    `limited`, whose limit holds as well.
+
+    Args:
+        seconds: None for no limit.
+        place: where in a model's code a frame is; empty where it is in none, which may go on.
+
+    Raises:
+        Unended: the limit has passed.
+    """
+    if seconds is None:
+        yield
+        return
+    end, left = time.monotonic() + seconds, remaining()
+
+    def passed(number: int, frame: FrameType | None) -> None:
+        check()
+        at = "" if _state.sheltered or time.monotonic() < end else place(frame)
+        if at:
+            raise Unended(at)
+
+    first = seconds if left is None else min(seconds, left)
+    with _timed("SIGALRM", "ITIMER_REAL", passed, first, _AGAIN):
+        yield
 
 
 @contextmanager

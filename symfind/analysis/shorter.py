@@ -15,16 +15,19 @@ from torch import Tensor
 
 from symfind.algebra.generator import Generator
 from symfind.analysis.subject import Subject
+from symfind.budget import Unended
 from symfind.errors import SymfindError
 from symfind.load import Inputs
 from symfind.load.inputs import describe, leaves, map_leaves
 from symfind.trace import Graph, Op, trace_loaded, walk
+from symfind.trace.ending import ending
 from symfind.verify import Function
 from symfind.verify.function import Point
 from symfind.verify.sampling import normal
 
 LENGTH = 64  # positions that are left
 _HEAVY = 5_000_000_000  # parameters times positions, from which they are cut
+_PATIENCE = 60.0  # seconds in which the model has to come to an end on them
 _SAME = 1e-9  # relative difference of a field on rows that were permuted, and permuted itself
 
 
@@ -129,14 +132,15 @@ def shorter(subject: Subject, parameters: int) -> Shorter | None:
         return None
     loaded = replace(subject.loaded, inputs=inputs)
     try:
-        graph = trace_loaded(loaded, train=subject.train)
+        with ending(_PATIENCE):
+            graph = trace_loaded(loaded, train=subject.train)
         if not same_but_for_sizes(subject.graph, graph):
             return None
         one = replace(subject, loaded=loaded, graph=graph)
         function = one.function()
         theta = function.random_point(torch.Generator().manual_seed(subject.seed + 1))
         return Shorter(one, function, theta, _unread(function, theta, subject.seed))
-    except (SymfindError, RuntimeError, ValueError, IndexError, TypeError):
+    except (SymfindError, RuntimeError, ValueError, IndexError, TypeError, Unended):
         return None  # it cannot be called so
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     "--budget",
     type=Duration(),
     metavar="TIME",
-    help="Limit on verification and certificate together: 60s, 5m, 1h.",
+    help="Limit on verification and certificate together, and on code of the model: 60s, 5m, 1h.",
 )
 @click.option(
     "--discover",

@@ -1,13 +1,17 @@
 """Progress and warnings, on standard error."""
 
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import click
 
+from symfind.budget import LongRunning
+from symfind.characters import visible
 from symfind.cli.device import check_device
 
 Progress = Callable[[str], None]
@@ -17,15 +21,26 @@ _PACKAGE = Path(__file__).parent.parent
 
 @contextmanager
 def progress(quiet: bool) -> Iterator[Progress | None]:
-    """A function to call with what is being done now, or ``None`` where nobody would see it."""
+    """A function to call with what is being done now, or ``None`` where nobody wants to see it.
+
+    Where standard error is no terminal, only what may never come to an end is printed.
+    """
     from rich.console import Console
 
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
+    stream = sys.stderr  # not what it stands for while a model is traced, which is silenced
+    console = Console(file=stream)
+    if quiet:
         yield None
-        return
-    with console.status("starting") as status:
-        yield status.update
+    elif console.is_terminal:
+        with console.status("starting") as status:
+            yield status.update
+    else:
+        yield lambda line: _unended(line, stream)
+
+
+def _unended(line: str, stream: TextIO) -> None:
+    if isinstance(line, LongRunning):
+        click.echo(visible(line), file=stream)
 
 
 @contextmanager

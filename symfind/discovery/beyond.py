@@ -12,6 +12,7 @@ from symfind.verify.nullity import Draw
 
 MOST_PARAMETERS = 1000  # that are looked at without being asked
 _FEW_FIELDS, _FEW_IN_ALL = 1000, 10_000  # of one equation, and of all of them
+_FEW_FLOWS = 60  # that are followed, of what they give
 
 
 def beyond(
@@ -59,7 +60,9 @@ def explored(
     exploration = Exploration(shapes, samples, measured, most, tell, total)
     exploration.run()
     tell("checking generators")
-    basis = checked(exploration.found, samples, seed, measured.theta, measured.directions)
+    flows = math.inf if more else _FEW_FLOWS
+    basis = checked(exploration.found, samples, seed, measured.theta, measured.directions, flows)
     assert measured.beyond is not None
     complete = basis.dimension == measured.beyond.shape[1]
-    return basis, complete or not (exploration.stopped or exploration.left_out)
+    stopped = exploration.stopped or exploration.left_out or not basis.whole
+    return basis, complete or not stopped

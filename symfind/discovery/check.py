@@ -1,5 +1,6 @@
 """From solutions to generators: a sparse exact basis, every element of which is put to the test."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -36,16 +37,23 @@ class Basis:
         patterns: their kinds.
         dimension: of their span at a generic point.
         rejected: solutions that failed a test.
+        whole: whether all of them were tested.
     """
 
     generators: tuple[Discovered, ...]
     patterns: tuple[Pattern, ...]
     dimension: int
     rejected: int
+    whole: bool = True
 
 
 def checked(
-    found: Sequence[Found], samples: Samples, seed: int, theta: Theta, known: Tensor
+    found: Sequence[Found],
+    samples: Samples,
+    seed: int,
+    theta: Theta,
+    known: Tensor,
+    flows: float = math.inf,
 ) -> Basis:
     """The bases of the solutions that stand two tests.
 
@@ -63,24 +71,25 @@ def checked(
         seed: of the second test.
         theta: a generic point, where dimensions are counted.
         known: directions there, [parameters, known], that count for nothing.
+        flows: tests of a flow, from which no further one is begun; what is not tested is left out.
     """
     generators: list[Discovered] = []
     directions = known[:, :0]
-    rejected = 0
+    rejected, trials = 0, _Trials(samples, seed, flows)
     for one in found:
         budget.check()
         whole = len(one.part.slices) == len(samples.slices)
         first = whole and one is found[0] and not known.shape[1]
         rows = _rows(one, theta, None if first else torch.cat([known, directions], 1))
         good = _standing(rows, one)
-        stays = _staying(good, samples, seed)
+        stays = trials.staying(good)
         rejected += len(rows) - sum(stays)
         generators += [g for g, ok in zip(good, stays, strict=True) if ok]
         directions = moves(generators, theta, samples.slices)
     generators = [replace(g, id=f"g{i + 1}") for i, g in enumerate(generators)]
     kinds = patterns(generators, directions, known)
     dimension = sum(kind.dimension for kind in kinds)
-    return Basis(tuple(generators), kinds, dimension, rejected)
+    return Basis(tuple(generators), kinds, dimension, rejected, trials.whole)
 
 
 def _rows(found: Found, theta: Theta, known: Tensor | None) -> Tensor:
@@ -154,23 +163,42 @@ def _residuals(
     return worst.tolist()
 
 
-def _staying(found: Sequence[Discovered], samples: Samples, seed: int) -> list[bool]:
-    """Which generators leave the output alone when they are followed for a while."""
-    if not found:
-        return []
-    function, rng = samples.function, torch.Generator().manual_seed(seed)
-    theta = function.random_point(rng)
-    inputs = samples.draw(rng)
-    value = function(theta, inputs)
-    several = drawn(samples.draw, function.inputs, seed)
+class _Trials:
+    """Which generators leave the output alone when they are followed for a while.
 
-    def stays(generator: Discovered) -> bool:
-        stay = _change(generator, theta, lambda point: function(point, inputs), value, rng)
-        return stay and not jumps(function, _followed(generator, theta), several)
+    What passes together passes; what does not is halved, until the number of tests is used up.
 
-    if stays(combination(found, rng)):
-        return [True] * len(found)
-    return [stays(generator) for generator in found]
+    Attributes:
+        whole: whether the tests were enough.
+    """
+
+    def __init__(self, samples: Samples, seed: int, tests: float) -> None:
+        self.samples, self.seed, self._left = samples, seed, tests
+        self.whole = True
+
+    def staying(self, found: Sequence[Discovered]) -> list[bool]:
+        """One answer for each; no for what was not tested."""
+        function, rng = self.samples.function, torch.Generator().manual_seed(self.seed)
+        theta = function.random_point(rng)
+        inputs = self.samples.draw(rng)
+        value = function(theta, inputs)
+        several = drawn(self.samples.draw, function.inputs, self.seed)
+
+        def stays(generator: Discovered) -> bool:
+            stay = _change(generator, theta, lambda point: function(point, inputs), value, rng)
+            return stay and not jumps(function, _followed(generator, theta), several)
+
+        result, parts = [False] * len(found), [range(len(found))] if found else []
+        while parts and self._left > 0:
+            part = parts.pop()
+            self._left -= 1
+            one = combination([found[i] for i in part], rng) if len(part) > 1 else found[part[0]]
+            if stays(one):
+                result[part.start : part.stop] = [True] * len(part)
+            elif len(part) > 1:
+                parts += [part[len(part) // 2 :], part[: len(part) // 2]]
+        self.whole &= not parts
+        return result
 
 
 def _followed(generator: Discovered, theta: Theta) -> Path:

@@ -179,7 +179,8 @@ def solve(unknowns: Unknowns, part: Part) -> Solution:
         used += 1
         return unknowns.apply(sample.rows, sample, part.slices)[:, unknowns.kept] @ tried
 
-    for _ in range(math.ceil(_SPARE * tried.shape[1] / max(part.rank, 1))):
+    needed = math.ceil(_SPARE * tried.shape[1] / part.rank) if part.rank else _CONFIRM
+    for _ in range(needed):
         space.add(equations())
     for _ in range(_ROUNDS):
         spectrum, null = _decided(space.matrix())

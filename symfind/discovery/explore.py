@@ -35,7 +35,8 @@ class Exploration:
         measured: the null space that is to be explained.
         most: fields of one equation at most.
         tell: called with a line on what is being done.
-        total: fields of all equations, from which no further one is begun.
+        total: fields of all equations, from which no further one is begun; points at which rows
+            were looked at count as well.
 
     Attributes:
         found: solutions, each of which adds to those before it and to what was known.
@@ -163,8 +164,9 @@ class Exploration:
             }  # fmt: skip
 
         part = self.samples.part(names)
-        result = search(shapes, part, gains, enough, self.most, tiers, self.tell)
+        result = search(shapes, part, gains, enough, self.most, tiers, self.tell, self._room)
         self.searched += 1
         self._room -= result.solved
+        self.stopped |= result.stopped
         self.left_out |= dict.fromkeys(result.left_out)
         return result.found

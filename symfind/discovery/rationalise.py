@@ -16,6 +16,8 @@ _PIVOTS = (1e-2, 1e-4, 1e-6)  # entries of orthonormal rows, below which there i
 _ZERO = 1e-8  # entries of the echelon form that count as zero
 _PASSES = 8  # over all rows
 _DENOMINATOR = 360
+_TERMS = 16  # of a continued fraction, more than a denominator has that is not larger
+_LARGE = 32.0  # numbers, from which on several fractions may be close enough
 _NEAR = 1e-7  # the same before anything is added up, where rounding is still that of a solution
 _CLOSE = 1e-9  # distance of a number from the fraction it is taken for
 
@@ -38,8 +40,8 @@ def _snapped(rows: Tensor) -> Tensor:
     here: generators are checked with their final coefficients.
     """
     rows = torch.where(rows.abs() < _ZERO, 0.0, rows)
-    return torch.stack([exact if good else row for row in rows
-                        for exact, good in [rationalise(row, _NEAR)]])  # fmt: skip
+    exact, good = fractions(rows, _NEAR)
+    return torch.where(good.all(1, keepdim=True), exact, rows)
 
 
 def _pivots(rows: Tensor) -> list[int]:
@@ -69,14 +71,38 @@ def fraction(value: float, close: float = _CLOSE) -> Coefficient:
     return near if abs(value - near) <= close * max(1.0, abs(value)) else value
 
 
+def fractions(values: Tensor, close: float = _CLOSE) -> tuple[Tensor, Tensor]:
+    """As `fraction`, of many numbers: what they are taken for, and which of them are fractions.
+
+    A number that is closer to p / q than 1 / (2 q^2) has p / q among the convergents of its
+    continued fraction (Legendre). Those that are so large that rounding tells no more are left to
+    exact arithmetic.
+    """
+    near, good = values.clone(), torch.zeros_like(values, dtype=torch.bool)
+    whole = values.floor()
+    rest = values - whole
+    p, q = (torch.ones_like(values), whole), (torch.zeros_like(values), torch.ones_like(values))
+    allowed = close * values.abs().clamp(min=1.0)
+    for _ in range(_TERMS):
+        found = p[1] / q[1]
+        hit = ~good & (q[1] <= _DENOMINATOR) & ((values - found).abs() <= allowed)
+        near, good = torch.where(hit, found, near), good | hit
+        inverse = 1.0 / rest.clamp(min=_ZERO)
+        whole = inverse.floor()
+        rest = inverse - whole
+        p, q = (p[1], whole * p[1] + p[0]), (q[1], whole * q[1] + q[0])
+        if bool((good | (q[1] > _DENOMINATOR)).all()):
+            break
+    for place in (values.abs() >= _LARGE).nonzero().tolist():
+        one = fraction(float(values[tuple(place)]), close)
+        near[tuple(place)], good[tuple(place)] = float(one), isinstance(one, Fraction)
+    return near, good
+
+
 def rationalise(row: Tensor, close: float = _CLOSE) -> tuple[Tensor, bool]:
     """Coefficients with every fraction in its place, and whether all of them are fractions."""
-    result, exact = torch.zeros_like(row), True
-    for index in row.nonzero().flatten().tolist():
-        value = fraction(float(row[index]), close)
-        exact &= isinstance(value, Fraction)
-        result[index] = float(value)
-    return result, exact
+    result, good = fractions(row, close)
+    return result, bool(good.all())
 
 
 def sparsify(rows: Tensor, relations: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from symfind.verify.nullity import Draw
 from symfind.verify.rows import Rows
 
 _NOISE = 1e-13  # of the norm of all rows, below which a column is zero but for rounding
+_FEW = 3  # points, of which the one is looked at at which most is seen
 _FAINT = -6.0  # log10 of a singular value, from which null vectors are precise enough
 
 
@@ -61,6 +62,11 @@ class Samples:
             # inputs of their own for every point: what one batch does not see, another may
             self._made[index] = self.rows_at(self.theta(index), index)
         return self._made[index]
+
+    @property
+    def drawn(self) -> int:
+        """At how many points there are rows."""
+        return len(self._made)
 
     def rows_at(self, theta: Point, inputs: int) -> Tensor:
         """Rows at any point, [rows, parameters], for the batch of inputs of a number."""
@@ -125,8 +131,11 @@ class Part:
 
     @cached_property
     def rank(self) -> int:
-        """Of the rows at a point: how many equations they are worth."""
-        return reveal(self[0].rows).spectrum.rank
+        """Of the rows at the best of a few points: how many equations they are worth.
+
+        Zero where all that is looked at is constant piece by piece.
+        """
+        return max(reveal(self[i].rows).spectrum.rank for i in range(_FEW))
 
     def null(self, index: int) -> Tensor | None:
         """Orthonormal columns of the null space of a sample; None where it is not well known.

@@ -1,5 +1,6 @@
 """Tier by tier through the dictionary of some tensors, until what is looked for is found."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ from symfind.discovery.monomials import Monomial
 from symfind.discovery.samples import Part, Sample
 
 _POINTS = 2  # at which the dimension is counted
+_POINT = 30  # fields, in whose stead rows at one more point can be looked at
 
 Gains = Callable[[], Mapping[str, Sequence[Dress]]]
 
@@ -49,12 +51,14 @@ class Searched:
     Attributes:
         found: the largest dictionary that was solved with a clear gap; None where none was.
         left_out: blocks of fields that there was no room for, if it is not enough.
-        solved: fields of all equations that were solved.
+        solved: fields of all equations that were solved, and what new points cost.
+        stopped: whether that was all that there was room for.
     """
 
     found: Found | None
     left_out: tuple[str, ...]
     solved: int
+    stopped: bool = False
 
 
 def search(
@@ -65,6 +69,7 @@ def search(
     most: int,
     tiers: Sequence[str],
     tell: Callable[[str], None],
+    room: float = math.inf,
 ) -> Searched:
     """Solve the invariance equation over a growing dictionary.
 
@@ -79,13 +84,16 @@ def search(
         most: fields at most.
         tiers: of the dictionary, that are tried one after another.
         tell: called with a line on what is being done.
+        room: fields of all equations, from which no further one is begun.
     """
     best: Found | None = None
     dictionary = Dictionary()
     left: dict[str, None] = {}
-    solved = 0
+    solved, drawn = 0, part.all.drawn
     for name in tiers:
         budget.check()
+        if spent(solved, part, drawn) >= room:
+            return Searched(best, tuple(left), spent(solved, part, drawn), True)
         dressed = gains() if name.startswith("dressed") else {}
         if name == "divided":
             dressed = divisors(shapes, part)
@@ -108,10 +116,15 @@ def search(
             best = replace(found, dimension=dimension)
             dictionary = larger
             if enough(best):
-                return Searched(best, (), solved)
+                return Searched(best, (), spent(solved, part, drawn))
         elif name == "shifts":  # what later tiers move often has to be taken back by a bias
             dictionary = larger
-    return Searched(best, tuple(left), solved)
+    return Searched(best, tuple(left), spent(solved, part, drawn))
+
+
+def spent(solved: int, part: Part, drawn: int) -> int:
+    """Fields of equations, and what points with rows cost that were not there before."""
+    return solved + _POINT * (part.all.drawn - drawn)
 
 
 def _named(blocks: Sequence[Monomial]) -> dict[str, None]:

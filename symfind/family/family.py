@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 
+from symfind.budget import Unended
 from symfind.family.inputs import lengths, resized
 from symfind.family.lookups import check_lookups, unsure_lookups
 from symfind.family.places import Place, changed, integers, spelled
@@ -16,10 +17,12 @@ from symfind.family.signature import shapes, signature, steps, vocabulary
 from symfind.load import Inputs, Loaded, as_inputs, check_fits, draw
 from symfind.load.recipe import Recipe
 from symfind.trace import Graph, record_loaded, trace_loaded
+from symfind.trace.ending import ending
 from symfind.trace.lookups import leaf_ranges
 
 Values = Mapping[Place, int]
-_HUGE = 400_000_000  # entries of the largest wire of a member that is worth tracing
+_LEAST, _EACH = 5.0, 0.02  # seconds to make a member in, and for each operation of the model
+_TRIES = 2  # members that come to no end, until no other is made
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,8 @@ class Family:
         self.inputs = _bounded(graph, loaded.inputs)
         self.given: dict[Place, int] = {**lengths(self.inputs)}
         self.base: dict[Place, int] = {**self.arguments, **self.given}
-        self._recordable = True
+        self._recordable, self._unended = True, 0
+        self._patience = _LEAST + _EACH * len(graph.ops)
         self._unsure = unsure_lookups(graph)
         self._made: dict[frozenset[tuple[Place, int]], Member | str] = {}
 
@@ -105,10 +109,12 @@ class Family:
             values: all integers, or those that are others.
             most: parameters, beyond which it is not traced.
         """
+        if self._unended >= _TRIES:
+            return "code of the model came to no end at other sizes"
         key = frozenset(item for item in values.items() if self.base.get(item[0]) != item[1])
         if key not in self._made:
             try:
-                self._made[key] = self._make(dict(key), most)
+                self._made[key] = self._ending(dict(key), most)
             except _TooManyParameters as error:
                 return str(error)  # which may be few enough for others
             except Exception as error:  # whatever a constructor or a forward pass raises
@@ -119,9 +125,22 @@ class Family:
     def scalars(self, values: Values) -> int | None:
         """How many parameters a member has, None where there is no such model."""
         try:
-            return _scalars(self._again(values)[0])
+            with ending(self._patience):
+                return _scalars(self._again(values)[0])
+        except Unended:
+            self._unended += 1
         except Exception:  # whatever a constructor raises
-            return None
+            pass
+        return None
+
+    def _ending(self, values: dict[Place, int], most: float) -> Member | str:
+        """The member, unless a loop of the model does not end at its sizes."""
+        try:
+            with ending(self._patience):
+                return self._make(values, most)
+        except Unended as end:
+            self._unended += 1
+            return f"code of the model came to no end at {end.place!r}"
 
     def _again(self, values: Values) -> tuple[torch.nn.Module, Any]:
         own = {p: n for p, n in values.items() if p in self.arguments}

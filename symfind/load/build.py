@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
+from symfind.budget import OutOfTime
 from symfind.errors import LoadError, UnknownSetting
 from symfind.load.files import explain, near
 from symfind.load.operators import with_operators
@@ -44,7 +45,7 @@ def build(
     _check_settings(value, where, settings)
     try:
         built = with_operators(lambda: value(**settings))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, OutOfTime):
         raise
     except BaseException as error:  # of a user's own making too
         raise LoadError(explain(error, f"{where} failed when it was called", path)) from error

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from symfind.budget import OutOfTime
 from symfind.errors import LoadError
 from symfind.load.operators import with_operators
 
@@ -64,7 +65,7 @@ def import_module(name: str) -> ModuleType:
                 found = importlib.util.find_spec(parent) is not None
             except (ImportError, ValueError, AttributeError):
                 found = parent in sys.modules
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, OutOfTime):
                 raise
             except BaseException as error:
                 raise LoadError(explain(error, f"{parent} failed while it was imported")) from error
@@ -122,7 +123,7 @@ def near(name: str, names: list[str]) -> list[str]:
 def _guarded(execute: Callable[[], ModuleType], what: str, path: Path | None) -> ModuleType:
     try:
         return with_operators(execute)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, OutOfTime):
         raise
     except BaseException as error:  # of a user's own making too
         raise LoadError(explain(error, f"{what} failed while it was imported", path)) from error

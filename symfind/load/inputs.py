@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from symfind.budget import OutOfTime
 from symfind.errors import InputError
 from symfind.load.ranges import Range, observed
 
@@ -165,7 +166,7 @@ def as_inputs(example: Any) -> Inputs:
     if callable(example) and not isinstance(example, Tensor):
         try:
             example = example()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, OutOfTime):
             raise
         except BaseException as error:
             raise InputError(

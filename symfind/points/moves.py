@@ -4,6 +4,7 @@ Which parameter it takes is read off the graph; that it does what is wanted, and
 looked at: a bias may be multiplied by a constant on its way, and a weight computed from others.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ _LONG = 12  # operations between what adds a bias and what switches
 _TRIES = 12  # of a factor
 _SMALL = 1e-6
 _NEAR = 1.2  # of a factor, where a scale is as wanted
+_ANSWER = 0.25  # power of a factor, with which a wire answers to it at least
 _WIDE = 256  # channels, up to which what they read is decorrelated,
 _EVEN = 1e-2  # down to this part of the largest variance
 
@@ -120,7 +122,11 @@ def centre_by_weight(run: Run, op: Op, wanted: Tensor, dim: int, chain: list[Op]
 def rescale(
     run: Run, op: Op, wanted: float, chain: list[Op], measure: Measure | None = None
 ) -> None:
-    """Scale the parameters that a wire is multiplied with until its values spread so far."""
+    """Scale the parameters that a wire is multiplied with until its values spread so far.
+
+    They are left as they were where the wire hardly answers: a weight that is a softmax or an
+    exponential of its parameters would only be driven to where these do nothing.
+    """
     measure = measure or spread
     met = weight(chain[0])
     if met is None:
@@ -129,18 +135,28 @@ def rescale(
     own = [*leaves(met), *(leaves(added) if added is not None else [])]
     largest = [x for x in own if run.theta[x.key].numel()]
     old = {x.key: run.theta[x.key] for x in largest}
+    first = now = measure(run, op)
+    total = power = 1.0
     for _ in range(_TRIES):
-        now = measure(run, op)
-        if not 0.0 < now < float("inf"):
-            now = 1e3 if now else _SMALL
         if wanted / _NEAR < now < wanted * _NEAR:
-            return
-        factor = min(max(wanted / now, 1e-3), 1e3)
+            break
+        known = now if 0.0 < now < math.inf else 1e3 if now else _SMALL
+        factor = min(max(wanted / known, 1e-3), 1e3) ** (1 / max(power, 1.0))
+        total *= factor
         for x in largest:
             run.change(x, run.theta[x.key] * factor, chain)
-    if not wanted / 10 < measure(run, op) < wanted * 10:
+        before, now = now, measure(run, op)
+        power = _power(before, now, factor)
+    if not wanted / 10 < now < wanted * 10 or _power(first, now, total) < _ANSWER:
         for x in largest:
             run.change(x, old[x.key], chain)
+
+
+def _power(before: float, after: float, factor: float) -> float:
+    """The power of a factor by which a wire grew with it; one where that is not known."""
+    if factor == 1.0 or not (0.0 < before < math.inf and 0.0 < after < math.inf):
+        return 1.0
+    return math.log(after / before) / math.log(factor)
 
 
 def deviation(run: Run, op: Op) -> float:

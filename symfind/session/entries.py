@@ -55,6 +55,8 @@ def analyze(
             model's own initial values) and "weights", as a sequence or joined by commas.
         budget: seconds that verification and certificate may take together; what is not known
             then is said to be undetermined. An interruption from the keyboard does the same.
+            Loading and tracing end with an error when code of the model runs as long, and longer
+            than ten seconds; on the main thread of systems with interval timers only.
         discover: look for all vector fields that explain what no rule does, as `symfind.discover`,
             however long it takes; a few seconds are spent on that in any case.
         discovery: whether it is looked for them at all. What is found, and stands on the model,
@@ -75,7 +77,7 @@ def analyze(
     session = open(
         model, example_inputs, output, device, seed,
         train=train, inputs=inputs, settings=settings, weights=weights,
-        without=without, progress=progress,
+        without=without, budget=budget, progress=progress,
     )  # fmt: skip
     return session.report(
         verify, certify, points=points, budget=budget, discover=discover, discovery=discovery,

@@ -28,7 +28,7 @@ from symfind.discovery.pipeline import discoverable, discovered
 from symfind.discovery.result import Discovery
 from symfind.discrete.part import spec_of, verified_spec
 from symfind.discrete.spec import PermutationSpec
-from symfind.errors import TraceError
+from symfind.errors import LoadError, TraceError
 from symfind.exact.nullity import MOST_PARAMETERS, ExactNullity, check_size, measured_exactly
 from symfind.exact.rank import flint
 from symfind.exact.subject import Subject as Exactly
@@ -51,6 +51,7 @@ from symfind.session.asked import asked
 from symfind.session.examination import Examination, Wanted
 from symfind.session.interrupted import Stage
 from symfind.session.stages import Checked, Clock, guarded, uncollected
+from symfind.session.unended import watched
 from symfind.solve.solver import Derivation, derive, nothing
 from symfind.trace import Graph, trace_loaded
 from symfind.verify.threads import fitting_threads
@@ -72,6 +73,7 @@ def open(
     settings: Mapping[str, Any] | None = None,
     weights: str | None = None,
     without: Sequence[str] = (),
+    budget: float | None = None,
     progress: Tell = None,
 ) -> "Session":
     """Load a model, and hold it for any number of questions.
@@ -91,21 +93,24 @@ def open(
         weights: a checkpoint whose names and shapes are checked against the model.
         without: kinds of families (as in the report, or "all") that are not derived, to see what
             discovery finds in their place.
-        progress: called with a line on what is being done.
+        budget: seconds that code of the model may take while it is loaded, and while it is traced,
+            ten at least. Held on the main thread of systems with interval timers only.
+        progress: called with a line on what is being done; from another thread where code of the
+            model takes long.
 
     Raises:
-        LoadError: the spec cannot be loaded.
+        LoadError: the spec cannot be loaded, or not in time.
         InputError: there are no example inputs, or they do not fit; or there is no such kind.
     """
     off = checked(without)
     clock, tell = Clock(), progress or (lambda text: None)
     tell("loading the model")
-    with clock.part("load"):
+    with clock.part("load"), watched("loading the model", tell, budget, LoadError):
         loaded = resolve(
             model, example_inputs, inputs=inputs, settings=settings, weights=weights, seed=seed
         )
     session = Session(loaded, output, train, device, seed, settings or {}, tell, clock)
-    session.without = off
+    session.without, session.limit = off, budget
     return session
 
 
@@ -119,6 +124,7 @@ class Session:
         device: where it is evaluated.
         seed: of all random numbers.
         without: kinds of families that are not derived.
+        limit: seconds that code of the model may take while it is traced.
     """
 
     def __init__(
@@ -138,6 +144,7 @@ class Session:
         self._settings, self._tell, self._clock = settings, tell, clock
         self._stage = Stage(loaded, output, train, clock)
         self.without: frozenset[str] = frozenset()
+        self.limit: float | None = None
         self._checked: Checked | None = None
         self._answers: dict[tuple[Any, ...], Any] = {}
 
@@ -148,11 +155,12 @@ class Session:
         """The traced graph.
 
         Raises:
-            TraceError: the model cannot be traced; the message names the line.
+            TraceError: the model cannot be traced, or not in time; the message names the line.
             InputError: the inputs do not fit.
         """
         self._tell("tracing")
-        with self._stage("tracing the model", "trace"):
+        doing = "tracing the model"
+        with self._stage(doing, "trace"), watched(doing, self._tell, self.limit, TraceError):
             graph = trace_loaded(self.loaded, train=self.train)
             for note in graph.notes:
                 self._tell(note)
@@ -254,6 +262,7 @@ class Session:
                 model's own initial values) and "weights", as a sequence or joined by commas.
             budget: seconds that verification and certificate may take together; what is not known
                 then is said to be undetermined. An interruption from the keyboard does the same.
+                Code of the model may take as long while it is traced, see `open`.
             discover: look for all vector fields that explain what no rule does, however long it
                 takes; a few seconds are spent on that in any case.
             discovery: whether it is looked for them at all.
@@ -263,6 +272,7 @@ class Session:
             InputError: a point is none, or the model is not finite on its inputs.
             TraceError: the model cannot be traced; the message names the line.
         """
+        self.limit = self.limit if budget is None else budget
         places = asked_points(points, self.loaded, self._settings, self.seed)
         subject, counts = self.subject, self.counted
         subject = replace(subject, discover=discover, discovery=discovery)

@@ -3,6 +3,7 @@
 import linecache
 import os
 import traceback
+from types import FrameType
 
 from torch import nn
 
@@ -88,6 +89,22 @@ def _chain(error: BaseException | None) -> list[BaseException]:
         found.append(error)
         error = error.__cause__ or error.__context__
     return found
+
+
+def running(frame: FrameType | None, entrance: FrameType) -> str:
+    """The innermost line of the user's own code, libraries apart, that a frame is in.
+
+    Empty where there is none between the frame and the entrance, which called the model, and where
+    that line imports a library: half of one must not be left behind.
+    """
+    while frame is not None and frame is not entrance:
+        path = frame.f_code.co_filename
+        if path.startswith("<frozen importlib"):
+            return ""
+        if is_user_file(path) and "site-packages" not in path:
+            return describe(path, frame.f_lineno, frame.f_code.co_name)
+        frame = frame.f_back
+    return ""
 
 
 def place(error: BaseException) -> str:

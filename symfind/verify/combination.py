@@ -5,6 +5,7 @@ points. A null vector of it is an element of the sum of the algebras whose field
 them: a candidate, which is then checked like any other generator.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -108,7 +109,7 @@ def _basis(
             return []
         for one in torch.eye(drawn.numel(), dtype=torch.float64, device=function.device):
             scale = unit(generator.direction(theta, one), theta)
-            if scale:
+            if scale and math.isfinite(scale):
                 found.append(_Basis(generator, one, scale))
     return found
 

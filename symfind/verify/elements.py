@@ -60,9 +60,11 @@ def unit(direction: Mapping[str, Tensor], theta: Point) -> float:
     """By what to multiply a direction so that it is as large as what it moves; zero for none.
 
     Only entries that move count: one head of a packed weight is not to be moved by the size of
-    all of them.
+    all of them. NaN where the direction is not finite.
     """
     size = norm(list(direction.values()))
+    if not math.isfinite(size):
+        return math.nan
     moved = norm([_moved(theta[name], tensor) for name, tensor in direction.items()])
     return (moved or 1.0) / size if size else 0.0
 

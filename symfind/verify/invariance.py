@@ -186,7 +186,10 @@ def _culprits(
 
 
 class _Battery:
-    """All tests at all points: a generator that fails one of them takes part in no further one."""
+    """All tests at all points: a generator that fails one of them takes part in no further one.
+
+    Where its field is not finite nothing is tested, and one that is finite nowhere has failed.
+    """
 
     def __init__(
         self,
@@ -203,19 +206,24 @@ class _Battery:
         self.failed: set[str] = set()
 
     def run(self, generators: Sequence[Generator], points: Sequence[Point]) -> None:
-        few = len(generators) <= _ALONE
+        few, nowhere = len(generators) <= _ALONE, set[str]()
         small = few and len(generators) * self.function.count <= _ALONE_SIZE
         for i, theta in enumerate(points):
             standing = [g for g in generators if g.id not in self.failed]
             elements, total = [], Total()
             for g in counted(standing, f"point {i + 1} of {len(points)}", self.tell):
                 one, direction = element(self.function, g, theta, self.rng)
-                if one.scale:
+                if not math.isfinite(one.scale):  # other points have to tell
+                    nowhere.add(g.id)
+                elif one.scale:
                     elements.append(one)
                     total.add(direction, one.scale)
             self._at(theta, elements, total, alone=small and i == 0)
             if small:
                 self._far(theta, [e for e in elements if e.id not in self.failed])
+        for name in nowhere - set(self.residuals):
+            self.failed.add(name)
+            self.residuals[name] = Residual(math.inf, 0.0)
 
     def _at(self, theta: Point, elements: Sequence[Element], total: Total, alone: bool) -> None:
         check = _Check(self.function, theta, self.inputs, self.rng)
@@ -356,6 +364,9 @@ def measured(
     found = {}
     for generator in counted(generators, "approximate", tell):
         one, direction = element(function, generator, theta, rng)
+        if not math.isfinite(one.scale):
+            found[generator.id] = Residual(math.inf, 0.0)
+            continue
         scaled = {name: one.scale * tensor for name, tensor in direction.items()}
         along = check.along(scaled, doubted=False) if one.scale else (0.0, 0.0)
         finite = check.finite([one])[0] if one.scale and along[0] <= tolerance else None

@@ -42,6 +42,18 @@ def _configs(model: nn.Module) -> list[Any]:
     return list(found.values())
 
 
+def _seed(seed: int) -> None:
+    """Seed what a model may draw from.
+
+    `torch.manual_seed` keeps a call, with the stack that led to it, for every kind of device that
+    is not in use yet: longer than a small model takes.
+    """
+    if torch.cuda.is_initialized() or torch.backends.mps.is_available():
+        torch.manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
+
+
 @contextmanager
 def isolated(model: nn.Module, *, train: bool, seed: int = 0) -> Iterator[None]:
     """Put `model` in the asked mode, seed the random state; put everything back afterwards.
@@ -56,7 +68,7 @@ def isolated(model: nn.Module, *, train: bool, seed: int = 0) -> Iterator[None]:
     configs = _configs(model)
     try:
         with torch.random.fork_rng(), dense_experts(model), without_recomputation():
-            torch.manual_seed(seed)
+            _seed(seed)
             for config in configs:
                 config.use_cache = False
             _set_modes(model, train)

@@ -73,6 +73,7 @@ def test_analyze_passes_everything_on(analysis, net):
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
     (arguments,) = analysis.calls
+    assert callable(arguments.pop("progress"))  # which prints what may never end, nothing else
     assert arguments == {
         "model": net + ":model",
         "inputs": ("f32[2,3]",),
@@ -90,9 +91,13 @@ def test_analyze_passes_everything_on(analysis, net):
         "discovery": True,
         "formula": False,
         "without": (),
-        "progress": None,
     }
     assert result.stderr == ""
+
+
+def test_nobody_is_told_anything_who_wants_quiet(analysis, net):
+    assert call("analyze", net, "--quiet").exit_code == 0
+    assert analysis.calls[-1]["progress"] is None
 
 
 @pytest.mark.parametrize("text", ["soon", "-3s", "0", "s", "inf"])

@@ -2,12 +2,13 @@
 
 from fractions import Fraction
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from symfind.discovery.rationalise import echelon, fraction, rationalise, sparsify
+from symfind.discovery.rationalise import echelon, fraction, fractions, rationalise, sparsify
 
 
 def noisy(rows: Tensor, seed: int) -> Tensor:
@@ -37,6 +38,26 @@ def test_what_is_not_rational_says_so() -> None:
     assert not first[1] and abs(float(first[0][2]) - 2**0.5) < 1e-10
     assert second == (second[0], True) and float(second[0][2]) == 0.25
     assert fraction(1 / 3) == Fraction(1, 3) and isinstance(fraction(0.30901699437), float)
+
+
+@pytest.mark.parametrize("close", [1e-7, 1e-9])
+def test_many_numbers_are_taken_for_what_each_is(close: float) -> None:
+    rng = torch.Generator().manual_seed(0)
+    top, bottom = torch.randint(-5000, 5000, (300,), generator=rng), torch.arange(1, 421)
+    near = (top / bottom[torch.randint(420, (300,), generator=rng)]).double()
+    away = 2 * torch.rand(300, generator=rng).double() - 1
+    odd = torch.tensor([0.0, 1 - 1e-8, -1e-8, 1e10 + 0.5, 359 / 360, 360 / 361, 2**0.5]).double()
+    values = torch.cat(
+        [
+            *(near + e * away for e in (0.0, 1e-10, 9e-8, 1e-6)),
+            odd,
+            torch.randn(300, generator=rng).double(),
+        ]
+    )
+    expected = [fraction(value, close) for value in values.tolist()]
+    found, exact = fractions(values, close)
+    assert found.tolist() == [float(one) for one in expected]
+    assert exact.tolist() == [isinstance(one, Fraction) for one in expected]
 
 
 def test_sparse_rows_span_the_same_space() -> None:

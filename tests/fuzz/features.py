@@ -58,6 +58,8 @@ def norm(d: Draw, x: Shape) -> Step:
     eps = d.one((1e-9, 1e-2))
     norms = _norms(x[-1], eps)
     name, kind = d.one(norms), d.one(("plain", "gain", "gain and shift", "one plus gain"))
+    if name in ("layer", "standard") and x[-1] < 3:  # two features less their mean are a sign
+        name = "rms"
     g, b = (None if kind == "plain" else d.weight(x[-1])), None
     b = d.weight(x[-1]) if kind == "gain and shift" else None
 

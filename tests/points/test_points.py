@@ -1,5 +1,7 @@
 """At points that are drawn, units live: a measurement there is that of the architecture."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
@@ -118,6 +120,38 @@ def test_a_function_that_is_spelled_is_not_driven_far_beyond_its_bend(seed: int)
     theta = function.random_point(torch.Generator().manual_seed(seed))
     sums = x @ theta["first.weight"].T + theta["first.bias"]
     assert 0.3 < float(sums.square().mean().sqrt()) < 10
+
+
+class Charted(nn.Module):
+    """Sums of entries of a given size, with weights that are a function of parameters."""
+
+    def __init__(self, chart: Callable[[torch.Tensor], torch.Tensor], size: float) -> None:
+        super().__init__()
+        self.chart, self.size, self.weight = chart, size, nn.Parameter(torch.randn(4, 4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (self.size * x) @ self.chart(self.weight)
+
+
+@pytest.mark.parametrize(
+    ("chart", "size", "reached"),
+    [
+        (lambda w: w.softmax(0), 0.1, False),  # at most one
+        (torch.tanh, 0.1, False),
+        (torch.exp, 20.0, False),  # at least one where all is zero
+        (lambda w: 0.003 * w, 1.0, True),
+        (lambda w: w**3, 0.02, True),
+    ],
+)
+def test_weights_are_not_driven_to_where_they_do_nothing(chart, size: float, reached: bool) -> None:
+    model, x = Charted(chart, size), torch.randn(20, 4)
+    function = symfind.open(model, x).subject.function()
+    theta = function.random_point(torch.Generator().manual_seed(0))
+    largest = float(theta["weight"].abs().max())
+    if reached:
+        assert 0.05 < float((size * x.double() @ chart(theta["weight"])).std()) < 20
+    else:
+        assert 1e-2 < largest < 10
 
 
 def test_what_cannot_be_run_by_itself_is_left_as_drawn(monkeypatch: pytest.MonkeyPatch) -> None:

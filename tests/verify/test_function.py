@@ -150,6 +150,26 @@ def test_module_and_random_state_are_unchanged(train: bool) -> None:
     assert all(p.grad is None and p.dtype == torch.float32 for p in model.parameters())
 
 
+def test_a_seed_is_not_kept_for_devices_that_are_not_in_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn = []
+
+    class Noisy(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            drawn.append(torch.rand(2))
+            return super().forward(x)
+
+    function = Function(Noisy(3, 2), (torch.ones(3),))
+    theta = function.random_point(generator())
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(torch, "manual_seed", lambda seed: pytest.fail("all devices are seeded"))
+    for _ in range(2):
+        function(theta)
+    assert torch.equal(drawn[-1], drawn[-2])
+
+
 def test_module_is_restored_after_an_error() -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.Dropout())
     function = Function(model, (torch.randn(2, 5),))

@@ -1,3 +1,8 @@
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -5,7 +10,7 @@ from torch import nn
 from symfind.verify import invariance
 from symfind.verify.counted import counted
 from symfind.verify.function import Function
-from symfind.verify.invariance import measured, verify
+from symfind.verify.invariance import measured, points_of, verify
 from tests.ground_truth.layers import Attention
 from tests.verify.examples import Bond, Shift, WrongFlow
 
@@ -129,6 +134,35 @@ def test_direction_on_tensors_that_do_not_matter() -> None:
     outcome = verify(function, [Shift("key-bias", "k.bias")], rng=rng())
     assert outcome.status == "verified" and outcome.worst < 1e-11
     assert verify(function, [Shift("query-bias", "q.bias")], rng=rng()).status == "failed"
+
+
+@dataclass(frozen=True)
+class Singular(Bond):
+    """A field that is infinite where the writer is as at one of some points, or NaN."""
+
+    poles: tuple[float, ...] = ()
+    value: float = math.nan
+
+    def direction(self, theta: Mapping[str, torch.Tensor], c: torch.Tensor) -> dict[str, Any]:
+        pole = float(theta[self.writer].flatten()[0]) in self.poles
+        return {n: d * self.value if pole else d for n, d in super().direction(theta, c).items()}
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_field_that_is_not_finite_at_a_point_is_tested_at_others(value: float) -> None:
+    function, good = deep_linear(), bonds()[1]
+    points = points_of(function, rng())
+    firsts = [float(theta["0.weight"].flatten()[0]) for theta in points]
+
+    def failed(poles: list[float], wrong: bool = False) -> tuple[str, ...]:
+        field = Singular("field", "0.weight", "1.weight", WIDTH, wrong, tuple(poles), value)
+        outcome = verify(function, [field, good], rng=rng(), points=points)
+        assert good.id not in outcome.failed
+        return outcome.failed
+
+    assert failed(firsts[:1]) == ()
+    assert failed(firsts[:1], wrong=True) == ("field",)
+    assert failed(firsts) == ("field",)  # nothing was tested
 
 
 def test_no_generators() -> None:
