@@ -216,7 +216,7 @@ def _checked(
     """On fewer positions where these show everything; on all what fails there, or must be."""
     if fewer is None:
         return verify(subject.function(), generators, rng=rng, points=points,
-                      more=_more(subject), tell=subject.tell)  # fmt: skip
+                      more=lambda: _more(subject), tell=subject.tell)  # fmt: skip
     few, rest = split(generators, fewer, subject.seed)
     result = verify(fewer.function, few, rng=rng, points=points, tell=subject.tell)
     rest += [g for g in few if g.id in result.failed]

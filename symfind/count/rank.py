@@ -44,10 +44,11 @@ def rank(matrix: Tensor) -> int:
 
 def directions(point: Point, families: Sequence[Family], names: dict[str, int]) -> Tensor:
     """All basis directions as columns [P, N], over tensors of the given sizes, in order."""
-    return _stack([columns(point, f) for f in families], names)
+    return stacked([columns(point, f) for f in families], names)
 
 
-def _stack(parts: Sequence[dict[str, Tensor]], names: dict[str, int]) -> Tensor:
+def stacked(parts: Sequence[dict[str, Tensor]], names: dict[str, int]) -> Tensor:
+    """Blocks of columns by the name of a tensor, one part beside the other: [P, N]."""
     widths = [next(iter(p.values())).shape[1] if p else 0 for p in parts]
     total = torch.zeros(sum(names.values()), sum(widths), dtype=torch.float64)
     offset, row = {}, 0
@@ -149,7 +150,7 @@ class Span:
         first = sum(widths[:-1])
         if sum(rows.values()) * sum(widths) > SPARSE:
             return sparse_increment(_scattered([self._thin(j) for j in order], rows, widths), first)
-        whole = _stack(parts, rows)
+        whole = stacked(parts, rows)
         return increment(whole[:, :first], whole[:, first:])
 
     def _thin(self, i: int) -> dict[str, "coo_array"]:

@@ -117,8 +117,8 @@ def _less(before: Tensor, added: Tensor, exact: bool) -> tuple[Tensor, bool]:
     width = before.shape[1]
     if not width:
         return added, True
-    pressed = _pressed(torch.cat([before, added], 1))
-    before, added = pressed[:, :width], pressed[:, width:]
+    both = pressed(torch.cat([before, added], 1))
+    before, added = both[:, :width], both[:, width:]
     if exact:
         u, s, _ = svd(before)
         q, clear = u[:, s > ABSENT * s[0]], True
@@ -133,18 +133,18 @@ def _rank(matrix: Tensor) -> int:
     """Numerical rank of columns that were of unit norm."""
     if 0 in matrix.shape:
         return 0
-    pressed = _pressed(matrix)
-    if len(pressed) < pressed.shape[1]:
-        return int((torch.linalg.svdvals(pressed) > ABSENT).sum())
+    few = pressed(matrix)
+    if len(few) < few.shape[1]:
+        return int((torch.linalg.svdvals(few) > ABSENT).sum())
     # it has the singular values of its triangular factor, most often all of them large
-    factor = torch.linalg.qr(pressed, mode="r")[1]
-    if _independent(factor):
+    factor = torch.linalg.qr(few, mode="r")[1]
+    if independent_columns(factor):
         return len(factor)
     return int((torch.linalg.svdvals(factor) > ABSENT).sum())
 
 
-def _independent(factor: Tensor) -> bool:
-    """Whether the inverse of a triangular matrix shows that no singular value counts as zero.
+def independent_columns(factor: Tensor) -> bool:
+    """Whether no singular value of a triangular matrix counts as zero, as its inverse shows.
 
     The smallest is at least one over the Frobenius norm of the inverse; a decomposition takes
     several times as long.
@@ -156,7 +156,7 @@ def _independent(factor: Tensor) -> bool:
     return float(inverse.norm()) * 2 * ABSENT < 1.0
 
 
-def _pressed(matrix: Tensor) -> Tensor:
+def pressed(matrix: Tensor) -> Tensor:
     """A few more rows than columns, with the same rank.
 
     Every row is added with random signs to a few of the new ones: a sparse sign embedding

@@ -16,17 +16,21 @@ KEPT = 2  # members of a repeated group that are counted at the beginning, besid
 
 def representatives(families: Sequence[Family]) -> tuple[list[int], dict[int, int]]:
     """Positions of families to count, and for every family the one that stands for it."""
-    parts = _parts(families)
+    like = alike(families)
+    chosen, within = _by_colour(families, sorted(set(like.values())))
+    return chosen, {i: within[j] for i, j in like.items()}
+
+
+def alike(families: Sequence[Family]) -> dict[int, int]:
+    """For the position of every family that of its like, in the first part that is built so."""
     first: dict[Hashable, list[int]] = {}
-    model = [first.setdefault(_build([families[i] for i in part]), part) for part in parts]
-    kept = sorted(i for part in first.values() for i in part)
-    chosen, within = _by_colour(families, kept)
-    stands = {
-        i: within[j]
-        for part, like in zip(parts, model, strict=True)
-        for i, j in zip(part, like, strict=True)
+    return {
+        i: j
+        for part in linked(families)
+        for i, j in zip(
+            part, first.setdefault(_build([families[k] for k in part]), part), strict=True
+        )
     }
-    return chosen, stands
 
 
 def _by_colour(families: Sequence[Family], kept: list[int]) -> tuple[list[int], dict[int, int]]:
@@ -41,18 +45,18 @@ def _by_colour(families: Sequence[Family], kept: list[int]) -> tuple[list[int], 
     return sorted(set(stands.values())), stands
 
 
-def _parts(families: Sequence[Family]) -> list[list[int]]:
+def linked(families: Sequence[Family]) -> list[list[int]]:
     """Positions of families that are linked by tensors, in order."""
-    linked: Classes[None] = Classes(len(families), lambda v: None, lambda above, own: None)
+    tied: Classes[None] = Classes(len(families), lambda v: None, lambda above, own: None)
     first: dict[str, int] = {}
     for i, family in enumerate(families):
         for name in family.names:
-            root, own = linked.find(first.setdefault(name, i))[0], linked.find(i)[0]
+            root, own = tied.find(first.setdefault(name, i))[0], tied.find(i)[0]
             if root != own:
-                linked.join(root, own, None)
+                tied.join(root, own, None)
     parts: dict[int, list[int]] = {}
     for i in range(len(families)):
-        parts.setdefault(linked.find(i)[0], []).append(i)
+        parts.setdefault(tied.find(i)[0], []).append(i)
     return sorted(parts.values())
 
 

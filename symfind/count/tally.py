@@ -15,10 +15,11 @@ import torch
 
 from symfind.algebra.axes import Axis, atoms
 from symfind.count.counting_twins import Drawn, axes_of, counting_sizes, delicate, points_needed
+from symfind.count.growing import added, affordable
 from symfind.count.independence import independent
 from symfind.count.polynomial import polynomial
 from symfind.count.rank import Span
-from symfind.count.representatives import representatives
+from symfind.count.representatives import alike, linked, representatives
 from symfind.count.symbols import AxisSymbols
 from symfind.graph import primitives as p
 from symfind.solve.families.family import NullFamily
@@ -171,6 +172,31 @@ def _increments(
     families: Sequence[Family], wanted: Sequence[int], points: Sequence[Point]
 ) -> dict[int, _Increments]:
     """What some families add, as vector fields (at several points together) and at one point."""
+    found = {}
+    for part in linked(families):
+        asked = [k for k, i in enumerate(part) if i in wanted]
+        if asked:
+            some = [families[i] for i in part[: asked[-1] + 1]]
+            way = _at_once if affordable(some, points[0]) else _one_by_one
+            found.update({part[k]: n for k, n in way(some, asked, points).items()})
+    return found
+
+
+def _at_once(
+    families: Sequence[Family], wanted: Sequence[int], points: Sequence[Point]
+) -> dict[int, _Increments]:
+    counts, orbits = [f.count(points[0].sizes) for f in families], added(families, points[:1])
+    partly = [i for i in wanted if 0 < orbits[i] < counts[i]]
+    fields = added(families[: partly[-1] + 1], points) if partly else []
+    return {
+        i: _Increments(counts[i], fields[i] if i in partly else orbits[i], orbits[i])
+        for i in wanted
+    }
+
+
+def _one_by_one(
+    families: Sequence[Family], wanted: Sequence[int], points: Sequence[Point]
+) -> dict[int, _Increments]:
     at_point, as_fields = Span(families, points[:1]), Span(families, points)
     found = {}
     for i in wanted:
@@ -195,7 +221,15 @@ def _own(
             name: torch.randn(shape, generator=generator, dtype=torch.float64)
             for name, shape in shapes.items()
         }))  # fmt: skip
-    found = _increments(families, range(len(families)), points)
+    aside = independent(families)
+    rest = [i for i in range(len(families)) if i not in aside]
+    some = [families[i] for i in rest]
+    like = alike(some)
+    grown = _increments(some, sorted(set(like.values())), points)
+    found = {rest[i]: grown[j] for i, j in like.items()}
+    for i in aside:
+        own = families[i].count()
+        found[i] = _Increments(own, own, own)
     # Beside a number that is known at these sizes only, no other is a formula of the whole.
     numbers = any(getattr(f, "measured", False) for f in families)
     result = []

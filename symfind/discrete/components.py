@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from symfind.algebra.axes import Axis, extent
+from symfind.algebra.thin import Thin
 from symfind.describe.describe import describe
 from symfind.discrete.permuting import Shuffle, Spot
 from symfind.discrete.signs import SignFlip
@@ -143,13 +144,9 @@ class Mirror(Family):
     def flow(self, env: Environment, c: Tensor, t: float = 1.0) -> Moves:
         """Reflect where the coefficient is one."""
         lead = [extent(a) for a in self.family.indexed]
-        n = self.family.axis.size
-        identity = torch.eye(n, **env.like)
-        u = self.normal(env)
-        mirror = identity - 2.0 * torch.outer(u, u)
-        chosen = c.to(u).reshape(*lead, 1, 1)
-        matrices = identity + chosen * (mirror - identity)
-        return self.family.transform(env, matrices, matrices)  # symmetric, its own inverse
+        u = self.normal(env).unsqueeze(-1)
+        change = Thin(-2.0 * c.to(u).reshape(*lead, 1, 1) * u, u.expand(*lead, *u.shape))
+        return self.family.transform(env, change, change)  # symmetric, its own inverse
 
     def normal(self, env: Environment) -> Tensor:
         """The unit vector that is reversed: one that the group may turn to another."""

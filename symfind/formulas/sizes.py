@@ -100,13 +100,14 @@ class Sizes:
     def _set_apart(self) -> None:
         """Start where one size is twice another if it has to be a multiple and equals it.
 
-        What follows either is told apart there alone.
+        What follows either is told apart there alone. The other can then be as large as well: else
+        it is a third that it has to divide.
         """
         for p, q in itertools.permutations(self.names, 2):
             n = self.start[p]
             if n < 2 or n != self.start[q] or self._has({p: n + 1}) or self._has({q: 2 * n}):
                 continue
-            if self._has({p: 2 * n}):
+            if self._has({p: 2 * n}) and self._has({p: 2 * n, q: 2 * n}):
                 self.start = self.changed({p: 2 * n})
 
     def _has(self, some: Mapping[Place, int]) -> bool:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from symfind.algebra.generator import Generator
 from symfind.verify.function import Function, Point
+from symfind.verify.sampling import normal
 
 _RESOLVED = 1e-6  # of a change, by which it may depend on the steps in which it is followed
 _SPREAD = 4.0  # between the smallest and the largest of the magnitudes
@@ -64,7 +65,7 @@ class Element:
 
 def norm(tensors: Sequence[Tensor]) -> float:
     """Of all entries of all tensors."""
-    return math.sqrt(sum(float(t.square().sum()) for t in tensors))
+    return math.hypot(*(float(torch.linalg.vector_norm(t)) for t in tensors))
 
 
 def unit(direction: Mapping[str, Tensor], theta: Point) -> float:
@@ -76,8 +77,14 @@ def unit(direction: Mapping[str, Tensor], theta: Point) -> float:
     size = norm(list(direction.values()))
     if not math.isfinite(size):
         return math.nan
-    moved = norm([theta[name][tensor != 0] for name, tensor in direction.items()])
+    moved = norm([_moved(theta[name], tensor) for name, tensor in direction.items()])
     return (moved or 1.0) / size if size else 0.0
+
+
+def _moved(value: Tensor, change: Tensor) -> Tensor:
+    """The entries that change, others as zeros."""
+    still = change == 0
+    return value.masked_fill(still, 0.0) if bool(still.any()) else value
 
 
 def element(
@@ -120,5 +127,5 @@ class Total:
 
 def random_change(shape: tuple[int, ...], size: float, rng: torch.Generator) -> Tensor:
     """A tensor of a given norm, in a random direction."""
-    drawn = torch.randn(shape, generator=rng, dtype=torch.float64)
+    drawn = normal(shape, rng)
     return drawn.mul_(size / max(float(drawn.norm()), 1e-300))

@@ -212,7 +212,7 @@ class _Battery:
         inputs: InputsLike,
         rng: torch.Generator,
         tolerance: float,
-        more: Sequence[InputsLike],
+        more: Callable[[], Sequence[InputsLike]],
         tell: Progress,
     ) -> None:
         self.function, self.inputs, self.rng, self.tolerance = function, inputs, rng, tolerance
@@ -264,7 +264,7 @@ class _Battery:
         What decides (a threshold, an order) has derivative zero, and short steps may not cross it.
         """
         exact = [e for e in elements if getattr(e.generator, "straight", False)]
-        for inputs in (self.inputs, *self.more) if exact else ():
+        for inputs in (self.inputs, *self.more()) if exact else ():
             check = _Check(self.function, theta, inputs, self.rng)
             check.keep(self.function(theta, inputs))
             for time in _FAR:
@@ -299,7 +299,7 @@ def verify(
     rng: torch.Generator,
     tolerance: float = 1e-9,
     points: Sequence[Point] | None = None,
-    more: Sequence[InputsLike] = (),
+    more: Callable[[], Sequence[InputsLike]] = tuple,
     tell: Progress = lambda text: None,
 ) -> Verification:
     """Check every generator at random parameters.
@@ -319,7 +319,7 @@ def verify(
         rng: source of the parameters, the elements and the random directions.
         tolerance: on both residuals.
         points: parameters; random generic ones when absent.
-        more: other inputs, on which flows that are exact are followed far.
+        more: gives other inputs, on which flows that are exact are followed far.
         tell: told how far it is.
 
     Raises:

@@ -170,3 +170,25 @@ class _Projected(nn.Module):
 def projected(width: int = 4, inner: int = 4, vocabulary: int = 9) -> tuple[nn.Module, Tensor]:
     """A table as wide as what reads it, or else a map between."""
     return _Projected(width, inner, vocabulary), torch.randint(vocabulary, (4, 6))
+
+
+class _Patched(nn.Module):
+    def __init__(self, side: int, patch: int, heads: int, width: int) -> None:
+        super().__init__()
+        assert side % patch == 0 and width % heads == 0
+        self.patches = nn.Conv2d(1, width, patch, stride=patch)
+        self.places = nn.Parameter(torch.randn((side // patch) ** 2, width))
+        self.groups = nn.Conv1d(width, width, 1, groups=heads)
+        self.head = nn.Linear(width, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patches(x).flatten(2).transpose(1, 2) + self.places
+        x = F.layer_norm(x, x.shape[-1:]).tanh()
+        return self.head(self.groups(x.transpose(1, 2)).relu().mean(2))  # type: ignore[no-any-return]
+
+
+def patched(
+    side: int = 6, patch: int = 3, heads: int = 3, width: int = 9
+) -> tuple[nn.Module, Tensor]:
+    """Two sizes that are equal by chance, of which one has to divide the side of a picture."""
+    return _Patched(side, patch, heads, width), torch.randn(2, 1, side, side)

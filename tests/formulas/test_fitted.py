@@ -6,6 +6,7 @@ import pytest
 import sympy
 
 import symfind
+from symfind.family import Family
 from symfind.formulas.corrections import corrected
 from symfind.formulas.domain import (
     domain,
@@ -19,6 +20,7 @@ from symfind.formulas.domain import (
 from symfind.formulas.linear import solved
 from symfind.formulas.positive import plain
 from symfind.formulas.provenance import expression, relevant
+from symfind.formulas.sizes import Sizes
 from symfind.formulas.values import symbol
 
 FACTORIES = Path(__file__).with_name("factories.py")
@@ -42,6 +44,8 @@ CASES = [
     ("stages", {"depths_0": 2, "depths_1": 1, "widths_0": 5, "widths_1": 4, "ratio": 3}, 166),
     ("stages", {"depths_0": 3, "depths_1": 4, "widths_0": 3, "widths_1": 8, "ratio": 1}, 254),
     ("encoder", {"width": 8, "heads": 4, "hidden": 3, "layers": 3, "vocabulary": 17}, 315),
+    ("patched", {"side": 8, "patch": 2, "heads": 2, "width": 6}, 32),
+    ("patched", {"side": 10, "patch": 5, "heads": 4, "width": 8}, 45),
 ]  # the nullity of a Jacobian, of what no formula of one's own is given for
 
 
@@ -86,6 +90,20 @@ def test_widths_that_have_to_be_equal_change_together() -> None:
     assert report.dimension.domain is not None and "inner=width" in report.dimension.domain
     at = {s: {"width": 3, "vocabulary": 12}[str(s)] for s in report.formula.free_symbols}
     assert report.formula.subs(at) == 3 * 3 + 3 + 40  # GL and shifts of the table, units
+
+
+def _start(name: str, **arguments: int) -> dict[str, int]:
+    session = symfind.open(f"{FACTORIES}:{name}", settings=arguments)
+    family = Family.of(session.loaded, session.graph)
+    assert family is not None
+    sizes = Sizes(family, dict(family.base), lambda: False)
+    return sizes.named(sizes.start)
+
+
+def test_a_size_is_set_apart_from_what_divides_it_and_from_nothing_else() -> None:
+    by_chance = {"side": 6, "patch": 3, "heads": 3, "width": 9}
+    assert _start("patched", **by_chance) == by_chance  # a patch of six would be all there is
+    assert _start("patched", side=8, patch=2, heads=3, width=3)["width"] == 6
 
 
 def test_factors_have_formulas_of_their_own(dimensions: dict[str, symfind.Report]) -> None:

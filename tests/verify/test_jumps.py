@@ -88,6 +88,6 @@ def test_a_false_claim_that_nobody_reads_a_threshold_is_caught(seed: int) -> Non
     rng = torch.Generator().manual_seed(seed)
     more = [Call((3 * torch.randn(8, 2, generator=rng, dtype=torch.float64),), {})
             for _ in range(3)]  # fmt: skip
-    outcome = verify(function, [_Told("idle", "g.bias")], rng=rng, more=more)
+    outcome = verify(function, [_Told("idle", "g.bias")], rng=rng, more=lambda: more)
     assert outcome.failed == ("idle",)
     assert (outcome.residuals["idle"].finite or 0.0) > 1e-9

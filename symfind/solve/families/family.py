@@ -12,6 +12,7 @@ from torch import Tensor
 from symfind.algebra.axes import Axis, Sizes, extent, half
 from symfind.algebra.exponential import exponential
 from symfind.algebra.matrices import matrices
+from symfind.algebra.thin import WIDE, Thin, drawn, thin
 from symfind.graph import primitives as p
 from symfind.graph.wires import ancestors
 from symfind.solve.bonds.matrices import Bond, Member, Potential
@@ -115,41 +116,69 @@ class MatrixFamily(Family):
         pairs = self._pairs(env.sizes) if self.bond.pairs else []
         return matrices(self.type, n, pairs, c)
 
-    def _act(self, env: Environment, member: Member, x: Tensor, block: Tensor) -> Tensor:
+    def draw(self, rng: torch.Generator) -> Tensor:
+        """Of low rank where the matrix is wide, so that it is cheap to act with."""
+        n, reduced = self.axis.size, self.type in ("stabiliser", "affine-stabiliser")
+        if n < WIDE or self.type in ("columns", "complex", "rotations"):
+            return super().draw(rng)
+        x = drawn([extent(a) for a in self.indexed], n - reduced, rng)
+        if self.type in ("orthogonal", "stabiliser"):
+            i, j = torch.triu_indices(x.shape[-2], x.shape[-1], 1)
+            return (x[..., i, j] - x[..., j, i]).flatten() / 2**0.5
+        return x.flatten()
+
+    def _act(self, env: Environment, member: Member, x: Tensor | Thin, block: Tensor) -> Tensor:
         """Apply a matrix [*indexed, n, n] to the member's atom of a block."""
         atoms = member.source.cells[member.cell].atoms
         letters = "abcdefghijklmnop"[: len(atoms)]
         if member.potential:
             gain = gains_of(env, member.potential, self.nodes)
-            x = x * gain.unsqueeze(-1) / gain.unsqueeze(-2)
+            row, column = gain.unsqueeze(-1), gain.unsqueeze(-2)
+            x = Thin(x.left * row, x.right / row) if isinstance(x, Thin) else x * row / column
         old = letters[member.atom]
         lead = "".join(letters[atoms.index(a)] for a in self.indexed)
         new = letters.replace(old, "z")
+        if isinstance(x, Thin):
+            few = letters.replace(old, "y")
+            block = torch.einsum(f"{lead}{old}y,{letters}->{few}", x.right, block)
+            return torch.einsum(f"{lead}zy,{few}->{new}", x.left, block)
         return torch.einsum(f"{lead}z{old},{letters}->{new}", x, block)
 
     def direction(self, env: Environment, c: Tensor) -> Moves:
         """Every member moves by X, or by −Xᵀ."""
-        x = self.matrix(env, c)
+        whole = self.matrix(env, c)
+        few = _thin(whole)
+        x, y = (few, -few.transposed) if few else (whole, -whole.transpose(-1, -2))
         moves: Moves = {}
         for member in self.members:
             value = env.take(member.source, member.cell, env.value(member.source))
-            y = -x.transpose(-1, -2) if member.dual else x
-            change = self._act(env, member, y, value)
+            change = self._act(env, member, y if member.dual else x, value)
             _accumulate(moves, member.source, env.put(member.source, member.cell, change))
         return moves
 
     def flow(self, env: Environment, c: Tensor, t: float) -> Moves:
         """Every member is multiplied by exp(tX), or by its inverse transpose."""
         x = self.matrix(env, c)
+        few = _thin(x)
+        if few:
+            return self.transform(env, few.exponential(t), (-few.transposed).exponential(t))
         return self.transform(env, exponential(t * x), exponential(-t * x.transpose(-1, -2)))
 
-    def transform(self, env: Environment, forth: Tensor, back: Tensor) -> Moves:
-        """Act with matrices of shape [*indexed, n, n], dual members with `back`."""
+    def transform(self, env: Environment, forth: Tensor | Thin, back: Tensor | Thin) -> Moves:
+        """Act with matrices [*indexed, n, n], or such less the identity if they are thin.
+
+        Args:
+            env: where.
+            forth: what members are multiplied by.
+            back: the same of dual members.
+        """
         values: Moves = {}
         for member in self.members:
             whole = values.get(member.source, env.value(member.source))
             block = env.take(member.source, member.cell, whole)
-            change = self._act(env, member, back if member.dual else forth, block) - block
+            x = back if member.dual else forth
+            change = self._act(env, member, x, block)
+            change = change if isinstance(x, Thin) else change - block
             values[member.source] = env.put(member.source, member.cell, change, onto=whole)
         return values
 
@@ -216,6 +245,11 @@ class ScalingFamily(Family):
             scaled = block * torch.exp(t * log)
             values[source] = env.replaced(source, cell, scaled, within=whole)
         return values
+
+
+def _thin(x: Tensor) -> Thin | None:
+    """A wide matrix as a product; nothing can be asked of values inside a transform."""
+    return None if torch._C._are_functorch_transforms_active() else thin(x)
 
 
 def paired(pairs: tuple[tuple[int, int], ...], axis: Axis, n: Any) -> Any:

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from symfind.algebra.axes import Sizes
@@ -27,6 +28,10 @@ class Family(ABC):
     @abstractmethod
     def count(self, sizes: Sizes | None = None) -> int:
         """Number of coefficients: the dimension of the algebra."""
+
+    def draw(self, rng: torch.Generator) -> Tensor:
+        """Random coefficients [count]: whatever is linear and vanishes there vanishes on all."""
+        return torch.randn(self.count(), generator=rng, dtype=torch.float64)
 
     @abstractmethod
     def direction(self, env: Environment, c: Tensor) -> Moves:

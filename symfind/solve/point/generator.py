@@ -51,8 +51,7 @@ class BoundGenerator:
 
     def coefficients(self, rng: torch.Generator) -> Tensor:
         """A random element of the algebra, shape [count]."""
-        n = self.family.count()
-        return torch.randn(n, generator=rng, dtype=torch.float64) / max(n, 1) ** 0.5
+        return self.family.draw(rng) / max(self.family.count(), 1) ** 0.5
 
     def direction(self, theta: Mapping[str, Tensor], c: Tensor) -> dict[str, Tensor]:
         """The vector field at theta: changes of the tensors that move, in their shapes."""

@@ -1,0 +1,76 @@
+"""How much each of several families adds to a span that grows by one after the other.
+
+An orthonormal basis of what there is so far is kept; what a family adds is the rank of its
+directions less their part in that span, taken away twice (Giraud, Langou, Rozložník, "The loss of
+orthogonality in the Gram-Schmidt orthogonalization process", 2005). The work is that of one
+decomposition of all directions.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from symfind.count.rank import columns, stacked
+from symfind.count.rank_increment import independent_columns, pressed
+from symfind.numerics.decompose import svd
+from symfind.numerics.tolerances import ABSENT
+from symfind.solve.point.evaluate import Point
+from symfind.solve.point.family import Family
+
+ENTRIES = 8_000_000  # of a matrix of all directions at one point, up to which it is made
+_CLEAR = 1e-3  # of unit columns; what is left of smaller ones is orthogonal to the rest only nearly
+
+
+class Basis:
+    """An orthonormal basis of a span of columns."""
+
+    def __init__(self, rows: int) -> None:
+        """Of nothing.
+
+        Args:
+            rows: of every column.
+        """
+        self._columns = torch.zeros(rows, 0, dtype=torch.float64)
+
+    def add(self, block: Tensor) -> int:
+        """By how much the dimension grows with more columns, each of unit norm or zero."""
+        left = self._beyond(self._beyond(block))
+        q, r = torch.linalg.qr(left)
+        if not (len(r) == block.shape[1] and independent_columns(r)):
+            q, s, _ = svd(left)
+            q, r = q[:, s > ABSENT], s[s > ABSENT].diag()
+        if not q.shape[1]:
+            return 0
+        if float(r.diagonal().abs().min()) < _CLEAR:
+            q = torch.linalg.qr(self._beyond(q)).Q
+        self._columns = torch.cat([self._columns, q], 1)
+        return q.shape[1]
+
+    def _beyond(self, block: Tensor) -> Tensor:
+        return block - self._columns @ (self._columns.T @ block)
+
+
+def affordable(families: Sequence[Family], point: Point) -> bool:
+    """Whether all directions of some families are made at once."""
+    names = {name for f in families for name in f.names}
+    rows = sum(point.theta[name].numel() for name in names)
+    return int(rows * sum(f.count(point.sizes) for f in families)) <= ENTRIES
+
+
+def added(families: Sequence[Family], points: Sequence[Point]) -> list[int]:
+    """What each of some families adds to those before it, at several points together."""
+    found: list[dict[str, Tensor]] = []
+    for family in families:
+        blocks = [columns(point, family) for point in points]
+        found.append({name: torch.cat([b[name] for b in blocks]) for name in blocks[0]})
+    names = {name: block.shape[0] for part in found for name, block in part.items()}
+    whole = stacked(found, names)
+    norms = whole.norm(dim=0)
+    whole = pressed(whole / torch.where(norms > 0, norms, torch.ones_like(norms)))
+    basis, start, result = Basis(len(whole)), 0, []
+    for family in families:
+        n = family.count(points[0].sizes)
+        result.append(basis.add(whole[:, start : start + n]) if n else 0)
+        start += n
+    return result

@@ -1,0 +1,80 @@
+"""What families add to a growing span is what ranks say, also where they nearly depend."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from symfind.count import tally as module
+from symfind.count.growing import Basis, added
+from symfind.count.rank import Span
+from symfind.count.symbols import AxisSymbols
+from symfind.count.tally import tally
+from symfind.solve.point.evaluate import Point
+from symfind.solve.solver import derive
+from symfind.trace import trace
+from tests.ground_truth.models import CASES
+
+
+def rank(matrix: Tensor) -> int:
+    return int(torch.linalg.matrix_rank(matrix, rtol=1e-9)) if matrix.shape[1] else 0
+
+
+def unit(block: Tensor) -> Tensor:
+    norms = block.norm(dim=0)
+    return block / torch.where(norms > 0, norms, torch.ones_like(norms))
+
+
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 4)), min_size=1, max_size=5),
+    st.sampled_from([0.0, 1e-3, 1e-6]),
+)
+def test_every_block_adds_the_difference_of_ranks(
+    blocks: list[tuple[int, int]], apart: float
+) -> None:
+    rng = torch.Generator().manual_seed(len(blocks))
+    whole, basis = torch.zeros(12, 0, dtype=torch.float64), Basis(12)
+    for inside, outside in blocks:  # in the span so far, or beside it by a little; and outside
+        mix = torch.randn(whole.shape[1], inside, generator=rng, dtype=torch.float64)
+        near = torch.randn(12, inside, generator=rng, dtype=torch.float64)
+        free = torch.randn(12, outside, generator=rng, dtype=torch.float64)
+        block = unit(torch.cat([whole @ mix + apart * near, free, torch.zeros(12, 1)], 1))
+        grown = torch.cat([whole, block], 1)
+        assert basis.add(block) == rank(grown) - rank(whole)
+        whole = grown
+
+
+NAMES = ("multihead-self", "vit-2", "mixer-1", "lora", "residual-linear")
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.name in NAMES], ids=lambda c: c.name)
+def test_families_add_at_once_what_they_add_one_by_one(case) -> None:
+    model, args, kwargs = (*case.build(), {})[:3]
+    graph = trace(model, args, kwargs or {}, train=case.train)
+    rng = torch.Generator().manual_seed(0)
+    theta = {
+        n: torch.randn(tuple(op.shape), generator=rng, dtype=torch.float64)
+        for n, op in graph.parameters.items()
+    }
+    families, point = derive(graph).families, Point(theta)
+    span = Span(families, [point])
+    assert added(families, [point]) == [span.increment(i) for i in range(len(families))]
+
+
+def test_directions_that_are_too_many_to_be_made_at_once(monkeypatch) -> None:
+    model = torch.nn.Sequential(*(torch.nn.Linear(n, m, bias=False) for n, m in ((3, 9), (9, 2))))
+    args = (torch.zeros(1, 3),)
+    graph = trace(model, args, {})
+    shapes = {name: tuple(op.shape) for name, op in graph.parameters.items()}
+
+    def orbits() -> list[tuple[int, int]]:
+        derivation = derive(graph)
+        found = tally(derivation.families, derivation.parameters, shapes, AxisSymbols())
+        return [(t.algebra, t.orbit) for t in found]
+
+    at_once = orbits()
+    monkeypatch.setattr(module, "affordable", lambda *_: False)
+    assert orbits() == at_once
+    assert sum(orbit for _, orbit in at_once) == 9 * 5 - 2 * 3  # of rank two they have as many left
