@@ -11,6 +11,7 @@ from symfind.algebra.generator import Generator
 from symfind.verify.function import Function, Point
 from symfind.verify.sampling import normal
 
+_RESOLVED = 1e-6  # of a change, by which it may depend on the steps in which it is followed
 _SPREAD = 4.0  # between the smallest and the largest of the magnitudes
 
 
@@ -49,6 +50,17 @@ class Element:
     def flow(self, theta: Point, t: float) -> dict[str, Tensor]:
         """Where it leads in time t."""
         return self.generator.flow(theta, self.coefficients * self.scale, t)
+
+    def resolved(self, theta: Point, t: float) -> bool:
+        """Whether half the time, and half of it again, leads to the same place.
+
+        Not so where a flow that is followed in steps runs into a pole of its field before.
+        """
+        there = self.flow(theta, t)
+        half = {**theta, **self.flow(theta, t / 2)}
+        again = self.flow(half, t / 2)
+        moved = norm([v - theta[n] for n, v in there.items()])
+        return norm([v - again[n] for n, v in there.items()]) <= _RESOLVED * moved
 
 
 def norm(tensors: Sequence[Tensor]) -> float:

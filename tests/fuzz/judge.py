@@ -35,6 +35,7 @@ BATCH = 8
 LIVELY = 8  # points, and inputs on which units are to switch
 LONG, LONGER = 12, 40  # points, before rules are called short, or a certificate false
 TIMES = (0.3, 1.0)
+RESOLVED, SHORTEST = 1e-3, 1e-4  # of a flow that does not depend on its steps, and of the time
 STEPS = ((8, 32), (128, 512))  # of an integrator: more where the field bends too much for its order
 
 
@@ -196,15 +197,26 @@ def _followed(family: Family, truth: Truth, m: Measured, t: float) -> float:
     c = torch.randn(family.count(), generator=rng, dtype=torch.float64)
     c = c / max(1.0, float(c.norm()))
     if getattr(family, "loose", False):
-        fine = 0.0
+        return _stepped(family, truth, m, c, t)
+    return _moved(truth, m, {**m.theta, **Point(m.theta).flow(family, c, t)})
+
+
+def _stepped(family: Family, truth: Truth, m: Measured, c: Tensor, t: float) -> float:
+    """The same of a field that is followed in steps, for a shorter time before a pole of it."""
+    whole, fine = t, 0.0
+    while True:
         for few, many in STEPS:
-            coarse, fine = (
-                _moved(truth, m, _integrated(family, m.theta, c, t, n)) for n in (few, many)
-            )
+            ends = [_integrated(family, m.theta, c, t, n) for n in (few, many)]
+            coarse, fine = (_moved(truth, m, end) for end in ends)
             if fine < coarse / 16:  # of an integrator of order four
                 return 0.0
-        return fine
-    return _moved(truth, m, {**m.theta, **Point(m.theta).flow(family, c, t)})
+        apart, gone = (
+            max(float((end[n] - m.theta[n]).abs().max()) for n in end)
+            for end in ({n: m.theta[n] + ends[0][n] - ends[1][n] for n in ends[0]}, ends[1])
+        )
+        if apart <= RESOLVED * gone or t < whole * SHORTEST:
+            return fine * whole / t
+        t /= 10
 
 
 def _moved(truth: Truth, m: Measured, theta: Theta) -> float:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from symfind.algebra.integrate import integrate
 from symfind.verify import invariance
 from symfind.verify.counted import counted
 from symfind.verify.function import Function
@@ -163,6 +164,49 @@ def test_a_field_that_is_not_finite_at_a_point_is_tested_at_others(value: float)
     assert failed(firsts[:1]) == ()
     assert failed(firsts[:1], wrong=True) == ("field",)
     assert failed(firsts) == ("field",)  # nothing was tested
+
+
+class Squares(nn.Module):
+    """Sees differences of the squares of its weights, and whether their sum is large."""
+
+    def __init__(self, step: float = 0.0) -> None:
+        super().__init__()
+        self.weight, self.step = nn.Parameter(torch.randn(4)), step
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        squares = self.weight.square()
+        return x * (squares - squares.mean()) + self.step * (squares.sum() > 4.0)
+
+
+@dataclass(frozen=True)
+class Lifted(Shift):
+    """One constant added to all squares, for as long as none of them is zero."""
+
+    parts: int = 4
+
+    def direction(self, theta: Mapping[str, torch.Tensor], c: torch.Tensor) -> dict[str, Any]:
+        moving = torch.arange(4) < self.parts
+        return {self.name: torch.where(moving, c / theta[self.name], 0.0)}
+
+    def flow(self, theta: Mapping[str, torch.Tensor], c: torch.Tensor, t: float) -> dict[str, Any]:
+        return integrate(lambda here: self.direction(here, c), theta, t, steps=None)
+
+
+def test_a_flow_that_runs_into_a_pole_is_followed_for_a_shorter_time() -> None:
+    function = Function(Squares(), (torch.randn(8, 4),))
+    jumping = Function(Squares(1.0), (torch.randn(8, 4),))
+    jumped = 0
+    for seed in range(8):
+        weight = torch.randn(4, generator=rng().manual_seed(seed), dtype=torch.float64)
+        weight[0] = 0.02  # the pole is near
+        right, wrong = Lifted("right", "weight"), Lifted("wrong", "weight", parts=3)
+        outcome = verify(function, [right, wrong], rng=rng().manual_seed(seed),
+                         points=[{"weight": weight}])  # fmt: skip
+        assert outcome.failed == ("wrong",), seed
+        at_step = {"weight": weight * (4.0 - 1e-9) ** 0.5 / weight.norm()}
+        outcome = verify(jumping, [right], rng=rng().manual_seed(seed), points=[at_step])
+        jumped += outcome.failed == ("right",)
+    assert jumped > 2  # a step that such a flow crosses is seen all the same
 
 
 def test_no_generators() -> None:
