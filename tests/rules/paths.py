@@ -170,6 +170,18 @@ MAPS = [
         lambda m, x: torch.tanh(
             (lambda s: s + torch.einsum("bhd,hde->bhe", s, m.w))(m.e(x).view(-1, 2, 3))),
         (12, 4), e=lambda: linear(4, 6, False), w=lambda: weight(2, 3, 3))),
+    Case("identity twice beside a matrix", "cat", rows(
+        lambda m, x: m.r((lambda s: torch.cat([s, s], -1) + m.w(s))(m.e(x))),
+        e=lambda: linear(4, 3, False), w=lambda: linear(3, 6, False), r=lambda: linear(6, 3))),
+    Case("identity and a gain, joined, beside a matrix", "cat", rows(
+        lambda m, x: m.r((lambda s: torch.cat([s, 2 * s.flip(-1)], -1) + m.w(s))(m.e(x))),
+        e=lambda: linear(4, 3, False), w=lambda: linear(3, 6, False), r=lambda: linear(6, 3)),
+        gap="a map of several wires is not followed further", counts=(18, 36)),
+    Case("two wires, joined, beside a matrix of one", "cat", rows(
+        lambda m, x: m.r(torch.cat([m.e(x), m.f(x)], -1) + m.w(m.e(x))),
+        e=lambda: linear(4, 3, False), f=lambda: linear(4, 3, False),
+        w=lambda: linear(3, 6, False), r=lambda: linear(6, 3)),
+        gap="a map of several wires is not followed further", counts=(27, 48)),
     Case("identity beside what is not linear", "linear", rows(
         lambda m, x: (lambda s: s + m.w(torch.sin(s)))(m.e(x)), e=lambda: linear(4, 3, False),
         w=lambda: linear(3, 3, False))),

@@ -122,6 +122,26 @@ def behind(effect: Effect) -> tuple[list[Effect], list[Constant]] | None:
     return None
 
 
+def summed(effects: Sequence[Effect]) -> Effect | None:
+    """Effects that read one wire alike as one, None where they do not."""
+    first = effects[0]
+    orders = []
+    for one in effects:
+        names = dict(zip(one.read, first.read, strict=True))
+        own = [names.get(n, n) for n in one.own]
+        same = one.x is first.x and one.out == first.out and one.window is None
+        if not same or sorted(own, key=repr) != sorted(first.own, key=repr):
+            return None
+        orders.append([own.index(n) for n in first.own])
+
+    def make(env: Environment, c: Tensor) -> Tensor:
+        parts = [one.make(env, c).permute(order)
+                 for one, order in zip(effects, orders, strict=True)]  # fmt: skip
+        return sum(parts[1:], parts[0])
+
+    return replace(first, make=make)
+
+
 def _of_all(effect: Effect, x: p.Mix) -> Effect:
     """The same of all entries over which a sum runs."""
     kept, below = iter(effect.read), x.inputs[0]

@@ -24,7 +24,7 @@ from symfind.solve.transport.absorption import Action
 from symfind.solve.transport.constants import forget, without
 from symfind.solve.transport.effects import Effect, Make, identity
 from symfind.solve.transport.flows import Flows
-from symfind.solve.transport.linear import behind
+from symfind.solve.transport.linear import behind, summed
 from symfind.solve.transport.state import ARBITRARY, canonical
 from symfind.solve.transport.steps import negative
 from symfind.solve.transport.taking import beside
@@ -127,7 +127,8 @@ def _before(effect: Effect) -> Effect | None:
     if isinstance(x, p.Contract) and not any(z.fixed for z in x.inputs) and not _gained(x):
         return None
     found = None if isinstance(x, p.Add) else behind(effect)
-    return None if found is None else found[0][0]
+    effects, constants = found or ([], [])
+    return summed(effects) if effects and not constants else None
 
 
 def _gained(x: p.Contract) -> bool:
