@@ -10,6 +10,8 @@ from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
 from symfind.graph.single import inside
 
+_DEEP = 8  # operations behind a range that are looked at
+
 
 def settled(b: Any, x: Node, dim: int, start: int, length: int) -> Node | None:
     """A range of one dimension as a wire that does not vary, None where inputs reach it.
@@ -24,16 +26,18 @@ def settled(b: Any, x: Node, dim: int, start: int, length: int) -> Node | None:
     return _made(b, x, dim, start, length) if _still(x, dim, start, length) else None
 
 
-def _still(x: Node, dim: int, start: int, length: int) -> bool:
-    """Whether no input reaches a range."""
-    if not x.varies:
-        return True
+def _still(x: Node, dim: int, start: int, length: int, depth: int = _DEEP) -> bool:
+    """Whether no input is seen to reach a range."""
+    if not x.varies or not depth:
+        return not x.varies
     if isinstance(x, p.Join) and x.dim == dim:
         piece = inside(x, dim, start, length)
-        return piece is not None and _still(x.inputs[piece], dim, start - x.begin(piece), length)
+        if piece is None:
+            return False
+        return _still(x.inputs[piece], dim, start - x.begin(piece), length, depth - 1)
     below = _below(x, dim)
     return below is not None and all(
-        not y.varies if d is None else _still(y, d, start, length)
+        not y.varies if d is None else _still(y, d, start, length, depth - 1)
         for y, d in zip(x.inputs, below, strict=True)
     )
 

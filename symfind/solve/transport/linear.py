@@ -125,12 +125,13 @@ def behind(effect: Effect) -> tuple[list[Effect], list[Constant]] | None:
 def summed(effects: Sequence[Effect]) -> Effect | None:
     """Effects that read one wire alike as one, None where they do not."""
     first = effects[0]
+    if any(one.x is not first.x or one.out != first.out or one.window for one in effects[1:]):
+        return None
     orders = []
     for one in effects:
         names = dict(zip(one.read, first.read, strict=True))
         own = [names.get(n, n) for n in one.own]
-        same = one.x is first.x and one.out == first.out and one.window is None
-        if not same or sorted(own, key=repr) != sorted(first.own, key=repr):
+        if set(own) != set(first.own) or len(own) != len(first.own):
             return None
         orders.append([own.index(n) for n in first.own])
 
