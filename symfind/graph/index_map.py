@@ -65,3 +65,8 @@ def along(rank: int, dim: int, way: Way) -> IndexMap:
 def unchanged(rank: int) -> IndexMap:
     """All dimensions as they are."""
     return tuple(Run((d,), (d,)) for d in range(rank))
+
+
+def carried(index_map: IndexMap, dim: int) -> int | None:
+    """The dimension of an operand that is a dimension of the result, entry by entry, if any."""
+    return next((r.ins[0] for r in index_map if r.outs == (dim,) and r.way is Way.SAME), None)

@@ -7,6 +7,7 @@ part is computed of parameters alone.
 from typing import Any
 
 from symfind.graph import primitives as p
+from symfind.graph.index_map import carried
 from symfind.graph.primitives import Node
 from symfind.graph.single import inside
 
@@ -43,27 +44,21 @@ def _still(x: Node, dim: int, start: int, length: int, depth: int = _DEEP) -> bo
 
 
 def _below(x: Node, dim: int) -> list[int | None] | None:
-    """Which dimension of each operand a dimension is, as all that depends on it; None if unknown.
+    """Which dimension of each operand, if any, is one of the result, which can be made again of it.
 
-    Of an operand that has no such dimension, None.
+    None where it cannot.
     """
     match x:
-        case p.Normalise() if x.exact and dim not in x.dims:
-            return [dim]
-        case p.Pointwise() if x.slope is not None or x.apply is not None:
-            return [dim]
-        case p.Join():
-            return [dim] * len(x.inputs)
-        case p.Add():
-            own = [dim - len(x.axes) + len(y.axes) for y in x.inputs]
-            return [d if d >= 0 and y.axes[d].size > 1 else None
-                    for d, y in zip(own, x.inputs, strict=True)]  # fmt: skip
-        case p.Contract() if not x.windows and not x.shares:
-            name = x.out[dim]
-            if any(own.count(name) > 1 for own in x.labels):
-                return None
-            return [own.index(name) if name in own else None for own in x.labels]
-    return None
+        case p.Normalise():
+            able = x.exact and dim not in x.dims
+        case p.Pointwise():
+            able = x.slope is not None or x.apply is not None
+        case p.Contract():
+            once = all(own.count(x.out[dim]) < 2 for own in x.labels)
+            able = once and not x.windows and not x.shares
+        case _:
+            able = isinstance(x, p.Join | p.Add)
+    return [carried(x.index_map(at), dim) for at in range(len(x.inputs))] if able else None
 
 
 def _made(b: Any, x: Node, dim: int, start: int, length: int) -> Node:

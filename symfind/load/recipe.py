@@ -10,13 +10,13 @@ import contextlib
 import inspect
 import sys
 import warnings
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
 from torch import nn
+from torch.utils._pytree import tree_map
 
 from symfind.load.build import bare, check_model
 from symfind.load.meta import build_light, isolated_randomness
@@ -107,11 +107,7 @@ def _recipe(kind: type[nn.Module], frame: FrameType) -> Recipe:
 
 def _copied(value: Any) -> Any:
     """The same in containers of its own: constructors take theirs apart."""
-    if type(value) in (list, tuple):
-        return type(value)(_copied(item) for item in value)
-    if type(value) in (dict, OrderedDict):
-        return type(value)((key, _copied(item)) for key, item in value.items())
-    return value
+    return tree_map(lambda leaf: leaf, value)
 
 
 def of_function(value: Callable[..., Any], settings: Mapping[str, Any]) -> Recipe | None:

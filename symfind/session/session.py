@@ -18,8 +18,6 @@ from symfind.conserve.model import Conserved
 from symfind.conserve.pipeline import laws_of
 from symfind.conserve.steps import parse_steps
 from symfind.count.counted import Counted, counted
-from symfind.count.roles import role_names
-from symfind.count.symbols import AxisSymbols, Symbols, local_names
 from symfind.count.without import checked, switched_off
 from symfind.describe.explained import explain
 from symfind.discovery.explore import MOST_FIELDS
@@ -33,7 +31,6 @@ from symfind.exact.nullity import MOST_PARAMETERS, ExactNullity, check_size, mea
 from symfind.exact.rank import flint
 from symfind.exact.subject import Subject as Exactly
 from symfind.family import Family
-from symfind.family.places import integers
 from symfind.formulas.fitted import (
     FITTED_PARAMETERS,
     FITTED_SECONDS,
@@ -41,8 +38,7 @@ from symfind.formulas.fitted import (
     Fitted,
     fitted,
 )
-from symfind.graph.primitives import Source
-from symfind.load import Loaded, module_sizes, resolve
+from symfind.load import Loaded, resolve
 from symfind.orbit.checkpoint import aliases_of
 from symfind.orbit.group import Group
 from symfind.report.explained import Explanation
@@ -50,6 +46,7 @@ from symfind.report.model import Report
 from symfind.session.asked import asked
 from symfind.session.examination import Examination, Wanted
 from symfind.session.interrupted import Stage
+from symfind.session.naming import symbols_of
 from symfind.session.stages import Checked, Clock, guarded, uncollected
 from symfind.session.unended import watched
 from symfind.solve.solver import Derivation, derive, nothing
@@ -181,7 +178,7 @@ class Session:
     def counted(self) -> Counted:
         """The families, counted at the model's sizes and as formulas."""
         derivation, before = self.derivation, self._clock.spent.get("solve", 0.0)
-        symbols = self._symbols(derivation.lowered.parameters)
+        symbols = symbols_of(self.loaded, derivation.lowered.parameters)
         with self._stage("counting symmetries", "solve"), fitting_threads(0), uncollected():
             found = guarded(
                 self.subject,
@@ -190,14 +187,6 @@ class Session:
             )
         self._clock.spent["solve"] += before
         return found
-
-    def _symbols(self, parameters: Mapping[str, Sequence[Source]]) -> Symbols:
-        """The model's own names for sizes; of what is given ready one for every index."""
-        loaded = self.loaded
-        if loaded.recipe is None or not integers(loaded.recipe.arguments):
-            return AxisSymbols(role_names(parameters, dict(loaded.model.named_modules())))
-        names = {**module_sizes(loaded.model), "": loaded.sizes}
-        return Symbols(loaded.sizes, local_names(parameters, names))
 
     @cached_property
     @alone()

@@ -312,15 +312,12 @@ class Matrices:
 
         Of two that are alike in this, a parameter is the gain of what is computed.
         """
-        computed = [not isinstance(port.node, p.Source) for port in ports]
-        one, two = (port for _, port in sorted(
-            zip(computed, ports, strict=True),
-            key=lambda found: (found[1].node.varies, len(found[1].labels), found[0]),
-        ))  # fmt: skip
-        if one.node.varies or one.node is two.node:
-            return None
-        alike = not two.node.varies and len(one.labels) == len(two.labels)
-        if alike and sum(computed) != 1:
+
+        def place(port: Port) -> tuple[bool, int, bool]:
+            return port.node.varies, len(port.labels), not isinstance(port.node, p.Source)
+
+        one, two = sorted(ports, key=place)
+        if one.node.varies or one.node is two.node or place(one) == place(two):
             return None
         if any(name not in two.labels for name in one.labels):
             return None

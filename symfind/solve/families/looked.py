@@ -35,29 +35,27 @@ def looked_families(lowered: Lowered, flows: Flows) -> Iterator[NullFamily]:
                 yield from _of(source, *found, flows)
 
 
-def _looked_up(source: p.Source) -> tuple[Node, list[int], Tensor] | None:
-    """The one look-up of a table: the wire, where its places stand, and the row at each."""
+def _looked_up(source: p.Source) -> tuple[int, Node, list[int], Tensor] | None:
+    """The one look-up of a table: along what, the wire, where its places stand, the row at each."""
     if len(source.users) != 1 or not isinstance(take := source.users[0], p.Take):
         return None
     picks = take.picks.value() if isinstance(take.picks, p.Source) else None
     if picks is None:
         return None
+    rows = picks % source.axes[take.dim].size  # some may be counted from the end
     dims = list(range(take.dim, take.dim + picks.ndim))
     if picks.ndim == 1 and len(take.users) == 1 and isinstance(take.users[0], p.View):
         view = take.users[0]
         outs = next((list(r.outs) for r in view.index_map()
                      if r.ins == (take.dim,) and r.way is Way.RESHAPED), [])  # fmt: skip
         if len(outs) > 1:
-            return view, outs, picks.reshape([view.axes[d].size for d in outs])
-    return (take, dims, picks) if picks.ndim > 1 else None
+            return take.dim, view, outs, rows.reshape([view.axes[d].size for d in outs])
+    return (take.dim, take, dims, rows) if picks.ndim > 1 else None
 
 
 def _of(
-    source: p.Source, wire: Node, dims: Sequence[int], rows: Tensor, flows: Flows
+    source: p.Source, dim: int, wire: Node, dims: Sequence[int], rows: Tensor, flows: Flows
 ) -> Iterator[NullFamily]:
-    take = source.users[0]
-    assert isinstance(take, p.Take)
-    rows = rows % source.axes[take.dim].size
     for n in range(len(dims) - 1, 0, -1):
         for still in combinations(range(len(dims)), n):
             sets = _sets(rows, still)
@@ -65,7 +63,7 @@ def _of(
             state = [CONSTANT if d in alike else ARBITRARY for d in range(len(wire.axes))]
             if len(sets) < 2 or flows.dispose(wire, canonical(wire, state), True, NEVER) is None:
                 continue
-            yield _family(source, take.dim, sets)
+            yield _family(source, dim, sets)
             return
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from symfind.algebra.axes import Axis, Sizes, extent, least, positive
 from symfind.graph import primitives as p
-from symfind.graph.index_map import Way
+from symfind.graph.index_map import Way, carried
 from symfind.graph.primitives import Node
 from symfind.solve.point.values import Environment
 from symfind.solve.spans.indices import Still, indices
@@ -139,10 +139,8 @@ class Spans:
 
     def _carried(self, node: Node, at: int, dim: int) -> Reached | None:
         """The span of an operand along the one of its dimensions that becomes a given one."""
-        for run in node.index_map(at):
-            if run.outs == (dim,) and run.way is Way.SAME:
-                return self.reached(node.inputs[at], run.ins[0])
-        return None
+        own = carried(node.index_map(at), dim)
+        return None if own is None else self.reached(node.inputs[at], own)
 
     def _flattened(self, node: Node, dim: int) -> Reached | None:
         """Of several dimensions written as one, the span along one of them for all others apart."""
