@@ -109,6 +109,8 @@ class Choice:
             tried.append(self._small(short, least))
             if tried[-1].member.parameters <= _EASY and not self._poor(short, tried[-1]):
                 return tried[-1]
+            if tried[-1].hurried and self.otherwise is not None and self.otherwise():
+                raise Large
         if self.otherwise is not None and self.otherwise():
             raise Large
         tried += [self._small(short, least, ordered=False) for least in (4, 3)]

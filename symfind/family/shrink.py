@@ -33,11 +33,13 @@ class Shrinking:
         member: the smallest.
         felt: integers that its shapes depend on.
         kept: those that could not be made smaller, with what was said to the last try.
+        hurried: whether time ran out.
     """
 
     member: Member
     felt: list[Place] = field(default_factory=list)
     kept: dict[Place, str] = field(default_factory=dict)
+    hurried: bool = False
 
 
 def shrink(
@@ -92,6 +94,7 @@ class _Shrink:
                 self._group(group)
             if self.found.member is before or self.found.member.parameters <= self.enough:
                 break
+        self.found.hurried = time.process_time() > self.end
         return self.found
 
     def _group(self, group: list[Place]) -> None:

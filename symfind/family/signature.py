@@ -1,10 +1,12 @@
 """What members of a family have in common: which operations follow each other, and in which case.
 
 An operation may do one thing at some sizes and another at others: a convolution is depthwise where
-it has as many groups as channels, a choice of the best k is none where there are but k. What the
-sizes decide of these is part of the signature.
+it has as many groups as channels, a choice of the best k is none where there are but k, a layer
+norm leaves nothing but the order of two entries. What the sizes decide of these is part of the
+signature.
 """
 
+import math
 from collections.abc import Hashable
 from typing import Any
 
@@ -63,7 +65,17 @@ def _decided(op: Op) -> Hashable:
         groups = op.args[8 if name == "convolution" else 6] if len(op.args) > 6 else 1
         weight = op.args[1].shape
         return _order(groups, 1), _order(weight[1], 1), _order(weight[0], groups), _felt(op)
+    if name in ("layer_norm", "native_layer_norm", "rms_norm", "_fused_rms_norm"):
+        return _order(math.prod(op.args[1]), _signs(name))
+    if name in ("group_norm", "native_group_norm"):
+        shape, groups = op.args[0].shape, op.args[1 if name == "group_norm" else 6]
+        return _order(math.prod(shape[1:]) // groups, _signs(name))
     return None
+
+
+def _signs(name: str) -> int:
+    """Of how many entries nothing but a sign is left by a norm: of two that are centred."""
+    return 1 if "rms" in name else 2
 
 
 def _felt(op: Op) -> bool | None:

@@ -87,8 +87,12 @@ class Skeleton:
         self.rank, self.columns = len(packed), len(chart.order)
         self._below, self._right = shrink(extra), shrink(chart.tail, chart.lengths)
 
-    def smallest(self) -> float:
-        """A lower bound of the smallest positive singular value of C."""
+    def smallest(self, sharp: bool = False) -> float:
+        """A lower bound of the smallest positive singular value of C.
+
+        Args:
+            sharp: whether it is to be as good as it can be, where that takes longer.
+        """
 
         def apply(vectors: Tensor) -> Tensor:
             # (CCᵀ)⁺
@@ -97,8 +101,8 @@ class Skeleton:
             return torch.cat([y, self.extra.T @ y])
 
         size = self.rank + self.extra.shape[1]
-        sharp = {} if self.columns <= _SHARP else {"steps": _FEW}
-        top = eigenvalue_bounds(apply, size, self.packed, **sharp)[1]
+        steps = {} if sharp or self.columns <= _SHARP else {"steps": _FEW}
+        top = eigenvalue_bounds(apply, size, self.packed, **steps)[1]
         return 1.0 / math.sqrt(top) if 0 < top < math.inf else 0.0
 
     def error(self, apply: Map) -> float:

@@ -166,8 +166,11 @@ def _eliminated(matrix: Tensor, scales: Tensor, exact: bool = True) -> Revealed 
 
     scaled = Scaled(matrix, scales)
     probes, dropped, near = skeleton.largest_dropped(scaled.apply)
-    kept = skeleton.smallest() * max(0.0, 1.0 - skeleton.error(scaled.apply))
-    spectrum, largest = scaled.spectrum(rank, kept, dropped)
+    share = max(0.0, 1.0 - skeleton.error(scaled.apply))
+    for sharp in (False, True):  # where bounds are close together, better ones
+        spectrum, largest = scaled.spectrum(rank, skeleton.smallest(sharp) * share, dropped)
+        if _as_all_values_say(spectrum, columns):
+            break
     chart = skeleton.refined(scaled.apply) if exact and not near else skeleton.chart
     return Revealed(spectrum, scales, largest, columns - rank, chart.null, probes)
 

@@ -14,6 +14,8 @@ from torch import Tensor
 from symfind.ops.facts import facts
 from symfind.points.facts import (
     bends,
+    bias,
+    channel_dim,
     chooses,
     compares,
     kinks,
@@ -43,7 +45,9 @@ _MARGIN = 0.15  # of the range of a unit, that lies beyond
 _FAR = 2.0  # kinks that are further apart than this are out of reach of a wire of unit spread
 _REACH = 0.65  # of the distance of two kinks: the deviation of a wire that crosses both
 _VANISHING, _EXPLODING = 0.1, 5.0  # of a wire
-_FLAT, _STEEP = 0.3, 3.0  # deviation of what a smooth function reads
+_FLAT, _STEEP = 1.5, 5.0  # deviation of what a smooth function reads,
+_BENT = 3.0  # and what it is given otherwise
+_AWAY = 1.0  # deviations, that the means of what a layer gives may be from zero
 _OFF = 1.5  # deviations of a channel, from which on it hardly sees where a function bends
 _FAR_OFF = 8  # operations between the scores of a router and the choice
 _MOST = 60_000_000  # numbers that are kept at once
@@ -94,6 +98,7 @@ def _visit(run: Run, op: Op, rng: torch.Generator, switch: float) -> None:
     if weight(op) is None or not op.varies or not _measurable(run, op):
         return
     decorrelate(run, op)
+    _level(run, op, rng)
     turn(run, op)
     if op.base == "batch_norm":
         even(run, op)
@@ -106,16 +111,37 @@ def _measurable(run: Run, op: Op) -> bool:
     return isinstance(value, Tensor) and value.is_floating_point() and value.numel() > 0
 
 
+def _level(run: Run, op: Op, rng: torch.Generator) -> None:
+    """Let channels vary by more than they are away from zero.
+
+    Of what hardly varies about a large mean, a norm behind it leaves the mean alone, and all that
+    is computed from it is nearly one number for all inputs.
+    """
+    added = bias(op)
+    if added is None or added.target != "parameter" or op.base in ("add", "sub", "batch_norm"):
+        return
+    dim = channel_dim(op)
+    flat = run.channels(op, dim)
+    value, mean, wide = run.theta[added.key], flat.mean(1), flat.var(1).mean().sqrt()
+    if value.numel() != len(flat) or float(mean.square().mean().sqrt()) <= _AWAY * float(wide):
+        return
+    drawn = torch.rand(len(flat), generator=rng, dtype=torch.float64)
+    move = _AWAY * wide * (2 * drawn - 1) - mean
+    run.change(added, value + move.reshape(value.shape), [op])
+
+
 def _bend(run: Run, op: Op, rng: torch.Generator) -> None:
     """Let every unit of a smooth function see where it bends, and not far more."""
     wire, (place,) = op.args[0], facts(op).bends
     if not isinstance(wire, Op) or not _measurable(run, wire):
         return
-    if not _FLAT < deviation(run, wire) < _STEEP:
+    shift = shift_of(run, wire, rng)
+    measure = deviation(shift.dim if shift else None)
+    if not _FLAT < measure(run, wire) < _STEEP:
         chain = next((c for c in paths(wire) if weight(c[0]) is not None), None)
         if chain is not None:
-            rescale(run, wire, 1.0, chain, deviation)
-    shift = shift_of(run, wire, rng)
+            rescale(run, wire, _BENT, chain, measure)
+            shift = shift_of(run, wire, rng)
     if shift is None:
         return
     flat = run.channels(wire, shift.dim)
@@ -157,12 +183,14 @@ def _straddle(run: Run, op: Op, rng: torch.Generator, switch: float) -> None:
     wire, places = op.args[0], kinks(op)
     if not isinstance(wire, Op) or not _measurable(run, wire):
         return
+    shift = shift_of(run, wire, rng)
     if max(places) - min(places) > _FAR:
+        measure = deviation(shift.dim if shift else None)
         for chain in paths(wire):
             if weight(chain[0]) is not None:
-                rescale(run, wire, _REACH * (max(places) - min(places)), chain, deviation)
+                rescale(run, wire, _REACH * (max(places) - min(places)), chain, measure)
+                shift = shift_of(run, wire, rng)
                 break
-    shift = shift_of(run, wire, rng)
     other = op.args[1] if len(op.args) > 1 and compares(op) else None
     if shift is None:
         _without_bias(run, wire, places, rng, switch)

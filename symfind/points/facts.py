@@ -78,6 +78,13 @@ def carried(op: Op) -> bool:
     return facts(op).moves or op.base in ("neg", "dropout")
 
 
+def channel_dim(op: Op) -> int:
+    """The dimension of a result along which its channels lie: the second of maps, else the last."""
+    return (
+        1 if op.base.startswith(("conv", "batch_norm", "group_norm")) else len(op.shape or ()) - 1
+    )
+
+
 def by_channel(op: Op) -> bool:
     """Whether every channel of the result depends on one channel of what is read only."""
     if op.base.startswith("conv") and len(op.args) > 6 and isinstance(op.args[0], Op):

@@ -159,11 +159,19 @@ def _power(before: float, after: float, factor: float) -> float:
     return math.log(after / before) / math.log(factor)
 
 
-def deviation(run: Run, op: Op) -> float:
-    """Root mean square of a wire without the means of its channels, which lie last but in maps."""
-    rank = len(op.shape or ())
-    values = run.channels(op, rank - 1 if rank < 4 else 1)
-    return float(values.var(1).mean().sqrt())
+def deviation(dim: int | None) -> Measure:
+    """Root mean square of a wire without the means of its channels.
+
+    Args:
+        dim: of the channels; where it is not known, they lie last but in maps.
+    """
+
+    def measure(run: Run, op: Op) -> float:
+        rank = len(op.shape or ())
+        usual = rank - 1 if rank < 4 else 1
+        return float(run.channels(op, usual if dim is None else dim).var(1).mean().sqrt())
+
+    return measure
 
 
 def even(run: Run, op: Op) -> None:

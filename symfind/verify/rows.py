@@ -1,7 +1,8 @@
 """Jacobian rows of many inputs at once."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -211,14 +212,25 @@ class Rows:
 
             return derive(evaluate, flat)
 
-        with function.scope(), Windows(), warnings.catch_warnings():
-            # that an operation is batched by a loop is no news
-            warnings.filterwarnings("ignore", "There is a performance drop")
+        with function.scope(), Windows(), _silently():
             if not chunk.varying:
                 value, derived = one()
                 return value[None], derived.expand(len(chunk.calls), *derived.shape)
             given = [chunk.leaves[i] for i in chunk.varying]
             return torch.func.vmap(one, randomness="same")(*given)
+
+
+@contextmanager
+def _silently() -> Iterator[None]:
+    """That an operation is batched by a loop is no news, nor where a backward pass says so."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "There is a performance drop")
+        said = torch._C._functorch._set_vmap_fallback_warning_enabled  # type: ignore[attr-defined]
+        said(False)
+        try:
+            yield
+        finally:
+            said(True)
 
 
 def _agree(found: Tensor, alone: Tensor) -> bool:
