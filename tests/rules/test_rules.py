@@ -9,6 +9,7 @@ from symfind.ops import registry
 from symfind.solve.solver import derive
 from symfind.trace import trace
 from tests.rules import (
+    asked,
     comparing,
     composed,
     controls,
@@ -36,6 +37,7 @@ from tests.rules.harness import FALSE, Case, examine
 CASES: list[Case] = [
     case
     for module in (
+        asked,
         pointwise,
         quadratic,
         movement,

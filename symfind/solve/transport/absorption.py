@@ -108,7 +108,10 @@ class Absorption:
             return (Action(node, (negative(node),)),)
         if isinstance(node, p.Contract):
             plan = self._undo_factor(node, state, absorb, gains)
-            return self.lean(node, state) if plan is None and absorb == LEANING else plan
+            if plan is None and absorb == LEANING:
+                plan = self.lean(node, state) or self._undo_average(node, state, gains)
+                return self.behind(node, state, LEANING) if plan is None and node.varies else plan
+            return plan
         return self._undo_movement(node, state, absorb, gains)
 
     def _undo_mixed(self, node: p.Add, state: State, absorb: Absorb, gains: bool) -> Plan | None:
@@ -187,7 +190,26 @@ class Absorption:
                 return tuple(a.after(step) for a in plan)
         return None
 
-    def behind(self, node: p.Contract, state: State) -> Plan | None:
+    def _undo_average(self, node: p.Contract, state: State, gains: bool) -> Plan | None:
+        """Of an average, a constant of what is averaged: of attention, what adds to its values."""
+        by_name = dict(zip(node.out, state, strict=True))
+        for at, x in enumerate(node.inputs):
+            names = node.labels[at]
+            if len(x.users) != 1 or any(
+                s != CONSTANT for n, s in by_name.items() if n not in names
+            ):
+                continue
+            below = [by_name.get(n, CONSTANT) for n in names]
+            still = {n for n, s in zip(names, below, strict=True) if s == CONSTANT}
+            if not x.varies or not self.relations.averaged(node, at, still):
+                continue
+            plan = self.undo(x, canonical(x, below), LEANING, gains=gains)
+            if plan is not None:
+                step = steps.unaverage(node, at)
+                return tuple(a.after(step) for a in plan)
+        return None
+
+    def behind(self, node: p.Contract, state: State, absorb: Absorb = PLAIN) -> Plan | None:
         """A constant of a product, by what adds constants to the wire that a weight reads."""
         for at in (0, 1):
             x, weight = node.inputs[at], node.inputs[1 - at]
@@ -199,7 +221,7 @@ class Absorption:
             if shared or any(s != CONSTANT for n, s in by_name.items() if n not in made):
                 continue
             below = [ARBITRARY if n in summed else CONSTANT for n in node.labels[at]]
-            plan = self.undo(x, canonical(x, below), PLAIN)
+            plan = self.undo(x, canonical(x, below), absorb)
             if plan is not None:
                 step = solved_constant(node, at, summed, made)
                 return tuple(a.after(step) for a in plan)
