@@ -25,7 +25,7 @@ from symfind.solve.transport.state import ARBITRARY, CONSTANT, State, canonical
 from symfind.solve.transport.steps import Step, against, negative
 
 Absorb = int
-NEVER, PLAIN, LEANING, LAST, SHARED, WITHIN = 0, 1, 2, 3, 4, 5
+NEVER, PLAIN, LEANING, LAST, SHARED, WITHIN, NEAREST = range(7)
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ class Absorption:
             node: the wire, which no other reader may see.
             state: along which indices the perturbation varies.
             absorb: whether a weight may lean on a relation that its input satisfies; or whether
-                parameters that are added elsewhere too may be used (see `asked`).
+                parameters that are added elsewhere too may be used (see `asked`), the last or the
+                nearest that can.
             skip: operand of a sum that is not to be used.
             gains: whether to look behind gains that are parameters too.
         """
@@ -82,7 +83,7 @@ class Absorption:
             for i, z in enumerate(node.inputs):
                 if i == skip or (skip is not None and z is node.inputs[skip]):
                     continue
-                shared = absorb == SHARED and isinstance(z, p.Source)
+                shared = absorb in (SHARED, NEAREST) and isinstance(z, p.Source)
                 if (len(z.users) != 1 and not shared) or node.inputs.count(z) != 1:
                     continue
                 below = states.back(node, i, state)
