@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tests.rules.harness import Case, Net, linear, weight
+from tests.rules.harness import Case, Net, linear, of, weight
 
 Build = Callable[[], tuple[nn.Module, tuple[Tensor, ...]]]
 
@@ -129,6 +129,18 @@ CASES = [
     Case("latents that ask as they are", "softmax layer_norm", latents(asks=False)),
     Case("latents that ask twice", "softmax layer_norm", latents(twice=True)),
     Case("latents of packed heads", "softmax layer_norm", latents(packed=True)),
+    Case(
+        "a learned row behind a norm and a bias",
+        "layer_norm",
+        of(
+            lambda m, x: m.r((m.w(m.n(m.z)) + x).tanh()),
+            (12, 3),
+            z=lambda: weight(4),
+            n=lambda: nn.LayerNorm(4, eps=0.1),
+            w=lambda: linear(4, 3),
+            r=lambda: linear(3, 2),
+        ),
+    ),
     Case("class token", "softmax layer_norm", token()),
     Case("class token of wide heads", "softmax layer_norm", token(6)),
     Case("class token without scales", "softmax layer_norm", token(scales=False)),

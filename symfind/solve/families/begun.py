@@ -93,5 +93,5 @@ def _family(
     sources = tuple(dict.fromkeys((*base.sources, *(a.source for a in plan))))
     return NullFamily(
         kind="rotation" if bond.skew else "gauge", sources=sources, width=base.count, build=build,
-        loose=True, steps=None,
+        loose=True, held=True, steps=None,
     )  # fmt: skip

@@ -263,6 +263,16 @@ class ShiftFamily(Family):
     loose: bool = False  # the field changes along its own flow
 
     @property
+    def held(self) -> bool:
+        """Whether it has directions only, and no closed form of where they lead."""
+        return any(a.bent for a in self.actions)
+
+    @property
+    def steps(self) -> int | None:
+        """Of a flow that is followed; None for as many as it takes."""
+        return None if self.held else 4
+
+    @property
     def whole(self) -> bool:
         """Whether any change of the block is in the family."""
         return self.cell is not None and len(self.free) == len(self.seed.cells[self.cell].atoms)
@@ -310,6 +320,7 @@ class NullFamily(Family):
     scaled: tuple[p.Source, ...] = ()  # what is multiplied, where the rest is shifted for it
     rates: tuple[float, ...] = ()  # by e to the power of this times t
     follow: object = None  # (env, c, t) -> Moves: the flow, where it is known
+    held: bool = False  # it has directions only, and no closed form of where they lead
     steps: int | None = 4  # of a flow that is followed; None for as many as it takes
     settle: object = None  # (env before, theta, c, t): puts right what following a flow misses
 

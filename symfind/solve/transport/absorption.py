@@ -37,10 +37,14 @@ class Action:
     loose: bool = False  # leans on a relation that the perturbation itself may move
     reader: Node | None = None  # which of several sums that the parameter is added to
     volume: Callable[[Sizes | None], int] | None = None  # of what must vanish: no action at all
+    bent: bool = False  # loose, and with no closed form of where its flow leads
 
-    def after(self, *steps: Step, loose: bool = False) -> "Action":
+    def after(self, *steps: Step, loose: bool = False, bent: bool = False) -> "Action":
         """The same action for a perturbation that passes these steps first."""
-        return replace(self, steps=(*steps, *self.steps), loose=self.loose or loose)
+        return replace(
+            self, steps=(*steps, *self.steps), loose=self.loose or loose or bent,
+            bent=self.bent or bent,
+        )  # fmt: skip
 
     def __call__(self, env: Environment, delta: Tensor) -> Tensor:
         """The change of the parameter's wire."""

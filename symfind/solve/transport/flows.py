@@ -80,13 +80,14 @@ class Flows:
         return tuple(plan)
 
     def _onward(
-        self, user: Node, state: State, explicit: bool, absorb: Absorb, step: Step | None
-    ) -> Plan | None:
+        self, user: Node, state: State, explicit: bool, absorb: Absorb, step: Step | None,
+        bent: bool = False,
+    ) -> Plan | None:  # fmt: skip
         explicit = explicit and step is not None
         plan = self.dispose(user, canonical(user, state), explicit, absorb if explicit else 0)
         if plan is None or step is None:
             return plan
-        return tuple(action.after(step) for action in plan)
+        return tuple(action.after(step, bent=bent) for action in plan)
 
     def through(
         self, user: Node, at: int, state: State, explicit: bool, absorb: Absorb
@@ -131,8 +132,10 @@ class Flows:
                 return self._mix(user, state, explicit, absorb)
             case p.Output():
                 return None
-        known = absorb == LEANING and explicit and steps.differentiable(user)
-        return go(tuple(ARBITRARY for _ in user.axes), steps.derivative(user) if known else None)
+        anything = tuple(ARBITRARY for _ in user.axes)
+        if absorb == LEANING and explicit and steps.differentiable(user):
+            return self._onward(user, anything, True, absorb, steps.derivative(user), bent=True)
+        return go(anything, None)
 
     def _together(
         self, user: Node, at: int, state: State, explicit: bool, absorb: Absorb

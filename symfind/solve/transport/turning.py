@@ -93,7 +93,12 @@ class Turning:
             return None
         asked, turn = found
         return tuple(
-            Action(m.source, (_against(asked), _moved(turn, m, asked, self.lowered.nodes)), True)
+            Action(
+                m.source,
+                (_against(asked), _moved(turn, m, asked, self.lowered.nodes)),
+                loose=True,
+                bent=True,
+            )
             for m in turn.members
         )
 
