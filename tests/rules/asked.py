@@ -1,5 +1,6 @@
 """Learned rows that ask, and learned beginnings of streams: pooling, latents, class tokens."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -128,7 +129,7 @@ CASES = [
     Case("more latents than they are wide", "softmax layer_norm", latents(5)),
     Case("latents that ask as they are", "softmax layer_norm", latents(asks=False)),
     Case("latents that ask twice", "softmax layer_norm", latents(twice=True)),
-    Case("latents of packed heads", "softmax layer_norm", latents(packed=True)),
+    Case("latents of packed heads", "layer_norm", latents(packed=True)),
     Case(
         "a learned row behind a norm and a bias",
         "layer_norm",
@@ -145,7 +146,13 @@ CASES = [
     Case("class token of wide heads", "softmax layer_norm", token(6)),
     Case("class token without scales", "softmax layer_norm", token(scales=False)),
     Case("class token behind a root mean square", "softmax rms_norm", token(norm=nn.RMSNorm)),
-    Case("class token that nothing takes back", "softmax layer_norm", token(bias=False)),
+    Case(
+        "class token that nothing takes back",
+        "softmax layer_norm",
+        token(bias=False, norm=functools.partial(nn.LayerNorm, bias=False)),
+        gap="rotations of the patches about the token alone",
+        counts=(92, 93),
+    ),
     Case("patches that come out", "softmax layer_norm", token(raw=True)),
     Case("class token among all at last", "softmax layer_norm", token(last="all")),
     Case("class token that asks twice", "softmax layer_norm", token(twice=True)),

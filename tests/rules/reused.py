@@ -1,5 +1,6 @@
 """Attention that is used again: what a bias does in one of its uses it does in all."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,9 +10,11 @@ from torch import Tensor, nn
 from tests.rules.asked import attend
 from tests.rules.harness import Case, Net, linear, weight
 
+UNSHIFTED = functools.partial(nn.LayerNorm, bias=False)
+
 
 def again(
-    times: int = 2, *, norm: Any = nn.LayerNorm, packed: bool = False, stream: bool = True,
+    times: int = 2, *, norm: Any = nn.LayerNorm, packed: str = "", stream: bool = True,
     out: str = "one", n: int = 4,
 ) -> Callable[[], tuple[nn.Module, tuple[Tensor, ...]]]:  # fmt: skip
     """One layer of attention, several times; `out`: what the uses have of the last map."""
@@ -26,7 +29,8 @@ def again(
         for i in range(times):
             h = m.n(x)
             if packed:
-                y = m.a(h, h, h, need_weights=False)[0]
+                one, two = (h, h) if packed == "whole" else (m.n(x), m.n(x))
+                y = m.a(h, one, two, need_weights=False)[0]
             else:
                 y = leave(m, attend(m.q(h), m.k(h), m.v(h), 2), i)
             x = x + y if stream else y
@@ -50,11 +54,13 @@ def again(
 CASES = [
     Case("attention used twice", "softmax layer_norm", again()),
     Case("attention used three times", "softmax layer_norm", again(3)),
-    Case("packed attention used twice", "softmax layer_norm", again(packed=True)),
+    Case("packed attention used twice", "layer_norm", again(packed="whole")),
+    Case("packed attention by pieces used twice", "layer_norm",
+         again(packed="pieces", norm=UNSHIFTED)),
     Case("attention used twice behind a root mean square", "softmax rms_norm",
          again(norm=nn.RMSNorm)),
     Case("attention used twice in a row", "softmax layer_norm", again(stream=False)),
     Case("one use without a bias", "softmax layer_norm", again(out="none")),
-    Case("one bias behind two maps", "softmax layer_norm", again(out="one bias",
+    Case("one bias behind two maps", "softmax rms_norm", again(out="one bias",
          norm=nn.RMSNorm)),
 ]  # fmt: skip

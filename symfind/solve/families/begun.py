@@ -14,13 +14,14 @@ from torch import Tensor
 from symfind.graph import primitives as p
 from symfind.graph.einsum import einsum
 from symfind.graph.primitives import Node
+from symfind.graph.wires import ancestors
 from symfind.ops.lower import Lowered
 from symfind.solve.bonds.matrices import Bond, Matrices, Member
 from symfind.solve.families.family import MatrixFamily, NullFamily, carry_out
 from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
 from symfind.solve.spans.indices import Still, indices
-from symfind.solve.transport.absorption import LEANING, PLAIN, Plan
+from symfind.solve.transport.absorption import PLAIN, Plan
 from symfind.solve.transport.flows import Flows
 from symfind.solve.transport.state import ARBITRARY, CONSTANT, State, canonical
 
@@ -34,10 +35,7 @@ def begun_families(lowered: Lowered, flows: Flows) -> Iterator[Family]:
         for at, x in enumerate(node.inputs):
             if x.varies or x.fixed or not _elsewhere(x):
                 continue
-            state = _state(x, still)
-            plan = flows.through(node, at, state, True, PLAIN)
-            if plan is None:
-                plan = flows.through(node, at, state, True, LEANING)
+            plan = flows.through(node, at, _state(x, still), True, PLAIN)
             if plan is not None:
                 for d in range(len(x.axes)):
                     yield from _along(node, at, d, plan, lowered)
@@ -68,9 +66,11 @@ def _along(node: p.Add, at: int, dim: int, plan: Plan, lowered: Lowered) -> Iter
     own, other = equations.along(x, dim), equations.along(node, place)
     if own is None or other is None or own[0] == other[0]:
         return
+    above = set(ancestors([x]))
     for wire, d, sign in ((x, dim, 1.0), (node, place, -1.0)):
         found = equations.frame(wire, d)
-        if found is not None and found[1] and not found[0].indexed:
+        # what acts on the operand alone changes it, which is said elsewhere
+        if found is not None and {m.source for m in found[1]} - above and not found[0].indexed:
             yield _family(x, dim, found, plan, sign, lowered)
 
 

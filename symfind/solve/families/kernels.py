@@ -134,8 +134,7 @@ class Reach:
         for reader in readers:
             uses.setdefault(reader.weight, []).append(reader)
         for weight, several in uses.items():
-            plain = isinstance(weight, p.Source) and weight.role == "parameter"
-            if not plain or len(several) < 2 or len(several) != len(weight.users):
+            if len(several) < 2 or len(several) != len(weight.users):
                 continue
             for relation in self._common(several):
                 nodes = [r.node for r in several]

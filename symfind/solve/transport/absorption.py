@@ -114,8 +114,7 @@ class Absorption:
         if isinstance(node, p.Contract):
             plan = self._undo_factor(node, state, absorb, gains)
             if plan is None and absorb == LEANING:
-                plan = self.lean(node, state) or self._undo_average(node, state, gains)
-                return self.behind(node, state, LEANING) if plan is None and node.varies else plan
+                return self.lean(node, state) or self._undo_average(node, state, gains)
             return plan
         return self._undo_movement(node, state, absorb, gains)
 
@@ -214,7 +213,7 @@ class Absorption:
                 return tuple(a.after(step) for a in plan)
         return None
 
-    def behind(self, node: p.Contract, state: State, absorb: Absorb = PLAIN) -> Plan | None:
+    def behind(self, node: p.Contract, state: State) -> Plan | None:
         """A constant of a product, by what adds constants to the wire that a weight reads."""
         for at in (0, 1):
             x, weight = node.inputs[at], node.inputs[1 - at]
@@ -226,7 +225,7 @@ class Absorption:
             if shared or any(s != CONSTANT for n, s in by_name.items() if n not in made):
                 continue
             below = [ARBITRARY if n in summed else CONSTANT for n in node.labels[at]]
-            plan = self.undo(x, canonical(x, below), absorb)
+            plan = self.undo(x, canonical(x, below), PLAIN)
             if plan is not None:
                 step = solved_constant(node, at, summed, made)
                 return tuple(a.after(step) for a in plan)

@@ -24,7 +24,7 @@ from symfind.solve.bonds.matrices import Bond, Matrices, Member
 from symfind.solve.bonds.potentials import Potential
 from symfind.solve.point.values import Environment
 from symfind.solve.spans.indices import Index, Still, indices
-from symfind.solve.transport.absorption import Action, Plan
+from symfind.solve.transport.absorption import Action, Plan, disjoint
 from symfind.solve.transport.state import CONSTANT, State
 from symfind.solve.transport.steps import Step
 
@@ -143,10 +143,7 @@ class Turning:
     def _bound(self, asked: Asked) -> bool:
         """Whether nothing else sees the rows, and they turn like any bond."""
         q = asked.node.inputs[asked.at]
-        above = q
-        while len(above.users) == 1 and isinstance(above, p.Movement) and len(above.inputs) == 1:
-            (above,) = above.inputs
-        if len(above.users) != 1:
+        if not _alone(q):
             return False
         if self._equations is None:
             self._equations = Matrices(self.lowered)
@@ -172,6 +169,16 @@ class Turning:
             return None
         indexed = tuple(sorted(bond.indexed, key=lambda a: a.serial))
         return Turn(bond, members, indexed, (dual, potential))
+
+
+def _alone(q: Node) -> bool:
+    """Whether one reader sees a wire, and what it is moved from, or a range of that."""
+    while len(q.users) == 1 and isinstance(q, p.Movement) and len(q.inputs) == 1:
+        (above,) = q.inputs
+        if isinstance(q, p.Narrow) and disjoint(above):
+            return True
+        q = above
+    return len(q.users) == 1
 
 
 def _unheld(bond: Bond) -> bool:
