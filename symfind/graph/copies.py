@@ -37,6 +37,8 @@ def sink_copies(nodes: list[Node]) -> None:
             if made:
                 one[node] = made[-1]
                 done += [x for x in made if x not in done]
+            elif any(x in one and not isinstance(x, p.Expand) for x in node.inputs):
+                done[-1:] = [*_met(node, one), node]  # which mixes copies with others
     nodes[:] = done
 
 
@@ -51,7 +53,7 @@ def _single(node: Node, one: dict[Node, Node]) -> Iterator[Node]:
     elif isinstance(node, _ALIKE) and any(x in one for x in node.inputs):
         axes = _axes(node, one)
         if axes is not None:
-            yield _again(node, [one.get(x, x) for x in node.inputs], axes)
+            yield again(node, [one.get(x, x) for x in node.inputs], axes)
 
 
 def _axes(node: Node, one: dict[Node, Node]) -> list[Axis] | None:
@@ -80,7 +82,8 @@ def _axes(node: Node, one: dict[Node, Node]) -> list[Axis] | None:
     return [Axis(1) if d in still else a for d, a in enumerate(node.axes)]
 
 
-def _again(node: Node, inputs: list[Node], axes: list[Axis]) -> Node:
+def again(node: Node, inputs: list[Node], axes: list[Axis]) -> Node:
+    """The same primitive of other operands, with other indices."""
     new = copy.copy(node)
     for known in ("shape", "cells", "cell_of", "_starts"):
         new.__dict__.pop(known, None)

@@ -9,6 +9,7 @@ from symfind.algebra.axes import Tangled
 from symfind.graph.bilinear import pair_up
 from symfind.graph.builder import Builder
 from symfind.graph.copies import sink_copies
+from symfind.graph.piecemeal import take_pieces
 from symfind.graph.primitives import Instance, Node, Output, Source
 from symfind.graph.quotient import weigh
 from symfind.graph.regroup import regroup
@@ -60,6 +61,7 @@ def lower(graph: Graph, output: str = "raw") -> Lowered:
     if cut:  # with an index for each piece instead of one for all
         builder, outputs, _ = _lower(graph, output, rotations, cut, {})
     sink_copies(builder.nodes)
+    take_pieces(builder.nodes)
     pair_up(builder.nodes)
     weigh(builder.nodes)
     regroup(builder.nodes)

@@ -15,6 +15,7 @@ from symfind.ops.arithmetic import mul_exact, sub_exact
 from symfind.ops.comparison import choose_by
 from symfind.ops.formulas import parity_of
 from symfind.ops.registry import exact, lower, sizes
+from symfind.ops.signs import sign
 from symfind.residues.tape import Refusal, Tape, Value
 from symfind.trace import Op
 
@@ -52,10 +53,14 @@ def rrelu_exact(
 
 @lower("prelu")
 def prelu(b: Builder, x: Node, weight: Node) -> Node:
-    """Homogeneous in x, with a slope per channel that must stay as it is."""
-    w = weight
+    """Homogeneous in x, with a slope per channel that must stay as it is; of one sign, linear."""
+    w, known = weight, sign(b.op.args[0])
+    if known > 0:
+        return b.scale(x, 1.0)
     if len(weight.axes) == 1 and weight.axes[0].size > 1 and len(x.axes) > 1:
         w = b.view(weight, [weight.shape[0], *([1] * (len(x.axes) - 2))])
+    if known < 0:
+        return b.multiply(w, x)
     left = b.pointwise(x, degree=1.0)
     return b.add(b.pointwise(x, degree=1.0), b.multiply(w, left))
 

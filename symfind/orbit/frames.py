@@ -7,8 +7,9 @@ from torch import Tensor
 
 from symfind.discrete.permuting import Shuffle, Spot
 from symfind.graph import primitives as p
+from symfind.solve.bonds.acting import gains_of
 from symfind.solve.bonds.matrices import Member
-from symfind.solve.families.family import MatrixFamily, ScalingFamily, gains_of
+from symfind.solve.families.family import MatrixFamily, ScalingFamily
 from symfind.solve.point.values import Environment
 
 Block = tuple[int, int]

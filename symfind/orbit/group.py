@@ -69,8 +69,8 @@ class Group:
         sites: connected groups by id, in the order in which they are derived.
         signs: changes of sign by id.
         spec: the permutations.
-        held: ids of families that have directions only: where weights are made in part, no closed
-            form leads along them.
+        held: ids of families that have directions only: where weights are made in part, or learned
+            rows turn what they ask, no closed form leads along them.
     """
 
     def __init__(
@@ -84,7 +84,10 @@ class Group:
         self.derivation, self.shapes, self.aliases = derivation, dict(shapes), dict(aliases)
         taken: set[str] = set()
         named = [Site(unique(identify(f), taken), f) for f in derivation.families]
-        self.held = [s.id for s in named if isinstance(s.family, PartialFamily)]
+        self.held = [
+            s.id for s in named
+            if isinstance(s.family, PartialFamily) or getattr(s.family, "held", False)
+        ]  # fmt: skip
         self.sites: dict[str, Site] = {s.id: s for s in named if s.id not in self.held}
         for name, acting in (found or {}).items():
             name = unique(name, taken)
@@ -122,8 +125,9 @@ class Group:
             InputError: there is none; the message names some that there are.
         """
         if name in self.held:
-            raise InputError(f"{name}: weights are made in part there, and no closed form leads "
-                             "along it: it has directions, and no elements")  # fmt: skip
+            raise InputError(
+                f"{name}: no closed form leads along it: it has directions, and no elements"
+            )
         if name not in self.sites:
             shown = ", ".join(list(self.sites)[:6]) or "none"
             raise InputError(

@@ -20,6 +20,7 @@ from symfind.solve.charts.partial import (
 )
 from symfind.solve.charts.substitute import substituted
 from symfind.solve.families.aside import aside_families
+from symfind.solve.families.begun import begun_families
 from symfind.solve.families.exponentials import anchored, find_anchors
 from symfind.solve.families.family import MatrixFamily, ScalingFamily, ShiftFamily
 from symfind.solve.families.inert import inert_families
@@ -172,6 +173,7 @@ def _families(lowered: Lowered, limits: Limits) -> tuple[list[Family], list[Scal
             *Reach(lowered, flows).families(),
             *aside_families(lowered, flows),
             *late_families(lowered, flows, equations),
+            *begun_families(lowered, flows),
             *softened_families(lowered, flows, scalings),
             *singular_families(lowered, flows, equations),
         ],

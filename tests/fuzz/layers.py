@@ -15,6 +15,8 @@ ACTIVATIONS: list[Any] = [
     nn.LogSigmoid, nn.Tanhshrink, nn.Softshrink, nn.Softshrink, nn.PReLU,  # hard shrinking jumps
 ]  # fmt: skip
 
+EPS = 1e-3  # without one it is that of the arithmetic, too small for a measurement to see
+
 
 def width(d: Draw) -> int:
     return d.one((4, 4, 5, 6, 8))
@@ -30,12 +32,12 @@ def activation(d: Draw) -> nn.Module:
 
 def norm_of(d: Draw, n: int) -> nn.Module:
     norm: nn.Module = d.one([
-        lambda: nn.LayerNorm(n), lambda: nn.LayerNorm(n, bias=False), lambda: nn.RMSNorm(n),
+        lambda: nn.LayerNorm(n), lambda: nn.LayerNorm(n, bias=False), lambda: nn.RMSNorm(n, EPS),
         lambda: nn.LayerNorm(n, elementwise_affine=False),
-        lambda: nn.RMSNorm(n, elementwise_affine=False),
+        lambda: nn.RMSNorm(n, EPS, elementwise_affine=False),
     ])()  # fmt: skip
     centred = isinstance(norm, nn.LayerNorm) and n < 3  # two features less their mean are a sign
-    return nn.RMSNorm(n) if centred else norm
+    return nn.RMSNorm(n, EPS) if centred else norm
 
 
 def matrix(d: Draw, n: int, k: int, bias: bool | None = None) -> nn.Module:

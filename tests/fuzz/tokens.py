@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tests.fuzz.draw import Draw, Run, Shape, Step
-from tests.fuzz.layers import activation, divisor, matrix, norm_of
+from tests.fuzz.layers import EPS, activation, divisor, matrix, norm_of
 
 
 class First(nn.Module):
@@ -76,7 +76,7 @@ def heads(d: Draw, x: Shape) -> Step:
         "o": matrix(d, inner, n), "norm": norm_of(d, n),
     }  # fmt: skip
     if how == "normed":
-        parts |= {"qn": nn.RMSNorm(k), "kn": nn.RMSNorm(k)}
+        parts |= {"qn": nn.RMSNorm(k, EPS), "kn": nn.RMSNorm(k, EPS)}
     if how == "relative":
         parts["table"] = d.weight(2 * x[0] - 1, count)
 

@@ -46,6 +46,14 @@ def halves(m, x):
     return one.tanh() + x * two
 
 
+SIGNED = {
+    "relu": F.relu, "sigmoid": torch.sigmoid, "logsigmoid": F.logsigmoid,
+    "a negative": lambda z: -F.softplus(z),
+    "the largest of several": lambda z: z.relu().amax(0, True) + z.sigmoid(),
+    "one of two signs": lambda z: torch.maximum(F.logsigmoid(z), z - 1),
+    "a sum of two signs": lambda z: F.logsigmoid(z) + z.relu(),
+    "a slope of any sign": lambda z: F.leaky_relu(F.logsigmoid(z), -0.5) - 0.2,
+}  # fmt: skip
 CASES = [
     Case("exp-gain-chunked", "exp", of(
          halves, (12, 2), w=lambda: linear(2, 4), s=lambda: weight(4))),
@@ -81,6 +89,10 @@ CASES = [
          w=lambda: linear(3, 4), r=lambda: linear(4, 2), a=lambda: weight(4))),
     Case("prelu-one", "prelu", of(lambda m, x: m.r(F.prelu(m.w(x), m.a)), (12, 3),
          w=lambda: linear(3, 4), r=lambda: linear(4, 2), a=lambda: weight(1))),
+    *(Case(f"prelu behind {name}", "prelu", of(
+        lambda m, x, f=f: m.r(F.prelu(f(m.w(x)), m.a)), (12, 3),
+        w=lambda: linear(3, 4), r=lambda: linear(4, 2), a=lambda: weight(4)))
+      for name, f in SIGNED.items()),
     Case("clamp", "clamp", between(lambda z: z.clamp(-1, 1))),
     Case("clamp-zero", "clamp", between(lambda z: z.clamp(min=0))),
     Case("clamp-min", "clamp_min", between(lambda z: torch.clamp_min(z, 0))),

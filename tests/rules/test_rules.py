@@ -9,6 +9,7 @@ from symfind.ops import registry
 from symfind.solve.solver import derive
 from symfind.trace import trace
 from tests.rules import (
+    asked,
     comparing,
     composed,
     controls,
@@ -22,6 +23,7 @@ from tests.rules import (
     pointwise,
     quadratic,
     recurrent,
+    reused,
     shares,
     single,
     spans,
@@ -36,6 +38,7 @@ from tests.rules.harness import FALSE, Case, examine
 CASES: list[Case] = [
     case
     for module in (
+        asked,
         pointwise,
         quadratic,
         movement,
@@ -46,6 +49,7 @@ CASES: list[Case] = [
         fourier,
         layers,
         recurrent,
+        reused,
         composed,
         shares,
         single,

@@ -63,7 +63,7 @@ class Matrices:
 
         `blind`: only what is not seen at all where constants are not, X = 1 κᵀ. `apart`: a sum and
         one of its operands, which stays as it is while the others change; or a product with a gain,
-        which is whatever the matrices on either side ask for.
+        which is whatever the matrices on either side ask for; or a factor that stays as it is.
         """
         self.lowered = lowered
         self.blind = blind
@@ -281,7 +281,8 @@ class Matrices:
         for name, ports in where.items():
             inside = name in out.labels
             if len(ports) == 2 and not inside:
-                self._same(ports[0], ports[1], name, dual=True)
+                if all(self.apart != (node, instance.inputs.index(x)) for x in ports):
+                    self._same(ports[0], ports[1], name, dual=True)
             elif len(ports) == 1 and inside:
                 self._same(ports[0], out, name)
             elif len(ports) == 2 and inside and (gain := self._gain(ports)) is not None:
@@ -297,7 +298,6 @@ class Matrices:
                 self._rigid(*ports, label=name)
                 if inside:
                     self._rigid(out, label=name)
-
         for name in out.labels:
             if name not in where:
                 self._rigid(out, label=name)

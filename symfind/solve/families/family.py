@@ -1,6 +1,5 @@
 """Lie algebras of symbolic size on bonds, scales and sums, and how they move the parameters."""
 
-import functools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,7 +14,8 @@ from symfind.algebra.matrices import matrices
 from symfind.algebra.thin import WIDE, Thin, drawn, thin
 from symfind.graph import primitives as p
 from symfind.graph.wires import ancestors
-from symfind.solve.bonds.matrices import Bond, Member, Potential
+from symfind.solve.bonds.acting import acted
+from symfind.solve.bonds.matrices import Bond, Member
 from symfind.solve.bonds.scalings import Scaling
 from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
@@ -34,14 +34,6 @@ def carry_out(
     for action in actions:
         _accumulate(moves, action.source, action(env, delta).reshape(env.shape(action.source)))
     return moves
-
-
-def gains_of(env: Environment, potential: Potential, nodes: list[p.Node]) -> Tensor:
-    """Γ^e as a vector along the acted-on atom, with the indices of the gain before it."""
-    return functools.reduce(
-        torch.mul,
-        (env.take(nodes[i], cell, env.value(nodes[i])).pow(e) for (i, cell), e in potential),
-    )
 
 
 @dataclass(eq=False, kw_only=True)
@@ -129,20 +121,7 @@ class MatrixFamily(Family):
 
     def _act(self, env: Environment, member: Member, x: Tensor | Thin, block: Tensor) -> Tensor:
         """Apply a matrix [*indexed, n, n] to the member's atom of a block."""
-        atoms = member.source.cells[member.cell].atoms
-        letters = "abcdefghijklmnop"[: len(atoms)]
-        if member.potential:
-            gain = gains_of(env, member.potential, self.nodes)
-            row, column = gain.unsqueeze(-1), gain.unsqueeze(-2)
-            x = Thin(x.left * row, x.right / row) if isinstance(x, Thin) else x * row / column
-        old = letters[member.atom]
-        lead = "".join(letters[atoms.index(a)] for a in self.indexed)
-        new = letters.replace(old, "z")
-        if isinstance(x, Thin):
-            few = letters.replace(old, "y")
-            block = torch.einsum(f"{lead}{old}y,{letters}->{few}", x.right, block)
-            return torch.einsum(f"{lead}zy,{few}->{new}", x.left, block)
-        return torch.einsum(f"{lead}z{old},{letters}->{new}", x, block)
+        return acted(env, member, x, block, self.indexed, self.nodes)
 
     def direction(self, env: Environment, c: Tensor) -> Moves:
         """Every member moves by X, or by −Xᵀ."""
@@ -284,6 +263,16 @@ class ShiftFamily(Family):
     loose: bool = False  # the field changes along its own flow
 
     @property
+    def held(self) -> bool:
+        """Whether it has directions only, and no closed form of where they lead."""
+        return any(a.bent for a in self.actions)
+
+    @property
+    def steps(self) -> int | None:
+        """Of a flow that is followed; None for as many as it takes."""
+        return None if self.held else 4
+
+    @property
     def whole(self) -> bool:
         """Whether any change of the block is in the family."""
         return self.cell is not None and len(self.free) == len(self.seed.cells[self.cell].atoms)
@@ -331,6 +320,7 @@ class NullFamily(Family):
     scaled: tuple[p.Source, ...] = ()  # what is multiplied, where the rest is shifted for it
     rates: tuple[float, ...] = ()  # by e to the power of this times t
     follow: object = None  # (env, c, t) -> Moves: the flow, where it is known
+    held: bool = False  # it has directions only, and no closed form of where they lead
     steps: int | None = 4  # of a flow that is followed; None for as many as it takes
     settle: object = None  # (env before, theta, c, t): puts right what following a flow misses
 

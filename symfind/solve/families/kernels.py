@@ -134,8 +134,7 @@ class Reach:
         for reader in readers:
             uses.setdefault(reader.weight, []).append(reader)
         for weight, several in uses.items():
-            plain = isinstance(weight, p.Source) and weight.role == "parameter"
-            if not plain or len(several) < 2 or len(several) != len(weight.users):
+            if len(several) < 2 or len(several) != len(weight.users):
                 continue
             for relation in self._common(several):
                 nodes = [r.node for r in several]
@@ -336,13 +335,13 @@ class Blind:
         return result
 
     def _partly(self, source: p.Source) -> Iterator[tuple[Form, Seen]]:
-        """Forms of a parameter of which something is unseen: one index, or two together."""
+        """Forms of which something is unseen: one index, or two where that is more, as of heads."""
         wide = list(indices(source))
-        found: set[Index] = set()
+        found: dict[tuple[Index, ...], tuple[int, Form, Seen]] = {}
         for inner in itertools.chain(itertools.combinations(wide, 1),
                                      itertools.combinations(wide, 2)):  # fmt: skip
             apart = len({dim for dim, _ in inner}) > 1  # else one dimension, of two factors
-            if len(inner) > 1 and ((apart and len(wide) < 3) or found & set(inner)):
+            if len(inner) > 1 and apart and len(wide) < 3:
                 continue
             shape = form(inner, ())
             seen = self.sight.seen(source, shape)
@@ -351,9 +350,15 @@ class Blind:
                 continue
             unseen = volume(source, inner)(None) - seen.rank(None)
             others = volume(source, [s for s in wide if s not in inner])(None)
-            if unseen * others > self._known(source):
-                found |= set(inner)
-                yield shape, seen
+            less = [one for one in found if set(one) & set(inner)]
+            if unseen * others <= max([self._known(source), *(found[one][0] for one in less)]):
+                continue
+            if any(not set(one) <= set(inner) for one in less):
+                continue  # each says something of its own
+            for one in less:
+                del found[one]
+            found[inner] = unseen * others, shape, seen
+        yield from ((shape, seen) for _, shape, seen in found.values())
 
     def _known(self, source: p.Source) -> int:
         """Of what is unseen, how much at most adds nothing.

@@ -15,8 +15,9 @@ from symfind.graph import primitives as p
 from symfind.graph.index_map import Way
 from symfind.graph.primitives import Node
 from symfind.ops.lower import Lowered
+from symfind.solve.bonds.acting import gains_of
 from symfind.solve.bonds.matrices import Bond, Matrices, Potential
-from symfind.solve.families.family import MatrixFamily, NullFamily, carry_out, gains_of
+from symfind.solve.families.family import MatrixFamily, NullFamily, carry_out
 from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
 from symfind.solve.spans.reached import Spans

@@ -17,6 +17,7 @@ from symfind.solve.spans.linear import complement
 from symfind.solve.transport.absorption import (
     LAST,
     LEANING,
+    NEAREST,
     NEVER,
     PLAIN,
     SHARED,
@@ -52,20 +53,23 @@ def _shared(
     """Seeds that parameters take back which are added to several sums, if all ask the same."""
     if not any(len(s.users) > 1 and all(isinstance(u, p.Add) for u in s.users) for s in every):
         return
-    whole = {f.seed for f in known if isinstance(f, ShiftFamily) and f.whole}
+    whole = {(f.seed, f.cell) for f in known if isinstance(f, ShiftFamily) and f.whole}
     partly: list[ShiftFamily] = []  # that not all ask for, who share a parameter
     for source in every:
-        for cell, free, state in _forms(source, Limits()) if source not in whole else ():
-            plan = flows.dispose(source, state, True, SHARED)
+        forms = _forms(source, Limits())
+        for (cell, free, state), absorb in itertools.product(forms, (SHARED, NEAREST)):
+            if (source, cell) in whole:
+                continue
+            plan = flows.dispose(source, state, True, absorb)
             several = asked(plan or ())
-            if plan and several is None and cell is not None:
+            if plan and several is None and cell is not None and absorb == SHARED:
                 partly.append(_shifted("parallel", source, cell, free, plan))
             if not several:
                 continue
             found = _shifted("parallel", source, cell, free, _once(plan or (), several))
             if cell is not None and _agree(found, several, flows):
                 yield found
-                break
+                whole.add((source, cell))  # as much of it as there is
     for one, two in itertools.combinations(partly, 2):
         family = _both(one, two, flows)
         if family is not None:

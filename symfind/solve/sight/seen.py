@@ -43,6 +43,7 @@ from symfind.solve.spans.indices import (
 )
 from symfind.solve.spans.reached import Spans, through_origin
 from symfind.solve.spans.relations import AffineRelations
+from symfind.solve.transport.steps import total
 
 ROW = "which row"  # a label
 
@@ -200,7 +201,9 @@ class Sight:
         mixed = [s for s in indices(x) if s[0] in user.dims]
         kinds = {shape.of(s) for s in mixed}
         inside = [s for s in shape.inner if s in mixed]
-        if peak and ("free" in kinds or user.unit is None) or (inside and not peak):
+        if peak and ("free" in kinds or user.unit is None):
+            return None
+        if inside and not peak and (total(user) is None or len(inside) < len(mixed)):
             return None
         left = [d for d in range(len(x.axes)) if not (user.drop and d in user.dims)]
         rest = [s for s in shape.inner if s not in inside]
@@ -221,16 +224,16 @@ class Sight:
         lengths = lengths_of(x, shape.inner)
 
         def rows(env: Environment) -> Tensor:
-            """What varies along the maximum, and what is seen of what does not."""
+            """What varies along the maximum, and what is seen of what does not, or of a sum."""
             onward = torch.eye(others(env.sizes), **env.like) if below is None else below.rows(env)
             full = lengths(env)
             spread = [1 if s in inside else n for s, n in zip(shape.inner, full, strict=True)]
             onward = onward.reshape(-1, *spread).expand(-1, *full)
-            return torch.cat([varying(env, x, shape.inner, inside), onward])
+            return torch.cat([varying(env, x, shape.inner, inside), onward]) if peak else onward
 
         def rank(sizes: Sizes | None) -> int:
             onward = others(sizes) if below is None else below.rank(sizes)
-            return others(sizes) * (along(sizes) - 1) + onward
+            return others(sizes) * (along(sizes) - 1) + onward if peak else onward
 
         return Seen(rank, rows, settled=below is None or below.settled)
 

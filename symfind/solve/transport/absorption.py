@@ -25,7 +25,7 @@ from symfind.solve.transport.state import ARBITRARY, CONSTANT, State, canonical
 from symfind.solve.transport.steps import Step, against, negative
 
 Absorb = int
-NEVER, PLAIN, LEANING, LAST, SHARED, WITHIN = 0, 1, 2, 3, 4, 5
+NEVER, PLAIN, LEANING, LAST, SHARED, WITHIN, NEAREST = range(7)
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,14 @@ class Action:
     loose: bool = False  # leans on a relation that the perturbation itself may move
     reader: Node | None = None  # which of several sums that the parameter is added to
     volume: Callable[[Sizes | None], int] | None = None  # of what must vanish: no action at all
+    bent: bool = False  # loose, and with no closed form of where its flow leads
 
-    def after(self, *steps: Step, loose: bool = False) -> "Action":
+    def after(self, *steps: Step, loose: bool = False, bent: bool = False) -> "Action":
         """The same action for a perturbation that passes these steps first."""
-        return replace(self, steps=(*steps, *self.steps), loose=self.loose or loose)
+        return replace(
+            self, steps=(*steps, *self.steps), loose=self.loose or loose or bent,
+            bent=self.bent or bent,
+        )  # fmt: skip
 
     def __call__(self, env: Environment, delta: Tensor) -> Tensor:
         """The change of the parameter's wire."""
@@ -74,7 +78,8 @@ class Absorption:
             node: the wire, which no other reader may see.
             state: along which indices the perturbation varies.
             absorb: whether a weight may lean on a relation that its input satisfies; or whether
-                parameters that are added elsewhere too may be used (see `asked`).
+                parameters that are added elsewhere too may be used (see `asked`), the last or the
+                nearest that can.
             skip: operand of a sum that is not to be used.
             gains: whether to look behind gains that are parameters too.
         """
@@ -82,7 +87,7 @@ class Absorption:
             for i, z in enumerate(node.inputs):
                 if i == skip or (skip is not None and z is node.inputs[skip]):
                     continue
-                shared = absorb == SHARED and isinstance(z, p.Source)
+                shared = absorb in (SHARED, NEAREST) and isinstance(z, p.Source)
                 if (len(z.users) != 1 and not shared) or node.inputs.count(z) != 1:
                     continue
                 below = states.back(node, i, state)
@@ -108,7 +113,9 @@ class Absorption:
             return (Action(node, (negative(node),)),)
         if isinstance(node, p.Contract):
             plan = self._undo_factor(node, state, absorb, gains)
-            return self.lean(node, state) if plan is None and absorb == LEANING else plan
+            if plan is None and absorb == LEANING:
+                return self.lean(node, state) or self._undo_average(node, state, gains)
+            return plan
         return self._undo_movement(node, state, absorb, gains)
 
     def _undo_mixed(self, node: p.Add, state: State, absorb: Absorb, gains: bool) -> Plan | None:
@@ -184,6 +191,25 @@ class Absorption:
             plan = self.undo(x, canonical(x, below), absorb, gains=gains)
             if plan is not None:
                 step = _quotient(factor, names, node.out)
+                return tuple(a.after(step) for a in plan)
+        return None
+
+    def _undo_average(self, node: p.Contract, state: State, gains: bool) -> Plan | None:
+        """Of an average, a constant of what is averaged: of attention, what adds to its values."""
+        by_name = dict(zip(node.out, state, strict=True))
+        for at, x in enumerate(node.inputs):
+            names = node.labels[at]
+            if len(x.users) != 1 or any(
+                s != CONSTANT for n, s in by_name.items() if n not in names
+            ):
+                continue
+            below = [by_name.get(n, CONSTANT) for n in names]
+            still = {n for n, s in zip(names, below, strict=True) if s == CONSTANT}
+            if not x.varies or not self.relations.averaged(node, at, still):
+                continue
+            plan = self.undo(x, canonical(x, below), LEANING, gains=gains)
+            if plan is not None:
+                step = steps.unaverage(node, at)
                 return tuple(a.after(step) for a in plan)
         return None
 

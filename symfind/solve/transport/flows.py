@@ -34,6 +34,7 @@ from symfind.solve.transport.absorption import (
 )
 from symfind.solve.transport.state import ARBITRARY, CONSTANT, State, block, blocks, canonical
 from symfind.solve.transport.steps import Step, level, minus, multiply, negative, pass_average
+from symfind.solve.transport.turning import Turning
 
 
 class Flows:
@@ -44,6 +45,7 @@ class Flows:
         self.lowered = lowered
         self.relations = AffineRelations()
         self.absorption = Absorption(lowered, self.relations)
+        self.turning = Turning(lowered)
         self._plans: dict[tuple[int, State, bool, int], Plan | None] = {}
 
     def dispose(self, node: Node, state: State, explicit: bool, absorb: Absorb) -> Plan | None:
@@ -78,13 +80,14 @@ class Flows:
         return tuple(plan)
 
     def _onward(
-        self, user: Node, state: State, explicit: bool, absorb: Absorb, step: Step | None
-    ) -> Plan | None:
+        self, user: Node, state: State, explicit: bool, absorb: Absorb, step: Step | None,
+        bent: bool = False,
+    ) -> Plan | None:  # fmt: skip
         explicit = explicit and step is not None
         plan = self.dispose(user, canonical(user, state), explicit, absorb if explicit else 0)
         if plan is None or step is None:
             return plan
-        return tuple(action.after(step) for action in plan)
+        return tuple(action.after(step, bent=bent) for action in plan)
 
     def through(
         self, user: Node, at: int, state: State, explicit: bool, absorb: Absorb
@@ -129,7 +132,10 @@ class Flows:
                 return self._mix(user, state, explicit, absorb)
             case p.Output():
                 return None
-        return go(tuple(ARBITRARY for _ in user.axes), None)
+        anything = tuple(ARBITRARY for _ in user.axes)
+        if absorb == LEANING and explicit and steps.differentiable(user):
+            return self._onward(user, anything, True, absorb, steps.derivative(user), bent=True)
+        return go(anything, None)
 
     def _together(
         self, user: Node, at: int, state: State, explicit: bool, absorb: Absorb
@@ -251,6 +257,8 @@ class Flows:
         if onward is None and absorb == WITHIN and explicit and step is not None:
             level = self.dispose(user, (CONSTANT,) * len(user.axes), True, NEVER) is not None
             return _demanded(user, others, canonical(user, new), step, level)
+        if onward is None and absorb == LEANING and explicit:
+            return self.turning.taken(user, at, state)
         return onward
 
     def unread(self, node: Node, state: State) -> bool:

@@ -126,6 +126,28 @@ def centred(user: p.Centre) -> Step:
     return step
 
 
+def differentiable(user: Node) -> bool:
+    """Whether the value of a norm of parameters alone is known, and so is its derivative."""
+    return isinstance(user, p.Normalise) and user.exact and not user.varies and not user.fixed
+
+
+def derivative(user: Node) -> Step:
+    """A perturbation of what no input reaches, behind a function of one operand."""
+
+    def step(env: Environment, t: Tensor) -> Tensor:
+        x = env.value(user.inputs[0])
+
+        def value(x: Tensor) -> Tensor:
+            found = user.evaluate([x], env.sizes)
+            if found is None:
+                raise LookupError(f"no value for {user.op}")
+            return found
+
+        return torch.func.jvp(value, (x,), (t.expand(x.shape).contiguous(),))[1]
+
+    return step
+
+
 def minus(env: Environment, t: Tensor) -> Tensor:
     """The opposite."""
     return -t
@@ -172,6 +194,24 @@ def pass_average(user: p.Contract, at: int) -> Step:
         order = [kept.index(n) for n in user.out if n in kept]
         t = t.permute(order)
         for d, name in enumerate(user.out):
+            if name not in kept:
+                t = t.unsqueeze(d)
+        return t
+
+    return step
+
+
+def unaverage(user: p.Contract, at: int) -> Step:
+    """What an averaged wire must be perturbed by for a constant of the average."""
+    names = user.labels[at]
+
+    def step(env: Environment, t: Tensor) -> Tensor:
+        for d, name in reversed(list(enumerate(user.out))):
+            if name not in names:
+                t = t.narrow(d, 0, 1).squeeze(d)
+        kept = [n for n in user.out if n in names]
+        t = t.permute([kept.index(n) for n in names if n in kept])
+        for d, name in enumerate(names):
             if name not in kept:
                 t = t.unsqueeze(d)
         return t

@@ -1,0 +1,66 @@
+"""Attention that is used again: what a bias does in one of its uses it does in all."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tests.rules.asked import attend
+from tests.rules.harness import Case, Net, linear, weight
+
+UNSHIFTED = functools.partial(nn.LayerNorm, bias=False)
+
+
+def again(
+    times: int = 2, *, norm: Any = nn.LayerNorm, packed: str = "", stream: bool = True,
+    out: str = "one", n: int = 4,
+) -> Callable[[], tuple[nn.Module, tuple[Tensor, ...]]]:  # fmt: skip
+    """One layer of attention, several times; `out`: what the uses have of the last map."""
+
+    def leave(m: Any, y: Tensor, i: int) -> Tensor:
+        if out == "one bias":
+            return y @ m.w[i].T + m.b
+        return m.o(y) if out == "one" or i == 0 else y @ m.w[i].T
+
+    def run(m: Any, x: Tensor) -> Tensor:
+        x = m.e(x)
+        for i in range(times):
+            h = m.n(x)
+            if packed:
+                one, two = (h, h) if packed == "whole" else (m.n(x), m.n(x))
+                y = m.a(h, one, two, need_weights=False)[0]
+            else:
+                y = leave(m, attend(m.q(h), m.k(h), m.v(h), 2), i)
+            x = x + y if stream else y
+        x = x.amax(1)
+        return m.r(x.tanh() if out == "one bias" else x)
+
+    def build() -> tuple[nn.Module, tuple[Tensor, ...]]:
+        parts: dict[str, Any] = {"e": linear(n, n), "r": linear(n, 3), "n": norm(n, eps=0.1)}
+        if packed:
+            parts["a"] = nn.MultiheadAttention(n, 2, batch_first=True)
+        else:
+            parts |= {w: linear(n, n) for w in ("qkv" if out == "one bias" else "qkvo")}
+        if out != "one":
+            parts["w"] = weight(times, n, n)
+        parts |= {"b": weight(n)} if out == "one bias" else {}
+        return Net(run, **parts), (torch.randn(8, 4, n),)
+
+    return build
+
+
+CASES = [
+    Case("attention used twice", "softmax layer_norm", again()),
+    Case("attention used three times", "softmax layer_norm", again(3)),
+    Case("packed attention used twice", "layer_norm", again(packed="whole")),
+    Case("packed attention by pieces used twice", "layer_norm",
+         again(packed="pieces", norm=UNSHIFTED)),
+    Case("attention used twice behind a root mean square", "softmax rms_norm",
+         again(norm=nn.RMSNorm)),
+    Case("attention used twice in a row", "softmax layer_norm", again(stream=False)),
+    Case("one use without a bias", "softmax layer_norm", again(out="none")),
+    Case("one bias behind two maps", "softmax rms_norm", again(out="one bias",
+         norm=nn.RMSNorm)),
+]  # fmt: skip
