@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -37,6 +38,10 @@ class Term:
 
     def values(self) -> Tensor:
         """The coefficients as a tensor."""
+        return self._dense
+
+    @cached_property
+    def _dense(self) -> Tensor:
         dense = torch.zeros(self.shape, dtype=torch.float64)
         for place, value in self.coefficients.items():
             index = tuple(int(i) for i in place.split(",")) if place else ()

@@ -27,6 +27,7 @@ from symfind.graph.einsum import einsum
 from symfind.graph.primitives import Node
 from symfind.ops.lower import Lowered
 from symfind.solve.families.family import NullFamily, ShiftFamily, carry_out
+from symfind.solve.point.drawn import Drawn
 from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
 from symfind.solve.sight.rows import Form, Seen, form, volume
@@ -161,9 +162,7 @@ class Reach:
                  for one in several] if alike else [[]]  # fmt: skip
         if not all(known):
             return
-        rng = torch.Generator().manual_seed(0)
-        env = Environment({k: torch.randn(n, generator=rng, dtype=torch.float64)
-                           for k, n in self.lowered.shapes.items()})  # fmt: skip
+        env = Environment(Drawn(self.lowered.shapes))
         for relation in known[0]:
             if all(any(_equal(env, relation, r) for r in own) for own in known[1:]):
                 yield relation

@@ -12,6 +12,7 @@ from symfind.graph import primitives as p
 from symfind.ops.lower import Lowered
 from symfind.solve.families.family import NullFamily, ShiftFamily
 from symfind.solve.limits import Limits
+from symfind.solve.point.drawn import Drawn
 from symfind.solve.point.values import Environment
 from symfind.solve.spans.linear import complement
 from symfind.solve.transport.absorption import (
@@ -103,9 +104,7 @@ def _once(plan: Plan, several: Asked) -> Plan:
 def _agree(family: ShiftFamily, several: Asked, flows: Flows) -> bool:
     """Whether sums ask the same of what they share, at random parameters."""
     rng = torch.Generator().manual_seed(0)
-    shapes = flows.lowered.shapes
-    env = Environment({k: torch.randn(n, generator=rng, dtype=torch.float64)
-                       for k, n in shapes.items()})  # fmt: skip
+    env = Environment(Drawn(flows.lowered.shapes))
     delta = family.perturbation(env, torch.randn(family.count(), generator=rng).double())
     try:
         values = [[torch.stack([a(env, delta) for a in actions]).sum(0) for actions in sums]

@@ -22,6 +22,7 @@ from symfind.ops.lower import Lowered
 from symfind.solve.bonds.acting import acted, gains_of
 from symfind.solve.bonds.matrices import Bond, Matrices, Member
 from symfind.solve.bonds.potentials import Potential
+from symfind.solve.point.drawn import Drawn
 from symfind.solve.point.values import Environment
 from symfind.solve.spans.indices import Index, Still, indices
 from symfind.solve.transport.absorption import Action, Plan, disjoint
@@ -126,9 +127,7 @@ class Turning:
 
     def _free(self, asked: Asked) -> bool:
         """Whether the rows are independent at random parameters."""
-        rng = torch.Generator().manual_seed(0)
-        env = Environment({k: torch.randn(n, generator=rng, dtype=torch.float64)
-                           for k, n in self.lowered.shapes.items()})  # fmt: skip
+        env = Environment(Drawn(self.lowered.shapes))
         q = asked.node.inputs[asked.at]
         size = dict(zip(asked.node.labels[asked.at], q.shape, strict=True))
         count = math.prod(size[n] for n in asked.rows)

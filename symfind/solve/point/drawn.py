@@ -1,0 +1,36 @@
+"""Random parameters of which only those are drawn that are looked at."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+
+class Drawn(Mapping[str, Tensor]):
+    """Normal values of all parameters, each drawn once it is asked for.
+
+    What a question about one wire takes is a few of them, of a model that may have billions.
+
+    Args:
+        shapes: of the parameters by name.
+    """
+
+    def __init__(self, shapes: Mapping[str, Sequence[int]]) -> None:
+        self._shapes = dict(sorted(shapes.items(), key=lambda item: math.prod(item[1])))
+        self._seeds = {name: i for i, name in enumerate(shapes)}
+        self._values: dict[str, Tensor] = {}
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self._values:
+            rng = torch.Generator().manual_seed(self._seeds[name])
+            shape = tuple(self._shapes[name])
+            self._values[name] = torch.randn(shape, generator=rng, dtype=torch.float64)
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """The smallest first, of which one asks what they have in common."""
+        return iter(self._shapes)
+
+    def __len__(self) -> int:
+        return len(self._shapes)
