@@ -171,6 +171,17 @@ CASES = [
             r=lambda: linear(3, 2),
         ),
     ),
+    Case(
+        "rows of a made-up weight that read a wide bond",
+        "_weight_norm",
+        of(
+            lambda m, x: m.r(m.f(m.w(x))).tanh(),
+            (12, 4),
+            w=lambda: linear(4, 6),
+            f=lambda: nn.utils.parametrizations.weight_norm(linear(6, 6)),
+            r=lambda: linear(6, 3),
+        ),
+    ),
     Case("class token", "softmax layer_norm", token()),
     Case("class token of wide heads", "softmax layer_norm", token(6)),
     Case("class token without scales", "softmax layer_norm", token(scales=False)),
