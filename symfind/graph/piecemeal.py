@@ -1,10 +1,10 @@
-"""One piece of what is joined and then computed row by row: that piece alone is computed.
+"""Pieces of what is joined and then computed row by row: each is computed alone.
 
 A class token is put in front of patches, all are normed, and the token is taken (CaiT, Touvron et
-al. 2021). Nothing sees the normed patches, so that the norm is one of the token's stream alone.
+al. 2021): the norm is one of the token's stream alone. Heads are put behind one another along the
+batch, asked all at once and taken apart again (Set Transformers, Lee et al. 2019): each is asked by
+itself.
 """
-
-from collections.abc import Iterator
 
 from symfind.graph import primitives as p
 from symfind.graph.copies import again
@@ -24,51 +24,79 @@ def take_pieces(nodes: list[Node]) -> None:
     """
     done: list[Node] = []
     for node in nodes:
-        made = list(_early(node)) if isinstance(node, p.Narrow) and node.varies else []
-        if made:
-            for user in list(node.users):
-                user.inputs = tuple(made[-1] if x is node else x for x in user.inputs)
-            made[-1].users = [*made[-1].users, *node.users]
-            node.users = []
-            done += made
+        if isinstance(node, p.Narrow) and node.varies:
+            z = node.inputs[0]
+            beside = [u for u in z.users if u is not node]
+            apart = all(isinstance(u, p.Narrow) and u.dim == node.dim for u in beside)
+            joined = isinstance(z, p.Join) and z.dim == node.dim
+            if apart and not joined and _able(z, node.dim, node, bool(beside)):
+                _replace(node, _early(z, node.dim, node, done))
         done.append(node)
     nodes[:] = done
 
 
-def _early(node: p.Narrow) -> Iterator[Node]:
-    """The range of a wire, computed of a piece; nothing where it is not a piece of anything."""
-    chain: list[tuple[Node, int, int]] = []
-    z, dim = node.inputs[0], node.dim
-    while not (isinstance(z, p.Join) and z.dim == dim):
-        step = _row_by_row(z, dim)
-        if step is None:
-            return
-        chain.append((z, step[0], dim))
-        z, dim = z.inputs[step[0]], step[1]
-    n = node.axes[node.dim].size
-    found = [x for i, x in enumerate(z.inputs) if (z.begin(i), x.axes[dim].size) == (node.start, n)]
-    if len(found) != 1 or not chain or not found[0].varies:
-        return
-    (x,) = found
-    axis = x.axes[dim]
-    for wire, at, d in reversed(chain):
-        inputs = [x if i == at else y for i, y in enumerate(wire.inputs)]
-        x = again(wire, inputs, [axis if i == d else a for i, a in enumerate(wire.axes)])
-        x.result_of = None
-        yield x
+def _replace(node: Node, new: Node) -> None:
+    for user in node.users:
+        user.inputs = tuple(new if x is node else x for x in user.inputs)
+    new.users = list(dict.fromkeys([*new.users, *node.users]))
+    node.users = []
 
 
-def _row_by_row(z: Node, dim: int) -> tuple[int, int] | None:
-    """Which operand has the rows of a wire along a dimension, where each makes one of its own."""
-    if not isinstance(z, _ALIKE) or len(z.users) != 1 or z.orders:
-        return None
-    if dim in getattr(z, "dims", ()) or (isinstance(z, p.Contract) and z.windows):
-        return None
-    wide = []
+def _able(z: Node, dim: int, part: p.Narrow, several: bool) -> bool:
+    """Whether a range of a wire can be computed of pieces.
+
+    `several`: whether other ranges are taken as well, so that all on the way is done twice: then
+    no parameter may be.
+    """
+    if isinstance(z, p.Join) and z.dim == dim:
+        return _piece(z, part) is not None
+    rows = _row_by_row(z, dim)
+    if not rows or (several and _weighs(z, rows)):
+        return False
+    for at, own in rows:
+        x = z.inputs[at]
+        joined = isinstance(x, p.Join) and x.dim == own
+        if (len(x.users) > 1 and not joined) or not _able(x, own, part, several):
+            return False
+    return True
+
+
+def _piece(z: p.Join, part: p.Narrow) -> Node | None:
+    size = part.axes[part.dim].size
+    found = [x for i, x in enumerate(z.inputs)
+             if (z.begin(i), x.axes[z.dim].size) == (part.start, size)]  # fmt: skip
+    return found[0] if len(found) == 1 else None
+
+
+def _early(z: Node, dim: int, part: p.Narrow, made: list[Node]) -> Node:
+    """The range of a wire, computed of pieces."""
+    if isinstance(z, p.Join) and z.dim == dim and (piece := _piece(z, part)) is not None:
+        return piece
+    inputs, axes = list(z.inputs), list(z.axes)
+    for at, own in _row_by_row(z, dim):
+        inputs[at] = _early(z.inputs[at], own, part, made)
+        axes[dim] = inputs[at].axes[own]
+    new = again(z, inputs, axes)
+    new.result_of = None
+    made.append(new)
+    return new
+
+
+def _weighs(z: Node, rows: list[tuple[int, int]]) -> bool:
+    """Whether a parameter takes part that is the same for every row."""
+    ats = {at for at, _ in rows}
+    return any(not x.varies and not x.fixed for at, x in enumerate(z.inputs) if at not in ats)
+
+
+def _row_by_row(z: Node, dim: int) -> list[tuple[int, int]]:
+    """Operands that have the rows of a wire along a dimension, where each makes one of its own."""
+    if not isinstance(z, _ALIKE) or z.orders or dim in getattr(z, "dims", ()):
+        return []
+    if isinstance(z, p.Contract) and (z.windows or dim in z.shares):
+        return []
+    found = []
     for at, x in enumerate(z.inputs):
         own = carried(z.index_map(at), dim)
         if own is not None and x.axes[own].size > 1:
-            wide.append((at, own))
-        elif own is None and isinstance(z, p.Permute | p.View):
-            return None
-    return wide[0] if len(wide) == 1 else None
+            found.append((at, own))
+    return found

@@ -42,6 +42,25 @@ def pooling(
     return build
 
 
+def stacked(rows: int = 2, heads: int = 2, *, n: int = 4, weighed: bool = False) -> Build:
+    """The same with heads behind one another along the batch, as its authors write it."""
+
+    def run(m: Any, x: Tensor) -> Tensor:
+        q, k, v = m.q(m.s.repeat(len(x), 1, 1)), m.k(x), m.v(x)
+        q_, k_, v_ = (torch.cat(t.split(n // heads, 2), 0) for t in (q, k, v))
+        y = q_ + (q_ @ k_.mT).softmax(-1) @ v_
+        y = m.w(y) if weighed else y
+        y = torch.cat(y.split(len(x), 0), 2)
+        return m.r(y + F.gelu(m.o(y)))
+
+    def build() -> tuple[nn.Module, tuple[Tensor, ...]]:
+        parts: dict[str, Any] = {w: linear(n, n) for w in "qkvo"}
+        parts |= {"w": linear(n // heads, n // heads)} if weighed else {}
+        return Net(run, s=weight(1, rows, n), r=linear(n, n + 1), **parts), (torch.randn(6, 5, n),)
+
+    return build
+
+
 def latents(
     rows: int = 3, n: int = 4, *, norm: Any = nn.LayerNorm, asks: bool = True, bias: bool = True,
     twice: bool = False, packed: bool = False,
@@ -121,6 +140,16 @@ CASES = [
     Case("seeds that no value takes back", "softmax", pooling(values=False)),
     Case("seeds before a function of keys", "softmax tanh", pooling(bent=True)),
     Case("keys that come out", "softmax", pooling(raw=True)),
+    Case("heads behind one another", "softmax cat", stacked()),
+    Case("heads behind one another, one seed", "softmax cat", stacked(1)),
+    Case("heads behind one another, more seeds", "softmax cat", stacked(3)),
+    Case(
+        "heads behind one another, one weight",
+        "softmax cat",
+        stacked(weighed=True),
+        gap="heads that one weight reads are not asked one by one",
+        counts=(34, 38),
+    ),
     Case("latents", "softmax layer_norm", latents()),
     Case("latents behind a root mean square", "softmax rms_norm", latents(norm=nn.RMSNorm)),
     Case("latents without a norm", "softmax layer_norm", latents(norm=None)),
@@ -140,6 +169,17 @@ CASES = [
             n=lambda: nn.LayerNorm(4, eps=0.1),
             w=lambda: linear(4, 3),
             r=lambda: linear(3, 2),
+        ),
+    ),
+    Case(
+        "rows of a made-up weight that read a wide bond",
+        "_weight_norm",
+        of(
+            lambda m, x: m.r(m.f(m.w(x))).tanh(),
+            (12, 4),
+            w=lambda: linear(4, 6),
+            f=lambda: nn.utils.parametrizations.weight_norm(linear(6, 6)),
+            r=lambda: linear(6, 3),
         ),
     ),
     Case("class token", "softmax layer_norm", token()),

@@ -154,12 +154,27 @@ def _of(source: p.Source, flows: Flows, limits: Limits) -> Iterator[ShiftFamily]
             plan = flows.dispose(source, state, True, absorb)
             if plan is None:
                 continue
-            done.setdefault((cell, absorb), []).append(chosen)
             if flows.unread(source, state):
                 kind = "inert"
             else:
                 kind = "parallel" if plan else "shift"
-            yield _shifted(kind, source, cell, free, plan)
+            family = _shifted(kind, source, cell, free, plan)
+            if family.held and not _computed(family, flows):
+                continue
+            done.setdefault((cell, absorb), []).append(chosen)
+            yield family
+
+
+def _computed(family: ShiftFamily, flows: Flows) -> bool:
+    """Whether the values that a field needs are known: those inside an operation may not be."""
+    rng = torch.Generator().manual_seed(0)
+    env = Environment({k: torch.randn(n, generator=rng, dtype=torch.float64)
+                       for k, n in flows.lowered.shapes.items()})  # fmt: skip
+    try:
+        family.direction(env, torch.randn(family.count(), generator=rng).double())
+    except LookupError:
+        return False
+    return True
 
 
 def _within(every: Sequence[p.Source], flows: Flows) -> Iterator[NullFamily]:
