@@ -168,8 +168,7 @@ def _of(source: p.Source, flows: Flows, limits: Limits) -> Iterator[ShiftFamily]
 def _computed(family: ShiftFamily, flows: Flows) -> bool:
     """Whether the values that a field needs are known: those inside an operation may not be."""
     rng = torch.Generator().manual_seed(0)
-    env = Environment({k: torch.randn(n, generator=rng, dtype=torch.float64)
-                       for k, n in flows.lowered.shapes.items()})  # fmt: skip
+    env = Environment(Drawn(flows.lowered.shapes))
     try:
         family.direction(env, torch.randn(family.count(), generator=rng).double())
     except LookupError:

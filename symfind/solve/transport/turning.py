@@ -127,12 +127,14 @@ class Turning:
 
     def _free(self, asked: Asked) -> bool:
         """Whether the rows are independent at random parameters."""
-        env = Environment(Drawn(self.lowered.shapes))
         q = asked.node.inputs[asked.at]
         size = dict(zip(asked.node.labels[asked.at], q.shape, strict=True))
         count = math.prod(size[n] for n in asked.rows)
         if count > size[asked.summed]:
             return False
+        if isinstance(q, p.Source) and not asked.copies:
+            return True  # as all entries are
+        env = Environment(Drawn(self.lowered.shapes))
         try:
             value = asked.flat(env, env.value(q))
         except LookupError:
@@ -151,6 +153,8 @@ class Turning:
 
     def _turn(self, asked: Asked) -> Turn | None:
         node, k = asked.node, asked.node.inputs[1 - asked.at]
+        if _held(k):
+            return None
         equations = Matrices(self.lowered, apart=(node, asked.at))
         found = equations.along(k, node.labels[1 - asked.at].index(asked.summed))
         if found is None:
@@ -178,6 +182,14 @@ def _alone(q: Node) -> bool:
             return True
         q = above
     return len(q.users) == 1
+
+
+def _held(k: Node) -> bool:
+    """Whether no matrix acts on a wire, or not any, as is seen from what made it."""
+    while isinstance(k, p.Movement) and len(k.inputs) == 1:
+        (k,) = k.inputs
+    rigid = (p.Softmax, p.Peak, p.Order, p.Entrywise, p.Rigid, p.Normalise)
+    return isinstance(k, rigid) or (isinstance(k, p.Pointwise) and k.slope is None)
 
 
 def _unheld(bond: Bond) -> bool:
