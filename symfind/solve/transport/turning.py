@@ -107,7 +107,7 @@ class Turning:
         if len(node.inputs) != 2 or node.windows or node.inputs[0] is node.inputs[1]:
             return None
         q, k = node.inputs[at], node.inputs[1 - at]
-        if q.varies or q.fixed or k.fixed:
+        if q.varies or q.fixed or k.fixed or _leaf(q):
             return None
         mine, theirs = node.labels[at], node.labels[1 - at]
         still = self.still.along(q)
@@ -132,8 +132,6 @@ class Turning:
         count = math.prod(size[n] for n in asked.rows)
         if count > size[asked.summed]:
             return False
-        if isinstance(q, p.Source) and not asked.copies:
-            return True  # as all entries are
         env = Environment(Drawn(self.lowered.shapes))
         try:
             value = asked.flat(env, env.value(q))
@@ -182,6 +180,20 @@ def _alone(q: Node) -> bool:
             return True
         q = above
     return len(q.users) == 1
+
+
+def _leaf(q: Node) -> bool:
+    """Whether a wire is a parameter, or a range of one, that nothing else reads.
+
+    It follows any change of basis of the other factor, so that what holds that is not this product:
+    where any matrix acts there they are a bond, and where not, nothing turns against the rows.
+    """
+    while len(q.users) == 1 and isinstance(q, p.Movement) and len(q.inputs) == 1:
+        (above,) = q.inputs
+        if isinstance(q, p.Narrow) and disjoint(above):
+            return isinstance(above, p.Source)
+        q = above
+    return len(q.users) == 1 and isinstance(q, p.Source)
 
 
 def _held(k: Node) -> bool:
