@@ -15,6 +15,9 @@ from symfind.solve.families.family import MatrixFamily, ScalingFamily
 from symfind.solve.point.values import Environment
 from symfind.verify import Function
 
+_TOO_FAR = 4.0  # times as far as a translation was to lead
+_SHORTENED = 12  # how often it is halved
+
 SCHEMA = "symfind.element/1"
 
 
@@ -157,13 +160,24 @@ def _linear(group: Group, name: str, c: Tensor, size: float, rng: torch.Generato
 def _scaled(group: Group, state: State, name: str, c: Tensor, size: float) -> Step | None:
     """A translation as long as a part of what it moves; None where nothing moves.
 
-    Neither does what divides by a zero of this checkpoint: it has no field there.
+    Neither does what divides by a zero of this checkpoint: it has no field there. Where a field
+    has a pole, as at a bias that the gains of its norm make orthogonal to what is centred, a flow
+    towards it is shortened until it leads as far as was meant.
     """
     change = group.direction(group.site(name).family, state, c)
     length = sum(float(d.square().sum()) for d in change.values()) ** 0.5
     moved = sum(float(state[n][d != 0].square().sum()) for n, d in change.items()) ** 0.5
-    there = 0.0 < length < float("inf")
-    return Flow(name, c * (size * (moved or 1.0) / length)) if there else None
+    if not 0.0 < length < float("inf"):
+        return None
+    far = size * (moved or 1.0)
+    step = Flow(name, c * (far / length))
+    for _ in range(_SHORTENED):
+        new = step(group, state)
+        led = sum(float((v - state[n]).square().sum()) for n, v in new.items()) ** 0.5
+        if led <= _TOO_FAR * far:
+            return step
+        step = Flow(name, step.coefficients / 2)
+    return None
 
 
 def joined(steps: Sequence[Step]) -> tuple[Step, ...]:

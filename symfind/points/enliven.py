@@ -44,9 +44,9 @@ _DISTINCT = 1e-6  # of the spread of a channel: closer values are one
 _MARGIN = 0.15  # of the range of a unit, that lies beyond
 _FAR = 2.0  # kinks that are further apart than this are out of reach of a wire of unit spread
 _REACH = 0.65  # of the distance of two kinks: the deviation of a wire that crosses both
-_VANISHING, _EXPLODING = 0.1, 5.0  # of a wire
-_FLAT, _STEEP = 1.0, 4.0  # deviation of what a smooth function reads,
-_BENT = 2.0  # and what it is given otherwise
+_VANISHING, _EXPLODING = 0.1, 3.0  # of a wire
+_FLAT, _STEEP = 1.5, 5.0  # deviation of what a smooth function reads,
+_BENT = 3.0  # and what it is given otherwise
 _AWAY = 1.0  # deviations, that the means of what a layer gives may be from zero
 _OFF = 1.5  # deviations of a channel, from which on it hardly sees where a function bends
 _FAR_OFF = 8  # operations between the scores of a router and the choice
@@ -122,9 +122,10 @@ def _level(run: Run, op: Op, rng: torch.Generator) -> None:
         return
     dim = channel_dim(op)
     flat = run.channels(op, dim)
-    value, mean, wide = run.theta[added.key], flat.mean(1), flat.var(1).mean().sqrt()
-    if value.numel() != len(flat) or float(mean.square().mean().sqrt()) <= _AWAY * float(wide):
-        return
+    value, mean, wide = run.theta[added.key], flat.mean(1), float(flat.var(1).mean().sqrt())
+    far = float(mean.square().mean().sqrt())
+    if value.numel() != len(flat) or not _DISTINCT * far < wide < far / _AWAY:
+        return  # what does not vary at all would be zero
     drawn = torch.rand(len(flat), generator=rng, dtype=torch.float64)
     move = _AWAY * wide * (2 * drawn - 1) - mean
     run.change(added, value + move.reshape(value.shape), [op])

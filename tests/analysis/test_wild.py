@@ -69,9 +69,14 @@ def test_what_an_eps_hardly_breaks_is_measured_again() -> None:
     assert plain.judgement().status == member.judgement().status == "complete"
     # at a large model's own eps first; of a small member of a family any point will do
     assert member.raised is not None
-    gap = [measure_nullity(f, session.subject.fresh(), points=1).gap[0]
-           for f in (session.subject.function(), member.raised)]  # fmt: skip
-    assert gap[1] > gap[0] + 2
+    gains = []
+    for seed in range(6):  # by how many decades it is seen better
+        before, after = (
+            measure_nullity(f, session.subject.fresh(), points=1, seed=seed).gap[0]
+            for f in (session.subject.function(), member.raised)
+        )
+        gains.append(after - before)
+    assert min(gains) > 0.5 and sum(gains) > 1.5 * len(gains)
 
 
 class Column(nn.Module):

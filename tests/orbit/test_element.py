@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+import symfind
 from symfind.errors import InputError
 from symfind.orbit import Element
 from symfind.orbit.checkpoint import distance
@@ -131,3 +132,25 @@ def test_rotary_pairs_turn_together() -> None:
         given_step(group, site, torch.randn(4, 4))
     step = given_step(group, site, "random")
     assert Element(group, (step,)).residual(session.subject.function(), state) < 1e-12
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_flow_is_not_followed_beyond_a_pole(seed: int) -> None:
+    """Readers without a bias follow that of a norm, unless its gains make it orthogonal to them."""
+    torch.manual_seed(seed)
+    model = torch.nn.Sequential(
+        torch.nn.Linear(3, 5), torch.nn.LayerNorm(5), torch.nn.Linear(5, 4, bias=False)
+    )
+    session = symfind.open(model, torch.randn(6, 3))
+    state = {n: v.double() for n, v in model.state_dict().items()}
+    gain, bias = 0.5 + torch.rand(5).double(), torch.randn(5).double()
+    normal = 1.0 / gain
+    bias = bias - (bias @ normal - 1e-3) / (normal @ normal) * normal
+    state |= {"1.weight": gain, "1.bias": bias}
+    rng = torch.Generator().manual_seed(seed)
+    sites = [name for name in session.group.sites if name.startswith("1:") or "1.bias" in name]
+    for _ in range(4):
+        element = Element.random(session.group, state, rng, sites=sites)
+        assert element.residual(session.subject.function(), state) < 1e-8
+        image = element.apply(state)
+        assert max(float(v.abs().max()) for v in image.values()) < 1e3
