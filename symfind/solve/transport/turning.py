@@ -142,7 +142,7 @@ class Turning:
     def _bound(self, asked: Asked) -> bool:
         """Whether nothing else sees the rows, and they turn like any bond."""
         q = asked.node.inputs[asked.at]
-        if not _alone(q):
+        if _alone(q) is None:
             return False
         if self._equations is None:
             self._equations = Matrices(self.lowered)
@@ -172,14 +172,14 @@ class Turning:
         return Turn(bond, members, indexed, (dual, potential))
 
 
-def _alone(q: Node) -> bool:
-    """Whether one reader sees a wire, and what it is moved from, or a range of that."""
+def _alone(q: Node) -> Node | None:
+    """What a wire, or a range of it, is moved from, if one reader alone sees that."""
     while len(q.users) == 1 and isinstance(q, p.Movement) and len(q.inputs) == 1:
         (above,) = q.inputs
         if isinstance(q, p.Narrow) and disjoint(above):
-            return True
+            return above
         q = above
-    return len(q.users) == 1
+    return q if len(q.users) == 1 else None
 
 
 def _leaf(q: Node) -> bool:
@@ -188,12 +188,7 @@ def _leaf(q: Node) -> bool:
     It follows any change of basis of the other factor, so that what holds that is not this product:
     where any matrix acts there they are a bond, and where not, nothing turns against the rows.
     """
-    while len(q.users) == 1 and isinstance(q, p.Movement) and len(q.inputs) == 1:
-        (above,) = q.inputs
-        if isinstance(q, p.Narrow) and disjoint(above):
-            return isinstance(above, p.Source)
-        q = above
-    return len(q.users) == 1 and isinstance(q, p.Source)
+    return isinstance(_alone(q), p.Source)
 
 
 def _held(k: Node) -> bool:
