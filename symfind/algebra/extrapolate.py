@@ -15,6 +15,7 @@ Field = Callable[[Tensors], Tensors]
 
 _MIDPOINTS = tuple(range(2, 18, 2))  # steps of the rules of a stretch: order 16
 _AGREE = 16.0  # times rounding, of a tensor's size
+_NOISY = 4096.0  # the same, of a field that is not known better: orders no longer come closer
 _SHORTEST = 1 / 256  # of the whole time; here the last order is taken as it is
 _EASY = 5  # rules after which the next stretch is twice as long
 
@@ -59,7 +60,7 @@ def _stretch(
             if apart <= _AGREE:
                 return row[-1], rules
             if rules > _EASY and not apart < before:
-                break
+                return row[-1], (rules if apart <= _NOISY else None)
         rows = row
     return row[-1], None
 

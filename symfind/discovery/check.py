@@ -18,6 +18,7 @@ from symfind.discovery.search import Found
 from symfind.discovery.words import describe
 from symfind.errors import InputError
 from symfind.numerics.spans import span
+from symfind.verify.function import Point
 from symfind.verify.jumps import Path, drawn, jumps
 
 TOLERANCE = 1e-9  # of both residuals, at points that were not used
@@ -205,7 +206,12 @@ def _followed(generator: Discovered, theta: Theta) -> Path:
     """Where a flow leads, in unit time by about the size of what moves."""
     one = torch.ones(1, dtype=torch.float64)
     time = 1.0 / max(_speed(generator, theta), 1e-300)
-    return lambda t: {**theta, **generator.flow(theta, one, t * time)}
+
+    def path(times: Sequence[float]) -> list[Point]:
+        there = generator.along(theta, one, [t * time for t in times])
+        return [{**theta, **moved} for moved in there]
+
+    return path
 
 
 def _speed(generator: Discovered, theta: Theta) -> float:

@@ -89,20 +89,34 @@ class Discovered:
         return moves
 
     def flow(self, theta: Theta, c: Tensor, t: float) -> dict[str, Tensor]:
-        """Parameters after time t, by the Runge–Kutta method of order four."""
-        here = dict(theta)
-        h = t / _STEPS
+        """Parameters after time t."""
+        return self.along(theta, c, [t * (i + 1) / _STEPS for i in range(_STEPS)])[-1]
 
+    def along(self, theta: Theta, c: Tensor, times: Sequence[float]) -> list[dict[str, Tensor]]:
+        """What moves, at times one after another, the first of them near zero.
+
+        By the Runge-Kutta method of order four, with a step from each to the next.
+        """
+        moving = self.parameters
+        if not any(s.name in moving for term in self.terms for s, _ in term.monomial.factors):
+            change = self.direction(theta, c)  # the same everywhere on the way
+            return [{name: theta[name] + t * d for name, d in change.items()} for t in times]
+        here, before, found = dict(theta), 0.0, []
+        for t in times:
+            h, before = t - before, t
+            here.update(self._step(here, c, h))
+            found.append({name: here[name] for name in moving})
+        return found
+
+    def _step(self, here: Theta, c: Tensor, h: float) -> dict[str, Tensor]:
         def moved(change: Mapping[str, Tensor], scale: float) -> dict[str, Tensor]:
             return {**here, **{k: here[k] + scale * d for k, d in change.items()}}
 
-        for _ in range(_STEPS):
-            k1 = self.direction(here, c)
-            k2 = self.direction(moved(k1, h / 2), c)
-            k3 = self.direction(moved(k2, h / 2), c)
-            k4 = self.direction(moved(k3, h), c)
-            here = moved({k: (k1[k] + 2 * k2[k] + 2 * k3[k] + k4[k]) / 6 for k in k1}, h)
-        return {name: here[name] for name in self.parameters}
+        k1 = self.direction(here, c)
+        k2 = self.direction(moved(k1, h / 2), c)
+        k3 = self.direction(moved(k2, h / 2), c)
+        k4 = self.direction(moved(k3, h), c)
+        return {k: here[k] + h * (k1[k] + 2 * k2[k] + 2 * k3[k] + k4[k]) / 6 for k in k1}
 
 
 def terms_of(row: Tensor, unknowns: Unknowns, exact: bool) -> tuple[Term, ...]:

@@ -116,33 +116,53 @@ def sparsify(rows: Tensor, relations: Tensor) -> Tensor:
         relations: combinations that vanish, [relations, fields].
     """
     pool = torch.cat([relations, rows])
+    filled = (pool != 0).to(pool.dtype)
     first = len(relations)
     for _ in range(_PASSES):
         changed = False
         for i in range(first, len(pool)):
-            better = _thinner(pool, i)
+            better = _thinner(pool, filled, i)
             while better is not None:
-                pool[i] = better
+                pool[i], filled[i] = better, (better != 0).to(pool.dtype)
                 changed = True
-                better = _thinner(pool, i)
+                better = _thinner(pool, filled, i)
         if not changed:
             break
     return pool[first:]
 
 
-def _thinner(pool: Tensor, i: int) -> Tensor | None:
-    """Row i plus a multiple of another row, with fewer entries; None where there is none."""
+def _thinner(pool: Tensor, filled: Tensor, i: int) -> Tensor | None:
+    """Row i plus a multiple of another row, with fewer entries; None where there is none.
+
+    A row that has as many entries beside those of row i as on them cancels no more than it brings.
+    """
     row = pool[i]
-    best, fewest = None, int((row != 0).sum())
-    for k in row.nonzero().flatten().tolist():
-        others = pool[:, k].nonzero().flatten()
-        others = others[others != i]
-        if not len(others):
-            continue
-        changed = row - (row[k] / pool[others, k])[:, None] * pool[others]
-        changed = torch.where(changed.abs() < _ZERO, 0.0, changed)
-        counts = (changed != 0).sum(1)
-        least = int(counts.argmin())
-        if int(counts[least]) < fewest:
-            best, fewest = changed[least], int(counts[least])
-    return best
+    shared = filled @ filled[i]
+    beside = filled.sum(1) - shared
+    useful = shared > beside
+    useful[i] = False
+    near = useful.nonzero().flatten()
+    places = row.nonzero().flatten()
+    if not len(near):
+        return None
+    ratios = row[places] / pool[near][:, places]  # infinite where there is nothing to cancel
+    fewer = _alike(ratios) - beside[near, None]
+    most = fewer.max()
+    if most <= 0:
+        return None
+    place = int((fewer == most).any(0).nonzero()[0])
+    other = int((fewer[:, place] == most).nonzero()[0])
+    changed = row - ratios[other, place] * pool[near[other]]
+    changed = torch.where(changed.abs() < _ZERO, 0.0, changed)
+    return changed if int((changed != 0).sum()) < len(places) else None
+
+
+def _alike(ratios: Tensor) -> Tensor:
+    """How many entries of its row are equal to each entry; none where it is infinite."""
+    ordered, order = ratios.sort(1)
+    known = ordered.isfinite()
+    apart = torch.where(known, ordered, 0.0).diff(dim=1).abs() > _ZERO * ordered[:, 1:].abs()
+    run = torch.cat([torch.zeros_like(order[:, :1]), apart.cumsum(1)], 1)
+    lengths = torch.zeros_like(ratios).scatter_add_(1, run, known.to(ratios.dtype))
+    alike = lengths.gather(1, run) * known
+    return torch.zeros_like(ratios).scatter_(1, order, alike)

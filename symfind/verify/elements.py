@@ -11,7 +11,7 @@ from symfind.algebra.generator import Generator
 from symfind.verify.function import Function, Point
 from symfind.verify.sampling import normal
 
-_RESOLVED = 1e-6  # of a change, by which it may depend on the steps in which it is followed
+_RETURNED = 1e-6  # of a change, by which a way back may miss where it began
 _SPREAD = 4.0  # between the smallest and the largest of the magnitudes
 
 
@@ -51,16 +51,16 @@ class Element:
         """Where it leads in time t."""
         return self.generator.flow(theta, self.coefficients * self.scale, t)
 
-    def resolved(self, theta: Point, t: float) -> bool:
-        """Whether half the time, and half of it again, leads to the same place.
+    def returns(self, theta: Point, t: float) -> bool:
+        """Whether the same time backwards leads to where it came from.
 
-        Not so where a flow that is followed in steps runs into a pole of its field before.
+        Not so where a flow that is followed in steps runs into a pole of its field before, or to
+        where its field turns around (a weight that is an absolute value ends at zero).
         """
         there = self.flow(theta, t)
-        half = {**theta, **self.flow(theta, t / 2)}
-        again = self.flow(half, t / 2)
+        again = self.flow({**theta, **there}, -t)
         moved = norm([v - theta[n] for n, v in there.items()])
-        return norm([v - again[n] for n, v in there.items()]) <= _RESOLVED * moved
+        return norm([v - theta[n] for n, v in again.items()]) <= _RETURNED * moved
 
 
 def norm(tensors: Sequence[Tensor]) -> float:

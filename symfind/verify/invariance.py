@@ -144,11 +144,11 @@ class _Check:
     ) -> tuple[float, float]:
         """Residual and random effect of the flows of all elements, one after the other.
 
-        That of one which runs into a pole is followed for a shorter time.
+        That of one whose way back leads elsewhere is followed for a shorter time.
         """
         first = found = self._flown(elements, tell, time)
         while len(elements) == 1 and found[0] > _DOUBT and time > _SHORT:
-            if elements[0].resolved(self.theta, time):
+            if elements[0].returns(self.theta, time):
                 break
             time /= 4
             found = self._flown(elements, tell, time)

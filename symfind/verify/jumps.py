@@ -15,10 +15,10 @@ from symfind import budget
 from symfind.errors import InputError
 from symfind.verify.function import Function, InputsLike, Point
 
-Path = Callable[[float], Point]
+Path = Callable[[Sequence[float]], list[Point]]  # points at times, the first of them near zero
 
 SIZES = (0.3, 2.0)  # of paths, relative to what moves
-_NODES = 33  # of a path
+_NODES = 16  # of each half of a path
 _PLACES = 2  # of a path that are narrowed down
 _HALVINGS = 26  # to a part of 1e-9 of a path, on which what is continuous changes by less
 _JUMP = 1e-6  # of the largest output
@@ -38,11 +38,12 @@ def jumps(function: Function, path: Path, inputs: Sequence[InputsLike]) -> bool:
 
     Args:
         function: of parameters.
-        path: parameters by time; followed in both directions for times up to each of `SIZES`.
+        path: parameters by times; followed in both directions up to each of `SIZES`.
         inputs: on which it is evaluated.
     """
     for size in SIZES:
-        points = [path(t) for t in torch.linspace(-size, size, _NODES).tolist()]
+        times = [size * (i + 1) / _NODES for i in range(_NODES)]
+        points = [*reversed(path([-t for t in times])), *path([0.0]), *path(times)]
         if any(_jumps(function, points, one) for one in inputs):
             return True
     return False
@@ -106,7 +107,11 @@ def line(theta: Point, function: Function, vector: Tensor) -> Path:
     size = float(function.flatten(theta)[moving].norm()) or 1.0
     direction = function.unflatten(vector * (size / float(vector.norm())))
     moved = {n: d for n, d in direction.items() if bool((d != 0).any())}
-    return lambda t: {**theta, **{n: theta[n] + t * d for n, d in moved.items()}}
+
+    def path(times: Sequence[float]) -> list[Point]:
+        return [{**theta, **{n: theta[n] + t * d for n, d in moved.items()}} for t in times]
+
+    return path
 
 
 def jumping(

@@ -27,7 +27,6 @@ from symfind.solve.point.values import Environment
 
 LARGEST = 40_000_000  # entries of the matrix of what cannot be made
 FEW = 1_000_000  # where families that cannot be made one by one are looked at together
-BENT = 120  # steps
 NOISE = 1e-10  # of its largest singular value
 
 
@@ -38,24 +37,18 @@ class LiftedFamily(Family):
     Attributes:
         base: a family on the graph in which these weights are parameters.
         loose: its fields change along their own flow.
+        steps: of the flow: as many as it takes; a projection that turns with the weights bends it.
     """
 
     base: Family
     loose: bool = True
+    steps: int | None = None
     _known: MutableMapping[Environment, Tensor] = field(default_factory=WeakKeyDictionary)
 
     @property
     def charts(self) -> list[Polar | Share | Mixture | Made | Before]:
         """The weights that it moves."""
         return [s.chart for s in self.base.sources if s.chart is not None]
-
-    @property
-    def steps(self) -> int | None:
-        """Of its flow: as many as it takes; a projection that turns with the weights bends it."""
-        loose = getattr(self.base, "loose", False)
-        made = any(isinstance(chart, Made) for chart in self.charts)
-        bent = any(chart.defects(None) for chart in self.charts)
-        return BENT if bent or (made and loose) else None
 
     def count(self, sizes: Sizes | None = None) -> int:
         """Elements of the base that can be made."""
