@@ -24,7 +24,7 @@ from symfind.verify.traced import TracedFunction, agrees, differentiable
 
 LIVE = 30_000_000  # parameters of a graph that is run to draw a point
 DIFFERENTIATED = 20_000  # parameters, up to which it is seen whether derivatives are right
-_DRAWS = ((20_000, 11), (1_000_000, 3), (LIVE, 1))  # of inputs besides, by parameters
+_DRAWS = ((20_000, 23), (1_000_000, 3), (LIVE, 1))  # of inputs besides, by parameters
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from symfind.points.manner import PLAIN, Manner
 from symfind.points.moves import (
     Shift,
     centre_by_weight,
+    cross,
     decorrelate,
     deviation,
     even,
@@ -44,6 +45,7 @@ _DISTINCT = 1e-6  # of the spread of a channel: closer values are one
 _MARGIN = 0.15  # of the range of a unit, that lies beyond
 _FAR = 2.0  # kinks that are further apart than this are out of reach of a wire of unit spread
 _REACH = 0.65  # of the distance of two kinks: the deviation of a wire that crosses both
+_ACROSS = 1.5  # of that distance: from the lowest tenth of a channel to its highest
 _VANISHING, _EXPLODING = 0.1, 3.0  # of a wire
 _FLAT, _STEEP = 1.5, 5.0  # deviation of what a smooth function reads,
 _BENT = 3.0  # and what it is given otherwise
@@ -191,6 +193,8 @@ def _straddle(run: Run, op: Op, rng: torch.Generator, switch: float) -> None:
             if weight(chain[0]) is not None:
                 rescale(run, wire, _REACH * (max(places) - min(places)), chain, measure)
                 shift = shift_of(run, wire, rng)
+                if shift is not None:
+                    cross(run, wire, _ACROSS * (max(places) - min(places)), shift.dim, chain)
                 break
     other = op.args[1] if len(op.args) > 1 and compares(op) else None
     if shift is None:

@@ -20,6 +20,7 @@ _TRIES = 12  # of a factor
 _SMALL = 1e-6
 _NEAR = 1.2  # of a factor, where a scale is as wanted
 _ANSWER = 0.25  # power of a factor, with which a wire answers to it at least
+_TENTH, _CHANGE = 0.1, 8.0  # of the values of a channel; a factor at most
 _WIDE = 256  # channels, up to which what they read is decorrelated,
 _EVEN = 1e-2  # down to this part of the largest variance
 
@@ -174,6 +175,25 @@ def deviation(dim: int | None) -> Measure:
     return measure
 
 
+def cross(run: Run, op: Op, wanted: float, dim: int, chain: list[Op]) -> None:
+    """Let every channel of a wire reach as far as wanted: from its lowest tenth to its highest.
+
+    Outliers tell nothing of where most of its values are.
+    """
+    met = weight(chain[0])
+    flat = run.channels(op, dim)
+    if met is None or met.target != "parameter" or "transpose" in chain[0].base:
+        return
+    value = run.theta[met.key]
+    if not value.ndim or value.shape[0] != len(flat):
+        return
+    order = flat.sort(1).values
+    edge = int(_TENTH * (flat.shape[1] - 1))
+    reach = order[:, -1 - edge] - order[:, edge]
+    factor = (wanted / reach.clamp(min=_SMALL)).clamp(1 / _CHANGE, _CHANGE)
+    run.change(met, value * factor.reshape(-1, *[1] * (value.ndim - 1)), chain)
+
+
 def even(run: Run, op: Op) -> None:
     """Give every channel unit spread, where each has a gain of its own."""
     met = weight(op)
@@ -217,7 +237,8 @@ def decorrelate(run: Run, op: Op) -> None:
     if value.shape[1] != len(seen) or not 1 < len(seen) <= _WIDE:
         return
     values, vectors = torch.linalg.eigh(torch.cov(seen))
-    floor = _EVEN * float(values[-1])
+    # of few samples, what varies least does so by chance
+    floor = max(_EVEN, len(seen) / seen.shape[1]) * float(values[-1])
     if floor <= 0.0 or float(values[0]) > 10 * floor:
         return
     root = vectors @ (values.clamp(min=floor) / values.mean()).rsqrt().diag() @ vectors.T
