@@ -24,7 +24,7 @@ from symfind.verify.traced import TracedFunction, agrees, differentiable
 
 LIVE = 30_000_000  # parameters of a graph that is run to draw a point
 DIFFERENTIATED = 20_000  # parameters, up to which it is seen whether derivatives are right
-_DRAWS = ((20_000, 23), (1_000_000, 3), (LIVE, 1))  # of inputs besides, by parameters
+_DRAWS = ((20_000, 11), (1_000_000, 3), (LIVE, 1))  # of inputs besides, by parameters
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,16 @@ class Subject:
         fresh = self.fresh()
         size = sum(value.numel() for value in theta.values())
         draws = next(n for most, n in _DRAWS if size <= most)
+        if draws > 1 and self._alone:
+            draws += 1 + draws  # what is pooled has one value for each example
         given = [self.loaded.inputs, *(fresh(rng) for _ in range(draws))]
         return enliven(self.graph, theta, [self._named(one) for one in given], rng, manner)
+
+    @property
+    def _alone(self) -> bool:
+        """Whether inputs are single examples."""
+        tensors = [x for _, x in leaves(self.loaded.inputs) if isinstance(x, torch.Tensor)]
+        return all(x.ndim == 0 or x.shape[0] == 1 for x in tensors)
 
     def _named(self, inputs: Inputs) -> dict[str, torch.Tensor]:
         """By the names of the graph's inputs."""

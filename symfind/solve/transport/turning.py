@@ -88,7 +88,9 @@ class Turning:
         if key not in self._known:
             asked = self._asked(node, at)
             turn = None if asked is None else self._turn(asked)
-            self._known[key] = None if asked is None or turn is None else (asked, turn)
+            found = None if asked is None or turn is None else (asked, turn)
+            # values are looked at last: they are as large as the model's
+            self._known[key] = found if found is not None and self._free(found[0]) else None
         found = self._known[key]
         if found is None or any(state[d] != CONSTANT for d in found[0].copies):
             return None
@@ -107,7 +109,7 @@ class Turning:
         if len(node.inputs) != 2 or node.windows or node.inputs[0] is node.inputs[1]:
             return None
         q, k = node.inputs[at], node.inputs[1 - at]
-        if q.varies or q.fixed or k.fixed or _leaf(q):
+        if q.varies or q.fixed or k.fixed or _leaf(q) or _given(k):
             return None
         mine, theirs = node.labels[at], node.labels[1 - at]
         still = self.still.along(q)
@@ -123,21 +125,18 @@ class Turning:
         rows = tuple(n for n in wide if n in node.out and n not in others)
         shared = tuple(n for n in wide if n in node.out and n in others)
         asked = Asked(node, at, summed[0], rows, shared, copies)
-        return asked if self._free(asked) and not self._bound(asked) else None
+        size = dict(zip(mine, q.shape, strict=True))
+        few = math.prod(size[n] for n in rows) <= size[summed[0]]
+        return asked if few and not self._bound(asked) else None
 
     def _free(self, asked: Asked) -> bool:
         """Whether the rows are independent at random parameters."""
-        q = asked.node.inputs[asked.at]
-        size = dict(zip(asked.node.labels[asked.at], q.shape, strict=True))
-        count = math.prod(size[n] for n in asked.rows)
-        if count > size[asked.summed]:
-            return False
         env = Environment(Drawn(self.lowered.shapes))
         try:
-            value = asked.flat(env, env.value(q))
+            value = asked.flat(env, env.value(asked.node.inputs[asked.at]))
         except LookupError:
             return False  # a constant of unknown value
-        return bool((torch.linalg.matrix_rank(value) == count).all())
+        return bool((torch.linalg.matrix_rank(value) == value.shape[-2]).all())
 
     def _bound(self, asked: Asked) -> bool:
         """Whether nothing else sees the rows, and they turn like any bond."""
@@ -189,6 +188,11 @@ def _leaf(q: Node) -> bool:
     where any matrix acts there they are a bond, and where not, nothing turns against the rows.
     """
     return isinstance(_alone(q), p.Source)
+
+
+def _given(k: Node) -> bool:
+    """Whether no parameter made a wire: an input, or what picks rows of a table."""
+    return not any(isinstance(n, p.Source) and n.role == "parameter" for n in ancestors([k]))
 
 
 def _held(k: Node) -> bool:
