@@ -154,9 +154,10 @@ class Subject:
 
     @property
     def _alone(self) -> bool:
-        """Whether inputs are single examples."""
+        """Whether inputs are one example of real numbers."""
         tensors = [x for _, x in leaves(self.loaded.inputs) if isinstance(x, torch.Tensor)]
-        return all(x.ndim == 0 or x.shape[0] == 1 for x in tensors)
+        single = all(x.ndim == 0 or x.shape[0] == 1 for x in tensors)
+        return single and any(is_float(x) for x in tensors)
 
     def _named(self, inputs: Inputs) -> dict[str, torch.Tensor]:
         """By the names of the graph's inputs."""

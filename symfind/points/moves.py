@@ -238,7 +238,7 @@ def decorrelate(run: Run, op: Op) -> None:
         return
     values, vectors = torch.linalg.eigh(torch.cov(seen))
     # of few samples, what varies least does so by chance
-    floor = max(_EVEN, len(seen) / seen.shape[1]) * float(values[-1])
+    floor = max(_EVEN, (len(seen) / seen.shape[1]) ** 2) * float(values[-1])
     if floor <= 0.0 or float(values[0]) > 10 * floor:
         return
     root = vectors @ (values.clamp(min=floor) / values.mean()).rsqrt().diag() @ vectors.T
