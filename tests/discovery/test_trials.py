@@ -119,3 +119,17 @@ def test_an_eps_that_nobody_sees_shows_where_what_moves_is_small() -> None:
     scale = field("scale", Term("a.weight", "{}", (), {"": "1"}, whole),
                   Term("a.bias", "{}", (), {"": "1"}, bias))  # fmt: skip
     assert not trials(Normed()).standing([FoundFamily("f", (scale,))])
+
+
+def test_a_flow_is_followed_once_for_all_times() -> None:
+    theta = {"a.weight": torch.randn(4, 3, dtype=torch.float64)}
+    theta["a.bias"] = torch.randn(4, dtype=torch.float64)
+    one, times = torch.ones(1, dtype=torch.float64), [0.1 * (i + 1) for i in range(10)]
+    scaled = field("scale", rows("a.weight", (4, 3), 1)).along(theta, one, times)
+    for t, there in zip(times, scaled, strict=True):
+        expected = theta["a.weight"].clone()
+        expected[0] *= torch.tensor(t, dtype=torch.float64).exp()
+        torch.testing.assert_close(there["a.weight"], expected, rtol=1e-6, atol=0.0)
+    moved = field("shift", shift("a.bias", 4)).along(theta, one, times)
+    for t, there in zip(times, moved, strict=True):
+        assert torch.equal(there["a.bias"], theta["a.bias"] + t * torch.arange(1.0, 5.0).double())

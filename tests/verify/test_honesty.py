@@ -1,11 +1,12 @@
 """Derivatives that are not those of the function, or are missing."""
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 import symfind
-from symfind.verify import Function
+from symfind.verify import Function, honesty
 from symfind.verify.honesty import honest
 
 
@@ -72,3 +73,21 @@ def test_kinks_are_no_lies() -> None:
         function = Function(model, (torch.randn(256, 3),), {})
         rng = torch.Generator().manual_seed(seed)
         assert honest(function, function.random_point(rng), function.inputs, rng)
+
+
+def test_steepness_is_no_lie(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A zigzag whose kinks lie so close that every step but the shortest meets some."""
+
+    def believed() -> list[bool]:
+        answers = []
+        for seed in range(5):
+            torch.manual_seed(seed)
+            zigzag = Through(lambda x: ((3e5 * x).remainder(2.0) - 1.0).abs())
+            function = Function(zigzag, (torch.randn(6, 3),), {})
+            rng = torch.Generator().manual_seed(seed)
+            answers.append(honest(function, function.random_point(rng), function.inputs, rng))
+        return answers
+
+    assert all(believed())
+    monkeypatch.setattr(honesty, "STEPS", honesty.STEPS[:1])
+    assert sum(believed()) < 3

@@ -209,6 +209,38 @@ def test_a_flow_that_runs_into_a_pole_is_followed_for_a_shorter_time() -> None:
     assert jumped > 2  # a step that such a flow crosses is seen all the same
 
 
+class Magnitudes(nn.Module):
+    """Sees differences of the absolute values of its weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * (self.weight.abs() - self.weight.abs().mean())
+
+
+@dataclass(frozen=True)
+class Longer(Lifted):
+    """One constant added to all absolute values, for as long as none of them is zero."""
+
+    def direction(self, theta: Mapping[str, torch.Tensor], c: torch.Tensor) -> dict[str, Any]:
+        moving = torch.arange(4) < self.parts
+        return {self.name: torch.where(moving, c * theta[self.name].sign(), 0.0)}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_flow_that_ends_where_its_field_turns_is_followed_for_a_shorter_time(seed: int) -> None:
+    weight = torch.randn(4, generator=rng().manual_seed(seed), dtype=torch.float64)
+    weight[0] = 0.02  # it may not be made shorter by more than this
+    right, wrong = Longer("right", "weight"), Longer("wrong", "weight", parts=3)
+    function = Function(Magnitudes(), (torch.randn(8, 4),))
+    outcome = verify(
+        function, [right, wrong], rng=rng().manual_seed(seed), points=[{"weight": weight}]
+    )
+    assert outcome.failed == ("wrong",)
+
+
 def test_no_generators() -> None:
     assert verify(deep_linear(), [], rng=rng()).status == "verified"
 
