@@ -147,13 +147,13 @@ class Subject:
         fresh = self.fresh()
         size = sum(value.numel() for value in theta.values())
         draws = next(n for most, n in _DRAWS if size <= most)
-        if draws > 1 and self._alone:
-            draws += 1 + draws  # what is pooled has one value for each example
+        if draws > 1 and self._single:
+            draws = 2 * draws + 1  # what is pooled has one value for each example
         given = [self.loaded.inputs, *(fresh(rng) for _ in range(draws))]
         return enliven(self.graph, theta, [self._named(one) for one in given], rng, manner)
 
     @property
-    def _alone(self) -> bool:
+    def _single(self) -> bool:
         """Whether inputs are one example of real numbers."""
         tensors = [x for _, x in leaves(self.loaded.inputs) if isinstance(x, torch.Tensor)]
         single = all(x.ndim == 0 or x.shape[0] == 1 for x in tensors)
