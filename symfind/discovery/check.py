@@ -20,6 +20,7 @@ from symfind.errors import InputError
 from symfind.numerics.spans import span
 from symfind.verify.function import Point
 from symfind.verify.jumps import Path, drawn, jumps
+from symfind.verify.several import Several
 
 TOLERANCE = 1e-9  # of both residuals, at points that were not used
 _FRESH = 2  # such points
@@ -183,11 +184,12 @@ class _Trials:
         theta = function.random_point(rng)
         inputs = self.samples.draw(rng)
         value = function(theta, inputs)
-        several = drawn(self.samples.draw, function.inputs, self.seed)
+        wider = drawn(self.samples.draw, function.inputs, self.seed)
+        several = Several(function)
 
         def stays(generator: Discovered) -> bool:
             stay = _change(generator, theta, lambda point: function(point, inputs), value, rng)
-            return stay and not jumps(function, _followed(generator, theta), several)
+            return stay and not jumps(several, _followed(generator, theta), wider)
 
         result, parts = [False] * len(found), [range(len(found))] if found else []
         while parts and self._left > 0:

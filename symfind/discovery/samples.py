@@ -14,6 +14,7 @@ from symfind.verify.nullity import Draw
 from symfind.verify.rows import Rows
 
 _NOISE = 1e-13  # of the norm of all rows, below which a column is zero but for rounding
+_BATCHES = 24  # of inputs; later ones are larger, and these are many, each at several points
 _FEW = 3  # points, of which the one is looked at at which most is seen
 _FAINT = -6.0  # log10 of a singular value, from which null vectors are precise enough
 
@@ -59,8 +60,8 @@ class Samples:
     def rows(self, index: int) -> Tensor:
         """Rows at the point of a number, [rows, parameters]."""
         if index not in self._made:
-            # inputs of their own for every point: what one batch does not see, another may
-            self._made[index] = self.rows_at(self.theta(index), index)
+            # other inputs at every point: what one batch does not see, another may
+            self._made[index] = self.rows_at(self.theta(index), index % _BATCHES)
         return self._made[index]
 
     @property

@@ -14,13 +14,15 @@ from torch import Tensor
 from symfind import budget
 from symfind.errors import InputError
 from symfind.verify.function import Function, InputsLike, Point
+from symfind.verify.several import Several
 
 Path = Callable[[Sequence[float]], list[Point]]  # points at times, the first of them near zero
 
 SIZES = (0.3, 2.0)  # of paths, relative to what moves
 _NODES = 16  # of each half of a path
 _PLACES = 2  # of a path that are narrowed down
-_HALVINGS = 26  # to a part of 1e-9 of a path, on which what is continuous changes by less
+_NARROW = 2**26  # parts of a step, on one of which what is continuous changes by less
+_PARTS = 16  # that a step is cut into at once, where that costs little more than two
 _JUMP = 1e-6  # of the largest output
 _INPUTS = 3  # draws
 
@@ -33,29 +35,29 @@ def drawn(
     return [given, *(draw(rng) for _ in range(_INPUTS))]
 
 
-def jumps(function: Function, path: Path, inputs: Sequence[InputsLike]) -> bool:
+def jumps(several: Several, path: Path, inputs: Sequence[InputsLike]) -> bool:
     """Whether a function is discontinuous somewhere on a path.
 
     Args:
-        function: of parameters.
+        several: evaluates it at several parameters.
         path: parameters by times; followed in both directions up to each of `SIZES`.
         inputs: on which it is evaluated.
     """
     for size in SIZES:
         times = [size * (i + 1) / _NODES for i in range(_NODES)]
         points = [*reversed(path([-t for t in times])), *path([0.0]), *path(times)]
-        if any(_jumps(function, points, one) for one in inputs):
+        if any(_jumps(several, points, one) for one in inputs):
             return True
     return False
 
 
-def _jumps(function: Function, points: Sequence[Point], inputs: InputsLike) -> bool:
+def _jumps(several: Several, points: Sequence[Point], inputs: InputsLike) -> bool:
     budget.check()
     try:
-        values = torch.stack([function(point, inputs) for point in points])
+        values = several(points, inputs)
         least = _JUMP * float(values.abs().max())
         return any(
-            _stays(function, points[i : i + 2], inputs, values[i : i + 2, j].tolist(), j, least)
+            _stays(several, points[i : i + 2], inputs, values[i : i + 2, j], j, least)
             for i, j in _abrupt(values, least)
         )
     except InputError:  # out of the domain of the function: nothing can be told
@@ -73,25 +75,31 @@ def _abrupt(values: Tensor, least: float) -> list[tuple[int, int]]:
 
 
 def _stays(
-    function: Function,
+    several: Several,
     ends: Sequence[Point],
     inputs: InputsLike,
-    values: Sequence[float],
+    values: Tensor,
     entry: int,
     least: float,
 ) -> bool:
     """Whether the change of one entry between two points is left when they approach each other."""
-    (low, high), (below, above) = ends, values
-    for _ in range(_HALVINGS):
-        middle = {n: v if v is high[n] else (v + high[n]) / 2 for n, v in low.items()}
-        value = float(function(middle, inputs)[entry])
-        if abs(value - below) > abs(above - value):
-            high, above = middle, value
-        else:
-            low, below = middle, value
-        if abs(above - below) <= least:
+    points, parts = list(ends), 1
+    while parts < _NARROW:
+        number = _PARTS if several.together else 2
+        between = [_between(points, i / number) for i in range(1, number)]
+        inner = several(between, inputs)[:, entry]
+        values = torch.cat([values[:1], inner, values[1:]])
+        points = [points[0], *between, points[1]]
+        most = int(values.diff().abs().argmax())
+        points, values, parts = points[most : most + 2], values[most : most + 2], parts * number
+        if float(values.diff().abs()) <= least:
             return False
     return True
+
+
+def _between(ends: Sequence[Point], part: float) -> Point:
+    low, high = ends
+    return {n: v if v is high[n] else v + part * (high[n] - v) for n, v in low.items()}
 
 
 def line(theta: Point, function: Function, vector: Tensor) -> Path:
@@ -129,11 +137,12 @@ def jumping(
         seed: of the combinations.
     """
     rng = torch.Generator().manual_seed(seed)
+    several = Several(function)
 
     def parted(columns: Tensor) -> list[bool]:
         number = columns.shape[1]
         mix = torch.randn(number, generator=rng, dtype=torch.float64).to(columns)
-        if not number or not jumps(function, line(theta, function, columns @ mix), inputs):
+        if not number or not jumps(several, line(theta, function, columns @ mix), inputs):
             return [False] * number
         if number == 1:
             return [True]
