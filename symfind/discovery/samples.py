@@ -14,7 +14,7 @@ from symfind.verify.nullity import Draw
 from symfind.verify.rows import Rows
 
 _NOISE = 1e-13  # of the norm of all rows, below which a column is zero but for rounding
-_BATCHES = 24  # of inputs; later ones are larger, and these are many, each at several points
+_BATCHES = 12  # of inputs; later ones are larger, and these are many, each at several points
 _FEW = 3  # points, of which the one is looked at at which most is seen
 _FAINT = -6.0  # log10 of a singular value, from which null vectors are precise enough
 

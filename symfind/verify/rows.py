@@ -14,6 +14,7 @@ from symfind.errors import InputError
 from symfind.verify.function import Call, Function, InputsLike, Point
 from symfind.verify.infinite import finite
 from symfind.verify.reverse import pulled_back
+from symfind.verify.spelled import Spelled
 from symfind.verify.windows import Windows
 
 _ENTRIES = 20_000_000  # that one block of rows, and each activation's part of it, should stay below
@@ -212,7 +213,7 @@ class Rows:
 
             return derive(evaluate, flat)
 
-        with function.scope(), Windows(), _silently():
+        with function.scope(), Windows(), Spelled(), _silently():
             if not chunk.varying:
                 value, derived = one()
                 return value[None], derived.expand(len(chunk.calls), *derived.shape)

@@ -6,8 +6,6 @@ of what comes back with the windows of the input (im2col; Chellapilla, Puri, Sim
 performance convolutional neural networks for document processing", 2006) it is one batched
 product. The derivative by the input is left to the library, for which inputs and cotangents are one
 batch: through windows it would be as many times larger as a kernel has entries.
-
-So is weight normalisation spelled out, whose own kernel knows of no batches.
 """
 
 import math
@@ -30,7 +28,6 @@ _TRANSPOSED: dict[Any, int] = {
     _aten.conv_transpose1d.default: 1, _aten.conv_transpose2d.input: 2,
     _aten.conv_transpose3d.input: 3,
 }  # fmt: skip
-_NORMED = {torch._weight_norm, _aten._weight_norm.default}
 _NAMES = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 _NAMES_TRANSPOSED = (*_NAMES[:5], "output_padding", "groups", "dilation")
 _DEFAULTS: dict[str, Any] = {
@@ -39,30 +36,19 @@ _DEFAULTS: dict[str, Any] = {
 
 
 class Windows(TorchFunctionMode):
-    """Evaluates convolutions so that their derivatives can be taken of many inputs at once.
-
-    And weight normalisation by its definition.
-    """
+    """Evaluates convolutions so that their derivatives can be taken of many inputs at once."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Call `func`, or what replaces it."""
         kwargs = kwargs or {}
-        if func in _NORMED:
-            return _normed(*args, **kwargs)
         for table, names in ((_DIMENSIONS, _NAMES), (_TRANSPOSED, _NAMES_TRANSPOSED)):
             if func in table:
                 given = _DEFAULTS | dict(zip(names, args, strict=False)) | kwargs
                 if not isinstance(given["padding"], str):
                     return _convolved(table[func], table is _TRANSPOSED, given)
         return func(*args, **kwargs)
-
-
-def _normed(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
-    """The direction of v in all axes but one, times g (Salimans and Kingma, 2016)."""
-    others = [axis for axis in range(v.ndim) if axis != dim]
-    return v * (g / v.square().sum(others, keepdim=True).sqrt())
 
 
 @dataclass(frozen=True)
