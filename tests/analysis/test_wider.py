@@ -78,3 +78,17 @@ def test_what_is_said_to_be_null_and_is_not_leaves_no_certificate() -> None:
     assert measured.nullity == 0 and measured.status == "undetermined"
     assert "not null" in measured.reason
     assert measure_nullity(function, draw).status == "clear"
+
+
+@pytest.mark.parametrize("scale", [0.1, 0.3])
+@pytest.mark.parametrize("seed", [0, 2, 3])
+def test_where_all_is_cut_off_an_eps_is_not_seen(scale: float, seed: int) -> None:
+    def run(m: Written, x: Tensor) -> Tensor:
+        z = scale * x @ m.w.T
+        y = z * (z.abs() > m.t.abs()).to(x.dtype)
+        return (torch.nn.functional.rms_norm(y, (2,), eps=0.01) * m.g) @ m.o.T
+
+    model = Written(run, w=(2, 3), t=(2,), g=(2,), o=(3, 2))
+    report = symfind.analyze(model, example(REAL), certify="never", seed=seed)
+    assert not [f for f in report.factors if "w" in f.parameters]
+    assert all(f.residual.infinitesimal > 1e-6 for f in report.approximate)
