@@ -321,8 +321,12 @@ class Construction:
         *,
         unit: float | None = None,
         peak: bool = False,
+        uneven: bool = False,
     ) -> Node:
-        """A map along some dimensions: new sizes, or None where they disappear."""
+        """A map along some dimensions: new sizes, or None where they disappear.
+
+        They disappear in a sum, or in what treats their entries alike, if not `uneven`.
+        """
         dims = tuple(d % len(x.axes) for d in dims)
         if unit == 1 and sizes is None and single(x, dims):
             return self.view(x, [n for d, n in enumerate(x.shape) if d not in dims])
@@ -332,7 +336,8 @@ class Construction:
             new = dict(zip(dims, sizes, strict=True))
             axes = [Axis(new[d]) if d in new else a for d, a in enumerate(x.axes)]
         make = p.Peak if peak else p.Mix
-        return self._put(make((x,), axes, dims=dims, drop=sizes is None, unit=unit))
+        drop = sizes is None
+        return self._put(make((x,), axes, dims=dims, drop=drop, unit=unit, uneven=uneven))
 
     def order(self, x: Node, dim: int, shape: Sequence[int]) -> Node:
         """Places of the largest entries along one dimension, in a given shape."""

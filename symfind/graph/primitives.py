@@ -173,6 +173,7 @@ class Mix(Node):
     unit: float | None = None  # the sum of each row, where it is the same for all
     stiff: tuple[int, ...] = ()  # output dimensions along which the map is not the same
     mean: bool = False  # the mean, of dimensions that disappear
+    uneven: bool = False  # entries of dimensions that disappear do not count alike
 
     def evaluate(self, values: Sequence[Tensor], sizes: Sizes | None) -> Tensor | None:
         """The mean, where it is one."""

@@ -110,7 +110,17 @@ def _lower(
             result.repeats = repeats[id(op)]
         if isinstance(result, Node) and result.result_of is None:
             result.result_of = op
+        _like_data(op, result)
     return builder, outputs, {k: one for k, one in whole.items() if one.cut(made[id(one.view)])}
+
+
+def _like_data(op: Op, result: Any) -> None:
+    """Complex numbers made of weights are treated as data: no real matrix passes through them."""
+    several = isinstance(result, tuple)
+    dtypes = [dtype for _, dtype in op.outputs] if several else [op.dtype]
+    for node, dtype in zip(result if several else [result], dtypes, strict=False):
+        if isinstance(node, Node) and not isinstance(node, Source):
+            node.varies |= dtype is not None and dtype.is_complex
 
 
 def _rotate(builder: Builder, rotation: Rotation, made: dict[int, Any]) -> Node:
