@@ -90,6 +90,7 @@ class Construction:
         """A signed sum under broadcasting. Constants that are zero everywhere are left out."""
         axes = self._broadcast(terms)
         sign = list(signs or [1.0] * len(terms))
+        terms = tuple(t if s else self.zeros(t.shape) for t, s in zip(terms, sign, strict=True))
         kept = [(t, s) for t, s in zip(terms, sign, strict=True) if not is_uniform(t, 0.0)]
         shape = [a.size for a in axes]
         if len(kept) == 1 and list(kept[0][0].shape) == shape:
@@ -334,7 +335,7 @@ class Construction:
         make = p.Peak if peak else p.Mix
         return self._put(make((x,), axes, dims=dims, drop=sizes is None, unit=unit))
 
-    def order(self, x: Node, dim: int, shape: Sequence[int]) -> Node:
+    def order(self, x: Node, dim: int, shape: Sequence[int]) -> p.Order:
         """Places of the largest entries along one dimension, in a given shape."""
         dim %= len(x.axes)
         drop = len(shape) < len(x.axes)

@@ -1,5 +1,6 @@
 """The builder that rules receive: primitives, and memory of what was built."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -187,12 +188,21 @@ class Builder(Construction):
         self.squares[id(y)] = x
         return y
 
-    def positive(self, x: Node) -> bool:
-        """Whether a wire is a sum of squares, or a power of one."""
-        while isinstance(x, p.Pointwise | p.View | p.Expand) and id(x) not in self.squares:
-            x = x.inputs[0]
-        own = isinstance(x, p.Contract) and len(x.inputs) == 2 and x.inputs[0] is x.inputs[1]
-        return id(x) in self.squares or own
+    def positive(self, x: Node) -> float:
+        """What a sum of squares, or a power of one, is where all that is squared is one; else 0."""
+        if id(x) in self.squares:
+            return 1.0
+        if isinstance(x, p.View | p.Expand):
+            return self.positive(x.inputs[0])
+        if isinstance(x, p.Pointwise) and x.slope is not None:
+            return self.positive(x.inputs[0]) * x.slope if x.slope > 0 else 0.0
+        if isinstance(x, p.Pointwise):  # of degree one are rectifiers too
+            power = x.degree or 0.0
+            return self.positive(x.inputs[0]) ** power if power > 0 and power != 1 else 0.0
+        if isinstance(x, p.Contract) and len(x.inputs) == 2 and x.inputs[0] is x.inputs[1]:
+            same = x.labels[0] == x.labels[1]
+            return math.prod(x.inputs[0].shape) / math.prod(x.shape) if same else 0.0
+        return 0.0
 
     def root_of_square(self, y: Node) -> Node | None:
         """x where y = x²."""

@@ -195,8 +195,11 @@ class Peak(Mix):
 class Order(Mix):
     """Which entries of one dimension are the largest, in which order.
 
-    Equal shifts along the dimension and equal positive scalings change nothing.
+    Equal shifts along the dimension and equal positive scalings change nothing. No entry is named
+    twice, where they are `distinct`.
     """
+
+    distinct: bool = True
 
     @property
     def blind(self) -> tuple[int, ...]:

@@ -53,11 +53,10 @@ def sub(b: Builder, x: Operand, y: Operand, alpha: Number = 1) -> Node:
     """
     if isinstance(x, Node) and isinstance(y, Node):
         y = _compact(y, x)
-    if isinstance(x, Node) and isinstance(y, Node) and (dims := b.mean_of(y, x)) is not None:
-        return b.centre(x, dims)
     if isinstance(x, Node) and isinstance(y, Node) and alpha == 1:
-        dims = b.partition_of(y, x)
-        if dims is not None:
+        if (dims := b.mean_of(y, x)) is not None:
+            return b.centre(x, dims)
+        if (dims := b.partition_of(y, x)) is not None:
             return b.pointwise(b.softmax(x, dims))
         if (dims := b.peak_of(y, x)) is not None:
             c = b.centre(x, dims)

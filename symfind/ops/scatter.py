@@ -37,7 +37,9 @@ def _distinct(index: Node, dim: int) -> bool:
     """Whether no place is named twice along a dimension: one place, or those of a sorted row."""
     while isinstance(index, p.Narrow):
         (index,) = index.inputs
-    return index.shape[dim] == 1 or (isinstance(index, p.Order) and index.dims == (dim,))
+    return index.shape[dim] == 1 or (
+        isinstance(index, p.Order) and index.distinct and index.dims == (dim,)
+    )
 
 
 def _alike(x: Node, index: Node, dim: int) -> bool:

@@ -10,6 +10,7 @@ from symfind.solve.solver import derive
 from symfind.trace import trace
 from tests.rules import (
     asked,
+    bounded,
     comparing,
     composed,
     controls,
@@ -39,6 +40,7 @@ CASES: list[Case] = [
     case
     for module in (
         asked,
+        bounded,
         pointwise,
         quadratic,
         movement,

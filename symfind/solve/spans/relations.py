@@ -82,6 +82,8 @@ class AffineRelations:
                 return [_ones(node, node.dims, 1.0)]
             case p.Source() if node.key == "one-hot" and node.role == "input":
                 return [_ones(node, (len(node.axes) - 1,), 1.0)]
+            case p.Source() if node.shares:
+                return [_ones(node, node.shares, 1.0)]
             case p.Source() if node.balanced:
                 return [_ones(node, node.balanced, 0.0)]
             case p.Rigid() if node.rows is not None:
