@@ -36,6 +36,9 @@ CUT: dict[str, Cut] = {
         lambda m, x: ((x @ m.a) ** 2).clamp(min=1.0) @ m.c + m.b, 0),
     "places of the largest so far": (lambda m, x: written(m, (x @ m.a).cummax(1).indices), 4),
     "places of the two largest": (lambda m, x: written(m, (x @ m.a).topk(2, 1).indices), 8),
+    "places that a number is cut off for": (
+        lambda m, x: torch.zeros(len(x), 3, dtype=torch.long).scatter(
+            1, (x @ m.a).topk(2, 1).indices, 1.7).to(m.c) @ m.c + m.b, 8),
     "place of the largest": (lambda m, x: written(m, (x @ m.a).argmax(1, keepdim=True)), 10),
     "shares that are learned and rounded": (
         lambda m, x: (9 * (x @ m.a)).softmax(1).int().to(m.c) @ m.c + m.b, 3),
