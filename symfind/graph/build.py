@@ -130,7 +130,9 @@ class Construction:
         axes = self._broadcast([mask, x, y])
         lead = len(axes) - len(mask.axes)
         stiff = tuple(d + lead for d, a in enumerate(mask.axes) if a.size > 1)
-        return self._put(p.Choice((x, y), axes, stiff=stiff))
+        made = self._put(p.Choice((x, y), axes, stiff=stiff))
+        made.varies, made.fixed = made.varies or mask.varies, made.fixed and mask.fixed
+        return made
 
     def multiply(self, *factors: Node) -> Node:
         """An entrywise product; a factor that is one number is a scale."""

@@ -115,9 +115,13 @@ class Pointwise(Node):
 
 @dataclass(eq=False)
 class Softmax(Node):
-    """exp and division by its sum, over the given dimensions."""
+    """exp and division by its sum, over the given dimensions.
+
+    `partial`: where nothing is allowed, all is zero, so that not every sum is one.
+    """
 
     dims: tuple[int, ...] = ()
+    partial: bool = False
 
     @property
     def blind(self) -> tuple[int, ...]:

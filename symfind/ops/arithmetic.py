@@ -11,6 +11,7 @@ from symfind.graph.extents import Relations, pointwise
 from symfind.graph.factored import factored
 from symfind.graph.primitives import Expand, Node
 from symfind.graph.uniform import is_uniform
+from symfind.ops.filled import unmasked
 from symfind.ops.registry import exact, lower, sizes
 from symfind.residues.tape import Refusal, Tape, Value
 from symfind.trace import Op
@@ -93,7 +94,7 @@ def _sum(b: Builder, x: Operand, y: Operand, sign: float) -> Node:
             return x if signs[0] == 1 else b.scale(x, signs[0])
         y = b.number(y)
     for wire, fill, sign in ((x, y, signs[1]), (y, x, signs[0])):
-        if wire.varies and (kept := b.unmasked(wire, fill, sign)) is not None:
+        if wire.varies and (kept := unmasked(b, wire, fill, sign)) is not None:
             return b.scale(kept, signs[0] if wire is x else signs[1])
     return b.add(x, y, signs=signs)
 

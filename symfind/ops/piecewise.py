@@ -13,6 +13,7 @@ from symfind.graph.primitives import Node, Pointwise
 from symfind.graph.uniform import is_uniform, number
 from symfind.ops.arithmetic import mul_exact, sub_exact
 from symfind.ops.comparison import choose_by
+from symfind.ops.filled import filled
 from symfind.ops.formulas import parity_of
 from symfind.ops.registry import exact, lower, sizes
 from symfind.ops.signs import sign
@@ -161,7 +162,7 @@ def where(b: Builder, *args: object) -> Node:
     if _halves(b, values):
         return b.pointwise(values[0], degree=1.0)
     if isinstance(condition, Node) and not b.learned(condition):
-        return b.choose(condition, values)
+        return filled(b, values) or b.choose(condition, values)
     if not isinstance(condition, Node) or any(is_uniform(v, -math.inf) for v in values):
         return b.entrywise(*[v for v in (condition, *values) if isinstance(v, Node)])
     return choose_by(b, condition, *values)
