@@ -52,6 +52,8 @@ def tex_name(name: str) -> str:
 def shown(value: T, lines: tuple[str, ...] = ("words",)) -> T:
     """The same dataclasses, tuples and mappings with every text in them made visible.
 
+    Fields that are left out of what is printed of a dataclass (``repr=False``) stay as they are.
+
     Args:
         value: any.
         lines: fields of dataclasses in which line ends are layout.
@@ -67,7 +69,7 @@ def _shown(value: Any, lines: tuple[str, ...], layout: bool) -> Any:
     if isinstance(value, dict):
         return {_shown(k, lines, False): _shown(v, lines, layout) for k, v in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = [f.name for f in dataclasses.fields(value) if f.init]
+        fields = [f.name for f in dataclasses.fields(value) if f.init and f.repr]
         changed = {n: _shown(getattr(value, n), lines, n in lines) for n in fields}
         return dataclasses.replace(value, **changed)
     return value

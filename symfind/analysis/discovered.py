@@ -160,23 +160,27 @@ def _weighed(
     slices, by_id = places(function, function.names), {g.id: g for g in basis.generators}
     theta, known = measured.theta, measured.directions
     assert theta is not None and known is not None
-    families = [
-        FoundFamily(f"found-{i}", tuple(by_id[name] for name in kind.generators))
-        for i, kind in enumerate(kinds)
-    ]
+    found = []
+    for i, kind in enumerate(kinds):
+        alone = [FoundFamily(f"found-{i}", (by_id[name],)) for name in kind.generators]
+        fields = [
+            one.fields[0] for one in alone if _null(columns_of([one], theta, slices), measured)
+        ]
+        found += [(kind, FoundFamily(f"found-{i}", tuple(fields)))] if fields else []
+    families = [family for _, family in found]
     tried = {one.family.id: one for one in trials.standing(families)}
     every, standing = _Rank(known), _Rank(known)
     counted: list[FoundFactor] = []
-    fields: list[FoundField] = []
-    for kind, family in zip(kinds, families, strict=True):
+    shown: list[FoundField] = []
+    for kind, family in found:
         dimension = every.beside(columns_of([family], theta, slices))
         own, more = tried.get(family.id), 0
         if own is not None:
             more = standing.beside(columns_of([own.family], theta, slices))
             counted += [FoundFactor(own.family, more, own.residual)] if more else []
-        fields.append(_field(kind, family, max(dimension, more), more))
+        shown.append(_field(kind, family, max(dimension, more), more))
     return Look(
-        tuple(f for f in fields if f.dimension),
+        tuple(f for f in shown if f.dimension),
         tuple(counted),
         columns_of([one.family for one in counted], theta, slices),
         columns_of(families, theta, slices),
@@ -220,7 +224,8 @@ def look_on_twins(function: Function, measured: Nullity, families: Sequence["Fou
     assert theta is not None and known is not None
     standing, counted, fields = _Rank(known), [], []
     for one in families:
-        more = standing.beside(columns_of([one.family], theta, slices))
+        own = columns_of([one.family], theta, slices)
+        more = standing.beside(own) if _null(own, measured) else 0
         if not more:
             continue
         counted.append(replace(one, orbit=more, formula=one.formula if more == one.orbit else None))
@@ -236,6 +241,17 @@ def look_on_twins(function: Function, measured: Nullity, families: Sequence["Fou
         ))  # fmt: skip
     columns = columns_of([one.family for one in counted], theta, slices)
     return Look(tuple(fields), tuple(counted), columns, columns, False)
+
+
+def _null(columns: Tensor, measured: Nullity) -> bool:
+    """Whether columns are null where the nullity was measured, as a symmetry is everywhere.
+
+    What is derived from other rows may have missed it: where some outputs are a billion times as
+    large as others, nothing else is seen.
+    """
+    assert measured.directions is not None and measured.beyond is not None
+    null = span(torch.cat([measured.directions, measured.beyond], 1).to(columns))
+    return not beyond_span(span(columns), null).shape[1]
 
 
 class _Rank:

@@ -24,7 +24,7 @@ _TRIED = 2  # draws that a model must take
 def accepted(inputs: Inputs, ranges: Mapping[str, Range], function: Function) -> Draw:
     """The widest of the ways to draw that the model takes."""
     ways = [_full(inputs, ranges)]
-    if any(_is_integer(leaf) for _, leaf in leaves(inputs)):
+    if any(is_integer(leaf) for _, leaf in leaves(inputs)):
         ways.append(_recombined(inputs))
     theta = function.random_point(torch.Generator().manual_seed(0))
     for way in ways:
@@ -63,7 +63,7 @@ def _recombined(inputs: Inputs) -> Draw:
         def change(_: str, leaf: Any) -> Any:
             if is_float(leaf):
                 return scale * torch.randn(leaf.shape, generator=rng, dtype=torch.float64)
-            return resampled(leaf, list(leaf.shape), rng) if _is_integer(leaf) else leaf
+            return resampled(leaf, list(leaf.shape), rng) if is_integer(leaf) else leaf
 
         return map_leaves(inputs, change)
 
@@ -80,6 +80,7 @@ def is_float(leaf: Any) -> bool:
     return isinstance(leaf, Tensor) and leaf.is_floating_point()
 
 
-def _is_integer(leaf: Any) -> bool:
+def is_integer(leaf: Any) -> bool:
+    """Whether a leaf of inputs is a tensor of integers that are no truth values."""
     real = isinstance(leaf, Tensor) and not leaf.is_complex()
     return real and not leaf.is_floating_point() and leaf.dtype is not torch.bool

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,9 +10,10 @@ from typing import Any, Literal
 import torch
 
 from symfind.analysis.draws import Draw, accepted, is_float
+from symfind.analysis.wider import wider
 from symfind.errors import InputError, SymfindError
 from symfind.load import Inputs, Loaded
-from symfind.load.inputs import draw, leaves, map_leaves
+from symfind.load.inputs import leaves
 from symfind.points import Manner, enliven
 from symfind.trace import Graph
 from symfind.trace.blame import place
@@ -174,62 +175,8 @@ class Subject:
         return accepted(self.loaded.inputs, ranges, self._function())
 
     def wider(self) -> dict[str, Draw]:
-        """What draws inputs beyond the given ones, by what is different about them.
-
-        Not every model can be evaluated on all of them.
-        """
-        start = self.loaded.inputs
-        ranges = leaf_ranges(self.graph, start, bounded=False)
-        first = next((x for _, x in leaves(start) if isinstance(x, torch.Tensor) and x.ndim), None)
-        batch = 2 * first.shape[0] + 1 if first is not None else 1
-
-        def values(rng: torch.Generator, size: int | None = None) -> Inputs:
-            shift, scale = torch.randn(2, generator=rng, dtype=torch.float64).tolist()
-            return map_leaves(
-                draw(start, rng, batch=size, ranges=ranges, dtype=torch.float64),
-                lambda _, leaf: 3.0 * scale * leaf + 3.0 * shift if is_float(leaf) else leaf,
-            )
-
-        def masks(rng: torch.Generator) -> Inputs:
-            return map_leaves(values(rng), lambda _, leaf: _flipped(leaf, rng))
-
-        def longer(rng: torch.Generator) -> Inputs:
-            size = first.shape[1] if first is not None and first.ndim > 1 else -1
-            return map_leaves(values(rng), lambda _, leaf: _lengthened(leaf, size))
-
-        found: dict[str, Draw] = {}
-        kinds = [x.dtype for _, x in leaves(start) if isinstance(x, torch.Tensor)]
-        found[_differing(kinds)] = values
-        if torch.bool in kinds:
-            found["other masks"] = masks
-        found["a larger batch"] = lambda rng: values(rng, batch)
-        if first is not None and first.ndim > 1:
-            found["longer inputs"] = longer
-        return found
-
-
-def _differing(kinds: Sequence[torch.dtype]) -> str:
-    """What is different about inputs that are drawn wider, by what there is to draw."""
-    real = "values of other size and mean" * any(k.is_floating_point for k in kinds)
-    whole = "integers over whole tables" * any(
-        not k.is_floating_point and k != torch.bool for k in kinds
-    )
-    return ", and ".join(words for words in (real, whole) if words) or "other values"
-
-
-def _flipped(leaf: Any, rng: torch.Generator) -> Any:
-    if not isinstance(leaf, torch.Tensor) or leaf.dtype != torch.bool:
-        return leaf
-    return torch.rand(leaf.shape, generator=rng) < 0.5
-
-
-def _lengthened(leaf: Any, size: int) -> Any:
-    """The same values and again some of them, along the second axis where it has this size."""
-    if not isinstance(leaf, torch.Tensor) or leaf.ndim < 2 or leaf.shape[1] != size:
-        return leaf
-    # values are all random, so that those that come again are as good as others elsewhere
-    more = leaf.flip(0).roll(1, 1)[:, : max(1, size // 2)]
-    return torch.cat([leaf, more], 1)
+        """What draws inputs beyond the given ones, by what is different about them."""
+        return wider(self.loaded.inputs, leaf_ranges(self.graph, self.loaded.inputs, bounded=False))
 
 
 def probed(function: Function, rng: torch.Generator) -> Mapping[str, torch.Tensor]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from symfind.analysis.derived import Derived
 from symfind.analysis.remainder import Remainder, sentences
 from symfind.analysis.subject import Subject
+from symfind.analysis.wider import far, magnitudes
 from symfind.errors import SymfindError
 from symfind.load.inputs import leaves
 from symfind.numerics.spans import beyond_span, span
@@ -201,4 +202,8 @@ class _Surroundings:
                 },
             )
 
-        return {"values of other size and mean": values}
+        def larger(rng: torch.Generator, power: int) -> Call:
+            drawn = values(rng).kwargs
+            return Call((), {key: far(leaf, power, rng) for key, leaf in drawn.items()})
+
+        return {"values of other size and mean": values, **magnitudes(larger)}

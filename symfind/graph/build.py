@@ -90,6 +90,7 @@ class Construction:
         """A signed sum under broadcasting. Constants that are zero everywhere are left out."""
         axes = self._broadcast(terms)
         sign = list(signs or [1.0] * len(terms))
+        terms = tuple(t if s else self.zeros(t.shape) for t, s in zip(terms, sign, strict=True))
         kept = [(t, s) for t, s in zip(terms, sign, strict=True) if not is_uniform(t, 0.0)]
         shape = [a.size for a in axes]
         if len(kept) == 1 and list(kept[0][0].shape) == shape:
@@ -129,7 +130,9 @@ class Construction:
         axes = self._broadcast([mask, x, y])
         lead = len(axes) - len(mask.axes)
         stiff = tuple(d + lead for d, a in enumerate(mask.axes) if a.size > 1)
-        return self._put(p.Choice((x, y), axes, stiff=stiff))
+        made = self._put(p.Choice((x, y), axes, stiff=stiff))
+        made.varies, made.fixed = made.varies or mask.varies, made.fixed and mask.fixed
+        return made
 
     def multiply(self, *factors: Node) -> Node:
         """An entrywise product; a factor that is one number is a scale."""
@@ -339,7 +342,7 @@ class Construction:
         drop = sizes is None
         return self._put(make((x,), axes, dims=dims, drop=drop, unit=unit, uneven=uneven))
 
-    def order(self, x: Node, dim: int, shape: Sequence[int]) -> Node:
+    def order(self, x: Node, dim: int, shape: Sequence[int]) -> p.Order:
         """Places of the largest entries along one dimension, in a given shape."""
         dim %= len(x.axes)
         drop = len(shape) < len(x.axes)

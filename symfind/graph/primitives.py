@@ -115,9 +115,13 @@ class Pointwise(Node):
 
 @dataclass(eq=False)
 class Softmax(Node):
-    """exp and division by its sum, over the given dimensions."""
+    """exp and division by its sum, over the given dimensions.
+
+    `partial`: where nothing is allowed, all is zero, so that not every sum is one.
+    """
 
     dims: tuple[int, ...] = ()
+    partial: bool = False
 
     @property
     def blind(self) -> tuple[int, ...]:
@@ -196,8 +200,11 @@ class Peak(Mix):
 class Order(Mix):
     """Which entries of one dimension are the largest, in which order.
 
-    Equal shifts along the dimension and equal positive scalings change nothing.
+    Equal shifts along the dimension and equal positive scalings change nothing. No entry is named
+    twice, where they are `distinct`.
     """
+
+    distinct: bool = True
 
     @property
     def blind(self) -> tuple[int, ...]:

@@ -28,6 +28,11 @@ _ENOUGH = 60_000_000  # entries of Jacobians, beyond which points are not added 
 _MENDS = 4  # of a point some of whose rows are free by accident
 _LARGE = 2000  # parameters, from which what it will cost is told first
 
+_REFUTED = (
+    "what was derived is not null at a random point: outputs are of very different sizes there, "
+    "or this is a bug"
+)
+
 
 @dataclass(frozen=True)
 class Nullity:
@@ -101,7 +106,7 @@ class _Measurement:
     ) -> None:
         self.function, self.rng, self.points, self.tell = function, rng, points, tell
         self.count = function.count
-        self.known = known
+        self.known, self.refuted = known, False
         self.outcomes: list[Outcome] = []
         self.rows = Rows(function, draw, rng)
         self.draw, self.trusted = draw, False
@@ -141,7 +146,7 @@ class _Measurement:
                 return outcome
             self.trust()
             self.tell("what was derived is not null here: measuring without it")
-            self.known = None
+            self.known, self.refuted = None, True
 
     def _looking(self, theta: Point) -> Saturation:
         return Saturation(theta, self.rows, self.count, self.known, self.tell)
@@ -202,6 +207,8 @@ class _Measurement:
         reason = seen if stopped and not chosen.explained else ""
         if not settled and not stopped:
             reason = _unsettled(chosen)
+        if self.refuted:
+            reason = _REFUTED
         return _nullity(chosen, count, tuple(count - o.rank for o in outcomes), reason)
 
     def trust(self) -> None:

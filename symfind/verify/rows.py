@@ -1,8 +1,6 @@
 """Jacobian rows of many inputs at once."""
 
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +9,10 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from symfind.errors import InputError
+from symfind.verify.batching import batching
 from symfind.verify.function import Call, Function, InputsLike, Point
 from symfind.verify.infinite import finite
 from symfind.verify.reverse import pulled_back
-from symfind.verify.spelled import Spelled
 from symfind.verify.windows import Windows
 
 _ENTRIES = 20_000_000  # that one block of rows, and each activation's part of it, should stay below
@@ -213,25 +211,12 @@ class Rows:
 
             return derive(evaluate, flat)
 
-        with function.scope(), Windows(), Spelled(), _silently():
+        with function.scope(), batching(), Windows():
             if not chunk.varying:
                 value, derived = one()
                 return value[None], derived.expand(len(chunk.calls), *derived.shape)
             given = [chunk.leaves[i] for i in chunk.varying]
             return torch.func.vmap(one, randomness="same")(*given)
-
-
-@contextmanager
-def _silently() -> Iterator[None]:
-    """That an operation is batched by a loop is no news, nor where a backward pass says so."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "There is a performance drop")
-        said = torch._C._functorch._set_vmap_fallback_warning_enabled  # type: ignore[attr-defined]
-        said(False)
-        try:
-            yield
-        finally:
-            said(True)
 
 
 def _agree(found: Tensor, alone: Tensor) -> bool:

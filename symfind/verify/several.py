@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from symfind.verify.batching import batching
 from symfind.verify.function import Function, InputsLike, Point
 from symfind.verify.infinite import finite
-from symfind.verify.spelled import Spelled
 
 _AGREE = 1e-9  # relative difference of batched and separate evaluation
 _NUMBERS = 20_000_000  # in all that one batch computes, about
@@ -76,5 +76,5 @@ class Several:
             return function.evaluate({**points[0], **moved}, call)
 
         stacked = {n: torch.stack([p[n] for p in points]) for n in names}
-        with function.scope(), Spelled():
+        with function.scope(), batching():
             return torch.func.vmap(one, randomness="same")(stacked).detach()

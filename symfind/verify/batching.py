@@ -1,5 +1,8 @@
-"""Operations whose own kernels know of no batches, spelled out in ones that do."""
+"""How a model is evaluated at many inputs, or many points, at once (`torch.func.vmap`)."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -7,11 +10,31 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from symfind.verify import recurrent
+
 _aten = torch.ops.aten
 
 
+@contextmanager
+def batching() -> Iterator[None]:
+    """Spell out operations whose own kernels know of no batches, in silence.
+
+    That an operation is batched by a loop is no news, nor where a backward pass says so, or that
+    it makes room for a batch.
+    """
+    with warnings.catch_warnings(), Spelled():
+        warnings.filterwarnings("ignore", "There is a performance drop")
+        warnings.filterwarnings("ignore", "An output with one or more elements was resized")
+        said = torch._C._functorch._set_vmap_fallback_warning_enabled  # type: ignore[attr-defined]
+        said(False)
+        try:
+            yield
+        finally:
+            said(True)
+
+
 class Spelled(TorchFunctionMode):
-    """Evaluates weight normalisation and one-hot vectors by their definitions."""
+    """Evaluates weight normalisation, one-hot vectors and recurrences by their definitions."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -36,4 +59,5 @@ def _one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
 _SPELLED: dict[Any, Any] = {
     torch._weight_norm: _normed, _aten._weight_norm.default: _normed,
     F.one_hot: _one_hot, _aten.one_hot.default: _one_hot,
+    **recurrent.SPELLED,
 }  # fmt: skip
