@@ -149,6 +149,8 @@ def failing(
     Returns:
         The largest residual of groups that hold, and the keys of those that fail.
     """
+    if not elements:
+        return 0.0, set()
     before = function(theta)
     left, worst = dict(elements), 0.0
     for at in range(max(map(len, elements.values()), default=0)):
