@@ -50,7 +50,8 @@ def permutation_spec(
         cells = range(0 if source is None else len(source.cells))
         blocks = _joined([_block(source, c, acting) for c in cells if source is not None])
         shape = shapes[key] if key in shapes else states[key].shape
-        tensors[key] = TensorSpec(shape, blocks, key in shapes, aliases.get(key, ()))
+        orders = () if source is None else _orders(source, blocks)
+        tensors[key] = TensorSpec(shape, blocks, key in shapes, aliases.get(key, ()), orders)
     return PermutationSpec(perms, tensors)
 
 
@@ -85,6 +86,17 @@ def _block(
             by = tuple(cell.atoms.index(a) for a in shuffle.by)
             digits.append(Digit(axis, atom.size, stride, name, by))
     return Block(tuple(start for start, _ in windows), _merged(digits))
+
+
+def _orders(source: Source, blocks: Iterable[Block]) -> tuple[tuple[int, tuple[int, ...]], ...]:
+    """Axes that a wire numbers otherwise than its tensor, and along which that matters."""
+    asked = set()
+    for block in blocks:
+        for digit in block.digits:
+            if digit.perm:
+                asked |= {digit.axis, *(block.digits[i].axis for i in digit.by)}
+    found = ((axis, tuple(order)) for axis, order in sorted(source.orders.items()))
+    return tuple((a, o) for a, o in found if a in asked and o != tuple(range(len(o))))
 
 
 def _joined(blocks: Iterable[Block]) -> tuple[Block, ...]:

@@ -67,5 +67,7 @@ def statistics_of(lowered: Lowered) -> list[tuple[p.Source, list[Node]]]:
         for buffer in (op.args[_MEAN], op.args[_VAR]) if running else ():
             if isinstance(buffer, Op) and buffer.key and len(node.axes) > 1:
                 state = p.Source((), [node.axes[1]], role="constant", key=buffer.key, op=buffer)
+                if 1 in node.orders:
+                    state.orders[0] = node.orders[1]
                 found.setdefault(buffer.key, (state, []))[1].append(node)
     return list(found.values())

@@ -10,7 +10,7 @@ from torch import Tensor
 from symfind.describe.names import common_module, unique
 from symfind.discrete.build import name_all, permutation_spec
 from symfind.discrete.components import Mirror, contains, mirrors, remaining
-from symfind.discrete.elements import Element, failing, involution, permute
+from symfind.discrete.elements import Element, drawn, failing, involutions, permutations
 from symfind.discrete.naming import TWO, Finite, power, symmetric, times, wreath
 from symfind.discrete.permuting import Permutations, Shuffle
 from symfind.discrete.signs import SignFlip, Signs, sign_flips
@@ -24,6 +24,7 @@ from symfind.verify import Function
 
 Shapes = Mapping[str, tuple[int, ...]]
 Axes = dict[str, tuple[int, ...]]
+Tried = dict[str, Sequence[Element]]
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ def discrete_part(
     Args:
         derivation: the continuous families, and the primitives that they were derived from.
         shapes: shapes of all trainable parameters by name.
-        function: where given, a random element of every group is applied to the model, and what
-            changes its outputs is left out.
+        function: where given, generators and random elements of every group are applied to the
+            model, and what changes its outputs is left out.
         seed: of the random elements.
 
     Returns:
@@ -95,8 +96,8 @@ def sites_of(derivation: Derivation, shapes: Shapes) -> tuple[PermutationSpec, l
     """All permutations of a model, and the finite groups that are to be reported."""
     lowered, families = derivation.lowered, derivation.families
     matrices = [f for f in families if isinstance(f, MatrixFamily)]
-    permutations = Permutations(lowered)
-    shuffles, read = permutations.shuffles(), permutations.read
+    found = Permutations(lowered)
+    shuffles, read = found.shuffles(), found.read
     held = _held(derivation, shuffles, read)
     spec = permutation_spec(lowered, shuffles, shapes, {}, held)
     seen = read - _inert(families)
@@ -132,16 +133,17 @@ def _acts(what: "_Tree | SignFlip | Mirror", seen: set[tuple[int, int]]) -> bool
 def verified(
     sites: Sequence[Site], spec: PermutationSpec, function: Function, seed: int
 ) -> dict[str, float]:
-    """Residuals of the sites whose random element leaves the outputs of the model alone."""
+    """Residuals of the sites whose elements leave the outputs of the model alone."""
     rng = torch.Generator().manual_seed(seed)
     theta = function.random_point(rng)
     states = _statistics(spec, function, rng)
-    first: dict[str, Element] = {s.id: permute(spec, s.names, rng) for s in sites if s.names}
-    second: dict[str, Element] = {
-        s.id: involution(s.family, rng) for s in sites if s.family is not None
+    count = drawn(function)
+    first: Tried = {s.id: list(permutations(spec, s.names, count, rng)) for s in sites if s.names}
+    second: Tried = {
+        s.id: list(involutions(s.family, count, rng)) for s in sites if s.family is not None
     }
     result = {}
-    points: list[tuple[dict[str, Tensor], dict[str, Element]]] = (
+    points: list[tuple[dict[str, Tensor], Tried]] = (
         [({**theta, **states}, first), (theta, second)]
         if states
         else [(theta, {**first, **second})]
@@ -155,7 +157,7 @@ def verified(
 def verified_spec(
     spec: PermutationSpec, function: Function, seed: int, check: Callable[[dict], None]
 ) -> PermutationSpec:
-    """The permutations whose random element leaves the outputs of the model alone.
+    """The permutations whose elements leave the outputs of the model alone.
 
     Args:
         spec: what was derived.
@@ -166,7 +168,8 @@ def verified_spec(
     rng = torch.Generator().manual_seed(seed)
     theta = function.random_point(rng)
     check(theta)
-    elements = {name: permute(spec, [name], rng) for name in spec.perms}
+    count = drawn(function)
+    elements: Tried = {n: list(permutations(spec, [n], count, rng)) for n in spec.perms}
     point = {**theta, **_statistics(spec, function, rng)}
     worst, failed = failing(function, point, elements)
     return replace(spec.without(failed), residual=worst)
@@ -229,6 +232,7 @@ def _permutation(
     for name in own:
         for key, where in spec.acts_on(name).items():
             axes.setdefault(key, set()).update(where)
+    behind = ", conjugated where the model renumbers it" if spec.renumbered & {*own} else ""
     return Site(
         unique(own[0].removeprefix("P_") + ":permutation", taken),
         "permutation",
@@ -236,7 +240,7 @@ def _permutation(
         {key: tuple(sorted(where)) for key, where in axes.items()},
         tuple(key for key in axes if not spec.tensors[key].trainable),
         own,
-        text="new[i] = old[p(i)] along every axis on which it acts",
+        text="new[i] = old[p(i)] along every axis on which it acts" + behind,
     )
 
 

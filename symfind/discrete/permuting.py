@@ -13,7 +13,7 @@ by hand for each architecture.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -192,7 +192,7 @@ class Permutations:
             case p.Order():
                 return False  # places are what it returns
             case p.Mix():
-                return port is not instance.output and node.drop
+                return port is not instance.output and node.drop and not node.uneven
             case p.Expand():
                 return port is instance.output
         return False
@@ -239,7 +239,7 @@ class Permutations:
                 self._each(node, lambda c, a: True)
         for copies in self.lowered.parameters.values():
             for other in copies[1:]:
-                self._alike(copies[0], other)
+                self._alike(copies[0], other, reordered(copies[0], other))
             for node in copies:
                 self._unread(node)
         for node in self.lowered.nodes:
@@ -253,8 +253,11 @@ class Permutations:
                 if fixed(c, a):
                     self._fix(self._start[id(node)][c] + a)
 
-    def _alike(self, one: Node, two: Node) -> None:
-        """Two wires of one shape are permuted alike; where blocks differ, not at all."""
+    def _alike(self, one: Node, two: Node, apart: Collection[int] = ()) -> None:
+        """Two wires of one shape are permuted alike; where blocks differ, not at all.
+
+        Nor are they along dimensions that they number otherwise (`apart`).
+        """
         if [c.choice for c in one.cells] != [c.choice for c in two.cells]:
             self._each(one, lambda c, a: True)
             self._each(two, lambda c, a: True)
@@ -265,7 +268,10 @@ class Permutations:
                 self._still(pair)
                 continue
             for name in pair[0].labels:
-                self._equal(list(pair), name, set())
+                if name[0] in apart:
+                    self._still(pair, name)
+                else:
+                    self._equal(list(pair), name, set(apart))
 
     def _unread(self, node: p.Source) -> None:
         """Blocks that nothing reads go with those that something does."""
@@ -294,7 +300,7 @@ class Permutations:
         value = node.value() if torch.Size(node.shape).numel() <= LARGEST else None
         env = Environment({})
         for c, a in live:
-            block = None if value is None else env.take(node, c, value)
+            block = None if value is None else env.take(node, c, env.arranged(node, value))
             if block is not None and not block.numel():
                 continue
             if block is None or not bool((block == block.narrow(a, 0, 1)).all()):
@@ -302,7 +308,8 @@ class Permutations:
 
     def _channels(self, state: p.Source, node: Node) -> None:
         """Batch statistics are permuted as the channels of what they normalise."""
-        if node.axes[1].root is not state.axes[0].root:
+        other = state.orders.get(0) != node.orders.get(1)
+        if other or node.axes[1].root is not state.axes[0].root:
             for channels in (state, node):
                 self._each(channels, lambda c, a: True)
             return
@@ -335,6 +342,11 @@ class Permutations:
             for root, spots in found.items()
             if any(s.source.role == "parameter" for s in spots)
         ]
+
+
+def reordered(one: Node, two: Node) -> set[int]:
+    """Dimensions of one tensor that two wires number in different orders."""
+    return {d for d in {*one.orders, *two.orders} if one.orders.get(d) != two.orders.get(d)}
 
 
 def _spread(node: p.Source) -> bool:

@@ -3,7 +3,8 @@
 Git Re-Basin (Ainsworth et al. 2023, `weight_matching.py`) describes an architecture by
 `axes_to_perm`, parameter name to a permutation name or None per axis. An axis that flattens
 several indices or packs several blocks has a permutation too, which follows from the smaller ones:
-it gets a name of its own, spelled as a product (`*`) and concatenation (`+`).
+it gets a name of its own, spelled as a product (`*`) and concatenation (`+`). One that the model
+numbers otherwise (behind a roll, a flip) has a conjugate of it, marked `~`.
 """
 
 from collections.abc import Mapping
@@ -19,21 +20,28 @@ class Whole:
 
     size: int
     blocks: tuple[Block, ...]
+    order: tuple[int, ...] | None = None  # how the blocks number it, where otherwise
 
     @property
     def plain(self) -> str | None:
         """The name of the one permutation that acts on the axis as it is, if that is all."""
-        if len(self.blocks) != 1 or len(self.blocks[0].digits) != 1:
+        if len(self.blocks) != 1 or len(self.blocks[0].digits) != 1 or self.order:
             return None
         return self.blocks[0].digits[0].perm
 
     def label(self) -> str:
-        """`P_a*64+P_b*64`: segments in order, digits from the outermost."""
+        """`P_a*64+P_b*64`: segments in order, digits from the outermost; `~` if renumbered."""
         segments = []
         for block in sorted(self.blocks, key=lambda b: b.start):
             names = [digit.perm or str(digit.size) for digit in block.digits]
             segments.append("*".join(names) or "1")
-        return "+".join(segments)
+        text = "+".join(segments)
+        return text if self.order is None else f"({text})~" if "+" in text else f"{text}~"
+
+    def line(self) -> TensorSpec:
+        """The axis as a tensor of its own."""
+        orders = () if self.order is None else ((0, self.order),)
+        return TensorSpec((self.size,), self.blocks, orders=orders)
 
 
 def whole(tensor: TensorSpec, axis: int) -> Whole | None:
@@ -53,7 +61,7 @@ def whole(tensor: TensorSpec, axis: int) -> Whole | None:
         own = Block((block.start[axis],), tuple(digits))
         if found.setdefault(block.start[axis], own) != own:
             return None
-    return Whole(tensor.shape[axis], tuple(found[s] for s in sorted(found)))
+    return Whole(tensor.shape[axis], tuple(found[s] for s in sorted(found)), tensor.order(axis))
 
 
 def named(

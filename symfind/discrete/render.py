@@ -15,7 +15,8 @@ def table(spec: PermutationSpec, width: int = WIDTH) -> str:
     """Permutations with short handles, then every tensor with what acts on each of its axes.
 
     An axis that flattens several indices is written as their product, one that packs several
-    blocks as their sum, a fixed axis or factor as its size.
+    blocks as their sum, a fixed axis or factor as its size; `~` marks one that the model numbers
+    otherwise.
     """
     if not spec.perms:
         return "No permutation of hidden indices was found.\n"
@@ -50,7 +51,10 @@ def _axis(spec: PermutationSpec, key: str, axis: int, handles: dict[str, str]) -
         digits = block.along(axis)
         text = "*".join(handles[d.perm] if d.perm else str(d.size) for d in digits) or "1"
         parts[block.start[axis], text] = None
-    return "+".join(text for _, text in sorted(parts))
+    whole = "+".join(text for _, text in sorted(parts))
+    if spec.tensors[key].order(axis) is None:
+        return whole
+    return f"({whole})~" if "+" in whole else f"{whole}~"
 
 
 def _columns(rows: Sequence[tuple[str, ...]], width: int) -> list[str]:
@@ -79,17 +83,19 @@ def as_json(spec: PermutationSpec) -> str:
 
 
 def as_python(spec: PermutationSpec) -> str:
-    """Source that defines `axes_to_perm`, `sizes` and `flattened`.
+    """Source that defines `axes_to_perm`, `sizes`, `flattened` and `orders`.
 
     `flattened` gives, for every name in `axes_to_perm` that is not in `sizes`, the segments of the
     axis: where each starts, and its factors (size, stride, permutation or
-    None, which factors choose among its copies).
+    None, which factors choose among its copies). `orders` says where coordinates of the segments
+    lie on an axis that the model numbers otherwise.
     """
     sizes = {name: (*p.copies, p.size) for name, p in spec.perms.items()}
     parts = [
         ("axes_to_perm", spec.axes_to_perm, "parameter name -> one permutation, or None, per axis"),
         ("sizes", sizes, "permutation -> shape of its index array: copies, then what is permuted"),
         ("flattened", spec.flattened, "axis permutation -> segments (start, factors)"),
+        ("orders", spec.orders, "axis permutation -> place on the axis of every coordinate"),
         ("apart", spec.apart, "tensors that no permutation of whole axes can express"),
         ("buffers", spec.buffers, "tensors that are moved but not trained"),
     ]

@@ -150,7 +150,7 @@ class PermutationSpec:
         result: dict[str, Tensor] = {}
         for name in (n for names in table.values() for n in names if n is not None):
             if name in flat and name not in result:
-                line = TensorSpec((flat[name].size,), flat[name].blocks)
+                line = flat[name].line()
                 result[name] = self._moved(line, torch.arange(line.shape[0]), perms)
             elif name not in result:
                 result[name] = perms.get(name, torch.arange(self.perms[name].size))
@@ -175,6 +175,18 @@ class PermutationSpec:
             for name, axis in self._named[1].items()
         }
 
+    @property
+    def orders(self) -> dict[str, tuple[int, ...]]:
+        """Where each coordinate of the segments lies, for names of axes numbered otherwise."""
+        return {name: a.order for name, a in self._named[1].items() if a.order is not None}
+
+    @property
+    def renumbered(self) -> set[str]:
+        """Permutations that act on some axis as they are, and on another conjugated."""
+        return {
+            name for t in self.tensors.values() for axis, _ in t.orders for name in t.perms(axis)
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         table, flat = self._named
@@ -194,6 +206,11 @@ class PermutationSpec:
                 key: {str(a): segments(t, a) for a in range(len(t.shape)) if t.perms(a)}
                 for key, t in self.tensors.items()
                 if key in packed
+            },
+            "orders": {
+                key: {str(axis): list(order) for axis, order in t.orders}
+                for key, t in self.tensors.items()
+                if t.orders
             },
             "also": {key: list(t.also) for key, t in self.tensors.items() if t.also},
             "residual": self.residual,

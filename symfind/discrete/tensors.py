@@ -68,17 +68,26 @@ class Block:
 class TensorSpec:
     """One tensor of the model's state.
 
+    Where the model renumbers an index by a constant σ (a roll, a flip), what is Π on one side is
+    σ Π σ⁻¹ on the other: blocks are windows of the tensor with its axes in other orders.
+
     Attributes:
         shape: its shape.
         blocks: windows that cover it.
         trainable: False for batch statistics.
         also: other names of the same tensor in the model's state.
+        orders: by axis, where the blocks number it otherwise: their i is its `orders[axis][i]`.
     """
 
     shape: tuple[int, ...]
     blocks: tuple[Block, ...]
     trainable: bool = True
     also: tuple[str, ...] = ()
+    orders: tuple[tuple[int, tuple[int, ...]], ...] = ()
+
+    def order(self, axis: int) -> tuple[int, ...] | None:
+        """How the blocks number an axis, None where as the tensor does."""
+        return dict(self.orders).get(axis)
 
     def perms(self, axis: int | None = None) -> set[str]:
         """Permutations that act on the tensor, or along one of its axes."""
@@ -103,6 +112,8 @@ class TensorSpec:
             index: new position i holds what was at index[i]; shape `[*copies, size]`.
         """
         result = tensor.clone(memory_format=torch.contiguous_format)
+        for axis, order in self.orders:
+            result = result.index_select(axis, torch.tensor(order, device=result.device))
         strides = result.stride()
         for block in self.blocks:
             if not any(d.perm == name for d in block.digits):
@@ -114,6 +125,9 @@ class TensorSpec:
             for at, digit in enumerate(block.digits):
                 if digit.perm == name:
                     window.copy_(_permuted(window, at, digit.by, index.to(result.device)))
+        for axis, order in self.orders:
+            back = torch.tensor(order, device=result.device).argsort()
+            result = result.index_select(axis, back)
         return result
 
 

@@ -43,12 +43,14 @@ def directions_of(nodes: Iterable[Node]) -> Directions:
 def of_sides(spec: PermutationSpec, known: Directions = UNKNOWN) -> dict[str, Sides]:
     """Modules and sides that lose the same channels, by permutation.
 
+    Where the model numbers channels otherwise on one side (a roll, a flip), they are not the same.
+
     Args:
         spec: the permutations.
         known: which axes are outputs and inputs; else axis 0 is outputs, and axis 1 inputs.
     """
     found = {}
-    for name in spec.perms:
+    for name in (n for n in spec.perms if n not in spec.renumbered):
         sides: Sides = set()
         for key, axes in spec.acts_on(name).items():
             for axis in axes:

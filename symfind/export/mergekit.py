@@ -77,7 +77,7 @@ def mergekit(spec: PermutationSpec, about: Facts, spaces: bool = False) -> str:
 
 
 def _said(spec: PermutationSpec, about: Facts) -> frozenset[str]:
-    """Spaces that entries can say: in no tensor along a third axis, or with sides exchanged."""
+    """Spaces that entries can say: not along a third axis, behind a roll, or sides exchanged."""
     names: set[str] = set()
     unsaid: set[str] = set()
     for key, axes in spec.axes_to_perm.items():
@@ -85,7 +85,7 @@ def _said(spec: PermutationSpec, about: Facts) -> frozenset[str]:
         unsaid |= {n for n in axes[2:] if n}
         if len(axes) > 1 and axes[0] and _side(key, 1, about) == "output":
             unsaid |= {n for n in axes[:2] if n}
-    return frozenset(names - unsaid)
+    return frozenset(names - unsaid - spec.renumbered - set(spec.orders))
 
 
 def _side(key: str, axis: int, about: Facts) -> str:

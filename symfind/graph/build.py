@@ -90,6 +90,7 @@ class Construction:
         """A signed sum under broadcasting. Constants that are zero everywhere are left out."""
         axes = self._broadcast(terms)
         sign = list(signs or [1.0] * len(terms))
+        terms = tuple(t if s else self.zeros(t.shape) for t, s in zip(terms, sign, strict=True))
         kept = [(t, s) for t, s in zip(terms, sign, strict=True) if not is_uniform(t, 0.0)]
         shape = [a.size for a in axes]
         if len(kept) == 1 and list(kept[0][0].shape) == shape:
@@ -129,7 +130,9 @@ class Construction:
         axes = self._broadcast([mask, x, y])
         lead = len(axes) - len(mask.axes)
         stiff = tuple(d + lead for d, a in enumerate(mask.axes) if a.size > 1)
-        return self._put(p.Choice((x, y), axes, stiff=stiff))
+        made = self._put(p.Choice((x, y), axes, stiff=stiff))
+        made.varies, made.fixed = made.varies or mask.varies, made.fixed and mask.fixed
+        return made
 
     def multiply(self, *factors: Node) -> Node:
         """An entrywise product; a factor that is one number is a scale."""
@@ -321,8 +324,12 @@ class Construction:
         *,
         unit: float | None = None,
         peak: bool = False,
+        uneven: bool = False,
     ) -> Node:
-        """A map along some dimensions: new sizes, or None where they disappear."""
+        """A map along some dimensions: new sizes, or None where they disappear.
+
+        They disappear in a sum, or in what treats their entries alike, if not `uneven`.
+        """
         dims = tuple(d % len(x.axes) for d in dims)
         if unit == 1 and sizes is None and single(x, dims):
             return self.view(x, [n for d, n in enumerate(x.shape) if d not in dims])
@@ -332,9 +339,10 @@ class Construction:
             new = dict(zip(dims, sizes, strict=True))
             axes = [Axis(new[d]) if d in new else a for d, a in enumerate(x.axes)]
         make = p.Peak if peak else p.Mix
-        return self._put(make((x,), axes, dims=dims, drop=sizes is None, unit=unit))
+        drop = sizes is None
+        return self._put(make((x,), axes, dims=dims, drop=drop, unit=unit, uneven=uneven))
 
-    def order(self, x: Node, dim: int, shape: Sequence[int]) -> Node:
+    def order(self, x: Node, dim: int, shape: Sequence[int]) -> p.Order:
         """Places of the largest entries along one dimension, in a given shape."""
         dim %= len(x.axes)
         drop = len(shape) < len(x.axes)

@@ -1,5 +1,6 @@
 """The builder that rules receive: primitives, and memory of what was built."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,8 +15,6 @@ from symfind.graph.primitives import Node
 from symfind.graph.single import single
 from symfind.graph.uniform import is_uniform, number
 from symfind.graph.wires import ancestors
-
-MASKED = -1e4  # a fill this low before a softmax removes the entry
 
 
 @dataclass
@@ -187,12 +186,21 @@ class Builder(Construction):
         self.squares[id(y)] = x
         return y
 
-    def positive(self, x: Node) -> bool:
-        """Whether a wire is a sum of squares, or a power of one."""
-        while isinstance(x, p.Pointwise | p.View | p.Expand) and id(x) not in self.squares:
-            x = x.inputs[0]
-        own = isinstance(x, p.Contract) and len(x.inputs) == 2 and x.inputs[0] is x.inputs[1]
-        return id(x) in self.squares or own
+    def positive(self, x: Node) -> float:
+        """What a sum of squares, or a power of one, is where all that is squared is one; else 0."""
+        if id(x) in self.squares:
+            return 1.0
+        if isinstance(x, p.View | p.Expand):
+            return self.positive(x.inputs[0])
+        if isinstance(x, p.Pointwise) and x.slope is not None:
+            return self.positive(x.inputs[0]) * x.slope if x.slope > 0 else 0.0
+        if isinstance(x, p.Pointwise):  # of degree one are rectifiers too
+            power = x.degree or 0.0
+            return self.positive(x.inputs[0]) ** power if power > 0 and power != 1 else 0.0
+        if isinstance(x, p.Contract) and len(x.inputs) == 2 and x.inputs[0] is x.inputs[1]:
+            same = x.labels[0] == x.labels[1]
+            return math.prod(x.inputs[0].shape) / math.prod(x.shape) if same else 0.0
+        return 0.0
 
     def root_of_square(self, y: Node) -> Node | None:
         """x where y = x²."""
@@ -214,14 +222,14 @@ class Builder(Construction):
             return None
         return list(y.inputs), [list(names) for names in y.labels], len(y.axes)
 
-    def softmax(self, x: Node, dims: Sequence[int]) -> Node:
+    def softmax(self, x: Node, dims: Sequence[int], partial: bool = False) -> Node:
         """Softmax over some dimensions; what all have in common is left out."""
         dims = tuple(d % len(x.axes) for d in dims)
-        if single(x, dims):
+        if not partial and single(x, dims):
             return self.constant(torch.ones(x.shape, dtype=torch.float64))
         while (bare := apart(self, x, dims)) is not None:
             x = bare
-        return self._put(p.Softmax((x,), list(x.axes), dims=dims))
+        return self._put(p.Softmax((x,), list(x.axes), dims=dims, partial=partial))
 
     def reading(self, y: Node, *values: Node) -> Node:
         """Note that a wire depends on other values, each of which has to stay as it is.
@@ -267,11 +275,6 @@ class Builder(Construction):
         x, y = values
         if is_uniform(y) and not is_uniform(x):
             x, y = y, x
-        if is_uniform(x):
-            fill = x.value() if isinstance(x, p.Source) else None
-            low = fill is not None and float(fill.reshape(-1)[0]) <= MASKED
-            if low and y.shape == tuple(self.op.shape):
-                return self.scale(y, 1.0)
         if known is not None and (split := self._split(known, values)) is not None:
             return split
         if is_uniform(x, 0.0):
@@ -282,25 +285,6 @@ class Builder(Construction):
             return self.choice(mask, *values)
         picks = (self.selector(mask, flip) for flip in (False, True))
         return self.add(*(self.multiply(v, m) for v, m in zip(values, picks, strict=True)))
-
-    def unmasked(self, x: Node, fill: Node, sign: float) -> Node | None:
-        """z where x = z·m, and x + fill is far below zero wherever the mask m is not one."""
-        if not isinstance(x, p.Contract) or len(x.inputs) != 2 or not _softened(self.op):
-            return None
-        value = fill.value() if isinstance(fill, p.Source) and fill.fixed else None
-        for wire, mask in (x.inputs, x.inputs[::-1]):
-            kept = mask.value() if isinstance(mask, p.Source) else None
-            if value is None or kept is None or wire.shape != x.shape or kept.is_complex():
-                continue
-            filled = sign * value
-            try:
-                out, low = torch.broadcast_tensors(kept == 0, filled <= MASKED)
-            except RuntimeError:
-                continue
-            whole = bool(((kept == 0) | (kept == 1)).all() and ((filled == 0) | low).all())
-            if whole and bool((out == low).all()) and bool(out.any()):
-                return wire
-        return None
 
     def masked(self, x: Node, mask: Node) -> Node | None:
         """A wire times a constant that is zero at some coordinates of one dimension."""
@@ -360,15 +344,6 @@ class Builder(Construction):
         node = self.source("input", tuple(value.shape))
         node.compute = lambda: value
         return node
-
-
-def _softened(op: Any) -> bool:
-    """Whether a softmax is all that reads the result of an operation."""
-    return bool(op.users) and all(
-        user.target.startswith("aten.softmax")
-        or (user.target.startswith(("aten.view", "aten._to_copy")) and _softened(user))
-        for user in op.users
-    )
 
 
 def _reduced(

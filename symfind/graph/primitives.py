@@ -115,9 +115,13 @@ class Pointwise(Node):
 
 @dataclass(eq=False)
 class Softmax(Node):
-    """exp and division by its sum, over the given dimensions."""
+    """exp and division by its sum, over the given dimensions.
+
+    `partial`: where nothing is allowed, all is zero, so that not every sum is one.
+    """
 
     dims: tuple[int, ...] = ()
+    partial: bool = False
 
     @property
     def blind(self) -> tuple[int, ...]:
@@ -173,6 +177,7 @@ class Mix(Node):
     unit: float | None = None  # the sum of each row, where it is the same for all
     stiff: tuple[int, ...] = ()  # output dimensions along which the map is not the same
     mean: bool = False  # the mean, of dimensions that disappear
+    uneven: bool = False  # entries of dimensions that disappear do not count alike
 
     def evaluate(self, values: Sequence[Tensor], sizes: Sizes | None) -> Tensor | None:
         """The mean, where it is one."""
@@ -195,8 +200,11 @@ class Peak(Mix):
 class Order(Mix):
     """Which entries of one dimension are the largest, in which order.
 
-    Equal shifts along the dimension and equal positive scalings change nothing.
+    Equal shifts along the dimension and equal positive scalings change nothing. No entry is named
+    twice, where they are `distinct`.
     """
+
+    distinct: bool = True
 
     @property
     def blind(self) -> tuple[int, ...]:

@@ -20,6 +20,7 @@ def slim(x: Source) -> Source:
     axes = [Axis(1) if d in x.repeats else a for d, a in enumerate(x.axes)]
     made = Source((), axes, op=x.op, role=x.role)
     made.balanced = tuple(d for d in x.balanced if d not in x.repeats)
+    made.shares = () if x.repeats & set(x.shares) else x.shares
     if x.role == "constant":
 
         def compute() -> Any:

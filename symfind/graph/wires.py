@@ -188,6 +188,7 @@ class Source(Node):
     zero: bool = False
     chart: Any = None  # of a weight that is treated as a parameter: what makes it up
     balanced: tuple[int, ...] = ()  # dimensions over which data sums to zero
+    shares: tuple[int, ...] = ()  # dimensions over which data sums to one
     repeats: frozenset[int] = frozenset()  # dimensions along which all entries are equal
     picks: Any = None  # the traced integers that choose among rows, of one-hot rows
 

@@ -85,7 +85,9 @@ def cumprod(b: Builder, x: Node, dim: int, **_: object) -> Node:
 def running_extreme(b: Builder, x: Node, dim: int) -> tuple[Node, Node]:
     """As maxima and minima: equal shifts along the dimension pass, and positive scalings."""
     y = b.mix(x, [dim], [x.shape[dim]], unit=1.0, peak=True)
-    return y, b.order(x, dim, x.shape)
+    places = b.order(x, dim, x.shape)
+    places.distinct = False  # the largest so far stays the same until a larger one comes
+    return y, places
 
 
 @lower("unfold")

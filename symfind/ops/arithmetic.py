@@ -11,6 +11,7 @@ from symfind.graph.extents import Relations, pointwise
 from symfind.graph.factored import factored
 from symfind.graph.primitives import Expand, Node
 from symfind.graph.uniform import is_uniform
+from symfind.ops.filled import unmasked
 from symfind.ops.registry import exact, lower, sizes
 from symfind.residues.tape import Refusal, Tape, Value
 from symfind.trace import Op
@@ -53,11 +54,10 @@ def sub(b: Builder, x: Operand, y: Operand, alpha: Number = 1) -> Node:
     """
     if isinstance(x, Node) and isinstance(y, Node):
         y = _compact(y, x)
-    if isinstance(x, Node) and isinstance(y, Node) and (dims := b.mean_of(y, x)) is not None:
-        return b.centre(x, dims)
     if isinstance(x, Node) and isinstance(y, Node) and alpha == 1:
-        dims = b.partition_of(y, x)
-        if dims is not None:
+        if (dims := b.mean_of(y, x)) is not None:
+            return b.centre(x, dims)
+        if (dims := b.partition_of(y, x)) is not None:
             return b.pointwise(b.softmax(x, dims))
         if (dims := b.peak_of(y, x)) is not None:
             c = b.centre(x, dims)
@@ -94,7 +94,7 @@ def _sum(b: Builder, x: Operand, y: Operand, sign: float) -> Node:
             return x if signs[0] == 1 else b.scale(x, signs[0])
         y = b.number(y)
     for wire, fill, sign in ((x, y, signs[1]), (y, x, signs[0])):
-        if wire.varies and (kept := b.unmasked(wire, fill, sign)) is not None:
+        if wire.varies and (kept := unmasked(b, wire, fill, sign)) is not None:
             return b.scale(kept, signs[0] if wire is x else signs[1])
     return b.add(x, y, signs=signs)
 

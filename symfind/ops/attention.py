@@ -6,6 +6,7 @@ from symfind.algebra.axes import Axis
 from symfind.graph.builder import Builder
 from symfind.graph.extents import Relations, alike
 from symfind.graph.primitives import Node
+from symfind.ops.finite import allows, finite
 from symfind.ops.registry import lower, sizes
 from symfind.trace import Op
 
@@ -18,8 +19,8 @@ def softmax(b: Builder, x: Node, dim: int, *_: object, **__: object) -> Node:
 
 @lower("_safe_softmax")
 def safe_softmax(b: Builder, x: Node, dim: int, *_: object, **__: object) -> Node:
-    """The same where no row is fully masked."""
-    return b.softmax(x, [dim])
+    """The same, but zero where nothing of a row is left."""
+    return b.softmax(x, [dim], partial=not finite(b.op.args[0]))
 
 
 @lower("log_softmax")
@@ -44,7 +45,10 @@ def attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Node:
-    """softmax(q kᵀ / √d + mask) v; query heads may share keys and values in groups."""
+    """softmax(q kᵀ / √d + mask) v; query heads may share keys and values in groups.
+
+    A query that may see no key gets zero.
+    """
     lead = len(q.axes) - 2
     batch: list[object] = list(range(lead))
     kv = list(batch)
@@ -64,9 +68,17 @@ def attention(
             scores = b.view(scores, [*q.shape[:-2], *scores.shape[-2:]])
     elif mask is not None and mask.varies and _soft(mask):
         scores = b.add(scores, b.opaque([mask], mask.shape)) if shape is None else scores
-    p = b.softmax(scores, [-1])
+    partial = mask is not None and not allows(_mask(b.op))
+    p = b.softmax(scores, [-1], partial)
     y = b.contract([p, v], [[*batch, "q", "k"], [*kv, "k", "e"]], [*batch, "q", "e"])
     return y if shape is None else b.view(y, [*shape, *y.shape[-2:]])
+
+
+def _mask(op: Op) -> Op:
+    """The traced mask of an attention."""
+    found = op.args[3] if len(op.args) > 3 else op.kwargs["attn_mask"]
+    assert isinstance(found, Op)
+    return found
 
 
 def _soft(mask: Node) -> bool:

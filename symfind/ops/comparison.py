@@ -40,8 +40,13 @@ def logical(b: Builder, x: Node, y: Node) -> Node:
 
 @lower("heaviside")
 def heaviside(b: Builder, x: Node, value: Node) -> Node:
-    """A step at zero; what it is there is met by no generic point."""
-    return b.pointwise(x, degree=0.0) if x.shape == tuple(b.op.shape) else b.entrywise(x, value)
+    """A step at zero, and there a value: a rectifier is at zero for half of all inputs."""
+    if is_uniform(value) and x.shape == tuple(b.op.shape):
+        return b.pointwise(x, degree=0.0)
+    above, at = (b.pointwise(x, degree=0.0) for _ in range(2))
+    above.apply = lambda t: (t > 0).to(torch.float64)
+    at.apply = lambda t: (t == 0).to(torch.float64)
+    return b.add(above, b.multiply(value, at))
 
 
 def choose_by(b: Builder, mask: Node, x: Node, y: Node) -> Node:

@@ -8,27 +8,40 @@ from collections.abc import Sequence
 
 from symfind.trace import Op
 
-COPIES = ("aten._to_copy", "aten.clone", "aten.detach", "aten.neg", "aten.alias")
+COPIES = ("_to_copy", "clone", "detach", "alias")
 
 
-def _copied(op: Op) -> Op:
-    while op.target.startswith(COPIES) and isinstance(op.args[0], Op):
+def _copied(op: Op, *more: str) -> Op:
+    """What some data is a copy of, entry by entry; rounding to integers changes a sum."""
+    while op.base in (*COPIES, *more) and isinstance(op.args[0], Op):
+        if op.base == "_to_copy" and not (_floats(op) and _floats(op.args[0])):
+            break
         op = op.args[0]
     return op
 
 
-def shares(op: Op) -> bool:
-    """Whether the last dimension of some data sums to one."""
-    while op.target.startswith(("aten._to_copy", "aten.clone", "aten.detach")):
+def _floats(op: Op) -> bool:
+    return op.dtype is not None and op.dtype.is_floating_point
+
+
+def selects(op: Op) -> bool:
+    """Whether the last dimension of some data is a row of the identity, in numbers of any kind."""
+    while op.base in COPIES and isinstance(op.args[0], Op):
         op = op.args[0]
-    if op.target.startswith("aten.softmax"):
-        return op.args[1] in (-1, len(op.shape or ()) - 1)
-    return op.target.startswith("aten.one_hot")
+    return op.base == "one_hot"
+
+
+def shares(op: Op) -> tuple[int, ...]:
+    """Dimensions over which some data sums to one: it was normalised by a softmax."""
+    op = _copied(op)
+    if op.base not in ("softmax", "_softmax") or not op.shape:
+        return ()
+    return (op.args[1] % len(op.shape),)
 
 
 def balanced(op: Op) -> tuple[int, ...]:
     """Dimensions over which some data sums to zero: it was centred, and scaled at most."""
-    op = _copied(op)
+    op = _copied(op, "neg")
     order = _order(op)
     if order:
         found = balanced(op.args[0])
@@ -37,7 +50,7 @@ def balanced(op: Op) -> tuple[int, ...]:
         rank = len(op.shape or ())
         return tuple(range(rank - len(op.args[1]), rank))
     if op.target == "aten.sub.Tensor" and all(isinstance(x, Op) for x in op.args):
-        return _mean(*op.args[:2])
+        return _mean(*op.args[:2]) if op.kwargs.get("alpha", 1) == 1 else ()
     if op.target in ("aten.div.Tensor", "aten.mul.Tensor") and isinstance(op.args[0], Op):
         found = balanced(op.args[0])
         return found if found and _flat(op.args[0], op.args[1], found) else ()

@@ -3,11 +3,14 @@
 from symfind.graph.builder import Builder
 from symfind.graph.extents import Relations
 from symfind.graph.primitives import Node
+from symfind.ops.piecewise import GUARD
 from symfind.ops.registry import lower, sizes
 from symfind.trace import Op
 
 
 def _length(b: Builder, x: Node, p: float, keep: bool) -> Node:
+    if p == 0:
+        return b.opaque([x], b.op.shape)  # how many entries are not zero
     if p == 2:
         return b.pointwise(b.square_sum(x, [-1], keep), degree=0.5)
     return b.pointwise(b.reduce(b.pointwise(x, degree=1.0, parity=1), [-1], keep), degree=1.0)
@@ -16,8 +19,6 @@ def _length(b: Builder, x: Node, p: float, keep: bool) -> Node:
 @lower("cdist")
 def cdist(b: Builder, x: Node, y: Node, p: float = 2.0, *_: object) -> Node:
     """Lengths of the differences of all pairs."""
-    if p == 0:
-        return b.opaque([x, y], b.op.shape)
     x = b.view(x, [*x.shape[:-1], 1, x.shape[-1]])
     y = b.view(y, [*y.shape[:-2], 1, *y.shape[-2:]])
     return _length(b, b.add(x, y, signs=[1.0, -1.0]), p, False)
@@ -43,15 +44,19 @@ def pairwise_distance(
 
 @lower("cosine_similarity")
 def cosine_similarity(b: Builder, x: Node, y: Node, dim: int = 1, eps: float = 1e-8) -> Node:
-    """The product of two wires, each divided by its norm."""
+    """The product of two wires, each divided by its norm, or by a bound where that is larger."""
     rank = max(len(x.axes), len(y.axes))
     dim %= rank
     labels, factors = [], []
     for z in (x, y):
         own = list(range(rank - len(z.axes), rank))
         labels.append(own)
-        norm = b.square_sum(z, [own.index(dim)], True)
-        factors.append(b.multiply(z, b.pointwise(norm, degree=-0.5)))
+        square = b.square_sum(z, [own.index(dim)], True)
+        if eps <= GUARD:
+            inverse = b.pointwise(square, degree=-0.5)
+        else:
+            inverse = b.reciprocal(b.bent(b.pointwise(square, degree=0.5), eps))
+        factors.append(b.multiply(z, inverse))
     return b.contract(factors, labels, [d for d in range(rank) if d != dim])
 
 

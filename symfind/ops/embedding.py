@@ -114,8 +114,9 @@ def embedding_bag(
     sizes = _bag_sizes(indices, offsets, shapes[0][0])
     plain = weights is None and padding in (None, -1)  # what is padded is left out of a bag
     if plain and sizes is not None and (mode == 1 or len(set(sizes)) == 1):
-        counts = b.scale(b.one_hot(b.source("input", shapes[0][:1]), weight.axes[0]),
-                         1.0 if mode == 1 else float(sizes[0]))  # fmt: skip
+        shares = b.source("input", [shapes[0][0], weight.shape[0]])
+        shares.shares = (1,)
+        counts = b.scale(shares, 1.0 if mode == 1 else float(sizes[0]))
     else:
         counts = b.source("input", [shapes[0][0], weight.shape[0]])
     y = b.contract([counts, weight], [["n", "v"], ["v", "d"]], ["n", "d"])

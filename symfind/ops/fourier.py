@@ -15,9 +15,7 @@ from symfind.ops.registry import lower
 def _transformed(b: Builder, x: Node, dims: Sequence[int]) -> Node:
     shape = b.op.shape
     dims = [d % len(x.axes) for d in dims]
-    y = b.mix(x, dims, [shape[d] for d in dims])
-    y.varies |= bool(b.op.dtype is not None and b.op.dtype.is_complex)
-    return y
+    return b.mix(x, dims, [shape[d] for d in dims])
 
 
 @lower("fft_fft", "fft_ifft", "fft_rfft", "fft_irfft")
@@ -61,9 +59,7 @@ def parts(b: Builder, x: Node) -> Node:
 @lower("view_as_complex")
 def whole(b: Builder, x: Node) -> Node:
     """One number of two parts."""
-    y = b.mix(x, [-1])
-    y.varies = True
-    return y
+    return b.mix(x, [-1], uneven=True)  # the imaginary part counts i times
 
 
 @lower("complex")

@@ -16,7 +16,7 @@ from symfind.graph.regroup import regroup
 from symfind.graph.straighten import straighten
 from symfind.graph.uniform import is_uniform
 from symfind.ops import registry
-from symfind.ops.data import balanced, shares
+from symfind.ops.data import balanced, selects, shares
 from symfind.ops.interval import interval
 from symfind.ops.pieces import Packed, find_packed
 from symfind.ops.repeated import repeated
@@ -110,7 +110,17 @@ def _lower(
             result.repeats = repeats[id(op)]
         if isinstance(result, Node) and result.result_of is None:
             result.result_of = op
+        _like_data(op, result)
     return builder, outputs, {k: one for k, one in whole.items() if one.cut(made[id(one.view)])}
+
+
+def _like_data(op: Op, result: Any) -> None:
+    """Complex numbers made of weights are treated as data: no real matrix passes through them."""
+    several = isinstance(result, tuple)
+    dtypes = [dtype for _, dtype in op.outputs] if several else [op.dtype]
+    for node, dtype in zip(result if several else [result], dtypes, strict=False):
+        if isinstance(node, Node) and not isinstance(node, Source):
+            node.varies |= dtype is not None and dtype.is_complex
 
 
 def _rotate(builder: Builder, rotation: Rotation, made: dict[int, Any]) -> Node:
@@ -167,9 +177,10 @@ def _one(builder: Builder, op: Op, made: dict[int, Any], packed: Packed | None =
         if op.varies and op.dtype is not None and op.dtype.is_floating_point:
             if interval(op) == (0.0, 0.0):  # an input times zero
                 return builder.zeros(op.shape)
-        key = "one-hot" if op.varies and shares(op) else op.key
+        key = "one-hot" if op.varies and selects(op) else op.key
         node = builder.source(role, op.shape, op, key)
-        node.balanced = balanced(op) if op.varies else ()
+        if op.varies:
+            node.balanced, node.shares = balanced(op), shares(op)
         node.zero = _always_zero(op, node)
         return node
     rule = registry.lower.find(op.target)

@@ -12,6 +12,7 @@ from symfind.graph.builder import Builder
 from symfind.graph.extents import Relations, Rewrite, alike, pointwise, sized
 from symfind.graph.primitives import Expand, Node, Source, View
 from symfind.ops.embedding import looked_up
+from symfind.ops.finite import finite
 from symfind.ops.moved import moved
 from symfind.ops.registry import exact, lower, sizes
 from symfind.residues.tape import Refusal, Tape, Value
@@ -72,7 +73,13 @@ def ones_sizes(r: Relations, op: Op) -> None:
         r.same(a, b)
 
 
-@lower("_to_copy", "nan_to_num")
+@lower("nan_to_num")
+def numbered(b: Builder, x: Node, *_: object, **__: object) -> Node:
+    """The same value where it is finite, and numbers for what is not."""
+    return x if finite(b.op.args[0]) else b.pointwise(x)
+
+
+@lower("_to_copy")
 def identity(b: Builder, x: Node, *_: object, **__: object) -> Node:
     """The same value, unless it is rounded to another kind of number."""
     before, after = (kind.dtype for kind in (b.op.args[0], b.op))

@@ -13,6 +13,7 @@ from symfind.graph.primitives import Node, Pointwise
 from symfind.graph.uniform import is_uniform, number
 from symfind.ops.arithmetic import mul_exact, sub_exact
 from symfind.ops.comparison import choose_by
+from symfind.ops.filled import filled
 from symfind.ops.formulas import parity_of
 from symfind.ops.registry import exact, lower, sizes
 from symfind.ops.signs import sign
@@ -82,13 +83,14 @@ def absolute_exact(t: Tape, x: Value) -> Value:
 
 @lower("clamp", "clamp_min", "clamp_max", "threshold")
 def clamp(b: Builder, x: Node, *bounds: object, **named: object) -> Node:
-    """Homogeneous about a single bound; a guard against division by zero is none."""
+    """Homogeneous about a single bound; one that keeps a norm above zero is none."""
     limits = [v for v in (*bounds, *named.values()) if v is not None]
     nodes = [v for v in limits if isinstance(v, Node)]
     if nodes:
         return b.entrywise(x, *nodes)
-    guard = len(limits) == 1 and ".clamp_m" in b.op.target or b.op.target == "aten.clamp.default"
-    least = GUARD if guard and b.positive(x) else 0.0
+    below = named.get("max") is None and (len(bounds) < 2 or bounds[1] is None)
+    guard = len(limits) == 1 and below and b.op.base in ("clamp", "clamp_min")
+    least = GUARD * min(1.0, b.positive(x)) if guard else 0.0
     degree = 1.0 if all(0 <= float(str(v)) <= least for v in limits) else None
     if degree is None and len(limits) == 1 and x.varies:
         return b.bent(x, float(str(limits[0])))
@@ -160,7 +162,7 @@ def where(b: Builder, *args: object) -> Node:
     if _halves(b, values):
         return b.pointwise(values[0], degree=1.0)
     if isinstance(condition, Node) and not b.learned(condition):
-        return b.choose(condition, values)
+        return filled(b, values) or b.choose(condition, values)
     if not isinstance(condition, Node) or any(is_uniform(v, -math.inf) for v in values):
         return b.entrywise(*[v for v in (condition, *values) if isinstance(v, Node)])
     return choose_by(b, condition, *values)

@@ -25,7 +25,8 @@ def scatter_value(b: Builder, x: Node, dim: int, index: Node, value: object) -> 
     if not b.learned(x):
         y: Any = b.opaque([x, index], b.op.shape)  # locally constant
         if is_uniform(x) and _distinct(index, dim) and _alike(x, index, dim):
-            y.rows = dim, float(value), number(x)  # type: ignore[arg-type]
+            one = torch.tensor(value).to(b.op.dtype)  # integers cut it off
+            y.rows = dim, float(one), number(x)
         return y
     if b.learned(index):
         return b.opaque([x, index], b.op.shape, "places that parameters decide")
@@ -37,7 +38,9 @@ def _distinct(index: Node, dim: int) -> bool:
     """Whether no place is named twice along a dimension: one place, or those of a sorted row."""
     while isinstance(index, p.Narrow):
         (index,) = index.inputs
-    return index.shape[dim] == 1 or (isinstance(index, p.Order) and index.dims == (dim,))
+    return index.shape[dim] == 1 or (
+        isinstance(index, p.Order) and index.distinct and index.dims == (dim,)
+    )
 
 
 def _alike(x: Node, index: Node, dim: int) -> bool:

@@ -1,5 +1,7 @@
 """Wires that are never negative, or never positive, whatever the weights: what a function makes."""
 
+import torch
+
 from symfind.ops.facts import facts
 from symfind.trace import Op
 
@@ -27,6 +29,10 @@ def sign(op: object, depth: int = DEPTH) -> int:
     if not op.target.startswith("aten."):
         return 0
     name = op.base
+    if op.dtype in (torch.bool, torch.uint8):
+        return 1
+    if op.target == "aten.view.dtype":
+        return 0
     if name in _ABOVE or (name == "clamp_min" and op.args[1:] == (0,)):
         return 1
     if name in _BELOW:

@@ -32,7 +32,7 @@ class Discrete:
         log10_order: its decimal logarithm.
         module: common module path of the sites, `transformer.h.*.mlp.c_fc`.
         places: the sites one by one.
-        residual: how much a random element changed the outputs, None where that was not tried.
+        residual: how much elements of it changed the outputs, None where that was not tried.
     """
 
     id: str

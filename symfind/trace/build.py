@@ -64,7 +64,8 @@ class _Builder:
         if source.kind == "skip":
             return None
         if source.kind == "input":
-            op = Op(name=self.unique(source.name), target="input", key=source.name, varies=True)
+            op = Op(name=self.unique(source.name), target="input", key=source.name, varies=True,
+                    data=source.data)  # fmt: skip
             self.inputs.append(op)
             return self.add(op)
         tensor = self.tensors.get(source.name)

@@ -12,7 +12,7 @@ from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
 from symfind.errors import TraceError
 from symfind.trace.blame import data_dependent, location
-from symfind.trace.exported import Exported, Source
+from symfind.trace.exported import Exported, Source, given
 from symfind.trace.guard import convert_tensors
 from symfind.trace.wrapper import Wrapper, to_device
 
@@ -127,7 +127,8 @@ def _functional(program: Any, wrapper: Wrapper, names: list[str] | None) -> Expo
                 assert names is not None
                 sources.append(Source("tensor", names[users].removeprefix("model.")))
             else:
-                sources.append(Source("input", wrapper.names[users - lead]))
+                at = users - lead
+                sources.append(given(wrapper.names[at], wrapper.tensors[at]))
             users += 1
         elif spec.kind in (InputKind.PARAMETER, InputKind.BUFFER, InputKind.CONSTANT_TENSOR):
             data = program.constants.get(spec.target)

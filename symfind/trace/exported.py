@@ -16,6 +16,12 @@ class Source:
     data: Tensor | None = None
 
 
+def given(name: str, tensor: Tensor) -> Source:
+    """An input; truths are masks, and their values are part of what is asked."""
+    kept = tensor.dtype == torch.bool and not tensor.is_meta
+    return Source("input", name, tensor.detach().cpu() if kept else None)
+
+
 class Shaped(NamedTuple):
     """Shape and dtype of a result, where the tensor itself is not kept."""
 

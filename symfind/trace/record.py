@@ -13,7 +13,7 @@ from torch.nn.modules.module import (
 )
 
 from symfind.trace.attributes import Pretence
-from symfind.trace.exported import Exported, Source
+from symfind.trace.exported import Exported, Source, given
 from symfind.trace.guard import convert_tensors
 from symfind.trace.ledger import Ledger
 from symfind.trace.memory import State
@@ -64,7 +64,7 @@ def _input(ledger: Ledger, name: str, tensor: Tensor) -> Tensor:
     if tensor.is_nested or tensor.layout is not torch.strided:
         raise Unrecordable("an input that is nested or sparse")
     empty = _empty(tensor)
-    ledger.lead(empty, Source("input", name), State.VARYING)
+    ledger.lead(empty, given(name, tensor), State.VARYING)
     return empty
 
 

@@ -145,6 +145,8 @@ class _Build:
             return counted
         found = ranges(new, self._shrunk(), self.bounds, self._observed())
         examples = {op.key: self._example(op, found) for op in self.relations.graph.inputs}
+        for op in new.inputs:
+            op.data = examples[op.key] if op.dtype == torch.bool else None
         self._try(new, examples)
         return Twin(new, self.sizes, self.relations, found, examples)
 

@@ -90,7 +90,7 @@ def test_a_wrong_axis_is_caught(name: str) -> None:
             for perm in tensor.perms(axis):
                 wrong = _without(spec, key, axis, perm)
                 element = permute(wrong, [perm], torch.Generator().manual_seed(2))
-                _, failed = failing(function, theta, {perm: element})
+                _, failed = failing(function, theta, {perm: [element]})
                 # the draw may be the identity on two things
                 trivial = torch.equal(element.perms[perm].sort(-1)[0], element.perms[perm])
                 assert failed == {perm} or trivial, (key, axis, perm)

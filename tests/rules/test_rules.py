@@ -10,9 +10,11 @@ from symfind.solve.solver import derive
 from symfind.trace import trace
 from tests.rules import (
     asked,
+    bounded,
     comparing,
     composed,
     controls,
+    fills,
     fourier,
     layers,
     linear_maps,
@@ -39,11 +41,13 @@ CASES: list[Case] = [
     case
     for module in (
         asked,
+        bounded,
         pointwise,
         quadratic,
         movement,
         paths,
         linear_maps,
+        fills,
         made,
         matrices,
         fourier,

@@ -16,6 +16,7 @@ from symfind.ops.lower import Lowered
 from symfind.solve.bonds.classes import Classes
 from symfind.solve.bonds.cuts import Cut, Cuts, Kind
 from symfind.solve.bonds.potentials import NONE, Gain, Image, Potential, combine, compose
+from symfind.solve.point.regular import vanishes
 
 
 @dataclass
@@ -293,7 +294,7 @@ class Matrices:
                 bond, _ = self._constrain(self._var(out, out.labels.index(name)))
                 atoms = scale.node.cells[scale.cell].atoms
                 bond.needs |= {a for n, a in zip(scale.labels, atoms, strict=True) if n != name}
-                self._rigid_gain(scale, name)
+                self._rigid(scale, label=name)  # no matrix acts on the gain: it is a diagonal
             else:
                 self._rigid(*ports, label=name)
                 if inside:
@@ -301,10 +302,6 @@ class Matrices:
         for name in out.labels:
             if name not in where:
                 self._rigid(out, label=name)
-
-    def _rigid_gain(self, scale: Port, name: Any) -> None:
-        """No matrix acts on the gain itself: it is a diagonal."""
-        self._rigid(scale, label=name)
 
     @staticmethod
     def _gain(ports: list[Port]) -> Gain | None:
@@ -319,7 +316,7 @@ class Matrices:
         one, two = sorted(ports, key=place)
         if one.node.varies or one.node is two.node or place(one) == place(two):
             return None
-        if any(name not in two.labels for name in one.labels):
+        if vanishes(one.node) or any(name not in two.labels for name in one.labels):
             return None
         return one.node.index, one.cell
 

@@ -17,9 +17,10 @@ from symfind.graph import primitives as p
 from symfind.graph.einsum import einsum
 from symfind.graph.primitives import Node
 from symfind.ops.formulas import never_flat
+from symfind.solve.point.regular import regular
 from symfind.solve.point.values import Environment
 from symfind.solve.transport import steps
-from symfind.solve.transport.absorption import disjoint, regular
+from symfind.solve.transport.absorption import disjoint
 from symfind.solve.transport.inverse import made_by, solved
 from symfind.trace.graph import Op
 from symfind.trace.kernels import run

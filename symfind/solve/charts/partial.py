@@ -170,6 +170,8 @@ def _image(op: Op) -> tuple[Op, Tensor] | None:
         return None
     if bool(((one == 1).sum(1) == 1).all()) and int((one != 0).sum()) == len(one):
         return None  # a look-up: entries of a table, each as it is
+    if not bool(torch.isfinite(_value(op, root, rng)).all()):
+        return None  # what is infinite is no weight
     values = torch.linalg.svdvals(one)
     return (root, one) if int((values > ABSENT * values[0]).sum()) < len(one) else None
 
@@ -180,6 +182,11 @@ def _behind(op: Op) -> Iterator[Op]:
         if x.trainable:
             yield x
             yield from _behind(x)
+
+
+def _value(op: Op, root: Op, rng: torch.Generator) -> Tensor:
+    theta = torch.randn(root.shape or (), generator=rng, dtype=torch.float64)
+    return Environment({root.key: theta}).value_of(op)
 
 
 def _slope(op: Op, root: Op, rng: torch.Generator) -> Tensor:

@@ -78,10 +78,12 @@ class AffineRelations:
                 # divided by one number for all that the sum runs over: what is zero stays zero
                 found = self._known[node.inputs[0].index]
                 return [r for r in found if r.zero and set(r.dims) <= set(node.dims)]
-            case p.Softmax():
+            case p.Softmax() if not node.partial:
                 return [_ones(node, node.dims, 1.0)]
             case p.Source() if node.key == "one-hot" and node.role == "input":
                 return [_ones(node, (len(node.axes) - 1,), 1.0)]
+            case p.Source() if node.shares:
+                return [_ones(node, node.shares, 1.0)]
             case p.Source() if node.balanced:
                 return [_ones(node, node.balanced, 0.0)]
             case p.Rigid() if node.rows is not None:

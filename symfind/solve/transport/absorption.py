@@ -13,9 +13,9 @@ from symfind.algebra.axes import Sizes
 from symfind.graph import primitives as p
 from symfind.graph.einsum import einsum
 from symfind.graph.primitives import Node
-from symfind.ops.facts import facts
 from symfind.ops.lower import Lowered
-from symfind.solve.point.values import Environment, known_value
+from symfind.solve.point.regular import regular
+from symfind.solve.point.values import Environment
 from symfind.solve.spans.relations import AffineRelations
 from symfind.solve.transport import state as states
 from symfind.solve.transport import steps
@@ -298,36 +298,6 @@ def asked(plan: Plan) -> dict[p.Source, list[list[Action]]] | None:
 
 def _quotient(factor: Node, names: Sequence[object], out: Sequence[object]) -> Step:
     return lambda env, t: t / einsum([env.value(factor)], [names], out)
-
-
-def nowhere_zero(x: Node) -> bool:
-    """Whether a constant is known to have no entry that is zero."""
-    value = known_value(x)
-    return value is not None and bool((value != 0).all())
-
-
-def regular(gain: Node) -> bool:
-    """Whether a wire that no input reaches is zero nowhere, at almost all parameters."""
-    if gain.fixed:
-        return nowhere_zero(gain)
-    match gain:
-        case p.Source():
-            return gain.role == "parameter"
-        case p.Softmax():
-            return True
-        case p.View() | p.Permute() | p.Expand() | p.Narrow() | p.Take():
-            return regular(gain.inputs[0])
-        case p.Join():
-            return all(regular(x) for x in gain.inputs)
-        case p.Pointwise():
-            smooth = gain.op is not None and bool(facts(gain.op).bends)
-            return bool(gain.slope or gain.growth) or (
-                (gain.degree is not None or smooth) and regular(gain.inputs[0])
-            )
-        case p.Contract():
-            entrywise = all(n in gain.out for names in gain.labels for n in names)
-            return entrywise and all(regular(x) for x in gain.inputs)
-    return False
 
 
 def size_of(node: p.Contract, name: object) -> int:

@@ -57,7 +57,8 @@ def _entry(gate: Node) -> tuple[Node, int] | None:
     if not isinstance(gate, p.Narrow) or gate.axes[gate.dim].size != 1:
         return None
     soft = gate.inputs[0]
-    over = soft.dims if isinstance(soft, p.Softmax) else getattr(soft, "shares", ())
+    whole = isinstance(soft, p.Softmax) and not soft.partial
+    over = soft.dims if isinstance(soft, p.Softmax) and whole else getattr(soft, "shares", ())
     return (soft, gate.start) if over == (gate.dim,) else None
 
 

@@ -16,8 +16,9 @@ from symfind.algebra.axes import Axis
 from symfind.graph import primitives as p
 from symfind.graph.einsum import einsum
 from symfind.graph.primitives import Node
+from symfind.solve.point.regular import regular
 from symfind.solve.point.values import Environment
-from symfind.solve.transport.absorption import PLAIN, Plan, regular
+from symfind.solve.transport.absorption import PLAIN, Plan
 from symfind.solve.transport.effects import (
     Constant,
     Effect,
