@@ -22,7 +22,7 @@ from symfind.solve.point.family import Family
 from symfind.verify import Function
 
 TOLERANCE = 1e-9
-DRAWN, DRAWN_OF_LARGE = 16, 6  # uniform elements, and those of functions that take time
+DRAWN, DRAWN_OF_LARGE = 16, 1  # uniform elements, and those of functions that take time
 LARGE = 10_000_000  # parameters
 Theta = dict[str, Tensor]
 
