@@ -6,8 +6,9 @@ import importlib.util
 import linecache
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +16,18 @@ from typing import Any
 from symfind.budget import OutOfTime
 from symfind.errors import LoadError
 from symfind.load.operators import with_operators
+
+
+class AsWritten(SourceFileLoader):
+    """Compiles a file as it is now, and leaves nothing beside it.
+
+    What was compiled before passes for the same where a file was written again within a second, as
+    long as before.
+    """
+
+    def path_stats(self, path: str) -> Mapping[str, Any]:
+        """None, so that nothing compiled is looked for, or kept."""
+        raise OSError(f"{path} is compiled anew")
 
 
 def import_file(path: Path) -> ModuleType:
@@ -34,13 +47,14 @@ def import_file(path: Path) -> ModuleType:
     name = f"symfind_file_{path.stem}"
 
     def execute() -> ModuleType:
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None and spec.loader is not None
+        loader = AsWritten(name, str(path))
+        spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+        assert spec is not None
         module = importlib.util.module_from_spec(spec)
         # dataclasses and pickle look a class's module up by name
         sys.modules[name] = module
         try:
-            spec.loader.exec_module(module)
+            loader.exec_module(module)
         except BaseException:
             sys.modules.pop(name, None)
             raise

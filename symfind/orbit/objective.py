@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from symfind.errors import InputError, LoadError
+from symfind.load.files import AsWritten
 from symfind.load.outputs import results
 from symfind.orbit.group import State
 from symfind.orbit.statistics import batch_norms, counting, unseen
@@ -38,13 +39,14 @@ def read_data(spec: str) -> tuple[list[Batch], Loss | None]:
     file = Path(path)
     if not file.is_file():
         raise LoadError(f"--data {spec}: no such file {path}")
-    module_spec = importlib.util.spec_from_file_location("symfind_data", file)
-    if module_spec is None or module_spec.loader is None:
+    loader = AsWritten("symfind_data", str(file))
+    module_spec = importlib.util.spec_from_file_location("symfind_data", file, loader=loader)
+    if file.suffix != ".py" or module_spec is None:
         raise LoadError(f"--data {spec}: {path} is no Python file")
     module = importlib.util.module_from_spec(module_spec)
     sys.path.insert(0, str(file.resolve().parent))
     try:
-        module_spec.loader.exec_module(module)
+        loader.exec_module(module)
         found = getattr(module, name, None)
         found = found() if callable(found) else found
         batches = None if found is None else list(found)

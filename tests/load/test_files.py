@@ -172,3 +172,13 @@ def test_a_misspelt_file_is_suggested(write):
     other = write("", "readme.txt")
     with pytest.raises(LoadError, match="not a Python file"):
         load(other)
+
+
+def test_a_file_that_is_written_again_at_once_is_read_again(write, tmp_path):
+    body = "import torch\nmodel, example_inputs = torch.nn.Linear(3, {n}), torch.ones(2, 3)\n"
+    widths = []
+    for n in (2, 5, 7):
+        loaded = load(write(body.format(n=n)))
+        widths.append(loaded.model.out_features)
+    assert widths == [2, 5, 7]
+    assert not list(tmp_path.rglob("*.pyc"))
