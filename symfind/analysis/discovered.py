@@ -160,12 +160,10 @@ def _weighed(
     slices, by_id = places(function, function.names), {g.id: g for g in basis.generators}
     theta, known = measured.theta, measured.directions
     assert theta is not None and known is not None
-    found = []
+    found, null = [], _null_space(measured)
     for i, kind in enumerate(kinds):
         alone = [FoundFamily(f"found-{i}", (by_id[name],)) for name in kind.generators]
-        fields = [
-            one.fields[0] for one in alone if _null(columns_of([one], theta, slices), measured)
-        ]
+        fields = [one.fields[0] for one in alone if _within(columns_of([one], theta, slices), null)]
         found += [(kind, FoundFamily(f"found-{i}", tuple(fields)))] if fields else []
     families = [family for _, family in found]
     tried = {one.family.id: one for one in trials.standing(families)}
@@ -223,9 +221,10 @@ def look_on_twins(function: Function, measured: Nullity, families: Sequence["Fou
     theta, known = measured.theta, measured.directions
     assert theta is not None and known is not None
     standing, counted, fields = _Rank(known), [], []
+    null = _null_space(measured)
     for one in families:
         own = columns_of([one.family], theta, slices)
-        more = standing.beside(own) if _null(own, measured) else 0
+        more = standing.beside(own) if _within(own, null) else 0
         if not more:
             continue
         counted.append(replace(one, orbit=more, formula=one.formula if more == one.orbit else None))
@@ -243,15 +242,19 @@ def look_on_twins(function: Function, measured: Nullity, families: Sequence["Fou
     return Look(tuple(fields), tuple(counted), columns, columns, False)
 
 
-def _null(columns: Tensor, measured: Nullity) -> bool:
+def _null_space(measured: Nullity) -> Tensor:
+    """Orthonormal columns of what is null where it was measured."""
+    assert measured.null is not None
+    return span(measured.null)
+
+
+def _within(columns: Tensor, null: Tensor) -> bool:
     """Whether columns are null where the nullity was measured, as a symmetry is everywhere.
 
     What is derived from other rows may have missed it: where some outputs are a billion times as
     large as others, nothing else is seen.
     """
-    assert measured.directions is not None and measured.beyond is not None
-    null = span(torch.cat([measured.directions, measured.beyond], 1).to(columns))
-    return not beyond_span(span(columns), null).shape[1]
+    return not beyond_span(span(columns), null.to(columns)).shape[1]
 
 
 class _Rank:

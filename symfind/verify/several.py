@@ -30,7 +30,7 @@ class Several:
     def __init__(self, function: Function) -> None:
         self.function = function
         self.together = True
-        self._compared = False
+        self._rows = 0  # of the outputs, once batched evaluation was compared
 
     def __call__(self, points: Sequence[Point], inputs: InputsLike) -> Tensor:
         """Outputs at the points, [points, rows], float64.
@@ -42,31 +42,32 @@ class Several:
         Raises:
             InputError: an output is NaN or infinite.
         """
-        first = self.function(points[0], inputs)
-        if self.together and len(points) > 1:
-            found = self._batched(points, inputs, len(first))
+        names = [n for n, v in points[0].items() if any(p[n] is not v for p in points[1:])]
+        if self.together and names:
+            found = self._batched(points, names, inputs)
             if found is not None:
                 return found
             self.together = False
-        return torch.stack([first, *(self.function(point, inputs) for point in points[1:])])
+        return torch.stack([self.function(point, inputs) for point in points])
 
-    def _batched(self, points: Sequence[Point], inputs: InputsLike, rows: int) -> Tensor | None:
+    def _batched(
+        self, points: Sequence[Point], names: Sequence[str], inputs: InputsLike
+    ) -> Tensor | None:
         """The same, unless the model cannot be evaluated so."""
-        names = [n for n, v in points[0].items() if any(p[n] is not v for p in points[1:])]
-        if not names:
-            return None
-        each = _ACTIVATIONS * (rows + self.function.count)
-        size = max(2, _NUMBERS // each)
+        ends = None
+        if not self._rows:
+            ends = torch.stack([self.function(points[i], inputs) for i in (0, -1)])
+        rows = self._rows if ends is None else ends.shape[1]
+        size = max(2, _NUMBERS // (_ACTIVATIONS * (rows + self.function.count)))
         parts = [points[i : i + size] for i in range(0, len(points), size)]
         try:
             values = torch.cat([self._mapped(part, names, inputs) for part in parts])
         except Exception:  # whatever the code of a model raises when its weights are batched
             return None
-        if not self._compared:
-            ends = torch.stack([self.function(points[i], inputs) for i in (0, -1)])
+        if ends is not None:
             if float((values[[0, -1]] - ends).norm()) > _AGREE * float(ends.norm()):
                 return None
-            self._compared = True
+            self._rows = rows
         return finite(values, "the output", points[0])
 
     def _mapped(self, points: Sequence[Point], names: Sequence[str], inputs: InputsLike) -> Tensor:
