@@ -7,7 +7,7 @@ from typing import Any
 from symfind.formulas.values import symbol, value
 
 At = Mapping[str, int]
-_MOST = 4  # conditions
+_MOST = 6  # conditions
 
 
 @dataclass(frozen=True)

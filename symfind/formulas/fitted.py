@@ -7,10 +7,12 @@ follows from the counts, in exact arithmetic. The formula has to be right at fur
 the model itself.
 """
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import Any
 
 from symfind.family.depth import shortened
@@ -184,13 +186,16 @@ def _guess(seen: Sampled, redundant: int, last: bool) -> _Guess | None:
         redundant: what was derived for the model.
         last: whether there will be no more members, so that a size may have to be the model's.
     """
-    guesses = []
-    for given, loose in _choices(seen, seen.sizes.own(), last):
-        guess = _guessed(seen, redundant, given, loose)
-        if guess is not None and not guess.fixed:
-            return guess
-        guesses += [guess] if guess is not None else []
-        if seen.late():
+    own, guesses = seen.sizes.own(), list[_Guess]()
+    for choices in (_choices(seen, own, last), _one_fixed(seen, own) if last else ()):
+        for given, loose in choices:
+            guess = _guessed(seen, redundant, given, loose)
+            if guess is not None and not guess.fixed:
+                return guess
+            guesses += [guess] if guess is not None else []
+            if seen.late():
+                break
+        if guesses or seen.late():
             break
     return guesses[0] if guesses and last else None
 
@@ -215,11 +220,24 @@ def _guessed(
     where = needed([*where, *(c for c in more if c.words not in said)], wrong, more)
     inside = [at for at in right if all(c.holds(at) for c in where)]
     fixed = {name for name in felt for c in where if c.words == equal(name, own[name]).words}
-    few = any(len({at[name] for at in inside}) < _TOLD for name in set(felt) - fixed)
-    if few or 2 * len(inside) < len(right):
+    if not _told(inside, [name for name in felt if name not in fixed]):
         return None  # as where all that is right has one depth
+    if 2 * len(inside) < len(right):
+        return None
     others = untried(own, right, where)
     return _Guess(found, tuple(where), tuple(others), tuple(wrong), bool(fixed))
+
+
+def _told(inside: Sequence[Mapping[str, int]], felt: Sequence[str]) -> bool:
+    """Whether some sizes have several values each, and several quotients of any two.
+
+    Else a formula has one in the place of the other, or of nothing.
+    """
+    each = all(len({at[name] for at in inside}) >= _TOLD for name in felt)
+    return each and all(
+        len({Fraction(at[a], at[b]) for at in inside}) >= _TOLD
+        for a, b in itertools.combinations(felt, 2)
+    )
 
 
 def _crossed(seen: Sampled, own: Mapping[str, int]) -> list[Condition]:
@@ -235,9 +253,33 @@ def _choices(
 ) -> Iterator[tuple[tuple[Condition, ...], bool]]:
     """Conditions that are set first, and whether others may be added.
 
-    None; that sizes and their quotients are not one, and are in the order of the model's; then all
-    with others; last, that a size is the model's.
+    None; that sizes and their quotients are not one; that they are in the order of the model's, and
+    one where they are in it, where there will be no more members. Then all with others.
     """
+    first, several = seen.rows[0].at, _several(seen, own)
+    apart = (*several, *_crossed(seen, own)) if last else ()
+    ones = [equal(name, 1) for name, n in own.items() if n == first[name] == 1] if last else []
+    for loose in (False, True):
+        yield (), loose
+        if several:
+            yield several, loose
+        if len(apart) > len(several):
+            yield apart, loose
+        if ones:
+            yield (*apart, *ones), loose
+
+
+def _one_fixed(
+    seen: Sampled, own: Mapping[str, int]
+) -> Iterator[tuple[tuple[Condition, ...], bool]]:
+    """That one size is the model's, where a member near has it."""
+    for name, n in own.items():
+        if seen.rows[0].at[name] == n > 1:
+            yield (*_several(seen, own), equal(name, n)), False
+
+
+def _several(seen: Sampled, own: Mapping[str, int]) -> tuple[Condition, ...]:
+    """That sizes and their quotients are not one, as in the model."""
     first, others = seen.rows[0].at, [r.at for r in seen.rows[1:]]
     single = [name for name in first if any(at[name] == 1 for at in others)]
     several = tuple(at_least(name, 2) for name in single if first[name] > 1 and own[name] > 1)
@@ -246,16 +288,7 @@ def _choices(
         order(a, b) for a, b in seen.divided()
         if own[a] > own[b] and any(at[a] == at[b] > 1 for at in others)
     )  # fmt: skip
-    apart = (*several, *_crossed(seen, own)) if last else ()
-    for loose in (False, True):
-        yield (), loose
-        if several:
-            yield several, loose
-        if len(apart) > len(several):
-            yield apart, loose
-    for name, n in own.items():
-        if first[name] == n:
-            yield (equal(name, n),), False
+    return several
 
 
 def with_formula(dimension: Dimension, found: Fitted | Broken | None) -> Dimension:

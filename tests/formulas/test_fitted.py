@@ -1,5 +1,6 @@
 """Formulas in the arguments of factories, at other sizes than those at which they were found."""
 
+import functools
 from pathlib import Path
 
 import pytest
@@ -53,34 +54,29 @@ def _file(name: str) -> Path:
     return OTHERS if name in ("lora", "chain", "relu", "attention") else FACTORIES
 
 
-@pytest.fixture(scope="module")
-def dimensions() -> dict[str, symfind.Report]:
-    names = dict.fromkeys(name for name, _, _ in CASES)
-    return {
-        name: symfind.analyze(f"{_file(name)}:{name}", verify=False, certify="never")
-        for name in names
-    }
+@functools.cache
+def analysed(name: str) -> symfind.Report:
+    """A family of the files, derived once in every process that asks for it."""
+    return symfind.analyze(f"{_file(name)}:{name}", verify=False, certify="never")
 
 
 @pytest.mark.parametrize(("name", "sizes", "expected"), CASES)
-def test_formula_at_other_sizes(
-    dimensions: dict[str, symfind.Report], name: str, sizes: dict[str, int], expected: int
-) -> None:
-    report = dimensions[name]
+def test_formula_at_other_sizes(name: str, sizes: dict[str, int], expected: int) -> None:
+    report = analysed(name)
     at = {s: sizes[str(s)] for s in report.formula.free_symbols}
     assert report.formula.subs(at) == expected
     assert (report.dimension.checked or 0) >= 4
 
 
 @pytest.mark.parametrize("name", sorted({name for name, _, _ in CASES}))
-def test_formula_at_its_own_sizes(dimensions: dict[str, symfind.Report], name: str) -> None:
-    dimension = dimensions[name].dimension
-    own = {s: dimension.sizes[str(s)] for s in dimensions[name].formula.free_symbols}
-    assert dimensions[name].formula.subs(own) == dimension.redundant
+def test_formula_at_its_own_sizes(name: str) -> None:
+    report = analysed(name)
+    own = {s: report.dimension.sizes[str(s)] for s in report.formula.free_symbols}
+    assert report.formula.subs(own) == report.dimension.redundant
 
 
-def test_where_it_is_right_is_said_and_no_more(dimensions: dict[str, symfind.Report]) -> None:
-    where = dimensions["grouped"].dimension.domain
+def test_where_it_is_right_is_said_and_no_more() -> None:
+    where = analysed("grouped").dimension.domain
     assert where is not None
     assert "k even" in where and "vocabulary>" in where  # pairs of a rotation; what tokens span
 
@@ -106,8 +102,8 @@ def test_a_size_is_set_apart_from_what_divides_it_and_from_nothing_else() -> Non
     assert _start("patched", side=8, patch=2, heads=3, width=3)["width"] == 6
 
 
-def test_factors_have_formulas_of_their_own(dimensions: dict[str, symfind.Report]) -> None:
-    report = dimensions["grouped"]
+def test_factors_have_formulas_of_their_own() -> None:
+    report = analysed("grouped")
     sizes = {**report.dimension.sizes, "layers": 7, "k": 6}
     values = [(f.group, sympy.sympify(f.formula).subs(sizes)) for f in report.factors]
     assert ("GL(4, R)", 7 * sizes["kv"] * 36) in values
