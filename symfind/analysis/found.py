@@ -73,8 +73,13 @@ class Trials:
             yield inputs
 
     def standing(self, families: Sequence[Acting]) -> list[Tried]:
-        """Those that stand; of one that fails, the fields that stand alone."""
-        found = []
+        """Those that stand; of one that fails, the fields that stand alone.
+
+        None does where the model takes no inputs but those given, of which all may be special.
+        """
+        found: list[Tried] = []
+        if not self.wider and all(one is self.inputs[1] for one in self.inputs[1:]):
+            return found
         for family, residual in zip(families, self._residuals(families), strict=True):
             if residual is not None:
                 found.append(Tried(family, residual))

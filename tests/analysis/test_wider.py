@@ -5,6 +5,8 @@ import torch
 from torch import Tensor, nn
 
 import symfind
+from symfind.analysis.draws import drawn, partly
+from symfind.load import Inputs
 from symfind.verify import Function, measure_nullity
 
 
@@ -120,3 +122,32 @@ def test_where_all_is_cut_off_an_eps_is_not_seen(scale: float, seed: int) -> Non
     report = symfind.analyze(model, example(REAL), certify="never", seed=seed)
     assert not [f for f in report.factors if "w" in f.parameters]
     assert all(f.residual.infinitesimal > 1e-6 for f in report.approximate)
+
+
+class Bags(nn.Module):
+    """Means of rows of a table, of bags that begin at given places: the first of them at zero."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.out = nn.EmbeddingBag(10, 3, mode="mean"), nn.Linear(3, 2)
+
+    def forward(self, rows: Tensor, starts: Tensor) -> Tensor:
+        return self.out(self.table(rows, starts).relu())
+
+
+def test_one_input_that_may_not_be_drawn_does_not_hold_the_others() -> None:
+    torch.manual_seed(0)
+    given = torch.randint(0, 10, (6,)), torch.tensor([0, 2, 4])
+    report = symfind.analyze(Bags(), given)
+    assert report.dimension.redundant == 3
+    assert report.certificate.status == "complete"
+
+
+def test_what_a_model_takes_no_other_of_stays() -> None:
+    def draw(rng: torch.Generator) -> Inputs:
+        return Inputs((torch.rand(3, generator=rng), torch.rand(2, generator=rng)))
+
+    given = Inputs((torch.zeros(3), torch.zeros(2)))
+    one = partly(draw, given, frozenset({"1"}))
+    assert drawn(given, one) == {"1"}
+    assert partly(draw, given, frozenset())(torch.Generator()) is given
