@@ -3,7 +3,7 @@
 A rule is proven where it is written, so that its families are tried for faults of the program.
 Fields that were found from derivatives at some points have no proof but their trials: by
 derivatives and along flows at several points, on wider inputs than the given ones, far enough to
-cross kinks and thresholds, and where what moves is small, so that an eps shows.
+cross kinks and thresholds, and where what moves is small or large, so that an eps or a bound shows.
 """
 
 import math
@@ -27,7 +27,7 @@ from symfind.verify.sampling import random_direction
 TOLERANCE = 1e-9
 _TIMES = (0.3, -0.3, 1.0, -1.0)  # of flows that move by about the size of what moves in unit time
 _FLOOR = 1e-3  # effects are compared with at least this part of the output's norm
-_SMALL = (1.0, 1e-3)  # of the tensors that move: as they are drawn, and where an eps would show
+_SIZES = (1.0, 1e-3, 30.0)  # of what moves: as drawn, where an eps would show, or a bound
 _INPUTS = 2  # draws, besides those given
 _LARGE = 200_000  # parameters, from which flows are followed in one direction, on the given inputs
 
@@ -122,9 +122,9 @@ class Trials:
         return set(outcome.failed)
 
     def _far(self, family: Acting) -> bool:
-        """Whether long flows leave the values alone, at all points and where all is small."""
+        """Whether long flows leave the values alone, at all points, also small and large ones."""
         for theta in self.points:
-            for size in _SMALL:
+            for size in _SIZES:
                 place = {n: v * size if n in family.parameters else v for n, v in theta.items()}
                 budget.check()
                 if not self._stays(family, place):

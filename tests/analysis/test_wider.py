@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 import symfind
@@ -151,3 +152,21 @@ def test_what_a_model_takes_no_other_of_stays() -> None:
     one = partly(draw, given, frozenset({"1"}))
     assert drawn(given, one) == {"1"}
     assert partly(draw, given, frozenset())(torch.Generator()) is given
+
+
+BOUND = {
+    "gains": (lambda m, x: F.elu(x @ m.a.T) * m.s.clamp(max=4.0) @ m.c.T, {"s": (3,)}, 0),
+    "temperature": (
+        lambda m, x: F.normalize(x @ m.a.T, dim=-1) @ m.c.T * m.s.clamp(max=4.6).exp(),
+        {"s": (1,)}, 4,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BOUND)
+def test_a_bound_of_parameters_is_met(name: str) -> None:
+    """Where a parameter is cut off, what goes on moving is no longer taken back by it."""
+    run, shapes, most = BOUND[name]
+    report = symfind.analyze(Written(run, **SQUARE, **shapes), example(REAL))
+    assert report.dimension.redundant <= most
+    assert report.certificate.status == "incomplete"
