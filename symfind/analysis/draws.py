@@ -2,7 +2,7 @@
 
 A model may check what it is given: an assertion on the largest index, on positive values, on rows
 that are sorted. What it refuses is not drawn: then integers are those of the examples in other
-combinations, and in the end the examples are all there is.
+combinations, or some of the inputs stay as they are, and in the end the examples are all there is.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,7 +30,31 @@ def accepted(inputs: Inputs, ranges: Mapping[str, Range], function: Function) ->
     for way in ways:
         if _takes(function, theta, way):
             return way
-    return lambda rng: inputs
+    free: frozenset[str] = frozenset()
+    for key, leaf in leaves(inputs):
+        if is_float(leaf) or is_integer(leaf):
+            more = free | {key}
+            free = more if _takes(function, theta, partly(ways[0], inputs, more)) else free
+    return partly(ways[0], inputs, free)
+
+
+def partly(way: Draw, inputs: Inputs, free: frozenset[str]) -> Draw:
+    """Draws some of the inputs, by their keys, and leaves the others as they are."""
+    given = dict(leaves(inputs))
+
+    def fresh(rng: torch.Generator) -> Inputs:
+        return map_leaves(way(rng), lambda key, leaf: leaf if key in free else given[key])
+
+    return fresh if free else lambda rng: inputs
+
+
+def drawn(inputs: Inputs, way: Draw) -> frozenset[str]:
+    """The inputs that a way of drawing changes, by their keys."""
+    new = dict(leaves(way(torch.Generator().manual_seed(2))))
+    return frozenset(
+        key for key, leaf in leaves(inputs)
+        if not isinstance(leaf, Tensor) or not torch.equal(leaf.to(new[key]), new[key])
+    )  # fmt: skip
 
 
 def _takes(function: Function, theta: Mapping[str, Tensor], way: Draw) -> bool:

@@ -3,7 +3,7 @@
 A rule is proven where it is written, so that its families are tried for faults of the program.
 Fields that were found from derivatives at some points have no proof but their trials: by
 derivatives and along flows at several points, on wider inputs than the given ones, far enough to
-cross kinks and thresholds, and where what moves is small, so that an eps shows.
+cross kinks and thresholds, and where what moves is small or large, so that an eps or a bound shows.
 """
 
 import math
@@ -19,14 +19,15 @@ from symfind.discovery.family import Acting, FoundFamily
 from symfind.errors import InputError
 from symfind.report.model import Residual
 from symfind.verify import Function, verify
-from symfind.verify.elements import norm, random_change, unit
+from symfind.verify.elements import norm, unit
 from symfind.verify.function import InputsLike, Point
 from symfind.verify.invariance import points_of
+from symfind.verify.sampling import random_direction
 
 TOLERANCE = 1e-9
 _TIMES = (0.3, -0.3, 1.0, -1.0)  # of flows that move by about the size of what moves in unit time
 _FLOOR = 1e-3  # effects are compared with at least this part of the output's norm
-_SMALL = (1.0, 1e-3)  # of the tensors that move: as they are drawn, and where an eps would show
+_SIZES = (1.0, 1e-3, 30.0)  # of what moves: as drawn, where an eps would show, or a bound
 _INPUTS = 2  # draws, besides those given
 _LARGE = 200_000  # parameters, from which flows are followed in one direction, on the given inputs
 
@@ -72,8 +73,13 @@ class Trials:
             yield inputs
 
     def standing(self, families: Sequence[Acting]) -> list[Tried]:
-        """Those that stand; of one that fails, the fields that stand alone."""
-        found = []
+        """Those that stand; of one that fails, the fields that stand alone.
+
+        None does where the model takes no inputs but those given, of which all may be special.
+        """
+        found: list[Tried] = []
+        if not self.wider and all(one is self.inputs[1] for one in self.inputs[1:]):
+            return found
         for family, residual in zip(families, self._residuals(families), strict=True):
             if residual is not None:
                 found.append(Tried(family, residual))
@@ -96,8 +102,7 @@ class Trials:
         failed = set(outcome.failed)
         for inputs in self.wider:
             rest = [f for f in families if f.id not in failed]
-            failed |= set(verify(self.function, rest, inputs, rng=self.rng,
-                                 points=self.points[:1]).failed) if rest else set()  # fmt: skip
+            failed |= self._failing(rest, inputs) if rest else set()
         result: list[Residual | None] = []
         for family in families:
             measured = outcome.residuals[family.id]
@@ -108,10 +113,18 @@ class Trials:
             )  # fmt: skip
         return result
 
+    def _failing(self, families: Sequence[Acting], inputs: InputsLike) -> set[str]:
+        """Those that do not hold on wider inputs; none where there are no derivatives."""
+        try:
+            outcome = verify(self.function, families, inputs, rng=self.rng, points=self.points[:1])
+        except InputError:
+            return set()
+        return set(outcome.failed)
+
     def _far(self, family: Acting) -> bool:
-        """Whether long flows leave the values alone, at all points and where all is small."""
+        """Whether long flows leave the values alone, at all points, also small and large ones."""
         for theta in self.points:
-            for size in _SMALL:
+            for size in _SIZES:
                 place = {n: v * size if n in family.parameters else v for n, v in theta.items()}
                 budget.check()
                 if not self._stays(family, place):
@@ -133,7 +146,7 @@ class Trials:
     def _same(self, theta: Point, moved: Mapping[str, Tensor], inputs: InputsLike) -> bool:
         """Whether values stay, held against a random change as large; true where there are none."""
         shaken = {
-            n: theta[n] + random_change(tuple(v.shape), norm([v - theta[n]]), self.rng)
+            n: theta[n] + random_direction(v.shape, self.rng, norm([v - theta[n]]))
             for n, v in moved.items()
         }  # fmt: skip
         try:

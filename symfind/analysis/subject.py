@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import torch
 
-from symfind.analysis.draws import Draw, accepted, is_float
+from symfind.analysis.draws import Draw, accepted, drawn, is_float, is_integer, partly
+from symfind.analysis.marks import marks
 from symfind.analysis.wider import wider
 from symfind.errors import InputError, SymfindError
 from symfind.load import Inputs, Loaded
@@ -176,7 +177,15 @@ class Subject:
 
     def wider(self) -> dict[str, Draw]:
         """What draws inputs beyond the given ones, by what is different about them."""
-        return wider(self.loaded.inputs, leaf_ranges(self.graph, self.loaded.inputs, bounded=False))
+        start = self.loaded.inputs
+        ranges = leaf_ranges(self.graph, start, bounded=False)
+        found = wider(start, ranges, marks(self.graph))
+        held = {key for key, leaf in leaves(start) if is_integer(leaf)} - drawn(start, self.fresh())
+        if not held:
+            return found
+        # what may not be drawn is as it is in all of them
+        free = frozenset(key for key, _ in leaves(start)) - held
+        return {what: partly(way, start, free) for what, way in found.items()}
 
 
 def probed(function: Function, rng: torch.Generator) -> Mapping[str, torch.Tensor]:

@@ -2,9 +2,12 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 import symfind
+from symfind.analysis.draws import drawn, partly
+from symfind.load import Inputs
 from symfind.verify import Function, measure_nullity
 
 
@@ -38,6 +41,16 @@ FAR = {
     "dead": (lambda m, x: torch.relu(x @ m.a.T + 20) @ m.c.T, SQUARE, REAL, 0),
     "alike": (lambda m, x: m.e[(x == x[:, :1]).all(1).long()].tanh(), {"e": (2, 2)}, TOKENS, 0),
 }
+MISSING = {
+    "no number": lambda m, x: torch.where(x.isnan(), m.b, x) @ m.a,
+    "no number, compared": lambda m, x: torch.where(x != x, m.b, x.nan_to_num()) @ m.a,
+    "infinite": lambda m, x: torch.where(x.isinf(), m.b, x) @ m.a,
+    "zero": lambda m, x: torch.where(x == 0, m.b, x) @ m.a,
+    "no entry": lambda m, x: torch.where((x == 0).all(1, keepdim=True), m.b, x) @ m.a,
+    "a number": lambda m, x: torch.where(x < -900, m.b, x) @ m.a,
+    "equal entries": lambda m, x: torch.where(x == x.roll(1, 1), m.b, x) @ m.a,
+    "signs": lambda m, x: x @ m.a + m.b[(x.sign() + 1).long()].sum(1, keepdim=True),
+}
 
 
 def example(shape: torch.Size) -> Tensor:
@@ -54,6 +67,24 @@ def test_what_lies_far_out(name: str, seed: int) -> None:
     certificate = report.certificate
     assert certificate.status == "incomplete"
     assert {one.kind for one in certificate.unexplained_sets} == {"inputs"}
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_what_stands_for_no_value(name: str) -> None:
+    """No random number is missing, and what is there instead is a parameter all the same."""
+    report = symfind.analyze(Written(MISSING[name], a=(3, 3), b=(3,)), example(REAL))
+    assert report.dimension.redundant == 0
+    assert report.certificate.status == "incomplete"
+    assert {one.kind for one in report.certificate.unexplained_sets} == {"inputs"}
+
+
+def test_what_nothing_reads_is_free_on_all_inputs() -> None:
+    def run(m: Written, x: Tensor) -> Tensor:
+        shown = torch.where(x == 0, m.b, x) @ m.a
+        return torch.where(x[:, :1] > 900, m.d, shown) + 0 * m.e.cos().round()
+
+    report = symfind.analyze(Written(run, a=(3, 2), b=(3,), d=(2,), e=(2,)), example(REAL))
+    assert report.dimension.redundant == 2
 
 
 def test_kinks_within_reach_are_seen() -> None:
@@ -92,3 +123,50 @@ def test_where_all_is_cut_off_an_eps_is_not_seen(scale: float, seed: int) -> Non
     report = symfind.analyze(model, example(REAL), certify="never", seed=seed)
     assert not [f for f in report.factors if "w" in f.parameters]
     assert all(f.residual.infinitesimal > 1e-6 for f in report.approximate)
+
+
+class Bags(nn.Module):
+    """Means of rows of a table, of bags that begin at given places: the first of them at zero."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.out = nn.EmbeddingBag(10, 3, mode="mean"), nn.Linear(3, 2)
+
+    def forward(self, rows: Tensor, starts: Tensor) -> Tensor:
+        return self.out(self.table(rows, starts).relu())
+
+
+def test_one_input_that_may_not_be_drawn_does_not_hold_the_others() -> None:
+    torch.manual_seed(0)
+    given = torch.randint(0, 10, (6,)), torch.tensor([0, 2, 4])
+    report = symfind.analyze(Bags(), given)
+    assert report.dimension.redundant == 3
+    assert report.certificate.status == "complete"
+
+
+def test_what_a_model_takes_no_other_of_stays() -> None:
+    def draw(rng: torch.Generator) -> Inputs:
+        return Inputs((torch.rand(3, generator=rng), torch.rand(2, generator=rng)))
+
+    given = Inputs((torch.zeros(3), torch.zeros(2)))
+    one = partly(draw, given, frozenset({"1"}))
+    assert drawn(given, one) == {"1"}
+    assert partly(draw, given, frozenset())(torch.Generator()) is given
+
+
+BOUND = {
+    "gains": (lambda m, x: F.elu(x @ m.a.T) * m.s.clamp(max=4.0) @ m.c.T, {"s": (3,)}, 0),
+    "temperature": (
+        lambda m, x: F.normalize(x @ m.a.T, dim=-1) @ m.c.T * m.s.clamp(max=4.6).exp(),
+        {"s": (1,)}, 4,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BOUND)
+def test_a_bound_of_parameters_is_met(name: str) -> None:
+    """Where a parameter is cut off, what goes on moving is no longer taken back by it."""
+    run, shapes, most = BOUND[name]
+    report = symfind.analyze(Written(run, **SQUARE, **shapes), example(REAL))
+    assert report.dimension.redundant <= most
+    assert report.certificate.status == "incomplete"
