@@ -35,11 +35,19 @@ class Making:
     source: p.Source
     back: Back
     part: Node  # what of the parameter moves: it, or a range of it
+    bends: int = 0  # functions and norms between it and the wire
 
-    def after(self, step: Back) -> "Making":
+    def after(self, step: Back, bends: int = 0) -> "Making":
         """The same for a wire whose change passes one more step first."""
         back = self.back
-        return Making(self.source, lambda env, t: back(env, step(env, t)), self.part)
+        return Making(
+            self.source, lambda env, t: back(env, step(env, t)), self.part, self.bends + bends
+        )
+
+
+def straightest(node: Node) -> Making | None:
+    """What makes any change of a wire with the fewest functions between, None for nothing."""
+    return min(makings(node), key=lambda making: making.bends, default=None)
 
 
 def makings(node: Node) -> Iterator[Making]:
@@ -59,13 +67,13 @@ def makings(node: Node) -> Iterator[Making]:
         case p.Pointwise() | p.Normalise(centred=False):
             inverse = inverse_slope(node)
             if inverse is not None:
-                yield from _behind(node.inputs[0], inverse)
+                yield from _behind(node.inputs[0], inverse, curved(node))
         case p.Movement() if node.once:
             yield from _behind(node.inputs[0], steps.back(node, 0))
         case p.Add():
             for x, sign in zip(node.inputs, node.signs, strict=True):
-                if x.shape == node.shape:
-                    yield from _behind(x, _divided(sign))
+                if math.prod(x.shape) == math.prod(node.shape):
+                    yield from _behind(x, _divided(x, sign))
         case p.Contract() if len(node.inputs) == 2 and not node.windows:
             for at in (0, 1):
                 step = _factor(node, at)
@@ -78,10 +86,10 @@ def _plain(source: p.Source) -> bool:
     return source.role == "parameter" and source.offset is None and not source.followers
 
 
-def _behind(x: Node, step: Back) -> Iterator[Making]:
+def _behind(x: Node, step: Back, bends: int = 0) -> Iterator[Making]:
     if len(x.users) == 1:
         for making in makings(x):
-            yield making.after(step)
+            yield making.after(step, bends)
 
 
 def _behind_norm(node: p.Contract, at: int) -> Iterator[Making]:
@@ -96,7 +104,7 @@ def _behind_norm(node: p.Contract, at: int) -> Iterator[Making]:
         return
     if len(norm.inputs[0].users) == 1:
         step = _turned(node, at, norm, gains, sign)
-        yield from (making.after(step) for making in makings(norm.inputs[0]))
+        yield from (making.after(step, 1) for making in makings(norm.inputs[0]))
 
 
 def _normed(x: Node) -> tuple[p.Normalise, list[tuple[Node, int]], float] | None:
@@ -158,8 +166,8 @@ def _turned(
     return step
 
 
-def _divided(sign: float) -> Back:
-    return lambda env, t: t / sign
+def _divided(x: Node, sign: float) -> Back:
+    return lambda env, t: (t / sign).reshape(env.shape(x))
 
 
 def _factor(node: p.Contract, at: int) -> Back | None:
@@ -273,11 +281,12 @@ def followed(node: Node) -> bool:
     if isinstance(node, p.Source):
         return True
     known = node.fixed or isinstance(
-        node, p.View | p.Permute | p.Expand | p.Narrow | p.Join | p.Add
+        node, p.View | p.Permute | p.Expand | p.Narrow | p.Join | p.Add | p.Centre
     )
     known |= isinstance(node, p.Contract) and not node.windows
     known |= isinstance(node, p.Pointwise) and function_of(node) is not None
     known |= isinstance(node, p.Normalise) and node.exact
+    known |= isinstance(node, p.Softmax) and not node.partial
     known |= isinstance(node, p.Mix) and steps.total(node) is not None
     return known and not node.orders and (node.fixed or all(followed(x) for x in node.inputs))
 
@@ -303,6 +312,9 @@ def tangent(env: Environment, node: Node, moves: Mapping[p.Source, Tensor]) -> T
             return slope_of(env, node) * first
         case p.Normalise():
             return _norm_forth(env, node, first)
+        case p.Softmax():
+            first = env.value(node) * first
+            return first - env.value(node) * first.sum(node.dims, keepdim=True)
         case p.Mix():
             return first.sum(node.dims) * (steps.total(node) or 0.0)
     whole = [torch.zeros(env.shape(x), **env.like) if t is None else t
