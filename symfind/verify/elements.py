@@ -51,6 +51,14 @@ class Element:
         """Where it leads in time t."""
         return self.generator.flow(theta, self.coefficients * self.scale, t)
 
+    def way(self, theta: Point, t: float) -> tuple[dict[str, Tensor], float]:
+        """The same up to where its field ends, if it knows, and what part of the time that is."""
+        known = getattr(self.generator, "way", None)
+        if known is None:
+            return self.flow(theta, t), 1.0
+        found: tuple[dict[str, Tensor], float] = known(theta, self.coefficients * self.scale, t)
+        return found
+
     def returns(self, theta: Point, t: float) -> bool:
         """Whether the same time backwards leads to where it came from.
 

@@ -23,13 +23,14 @@ _ACTIVATIONS = 10  # numbers in the largest activation, per number of the input 
 _COMBINED = 16  # rows of one input at least, where it has as many,
 _SMALL = 1200  # parameters, beyond which no more than half of what an input has: all outputs
 # together often pass through fewer numbers than they are, and say no more than those do;
-_VARIETY = 64  # so that there are about this many inputs among as many rows as parameters
+_VARIETY = 256  # so that there are about this many inputs among as many rows as parameters,
+_ALONE = 64  # or this many, where each is a pass of its own
 _POOL = 10_000_000  # numbers in the inputs that are kept for the next point
 _AGREE = 1e-9  # relative difference of batched and separate evaluation
 
 
 _Evaluate = Callable[[Tensor], Tensor]
-_Derive = Callable[[_Evaluate, Tensor], tuple[Tensor, Tensor]]
+_Derive = Callable[[_Evaluate, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 @dataclass
@@ -45,8 +46,9 @@ class _Chunk:
 class Rows:
     """Rows of the Jacobian over several inputs: batched where the model can be, else one by one.
 
-    Where one input has many outputs, its rows are some random combinations of them: rows of many
-    inputs have more rank than as many rows of few.
+    Where one input has many outputs, its rows are some random combinations of them, others for each
+    input: rows of many inputs have more rank than as many rows of few, and what is added to outputs
+    whatever the input is (a bias of the last layer) is seen by as many combinations as are drawn.
     Batched evaluation (`torch.func.vmap` over inputs) is compared with separate evaluation once; a
     model that it does not suit is evaluated separately. Inputs are drawn once, and used at every
     point, unless they are large.
@@ -83,7 +85,8 @@ class Rows:
         """Rows of one input."""
         count = self.function.count
         outputs = self._outputs if count <= _SMALL else (self._outputs + 1) // 2
-        return min(outputs, self._budget, max(_COMBINED, count // _VARIETY))
+        variety = _ALONE if self.batched is False else _VARIETY
+        return min(outputs, self._budget, max(_COMBINED, count // variety))
 
     def draws(self, index: int) -> int:
         """How many inputs a block is of: more where many blocks came before it."""
@@ -128,54 +131,60 @@ class Rows:
         return chunk
 
     def _rows(self, theta: Point, chunk: _Chunk) -> Tensor:
-        cotangents = self._cotangents()
+        cotangents = self._cotangents(len(chunk.calls))
         if self.batched is not False and chunk.spec is not None:
             rows = self._together(theta, chunk, cotangents)
             if rows is not None:
                 return rows
-        return torch.cat([self._separate(theta, call, cotangents) for call in chunk.calls])
+        each = zip(chunk.calls, cotangents, strict=True)
+        return torch.cat([self._separate(theta, call, own) for call, own in each])
 
-    def _cotangents(self) -> Tensor:
+    def _cotangents(self, draws: int) -> Tensor:
+        """What rows are combinations of, [draws, width, outputs]."""
         like: dict[str, Any] = {"dtype": torch.float64, "device": self.function.device}
-        if self.width == self._outputs:
-            return torch.eye(self._outputs, **like)
-        drawn = torch.randn(self.width, self._outputs, generator=self._rng, dtype=torch.float64)
-        return drawn.to(**like) / self._outputs**0.5
+        if self._whole:
+            return torch.eye(self._outputs, **like).expand(draws, -1, -1)
+        few = draws * self.width * self._outputs <= _ENTRIES  # else the same for all
+        shape = draws if few else 1, self.width, self._outputs
+        drawn = torch.randn(shape, generator=self._rng, dtype=torch.float64)
+        return (drawn.to(**like) / self._outputs**0.5).expand(draws, -1, -1)
+
+    @property
+    def _whole(self) -> bool:
+        """Whether the rows of an input are its outputs."""
+        return self.width == self._outputs
 
     def _separate(self, theta: Point, call: Call, cotangents: Tensor) -> Tensor:
         return self.function.pullback(theta, call, cotangents)
 
     def _together(self, theta: Point, chunk: _Chunk, cotangents: Tensor) -> Tensor | None:
-        def pull(evaluate: _Evaluate, flat: Tensor) -> tuple[Tensor, Tensor]:
-            return pulled_back(evaluate, flat, cotangents)
-
-        rows = self._attempt(theta, chunk, pull)
+        rows = self._attempt(theta, chunk, cotangents, pulled_back)
         if rows is None:
             self.batched = False
             return None
         if self.batched is None:
-            alone = self._separate(theta, chunk.calls[0], cotangents)
+            alone = self._separate(theta, chunk.calls[0], cotangents[0])
             self.batched = _agree(rows[0], alone)
             if not self.batched:
                 return None
         return rows.flatten(0, 1)
 
     def _pushed(self, theta: Point, chunk: _Chunk, directions: Tensor) -> Tensor | None:
-        cotangents = self._cotangents()
+        cotangents = self._cotangents(len(chunk.calls))
         if self.forward is None:  # null vectors would agree whatever is computed
             rng = torch.Generator().manual_seed(self.function.count)
             drawn = torch.randn(len(directions), 1, generator=rng, dtype=torch.float64)
             directions = torch.cat([directions, drawn.to(directions)], 1)
 
-        def push(evaluate: _Evaluate, flat: Tensor) -> tuple[Tensor, Tensor]:
+        def push(evaluate: _Evaluate, flat: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
             def along(direction: Tensor) -> Tensor:
-                return cotangents @ torch.func.jvp(evaluate, (flat,), (direction,))[1]
+                return own @ torch.func.jvp(evaluate, (flat,), (direction,))[1]
 
             return evaluate(flat), torch.func.vmap(along, out_dims=1)(directions.T)
 
-        moved = self._attempt(theta, chunk, push)
+        moved = self._attempt(theta, chunk, cotangents, push)
         if moved is not None and self.forward is None:
-            alone = self._separate(theta, chunk.calls[0], cotangents)
+            alone = self._separate(theta, chunk.calls[0], cotangents[0])
             self.forward = _agree(moved[0, :, -1], alone @ directions[:, -1])
             moved = moved[:, :, :-1] if self.forward else None
         if moved is None:
@@ -183,10 +192,12 @@ class Rows:
             return None
         return moved.flatten(0, 1)
 
-    def _attempt(self, theta: Point, chunk: _Chunk, derive: _Derive) -> Tensor | None:
+    def _attempt(
+        self, theta: Point, chunk: _Chunk, cotangents: Tensor, derive: _Derive
+    ) -> Tensor | None:
         """What is derived from each input, unless the model cannot be evaluated so."""
         try:
-            value, derived = self._map(theta, chunk, derive)
+            value, derived = self._map(theta, chunk, cotangents, derive)
         except InputError:
             raise
         except Exception:  # whatever the code of a model raises when its inputs are batched
@@ -194,12 +205,14 @@ class Rows:
         finite(value, "the output", theta)
         return finite(derived, "the Jacobian", theta)
 
-    def _map(self, theta: Point, chunk: _Chunk, derive: _Derive) -> tuple[Tensor, Tensor]:
+    def _map(
+        self, theta: Point, chunk: _Chunk, cotangents: Tensor, derive: _Derive
+    ) -> tuple[Tensor, Tensor]:
         function = self.function
         flat = function.flatten(theta)
         rest = {n: v for n, v in theta.items() if n not in function.shapes}
 
-        def one(*given: Tensor) -> tuple[Tensor, Tensor]:
+        def one(own: Tensor, *given: Tensor) -> tuple[Tensor, Tensor]:
             filled = list(chunk.leaves)
             for i, leaf in zip(chunk.varying, given, strict=True):
                 filled[i] = leaf
@@ -209,14 +222,16 @@ class Rows:
             def evaluate(point: Tensor) -> Tensor:
                 return function.evaluate({**rest, **function.unflatten(point)}, Call(args, kwargs))
 
-            return derive(evaluate, flat)
+            return derive(evaluate, flat, own)
 
         with function.scope(), batching(), Windows():
-            if not chunk.varying:
-                value, derived = one()
-                return value[None], derived.expand(len(chunk.calls), *derived.shape)
             given = [chunk.leaves[i] for i in chunk.varying]
-            return torch.func.vmap(one, randomness="same")(*given)
+            if self._whole and not given:
+                value, derived = one(cotangents[0])
+                return value[None], derived.expand(len(chunk.calls), *derived.shape)
+            alike = (cotangents[0], None) if self._whole else (cotangents, 0)
+            dims = (alike[1], *[0] * len(given))
+            return torch.func.vmap(one, in_dims=dims, randomness="same")(alike[0], *given)
 
 
 def _agree(found: Tensor, alone: Tensor) -> bool:

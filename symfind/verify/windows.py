@@ -156,6 +156,9 @@ class _Products(Function):
         if at[0] is None or at[1] is not None:
             a = a if at[0] is None else a.movedim(at[0], 0)
             b = b if at[1] is None else b.movedim(at[1], 0)
+            if at[0] is not None:  # one of them may be of another batch besides
+                rank = max(a.ndim, b.ndim)
+                a, b = (t[:, *[None] * (rank - t.ndim)] for t in (a, b))
             return _Products.apply(a, b), 0
         a = a.movedim(at[0], -3)
         product = _Products.apply(a.flatten(-3, -2), b)

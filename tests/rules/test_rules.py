@@ -34,6 +34,7 @@ from tests.rules import (
     streams,
     tables,
     taps,
+    twice,
     weights,
 )
 from tests.rules.harness import FALSE, Case, examine
@@ -64,6 +65,7 @@ CASES: list[Case] = [
         streams,
         tables,
         taps,
+        twice,
         weights,
         controls,
         comparing,

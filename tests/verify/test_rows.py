@@ -159,3 +159,35 @@ def test_products_without_forward_derivatives() -> None:
     directions = torch.randn(function.count, 3, generator=rng(1), dtype=torch.float64)
     assert torch.allclose(rows.along(theta, 0, directions), block @ directions, atol=1e-10)
     assert rows.batched and rows.forward is False
+
+
+class Tokens(nn.Module):
+    """A table, one unit, and a last layer whose bias has many more entries than rows of an input.
+
+    For [n] tokens below 40 logits [n, 120]; 120 + 120·3 + 40·3 + 2·9 parameters.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.two = nn.Embedding(40, 3), nn.Linear(3, 3, bias=False)
+        self.last = nn.Linear(3, 120)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(torch.tanh(self.two(torch.tanh(self.table(x)))))
+
+
+def test_every_input_has_combinations_of_its_own() -> None:
+    model = Tokens()
+    function = Function(model, (torch.arange(4),))
+    theta = function.random_point(rng())
+    rows = Rows(
+        function,
+        lambda source: Call((torch.randint(0, 40, (4,), generator=source),), {}),
+        rng(1),
+    )
+    rows.prepare(theta)
+    block = rows.block(theta, 0)
+    assert rows.batched
+    assert 120 > 2 * rows.width  # of the same combinations for all inputs the bias has so much rank
+    start = function.flatten(theta).numel() - 120
+    assert int(torch.linalg.matrix_rank(block[:, start:])) == 120

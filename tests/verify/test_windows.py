@@ -110,5 +110,5 @@ def test_rows_of_many_inputs_are_those_of_each() -> None:
     assert rows.batched
     calls = rows._inputs(0).calls
     rows._rng = torch.Generator().manual_seed(function.count)
-    again = torch.cat([function.pullback(theta, call, rows._cotangents()) for call in calls[:1]])
+    again = function.pullback(theta, calls[0], rows._cotangents(len(calls))[0])
     torch.testing.assert_close(block[: len(again)], again)

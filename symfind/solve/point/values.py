@@ -78,6 +78,8 @@ class Environment:
             return value
         known = {id(x.result_of): v for x, v in zip(node.inputs, values, strict=True)}
         op, device = node.result_of, self.like["device"]
+        if any(id(x) not in known for x in op.operands):
+            raise LookupError(f"no value for {op.name}")
         args, kwargs = (replace(a, lambda x: known[id(x)]) for a in (op.args, op.kwargs))
         return self.arranged(node, run(op, args, kwargs, device))
 
