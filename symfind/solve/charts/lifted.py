@@ -200,9 +200,7 @@ def _kind(parts: Sequence[Family]) -> str:
 
 def _lifted(base: Family, made: Sequence[Made]) -> LiftedFamily:
     near = _near(base, made)
-    plain = [s for s in base.sources if s.chart is None]
-    bound = [one for s in base.sources if s.chart is not None and not isinstance(s.chart, Made)
-             for one in s.chart.sources]  # fmt: skip
-    sources = dict.fromkeys((*plain, *bound, *(m.making.source for m in near)))
+    own = [one for s in base.sources for one in ((s,) if s.chart is None else s.chart.sources)]
+    sources = dict.fromkeys((*own, *(m.making.source for m in near)))
     kind = "parallel" if base.kind == "inert" else base.kind
     return LiftedFamily(kind=kind, sources=tuple(sources), base=base, made=tuple(near))
