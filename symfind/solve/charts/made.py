@@ -113,21 +113,20 @@ def made_wires(nodes: Sequence[Node]) -> Iterator[Made]:
 def _worth(node: Node) -> bool:
     if node.varies or node.fixed or isinstance(node, p.Source):
         return False
-    meets = any(u.varies for u in node.users)
-    bends = (curved(n) or isinstance(n, p.Softmax) for n in ancestors([node]))
-    return curved(node) or (meets and any(bends))
+    return any(curved(n) or isinstance(n, p.Softmax) for n in ancestors([node]))
 
 
 def _made(node: Node, many: Mapping[str, int]) -> Made | None:
     inside = {n for n in ancestors([node]) if not n.fixed}
-    if not all(followed(n) for n in inside):
+    if not followed(node):
         return None
     sources = [n for n in inside if isinstance(n, p.Source)]
     if any(s.followers or s.offset is not None or s.orders or many[s.key] > 1 for s in sources):
         return None
     making = _making(node)
-    if making is None:
-        return None
+    alone = all(u in inside for n in inside if n is not node for u in n.users)
+    if making is None or (making.bends and not alone):
+        return None  # what is made through a norm moves far where that hardly lets it
     return Made(node, making, tuple(s for s in sources if s is not making.source))
 
 

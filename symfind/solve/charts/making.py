@@ -16,6 +16,7 @@ from torch import Tensor
 from symfind.graph import primitives as p
 from symfind.graph.einsum import einsum
 from symfind.graph.primitives import Node
+from symfind.graph.wires import ancestors
 from symfind.ops.formulas import never_flat
 from symfind.solve.point.regular import regular
 from symfind.solve.point.values import Environment
@@ -278,26 +279,44 @@ def _norm_back(env: Environment, node: p.Normalise, t: Tensor) -> Tensor:
 # forth -----------------------------------------------------------------------------------
 def followed(node: Node) -> bool:
     """Whether changes of parameters can be followed to a wire."""
-    if isinstance(node, p.Source):
-        return True
-    known = node.fixed or isinstance(
-        node, p.View | p.Permute | p.Expand | p.Narrow | p.Join | p.Add | p.Centre
+    return all(n.fixed or _linearised(n) for n in ancestors([node]))
+
+
+def _linearised(node: Node) -> bool:
+    """Whether the change of a wire by those of its operands is known."""
+    known = isinstance(
+        node, p.Source | p.View | p.Permute | p.Expand | p.Narrow | p.Join | p.Add | p.Centre
     )
     known |= isinstance(node, p.Contract) and not node.windows
     known |= isinstance(node, p.Pointwise) and function_of(node) is not None
     known |= isinstance(node, p.Normalise) and node.exact
     known |= isinstance(node, p.Softmax) and not node.partial
     known |= isinstance(node, p.Mix) and steps.total(node) is not None
-    return known and not node.orders and (node.fixed or all(followed(x) for x in node.inputs))
+    return known and (isinstance(node, p.Source) or not node.orders)
 
 
 def tangent(env: Environment, node: Node, moves: Mapping[p.Source, Tensor]) -> Tensor | None:
     """The change of a wire for changes of parameters; None for none at all."""
-    if node.fixed:
-        return None
+    known: dict[Node, Tensor | None] = {}
+
+    def of(one: Node) -> Tensor | None:
+        if one not in known:  # what is read several times is followed once
+            known[one] = None if one.fixed else _moved(env, one, moves, of)
+        return known[one]
+
+    return of(node)
+
+
+def _moved(
+    env: Environment,
+    node: Node,
+    moves: Mapping[p.Source, Tensor],
+    of: Callable[[Node], Tensor | None],
+) -> Tensor | None:
+    """The change of a wire by the changes of its operands."""
     if isinstance(node, p.Source):
         return moves.get(node)
-    parts = [tangent(env, x, moves) for x in node.inputs]
+    parts = [of(x) for x in node.inputs]
     first = next((t for t in parts if t is not None), None)
     if first is None:
         return None
