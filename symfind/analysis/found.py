@@ -19,9 +19,10 @@ from symfind.discovery.family import Acting, FoundFamily
 from symfind.errors import InputError
 from symfind.report.model import Residual
 from symfind.verify import Function, verify
-from symfind.verify.elements import norm, random_change, unit
+from symfind.verify.elements import norm, unit
 from symfind.verify.function import InputsLike, Point
 from symfind.verify.invariance import points_of
+from symfind.verify.sampling import random_direction
 
 TOLERANCE = 1e-9
 _TIMES = (0.3, -0.3, 1.0, -1.0)  # of flows that move by about the size of what moves in unit time
@@ -140,7 +141,7 @@ class Trials:
     def _same(self, theta: Point, moved: Mapping[str, Tensor], inputs: InputsLike) -> bool:
         """Whether values stay, held against a random change as large; true where there are none."""
         shaken = {
-            n: theta[n] + random_change(tuple(v.shape), norm([v - theta[n]]), self.rng)
+            n: theta[n] + random_direction(v.shape, self.rng, norm([v - theta[n]]))
             for n, v in moved.items()
         }  # fmt: skip
         try:

@@ -129,7 +129,7 @@ class _Shrink:
                     elif made.shapes == now.shapes:
                         self.idle.update(places)
                         return False
-                    elif self._alike(made, weak):
+                    elif self._alike(made, weak) and (not weak or self._worth(made, places)):
                         return self._accept(made, places)
                 if time.process_time() > self.until:
                     return False
@@ -185,6 +185,19 @@ class _Shrink:
         if weak:
             return made.steps == self.model.steps or made.vocabulary == self.model.vocabulary
         return made.signature == self.model.signature
+
+    def _worth(self, made: Member, places: list[Place]) -> bool:
+        """Whether what does other operations than the model is smaller for it.
+
+        As a layer of each kind in turn decides what layers do, and not how large they are, even
+        where other integers are multiples of it.
+        """
+        now = self.found.member
+        if made.signature == now.signature or any(p[0] == "input" for p in places):
+            return True
+        without = self.family.member({**made.values, **{p: now.values[p] for p in places}})
+        before = without if isinstance(without, Member) else now
+        return made.parameters < before.parameters
 
     def _accept(self, made: Member, places: list[Place]) -> bool:
         self.found.member = made

@@ -50,11 +50,11 @@ def _many_contexts(family: Family, model: Member, member: Member) -> Member:
 
 
 def _with(family: Family, member: Member, place: Place, n: int) -> dict[Place, int]:
-    """New values of one integer, and of those that equal it."""
+    """New values of one integer, and of those that equal it; what was one more stays one more."""
     values, base = member.values, family.base
     equal = [p for p in values if values[p] == values[place] and base[p] == base[place]]
     more = {p: n for p in values if base[p] > base[place] and values[p] == values[place] + 1}
-    return {**dict.fromkeys(equal, n), **{p: n + 1 for p in more if p in family.arguments}}
+    return {**dict.fromkeys(equal, n), **{p: n + 1 for p in more if p[0] != "input"}}
 
 
 def poor(family: Family, model: Member, member: Member) -> bool:
@@ -139,14 +139,18 @@ def apart(
 def _change(
     family: Family, short: Short, ordered: list[Place], second: Shrinking, place: Place, most: int
 ) -> None:
-    """Make one integer another, if there is such a member."""
+    """Make one integer another, if there is such a member: it does what the model or this one does.
+
+    A small member may do some things otherwise than the model, as where a window is longer than its
+    input; the same with another size does them so too.
+    """
     for values in _beside(family, second.member, place):
         if not _orderly(family, ordered, second.member.values, values):
             continue
         made = family.member(values)
         if isinstance(made, str) or made.parameters > most:
             continue
-        if made.signature == short.member.signature:
+        if made.signature in (short.member.signature, second.member.signature):
             second.member = made
             return
 

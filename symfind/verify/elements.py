@@ -9,7 +9,6 @@ from torch import Tensor
 
 from symfind.algebra.generator import Generator
 from symfind.verify.function import Function, Point
-from symfind.verify.sampling import normal
 
 _RETURNED = 1e-6  # of a change, by which a way back may miss where it began
 _SPREAD = 4.0  # between the smallest and the largest of the magnitudes
@@ -131,9 +130,3 @@ class Total:
                 self.tensors[name].add_(tensor, alpha=scale)
             else:
                 self.tensors[name] = tensor * scale
-
-
-def random_change(shape: tuple[int, ...], size: float, rng: torch.Generator) -> Tensor:
-    """A tensor of a given norm, in a random direction."""
-    drawn = normal(shape, rng)
-    return drawn.mul_(size / max(float(drawn.norm()), 1e-300))

@@ -15,8 +15,9 @@ from symfind.errors import InputError
 from symfind.points.manner import manner
 from symfind.verify.combination import Combination, true_combinations
 from symfind.verify.counted import Progress, counted
-from symfind.verify.elements import Element, Total, element, random_change
+from symfind.verify.elements import Element, Total, element
 from symfind.verify.function import Function, InputsLike, Point
+from symfind.verify.sampling import random_direction
 
 _FLOOR = 1e-3  # effects are compared with at least this part of the output's norm
 _DOUBT = 1e-9  # a larger residual of one generator is measured again, from values alone
@@ -99,7 +100,7 @@ class _Check:
         assert self.value is not None
         point = dict(self.theta)
         for name, size in norms.items():
-            drawn = random_change(tuple(point[name].shape), step * size, self.rng)
+            drawn = random_direction(point[name].shape, self.rng, step * size)
             point[name] = drawn.to(point[name].device).add_(point[name])
         return float((self.function(point, self.inputs) - self.value).norm()) / step
 

@@ -121,3 +121,37 @@ def stages(classes: int = 5) -> tuple[nn.Module, Tensor]:
 
 model = _Stages([{"width": 6}, {"width": 8}])
 example_inputs = torch.randn(2, 4)
+
+
+class _Windowed(nn.Module):
+    def __init__(self, d: int, hidden: int, window: int) -> None:
+        super().__init__()
+        self.window, self.one, self.two = window, nn.Linear(d, hidden), nn.Linear(hidden, d)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.relu(self.one(x))
+        if x.shape[1] > self.window:
+            y = y + y.roll(self.window, 1)
+        return self.two(y)
+
+
+def windowed(d: int = 8, hidden: int = 16, window: int = 20) -> tuple[nn.Module, Tensor]:
+    """One step more where inputs, of 24 tokens, are longer than a window."""
+    return _Windowed(d, hidden, window), torch.randn(1, 24, d)
+
+
+class _Turned(nn.Module):
+    def __init__(self, d: int, hidden: int, period: int) -> None:
+        super().__init__()
+        self.period, self.one, self.two = period, nn.Linear(d, hidden), nn.Linear(hidden, d)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.relu(self.one(x))
+        if self.period < 6:
+            y = torch.relu(y)
+        return self.two(y)
+
+
+def turned(d: int = 12, hidden: int = 16, period: int = 6) -> tuple[nn.Module, Tensor]:
+    """A step more, of a kind that is there, at small values of an integer that is no size."""
+    return _Turned(d, hidden, period), torch.randn(1, 3, d)

@@ -1,6 +1,6 @@
 """Members of a family: how they are made, and what they prove."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from symfind.family.fewest import fewest
 from symfind.family.lookups import OutOfRange, check_lookups
 from symfind.family.places import changed, integers, spelled
 from symfind.family.shrink import Shrinking, shrink
-from symfind.family.small import richer
+from symfind.family.small import _with, apart, richer
 from symfind.load import load
 from symfind.report.certificate import Certificate
 from symfind.trace import trace_loaded
@@ -179,6 +179,42 @@ def test_as_many_tokens_as_fit_or_none_more() -> None:
     assert tokens(few.parameters + 10 * widest * each) == int(2.5 * widest) + 3
     assert tokens(few.parameters + (2 * widest - 9) * each) == 2 * widest
     assert tokens(few.parameters + (2 * widest - 10) * each) == 9
+
+
+def test_what_does_as_the_small_member_does_differs_from_it() -> None:
+    """A small member that leaves out a step of the model has a second one that does, too."""
+    own = family(f"{FACTORIES}:windowed")
+    places = {spelled(p): p for p in own.base}
+    short = shortened(own)
+    weak = own.member({places["d"]: 4, places["hidden"]: 5, places["window"]: 24})
+    assert isinstance(short, Short) and isinstance(weak, Member)
+    assert weak.signature != short.member.signature
+    first = Shrinking(weak, [places["d"], places["hidden"]])
+    second = Shrinking(weak, first.felt)
+    assert apart(own, short, first, second, 500, 500) == []
+    assert second.member.signature == weak.signature
+
+
+def test_what_only_changes_operations_is_not_made_smaller() -> None:
+    """No operation is wanted that the model does not have, for no parameter less."""
+    own = family(f"{FACTORIES}:turned")
+    short = shortened(own)
+    assert isinstance(short, Short)
+    found = shrink(own, short.member, [], 2, 20.0)
+    sizes = {spelled(p): found.member.values[p] for p in own.arguments}
+    assert sizes["period"] == 6 and sizes["d"] < 12 and sizes["hidden"] < 16
+    assert found.member.signature == short.member.signature
+
+
+def test_longer_inputs_leave_a_table_with_as_many_rows_as_there_are_tokens() -> None:
+    own = family(f"{FACTORIES}:windowed")
+    length, bound, rows = ("input", "x", 1), ("bound", "x", 0), ("arguments", "rows")
+    own.base = {length: 20, bound: 90, rows: 90}
+    own.arguments = {rows: 90}
+    member = own.member({})
+    assert isinstance(member, Member)
+    member = replace(member, values={length: 5, bound: 6, rows: 6})
+    assert _with(own, member, length, 7) == {length: 7, bound: 8, rows: 8}
 
 
 def test_members_in_the_order_of_the_model_come_before_others() -> None:
