@@ -15,7 +15,7 @@ from symfind.algebra.axes import Sizes, positive
 from symfind.graph import primitives as p
 from symfind.numerics.decompose import svd
 from symfind.numerics.mixing import mixed
-from symfind.solve.charts.made import Made, added
+from symfind.solve.charts.made import Made, added, steps_of
 from symfind.solve.charts.normed import Polar
 from symfind.solve.charts.shares import Mixture, Share
 from symfind.solve.charts.twice import Before
@@ -198,9 +198,16 @@ def _kind(parts: Sequence[Family]) -> str:
     return kinds.pop() if len(kinds) == 1 else "gauge"
 
 
-def _lifted(base: Family, made: Sequence[Made]) -> LiftedFamily:
+def _lifted(base: Family, made: Sequence[Made]) -> Family:
     near = _near(base, made)
+    if not near and all(s.chart is None for s in base.sources) and not _conjugated(base):
+        return base
     own = [one for s in base.sources for one in ((s,) if s.chart is None else s.chart.sources)]
     sources = dict.fromkeys((*own, *(m.making.source for m in near)))
     kind = "parallel" if base.kind == "inert" else base.kind
-    return LiftedFamily(kind=kind, sources=tuple(sources), base=base, made=tuple(near))
+    closed = not getattr(base, "loose", False) and all(
+        s.chart is None or isinstance(s.chart, Made) for s in base.sources
+    )
+    steps = steps_of(near) if closed else None  # where it leads is known
+    return LiftedFamily(kind=kind, sources=tuple(sources), base=base, made=tuple(near),
+                        steps=steps)  # fmt: skip

@@ -35,6 +35,7 @@ from symfind.solve.families.family import NullFamily
 from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
 
+STEPS = 4
 NEWTON = 4  # steps, from a part of 1e-4 or less
 
 
@@ -171,7 +172,7 @@ def _unseen(chart: Made) -> Family:
 
     return NullFamily(
         kind="reach", sources=(source,), width=lambda sizes: _spare(chart, sizes), build=build,
-        loose=True, piecewise=True, steps=None, settle=chart.keep,
+        loose=True, piecewise=True, steps=steps_of([chart]), settle=chart.keep,
     )  # fmt: skip
 
 
@@ -189,8 +190,13 @@ def _made_up(one: p.Source, charts: Sequence[Made]) -> Family:
 
     return NullFamily(
         kind="parallel", sources=(one, *(chart.making.source for chart in charts)), width=width,
-        build=build, loose=True, steps=None, settle=keep,
+        build=build, loose=True, steps=steps_of(charts), settle=keep,
     )  # fmt: skip
+
+
+def steps_of(charts: Sequence[Made]) -> int | None:
+    """Of a flow that ends with wires made what they are: few where one step of Newton's does it."""
+    return None if any(chart.making.bends for chart in charts) else STEPS
 
 
 def added(*all_moves: Moves) -> Moves:
