@@ -126,7 +126,8 @@ def _made(node: Node, many: Mapping[str, int]) -> Made | None:
         return None
     making = _making(node)
     alone = all(u in inside for n in inside if n is not node for u in n.users)
-    if making is None or (making.bends and not alone):
+    alone &= not any(isinstance(n, p.Softmax) for n in inside)
+    if making is None or (making.normed and not alone):
         return None  # what is made through a norm moves far where that hardly lets it
     return Made(node, making, tuple(s for s in sources if s is not making.source))
 
@@ -136,7 +137,7 @@ def _making(node: Node) -> Making | None:
         return straightest(node)
     inverse, below = inverse_slope(node), node.inputs[0]
     found = straightest(below) if inverse and len(below.users) == 1 else None
-    return found.after(inverse, 1) if found and inverse else None
+    return found.after(inverse, 1, True) if found and inverse else None
 
 
 def made_up(charts: Sequence[Made]) -> list[Family]:

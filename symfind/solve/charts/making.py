@@ -37,13 +37,15 @@ class Making:
     back: Back
     part: Node  # what of the parameter moves: it, or a range of it
     bends: int = 0  # functions and norms between it and the wire
+    normed: bool = False  # whether a norm is among them
 
-    def after(self, step: Back, bends: int = 0) -> "Making":
+    def after(self, step: Back, bends: int = 0, normed: bool = False) -> "Making":
         """The same for a wire whose change passes one more step first."""
         back = self.back
         return Making(
-            self.source, lambda env, t: back(env, step(env, t)), self.part, self.bends + bends
-        )
+            self.source, lambda env, t: back(env, step(env, t)), self.part,
+            self.bends + bends, self.normed or normed,
+        )  # fmt: skip
 
 
 def straightest(node: Node) -> Making | None:
@@ -68,7 +70,9 @@ def makings(node: Node) -> Iterator[Making]:
         case p.Pointwise() | p.Normalise(centred=False):
             inverse = inverse_slope(node)
             if inverse is not None:
-                yield from _behind(node.inputs[0], inverse, curved(node))
+                yield from _behind(
+                    node.inputs[0], inverse, curved(node), isinstance(node, p.Normalise)
+                )
         case p.Movement() if node.once:
             yield from _behind(node.inputs[0], steps.back(node, 0))
         case p.Add():
@@ -87,10 +91,10 @@ def _plain(source: p.Source) -> bool:
     return source.role == "parameter" and source.offset is None and not source.followers
 
 
-def _behind(x: Node, step: Back, bends: int = 0) -> Iterator[Making]:
+def _behind(x: Node, step: Back, bends: int = 0, normed: bool = False) -> Iterator[Making]:
     if len(x.users) == 1:
         for making in makings(x):
-            yield making.after(step, bends)
+            yield making.after(step, bends, normed)
 
 
 def _behind_norm(node: p.Contract, at: int) -> Iterator[Making]:
@@ -105,7 +109,7 @@ def _behind_norm(node: p.Contract, at: int) -> Iterator[Making]:
         return
     if len(norm.inputs[0].users) == 1:
         step = _turned(node, at, norm, gains, sign)
-        yield from (making.after(step, 1) for making in makings(norm.inputs[0]))
+        yield from (making.after(step, 1, True) for making in makings(norm.inputs[0]))
 
 
 def _normed(x: Node) -> tuple[p.Normalise, list[tuple[Node, int]], float] | None:
