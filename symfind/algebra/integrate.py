@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from symfind.algebra.extrapolate import extrapolated
+from symfind.algebra.extrapolate import extrapolated, resolved
 
 Field = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
 
@@ -39,10 +39,9 @@ def integrate(
         t: time.
         steps: of equal length; None for the precision of the numbers.
     """
-    first = field(theta)
-    straight = {part: {k: theta[k] + part * t * d for k, d in first.items()} for part in _ALONG}
-    if all(_equal(field({**theta, **there}), first) for there in straight.values()):
-        return straight[1.0]
+    straight = _straight(field, theta, t)
+    if straight is not None:
+        return straight
     if steps is None:
         return extrapolated(field, theta, t)
     here, h = dict(theta), t / steps
@@ -52,6 +51,25 @@ def integrate(
             slopes.append(field({**here, **_moved(here, slopes, row, h)}))
         here.update(_moved(here, slopes, _WEIGHTS, h))
     return {k: here[k] for k in slopes[0]}
+
+
+def followed(
+    field: Field, theta: Mapping[str, Tensor], t: float
+) -> tuple[dict[str, Tensor], float]:
+    """The same to the precision of the numbers, and for what part of the time.
+
+    Where the field ends before (see `extrapolate.resolved`), it is followed up to there.
+    """
+    straight = _straight(field, theta, t)
+    return resolved(field, theta, t) if straight is None else (straight, 1.0)
+
+
+def _straight(field: Field, theta: Mapping[str, Tensor], t: float) -> dict[str, Tensor] | None:
+    """The end of a straight line, where the field is the same along it; None where it is not."""
+    first = field(theta)
+    straight = {part: {k: theta[k] + part * t * d for k, d in first.items()} for part in _ALONG}
+    same = all(_equal(field({**theta, **there}), first) for there in straight.values())
+    return straight[1.0] if same else None
 
 
 def _moved(

@@ -23,6 +23,7 @@ from symfind.trace import Graph, Op, trace_loaded, walk
 from symfind.trace.ending import ending
 from symfind.verify import Function
 from symfind.verify.function import Point
+from symfind.verify.infinite import finite
 from symfind.verify.sampling import normal
 
 LENGTH = 64  # positions that are left
@@ -40,12 +41,14 @@ class Shorter:
         function: the same as a function of its parameters.
         theta: a random point.
         unread: which rows of parameters do not matter to it, by name, where there are any.
+        pulled: of these parameters, the derivatives of a random sum of all outputs at the point.
     """
 
     subject: Subject
     function: Function
     theta: Point
     unread: Mapping[str, Tensor]
+    pulled: Mapping[str, Tensor]
 
     @property
     def described(self) -> dict[str, str]:
@@ -53,15 +56,15 @@ class Shorter:
         loaded = self.subject.loaded
         return describe(loaded.inputs, loaded.model)
 
-    def covers(self, generator: Generator, theta: Point, rng: torch.Generator) -> bool:
+    def covers(self, generator: Generator, rng: torch.Generator) -> bool:
         """Whether what holds on these positions holds for all entries that a generator moves."""
         names = [name for name in generator.parameters if name in self.unread]
         if not names:
             return True
         c = generator.coefficients(rng).to(self.function.device, torch.float64)
-        field = generator.direction(theta, c)
+        field = generator.direction(self.theta, c)
         names = [n for n in names if n in field and bool((field[n][self.unread[n]] != 0).any())]
-        some = _Field(generator, theta, c, field)
+        some = _Field(generator, self.theta, c, field)
         if all(some.uniform(name, rng) for name in names):
             return True
         return len(field) == 1 and some.constant(names[0], rng) and self._blind(some, names[0], rng)
@@ -69,7 +72,8 @@ class Shorter:
     def _blind(self, some: "_Field", name: str, rng: torch.Generator) -> bool:
         """Whether what a field does to unread rows is null in the place of those that are read.
 
-        All at once, each with a random weight in the place of a random row.
+        All at once, each with a random weight in the place of a random row: what changes no output
+        changes no random sum of outputs, and what changes any changes it with probability one.
         """
         unread, moved = self.unread[name], some.field[name]
         read = torch.nonzero(~unread)[:, 0].cpu()
@@ -79,8 +83,8 @@ class Shorter:
         folded = torch.zeros_like(moved).index_add_(0, place.to(moved.device), rows)
         drawn = normal(moved.shape, rng).to(moved)
         drawn[unread] = 0.0
-        seen, usual = (float(self.function.jvp(some.theta, {name: d}).norm()) / float(d.norm())
-                       for d in (folded, drawn))  # fmt: skip
+        pulled = self.pulled[name]
+        seen, usual = (abs(float((pulled * d).sum())) / float(d.norm()) for d in (folded, drawn))
         return seen <= _SAME * usual
 
 
@@ -139,7 +143,7 @@ def shorter(subject: Subject, parameters: int) -> Shorter | None:
         one = replace(subject, loaded=loaded, graph=graph)
         function = one.function()
         theta = function.random_point(torch.Generator().manual_seed(subject.seed + 1))
-        return Shorter(one, function, theta, _unread(function, theta, subject.seed))
+        return Shorter(one, function, theta, *_unread(function, theta, subject.seed))
     except (SymfindError, RuntimeError, ValueError, IndexError, TypeError, Unended):
         return None  # it cannot be called so
 
@@ -166,18 +170,26 @@ def _discrete(x: Tensor) -> bool:
     return not (x.is_floating_point() or x.is_complex())
 
 
-def _unread(function: Function, theta: Point, seed: int) -> dict[str, Tensor]:
-    """Rows of tables that the outputs do not depend on, where there are any."""
+def _unread(
+    function: Function, theta: Point, seed: int
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Rows of tables that the outputs do not depend on, where there are any, and derivatives.
+
+    Raises:
+        InputError: the outputs are not finite.
+    """
     rng = torch.Generator().manual_seed(seed + 3)
     with torch.enable_grad(), function.scope():
         leaves = {n: v.detach().requires_grad_() for n, v in theta.items()}
         value = function.evaluate(leaves, function.inputs)
+        finite(value.detach(), "the output", theta)
         weights = torch.randn(value.shape, generator=rng, dtype=torch.float64).to(value)
         found = torch.autograd.grad(value, list(leaves.values()), weights, allow_unused=True)
-    rows = {n: torch.ones(len(v), dtype=torch.bool, device=v.device) if g is None
-            else (g == 0).flatten(1).all(1)
-            for (n, v), g in zip(leaves.items(), found, strict=True) if v.ndim > 1}  # fmt: skip
-    return {name: mask for name, mask in rows.items() if bool(mask.any())}
+    pulled = {n: torch.zeros_like(v) if g is None else g
+              for (n, v), g in zip(theta.items(), found, strict=True) if v.ndim > 1}  # fmt: skip
+    rows = {n: (g == 0).flatten(1).all(1) for n, g in pulled.items()}
+    unread = {name: mask for name, mask in rows.items() if bool(mask.any())}
+    return unread, {name: pulled[name] for name in unread}
 
 
 def same_but_for_sizes(whole: Graph, part: Graph) -> bool:
@@ -242,6 +254,6 @@ def split(
 ) -> tuple[list[Generator], list[Generator]]:
     """Generators that are checked on fewer positions, and those that need all of them."""
     rng = torch.Generator().manual_seed(seed + 2)
-    covered = [where.covers(g, where.theta, rng) for g in generators]
+    covered = [where.covers(g, rng) for g in generators]
     few = [g for g, ok in zip(generators, covered, strict=True) if ok]
     return few, [g for g, ok in zip(generators, covered, strict=True) if not ok]

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 
 from symfind.analysis.draws import Draw, accepted, is_float
+from symfind.analysis.marks import marks
 from symfind.analysis.wider import wider
 from symfind.errors import InputError, SymfindError
 from symfind.load import Inputs, Loaded
@@ -176,7 +177,8 @@ class Subject:
 
     def wider(self) -> dict[str, Draw]:
         """What draws inputs beyond the given ones, by what is different about them."""
-        return wider(self.loaded.inputs, leaf_ranges(self.graph, self.loaded.inputs, bounded=False))
+        ranges = leaf_ranges(self.graph, self.loaded.inputs, bounded=False)
+        return wider(self.loaded.inputs, ranges, marks(self.graph))
 
 
 def probed(function: Function, rng: torch.Generator) -> Mapping[str, torch.Tensor]:

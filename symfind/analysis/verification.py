@@ -11,7 +11,7 @@ from symfind.algebra.generator import Generator
 from symfind.analysis.derived import Derived
 from symfind.analysis.narrower import MOST_PARAMETERS, narrower
 from symfind.analysis.shorter import Shorter, shorter, split
-from symfind.analysis.subject import Subject, probe, probed
+from symfind.analysis.subject import Subject, probed
 from symfind.budget import OutOfTime, remaining
 from symfind.errors import SymfindError
 from symfind.load import Inputs
@@ -40,11 +40,13 @@ class Verified:
 
     Attributes:
         function: what was evaluated, where that was not the model on all of its inputs.
+        theta: a point at which it was.
     """
 
     verification: Verification
     approximate: tuple[Factor, ...]
     function: Function | None = None
+    theta: Point | None = None
 
     @property
     def proven(self) -> bool:
@@ -103,7 +105,6 @@ def _verified(found: Derived, subject: Subject) -> Verified:
         theta = probed(function, rng)
     else:
         theta = fewer.theta
-        probe(function, theta)
     points = points_of(function, rng, theta)
     pairs = found.generators(found.groups, found.factors)
     result = _checked([g for g, _ in pairs], subject, fewer, rng, points)
@@ -122,6 +123,7 @@ def _verified(found: Derived, subject: Subject) -> Verified:
         ),
         near,
         fewer.function if fewer else None,
+        theta,
     )  # fmt: skip
 
 

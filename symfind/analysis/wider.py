@@ -1,8 +1,8 @@
 """Inputs beyond those given: what is null on these alone shows there.
 
 Real numbers of other sizes and means, and of every magnitude, as kinks and limits lie far out;
-integers over whole tables, and the same ones again and again; other masks, more and longer inputs.
-Not every model can be evaluated on all of them.
+integers over whole tables, and the same ones again and again; numbers that the model tells from
+others; other masks, more and longer inputs. Not every model can be evaluated on all of them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,24 +12,32 @@ import torch
 from torch import Tensor
 
 from symfind.analysis.draws import Draw, is_float, is_integer
+from symfind.analysis.marks import kinds, marked
 from symfind.load import Inputs
 from symfind.load.inputs import draw, leaves, map_leaves
 from symfind.load.ranges import Range
 
 T = TypeVar("T")
 
+_ROWS = 12  # of every number that the model tells from others
+_NUMBERS = 20_000  # in inputs of these, where they are wide
 _POWERS = (1, 2, 4)  # of ten: what overflows on the largest may be evaluated on smaller ones
 
 
-def wider(start: Inputs, ranges: Mapping[str, Range]) -> dict[str, Draw]:
+def wider(
+    start: Inputs, ranges: Mapping[str, Range], marks: tuple[float, ...] = ()
+) -> dict[str, Draw]:
     """What draws inputs beyond the given ones, by what is different about them.
 
     Args:
         start: the given ones.
         ranges: of integers, over whole tables.
+        marks: numbers that the model tells from others.
     """
     first = next((x for _, x in leaves(start) if isinstance(x, Tensor) and x.ndim), None)
     batch = 2 * first.shape[0] + 1 if first is not None else 1
+    given = [x for _, x in leaves(start) if isinstance(x, Tensor)]
+    width = 1 + sum(x.numel() // max(1, x.shape[0]) for x in given if x.ndim)
 
     def values(rng: torch.Generator, size: int | None = None) -> Inputs:
         shift, scale = torch.randn(2, generator=rng, dtype=torch.float64).tolist()
@@ -44,6 +52,12 @@ def wider(start: Inputs, ranges: Mapping[str, Range]) -> dict[str, Draw]:
     def again(rng: torch.Generator) -> Inputs:
         return map_leaves(values(rng, batch), lambda _, leaf: _repeated(leaf, rng))
 
+    def special(numbers: tuple[float, ...], alone: bool) -> Draw:
+        size = max(batch, min(_ROWS * len(numbers), _NUMBERS // width))
+        return lambda rng: map_leaves(
+            values(rng, size), lambda _, leaf: marked(leaf, numbers, rng, alone)
+        )
+
     def masks(rng: torch.Generator) -> Inputs:
         return map_leaves(values(rng), lambda _, leaf: _flipped(leaf, rng))
 
@@ -52,12 +66,14 @@ def wider(start: Inputs, ranges: Mapping[str, Range]) -> dict[str, Draw]:
         return map_leaves(values(rng), lambda _, leaf: _lengthened(leaf, size))
 
     found: dict[str, Draw] = {}
-    given = [x for _, x in leaves(start) if isinstance(x, Tensor)]
     found[_differing([x.dtype for x in given])] = values
     if any(map(is_float, given)):
         found |= magnitudes(larger)
     if any(is_integer(x) and x.ndim > 1 for x in given):
         found["integers that occur again and again"] = again
+    for words, numbers in kinds(marks).items():
+        found[words] = special(numbers, alone=False)
+        found[f"rows of {words}"] = special(numbers, alone=True)
     if any(x.dtype == torch.bool for x in given):
         found["other masks"] = masks
     found["a larger batch"] = lambda rng: values(rng, batch)

@@ -8,14 +8,13 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from symfind.algebra.integrate import integrate
+from symfind.algebra.integrate import followed
 from symfind.discovery.generators import Discovered
 from symfind.discovery.monomials import Monomial, Theta
 from symfind.discovery.words import pattern
 
 _TERMS = 60  # of the series of an exponential, at most
 _NEGLIGIBLE = 1e-17  # of what has been added up
-_STEPS = 200  # in which a field that is not linear moves a tensor by its own size
 
 
 class Acting(ABC):
@@ -63,13 +62,15 @@ class Acting(ABC):
         return _pushed(self.mixed(c), theta)
 
     def flow(self, theta: Theta, c: Tensor, t: float) -> dict[str, Tensor]:
-        """Where the field leads in time t: exactly, where it is linear in the parameters."""
+        """Where the field leads in time t, or to where it ends before."""
+        return self.way(theta, c, t)[0]
+
+    def way(self, theta: Theta, c: Tensor, t: float) -> tuple[dict[str, Tensor], float]:
+        """The same, and for what part of the time: a series, where the field is affine."""
         mixed = self.mixed(c)
         if all(block.degree is not None for block, _ in mixed):
-            return self._series(theta, mixed, t)
-        speed = max(1.0, abs(t))
-        steps = int(_STEPS * speed) + 4
-        return integrate(lambda here: _pushed(mixed, here), theta, t, steps)
+            return self._series(theta, mixed, t), 1.0
+        return followed(lambda here: _pushed(mixed, here), theta, t)
 
     def _series(
         self, theta: Theta, mixed: Sequence[tuple[Monomial, Tensor]], t: float

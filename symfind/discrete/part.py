@@ -52,7 +52,11 @@ class Site:
 
 
 def discrete_part(
-    derivation: Derivation, shapes: Shapes, function: Function | None = None, seed: int = 0
+    derivation: Derivation,
+    shapes: Shapes,
+    function: Function | None = None,
+    seed: int = 0,
+    theta: Mapping[str, Tensor] | None = None,
 ) -> tuple[Discrete, ...]:
     """Finite symmetries beside the continuous ones, repeated layers gathered into one record.
 
@@ -62,6 +66,7 @@ def discrete_part(
         function: where given, generators and random elements of every group are applied to the
             model, and what changes its outputs is left out.
         seed: of the random elements.
+        theta: where they are applied; a random point when absent.
 
     Returns:
         Permutations that no continuous group contains, signs that it does not contain, and one
@@ -70,7 +75,7 @@ def discrete_part(
     spec, sites = sites_of(derivation, shapes)
     if function is None:
         return _gathered(sites, shapes, None)
-    residuals = verified(sites, spec, function, seed)
+    residuals = verified(sites, spec, function, seed, theta)
     return _gathered([s for s in sites if s.id in residuals], shapes, residuals)
 
 
@@ -131,11 +136,15 @@ def _acts(what: "_Tree | SignFlip | Mirror", seen: set[tuple[int, int]]) -> bool
 
 
 def verified(
-    sites: Sequence[Site], spec: PermutationSpec, function: Function, seed: int
+    sites: Sequence[Site],
+    spec: PermutationSpec,
+    function: Function,
+    seed: int,
+    at: Mapping[str, Tensor] | None = None,
 ) -> dict[str, float]:
     """Residuals of the sites whose elements leave the outputs of the model alone."""
     rng = torch.Generator().manual_seed(seed)
-    theta = function.random_point(rng)
+    theta = function.random_point(rng) if at is None else dict(at)
     states = _statistics(spec, function, rng)
     count = drawn(function)
     first: Tried = {s.id: list(permutations(spec, s.names, count, rng)) for s in sites if s.names}

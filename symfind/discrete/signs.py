@@ -64,8 +64,8 @@ class SignFlip(ScalingFamily):
         for source, cell, bits in self._factors(env, c):
             whole = values.get(source, env.value(source))
             block = env.take(source, cell, whole)
-            change = -2.0 * (bits.round() % 2) * block
-            values[source] = env.put(source, cell, change, onto=whole)
+            signed = (1.0 - 2.0 * (bits.round() % 2)) * block
+            values[source] = env.replaced(source, cell, signed, within=whole)
         return values
 
 

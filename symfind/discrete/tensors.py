@@ -59,6 +59,18 @@ class Block:
     start: tuple[int, ...]
     digits: tuple[Digit, ...]
 
+    def plain(self, shape: tuple[int, ...]) -> bool:
+        """Whether the window is all of a tensor, and its digits the tensor's own in their order."""
+        for axis in reversed(range(len(shape))):
+            step = 1
+            for digit in reversed(self.along(axis)):
+                if digit.stride != step:
+                    return False
+                step *= digit.size
+            if step != shape[axis]:
+                return False
+        return [d.axis for d in self.digits] == sorted(d.axis for d in self.digits)
+
     def along(self, axis: int) -> tuple[Digit, ...]:
         """The digits of one axis."""
         return tuple(d for d in self.digits if d.axis == axis)
@@ -111,6 +123,12 @@ class TensorSpec:
             name: of a permutation.
             index: new position i holds what was at index[i]; shape `[*copies, size]`.
         """
+        if len(self.blocks) == 1 and not self.orders and self.blocks[0].plain(self.shape):
+            window = tensor.reshape([d.size for d in self.blocks[0].digits])
+            for at, digit in enumerate(self.blocks[0].digits):
+                if digit.perm == name:
+                    window = _permuted(window, at, digit.by, index.to(tensor.device))
+            return window.reshape(self.shape)
         result = tensor.clone(memory_format=torch.contiguous_format)
         for axis, order in self.orders:
             result = result.index_select(axis, torch.tensor(order, device=result.device))

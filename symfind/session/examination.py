@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -30,6 +30,7 @@ from symfind.report.discrete import Discrete
 from symfind.report.model import Dimension, ModelInfo, Report, Versions
 from symfind.session.stages import Checked, Clock
 from symfind.verify import Function
+from symfind.verify.function import Point
 
 
 @dataclass(frozen=True)
@@ -105,14 +106,18 @@ class Examination:
             return
         self.subject.tell("permutations, signs and reflections")
         proven, function = self.verified.here, self.verified.function
-        self.discrete = self._discrete((function or self.subject.function()) if proven else None)
+        function = (function or self.subject.function()) if proven else None
+        self.discrete = self._discrete(function, self.verified.theta)
+        self.verified = replace(self.verified, theta=None)  # as large as the model
         if self.verified.proven:
             self.lasting = Checked(self.found, self.verified, self.discrete)
 
-    def _discrete(self, function: Function | None) -> tuple[Discrete, ...]:
+    def _discrete(
+        self, function: Function | None, theta: Point | None = None
+    ) -> tuple[Discrete, ...]:
         found, seed = self.found, self.subject.seed
         try:
-            return discrete_part(found.derivation, found.shapes, function, seed)
+            return discrete_part(found.derivation, found.shapes, function, seed, theta)
         except SymfindError:
             raise
         except Exception as error:  # what is continuous stands without

@@ -36,6 +36,7 @@ from symfind.solve.families.singular import singular_families
 from symfind.solve.families.skew import skew_families
 from symfind.solve.families.softened import softened_families
 from symfind.solve.limits import Limits
+from symfind.solve.point.computed import without_unknown
 from symfind.solve.point.family import Family
 from symfind.solve.transport.averages import take_averages
 from symfind.solve.transport.constants import take_up_constants
@@ -181,6 +182,7 @@ def _families(lowered: Lowered, limits: Limits) -> tuple[list[Family], list[Scal
         Credit.LEANING: [f for f in parallel if f.loose],
     }
     families = [f for credit in sorted(found) for f in found[credit] if f.count() > 0]
+    families = without_unknown(families, lowered.nodes, lowered.shapes, limits)
     return families, scalings, equations
 
 

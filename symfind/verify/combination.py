@@ -15,7 +15,7 @@ from torch import Tensor
 
 from symfind import budget
 from symfind.algebra.generator import Generator
-from symfind.algebra.integrate import integrate
+from symfind.algebra.integrate import followed
 from symfind.numerics.rank import widest_gap
 from symfind.numerics.tolerances import NOISE
 from symfind.verify.elements import unit
@@ -63,7 +63,13 @@ class Combination:
 
     def flow(self, theta: Mapping[str, Tensor], c: Tensor, t: float) -> dict[str, Tensor]:
         """Along the sum, which is not one field after the other."""
-        return integrate(lambda here: self.direction(here, c), theta, t, steps=None)
+        return self.way(theta, c, t)[0]
+
+    def way(
+        self, theta: Mapping[str, Tensor], c: Tensor, t: float
+    ) -> tuple[dict[str, Tensor], float]:
+        """The same, up to where the field ends, and what part of the time that is."""
+        return followed(lambda here: self.direction(here, c), theta, t)
 
 
 @dataclass(frozen=True)

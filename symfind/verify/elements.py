@@ -9,7 +9,6 @@ from torch import Tensor
 
 from symfind.algebra.generator import Generator
 from symfind.verify.function import Function, Point
-from symfind.verify.sampling import normal
 
 _RETURNED = 1e-6  # of a change, by which a way back may miss where it began
 _SPREAD = 4.0  # between the smallest and the largest of the magnitudes
@@ -50,6 +49,14 @@ class Element:
     def flow(self, theta: Point, t: float) -> dict[str, Tensor]:
         """Where it leads in time t."""
         return self.generator.flow(theta, self.coefficients * self.scale, t)
+
+    def way(self, theta: Point, t: float) -> tuple[dict[str, Tensor], float]:
+        """The same up to where its field ends, if it knows, and what part of the time that is."""
+        known = getattr(self.generator, "way", None)
+        if known is None:
+            return self.flow(theta, t), 1.0
+        found: tuple[dict[str, Tensor], float] = known(theta, self.coefficients * self.scale, t)
+        return found
 
     def returns(self, theta: Point, t: float) -> bool:
         """Whether the same time backwards leads to where it came from.
@@ -123,9 +130,3 @@ class Total:
                 self.tensors[name].add_(tensor, alpha=scale)
             else:
                 self.tensors[name] = tensor * scale
-
-
-def random_change(shape: tuple[int, ...], size: float, rng: torch.Generator) -> Tensor:
-    """A tensor of a given norm, in a random direction."""
-    drawn = normal(shape, rng)
-    return drawn.mul_(size / max(float(drawn.norm()), 1e-300))

@@ -1,6 +1,5 @@
 """A module as a pure float64 function of its trainable parameters."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple, Protocol
@@ -13,6 +12,7 @@ from torch.utils._pytree import tree_map
 from symfind.errors import InputError
 from symfind.load.outputs import results
 from symfind.points.manner import PLAIN, Manner
+from symfind.verify.calm import calmed
 from symfind.verify.infinite import finite
 from symfind.verify.isolation import isolated
 from symfind.verify.placed import placed
@@ -26,9 +26,6 @@ Liven = Callable[[Mapping[str, Tensor], torch.Generator, Manner], dict[str, Tens
 
 _STEP = 1e-3  # of a difference, of the size of the weights
 _SHRINKINGS, _SHRINK = 12, 0.3  # towards the initial values, and by which part
-_CALMINGS, _CALM = 8, 0.9  # of the weights of a point at which rounding is seen, and by which part
-_SENSITIVE = 1e4  # relative change of the output by that of the parameters
-_SHAKEN = 1e-8  # the latter, where it is measured
 _LARGEST = 1e6  # output of a function that is to be differentiated
 _LIGHT = 20_000  # parameters, up to which derivatives along a direction are taken backwards
 _STENCIL = ((1, 3 / 4), (2, -3 / 20), (3, 1 / 60))
@@ -149,40 +146,21 @@ class Function:
         if self._liven is not None:
             theta = self._liven(theta, rng, manner)
         theta = {name: value.to(self.device).contiguous() for name, value in theta.items()}
-        if manner != PLAIN and not self._moderate(theta):
+        if self._liven is None:
+            return (
+                theta
+                if manner == PLAIN or self._moderate(theta) is not None
+                else self.random_point(rng)
+            )
+        value = self._moderate(theta)
+        if value is None and manner != PLAIN:
             return self.random_point(rng)
-        for _ in range(_SHRINKINGS if self._liven is not None else 0):
-            if self._moderate(theta):
+        for _ in range(_SHRINKINGS):
+            if value is not None:
                 break
             theta = {n: v + _SHRINK * (self._initial(n) - v) for n, v in theta.items()}
-        return theta if self._liven is None else self._calmed(theta)
-
-    def _calmed(self, theta: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The point with smaller weights, where small changes grow from layer to layer.
-
-        Where every layer's output has unit spread, derivatives grow exponentially with the depth
-        (Yang et al., A mean field theory of batch normalization, 2019), and at some points of deep
-        networks rounding is seen.
-        """
-        for _ in range(_CALMINGS):
-            if self._sensitivity(theta) < _SENSITIVE:
-                break
-            theta = {n: v * _CALM if v.dim() > 1 else v for n, v in theta.items()}
-        return theta
-
-    def _sensitivity(self, theta: Point) -> float:
-        """Relative change of the output under a small random one of all parameters."""
-        rng = torch.Generator().manual_seed(0)
-        shaken = {
-            n: v * (1 + _SHAKEN * torch.randn(v.shape, generator=rng, dtype=v.dtype).to(v.device))
-            for n, v in theta.items()
-        }
-        try:
-            value = self(theta)
-            change = float((self(shaken) - value).norm())
-        except InputError:
-            return 0.0
-        return change / (_SHAKEN * (float(value.norm()) or math.inf))
+            value = self._moderate(theta)
+        return calmed(self, theta, value)
 
     def _initial(self, name: str) -> Tensor:
         """The value that a parameter was given; zero where it has none."""
@@ -190,12 +168,13 @@ class Function:
         value = torch.zeros(value.shape) if value.is_meta else value
         return value.to(self.device, torch.float64)
 
-    def _moderate(self, theta: Point) -> bool:
+    def _moderate(self, theta: Point) -> Tensor | None:
+        """The output, where it is finite and not too large to be differentiated."""
         try:
             value = self(theta)
         except InputError:
-            return False
-        return not value.numel() or float(value.abs().max()) < _LARGEST
+            return None
+        return value if not value.numel() or float(value.abs().max()) < _LARGEST else None
 
     @contextmanager
     def scope(self) -> Iterator[None]:

@@ -15,8 +15,9 @@ from symfind.errors import InputError
 from symfind.points.manner import manner
 from symfind.verify.combination import Combination, true_combinations
 from symfind.verify.counted import Progress, counted
-from symfind.verify.elements import Element, Total, element, random_change
+from symfind.verify.elements import Element, Total, element
 from symfind.verify.function import Function, InputsLike, Point
+from symfind.verify.sampling import random_direction
 
 _FLOOR = 1e-3  # effects are compared with at least this part of the output's norm
 _DOUBT = 1e-9  # a larger residual of one generator is measured again, from values alone
@@ -99,7 +100,7 @@ class _Check:
         assert self.value is not None
         point = dict(self.theta)
         for name, size in norms.items():
-            drawn = random_change(tuple(point[name].shape), step * size, self.rng)
+            drawn = random_direction(point[name].shape, self.rng, step * size)
             point[name] = drawn.to(point[name].device).add_(point[name])
         return float((self.function(point, self.inputs) - self.value).norm()) / step
 
@@ -144,32 +145,40 @@ class _Check:
     ) -> tuple[float, float]:
         """Residual and random effect of the flows of all elements, one after the other.
 
-        That of one whose way back leads elsewhere is followed for a shorter time.
+        Each is followed up to where its field ends; one alone that fails there, or whose way back
+        leads elsewhere, for a shorter time.
         """
-        first = found = self._flown(elements, tell, time)
+        found, part = self._flown(elements, tell, time)
+        first = found
         while len(elements) == 1 and found[0] > _DOUBT and time > _SHORT:
-            if elements[0].returns(self.theta, time):
+            if part == 1.0 and elements[0].returns(self.theta, time):
                 break
-            time /= 4
-            found = self._flown(elements, tell, time)
+            time *= (part or 1.0) / 4
+            found, part = self._flown(elements, tell, time)
         return first if found[0] > _DOUBT else found
 
     def _flown(
         self, elements: Sequence[Element], tell: Progress, time: float
-    ) -> tuple[float, float]:
+    ) -> tuple[tuple[float, float], float]:
+        """Residual and random effect, and the least part of the time that one was followed for."""
         assert self.value is not None
         moved: dict[str, Tensor] = dict(self.theta)
+        least = 1.0
         for one in counted(elements, "flows", tell):
             longest = one.longest(moved, math.log(_FACTOR)) if time > _TIME else time
-            moved.update(one.flow(moved, min(time, longest)))
+            there, part = one.way(moved, min(time, longest))
+            moved.update(there)
+            least = min(least, part)
+        if not least:  # of one of them nothing was seen
+            return (math.inf, 0.0), least
         try:
             along = float((self.function(moved, self.inputs) - self.value).norm())
             norms = {n: float((moved.pop(n) - v).norm())
                      for n, v in self.theta.items() if moved[n] is not v}  # fmt: skip
             del moved
-            return self._ratio(along, self._shaken(norms, 1.0))
+            return self._ratio(along, self._shaken(norms, 1.0)), least
         except InputError:  # the flow leads out of the domain of the function
-            return math.inf, 0.0
+            return (math.inf, 0.0), least
 
     def far(self, elements: Sequence[Element], time: float) -> tuple[float, float]:
         """As `finite`; where so long a way leads out of the domain, nothing can be told."""

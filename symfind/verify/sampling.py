@@ -11,6 +11,7 @@ from torch.utils._pytree import tree_map
 
 _BIAS_WORDS = ("bias", "beta", "shift", "offset")
 _MANY = 2**20
+_DRAWN = 2**20 + 7  # numbers of a random direction: a prime, so that no rows of a tensor are alike
 _TRANSPOSED = ("Conv1D", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d")
 
 
@@ -75,6 +76,25 @@ def normal(shape: Sequence[int], rng: torch.Generator) -> Tensor:
     if math.prod(shape) < _MANY:
         return torch.randn(shape, generator=rng, dtype=torch.float64)
     return torch.randn(shape, generator=rng, dtype=torch.float32).double()
+
+
+def random_direction(
+    shape: Sequence[int], rng: torch.Generator, size: float | None = None
+) -> Tensor:
+    """A random direction (float64, cpu), of a large tensor some normal numbers over again.
+
+    Args:
+        shape: of the tensor.
+        rng: the source of randomness.
+        size: its norm; where none is given, entries have unit variance.
+    """
+    count = math.prod(shape)
+    drawn = normal((min(count, _DRAWN),), rng)
+    times, rest = divmod(count, _DRAWN)
+    if size is not None:
+        norm = math.hypot(times**0.5 * float(drawn.norm()), float(drawn[:rest].norm()))
+        drawn.mul_(size / max(norm, 1e-300))
+    return drawn.repeat(times + 1)[:count].reshape(tuple(shape)) if times else drawn.reshape(shape)
 
 
 def draw_like(value: Any, rng: torch.Generator, bounds: Mapping[str, int] | int = 2) -> Any:

@@ -12,8 +12,9 @@ from symfind.describe.recorded import Recorder
 from symfind.report.codec import decode, encode
 from symfind.session import Session
 from symfind.solve.point.generator import BoundGenerator
-from symfind.verify.elements import random_change, unit
+from symfind.verify.elements import unit
 from symfind.verify.invariance import points_of
+from symfind.verify.sampling import random_direction
 
 EXACT = 1e-12
 
@@ -63,7 +64,7 @@ def examine(session: Session) -> tuple[int, list[str]]:
             assert float((field[name] - change).norm()) <= EXACT * scale, name
         moved = generator.flow(weights, c * unit(field, theta), 0.1)
         shaken = {
-            name: theta[name] + random_change(tuple(t.shape), float((t - theta[name]).norm()), rng)
+            name: theta[name] + random_direction(t.shape, rng, float((t - theta[name]).norm()))
             for name, t in moved.items()
         }
         after = function({**theta, **moved}, session.loaded.inputs)

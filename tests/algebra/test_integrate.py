@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from symfind.algebra.integrate import integrate
+from symfind.algebra.integrate import followed, integrate
 
 
 def _turning(rate: float):
@@ -43,6 +43,45 @@ def test_what_leaves_in_finite_time_is_not_finite_and_ends() -> None:
     field = lambda at: {"x": at["x"] ** 2}  # noqa: E731
     moved = integrate(field, {"x": torch.ones((), dtype=torch.float64)}, 2.0, None)
     assert not torch.isfinite(moved["x"]) or abs(float(moved["x"])) > 1e3
+
+
+def _from(x: float, field, t: float) -> tuple[float, float]:
+    """Where one number is led, and for what part of the time."""
+    begin = {"x": torch.tensor(x, dtype=torch.float64)}
+    moved, part = followed(lambda at: {"x": field(at["x"])}, begin, t)
+    return float(moved["x"]), part
+
+
+@pytest.mark.parametrize("t", [0.5, 3.0, 200.0])
+def test_a_field_with_a_pole_is_followed_up_to_it(t: float) -> None:
+    # x' = -1/x: x² = x₀² - 2t reaches zero at 1/8
+    x, part = _from(0.5, lambda x: -1 / x, t)
+    assert 0.3 * 0.125 < part * t < 0.125
+    assert abs(x - math.sqrt(0.25 - 2 * part * t)) < 1e-14
+    x, part = _from(0.5, lambda x: -1 / x, 0.05)
+    assert part == 1.0 and abs(x - math.sqrt(0.15)) < 1e-14
+
+
+def test_a_field_that_turns_around_is_followed_up_to_there() -> None:
+    turn = math.atan(0.5)  # when x reaches zero: x = tan(turn - t)
+    for t in (0.3, 0.7, 1.0):
+        x, part = _from(0.5, lambda x: -x.sign() * (1 + x**2), t)
+        assert 0.5 * min(turn, t) < part * t <= turn
+        assert abs(x - math.tan(turn - part * t)) < 1e-14
+
+
+def test_what_leaves_in_finite_time_is_followed_up_to_then() -> None:
+    x, part = _from(1.0, lambda x: x**2, 2.0)  # 1 / (1 - t)
+    assert 0.7 < 2.0 * part < 1.0 and abs(x * (1 - 2.0 * part) - 1) < 1e-10
+
+
+def test_a_kink_is_crossed() -> None:
+    x, part = _from(0.0, lambda x: 1 + (x - 0.3).abs(), 1.0)
+    assert part == 1.0 and abs(x - (0.3 + math.expm1(1.0 - math.log(1.3)))) < 1e-5
+
+
+def test_what_is_not_resolved_from_the_first_is_not_followed() -> None:
+    assert _from(1e-9, lambda x: -1 / x, 1.0) == (1e-9, 0.0)
 
 
 def start() -> dict[str, Tensor]:

@@ -89,7 +89,7 @@ def test_rows_that_are_not_read(kind: str, covered: bool, monkeypatch: pytest.Mo
     found = _shorter(Positions(), monkeypatch)
     assert found is not None
     rng = torch.Generator().manual_seed(0)
-    assert found.covers(Field(kind), found.function.random_point(rng), rng) is covered
+    assert found.covers(Field(kind), rng) is covered
 
 
 def test_another_computation_is_not_taken_for_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,16 @@ FAR = {
     "dead": (lambda m, x: torch.relu(x @ m.a.T + 20) @ m.c.T, SQUARE, REAL, 0),
     "alike": (lambda m, x: m.e[(x == x[:, :1]).all(1).long()].tanh(), {"e": (2, 2)}, TOKENS, 0),
 }
+MISSING = {
+    "no number": lambda m, x: torch.where(x.isnan(), m.b, x) @ m.a,
+    "no number, compared": lambda m, x: torch.where(x != x, m.b, x.nan_to_num()) @ m.a,
+    "infinite": lambda m, x: torch.where(x.isinf(), m.b, x) @ m.a,
+    "zero": lambda m, x: torch.where(x == 0, m.b, x) @ m.a,
+    "no entry": lambda m, x: torch.where((x == 0).all(1, keepdim=True), m.b, x) @ m.a,
+    "a number": lambda m, x: torch.where(x < -900, m.b, x) @ m.a,
+    "equal entries": lambda m, x: torch.where(x == x.roll(1, 1), m.b, x) @ m.a,
+    "signs": lambda m, x: x @ m.a + m.b[(x.sign() + 1).long()].sum(1, keepdim=True),
+}
 
 
 def example(shape: torch.Size) -> Tensor:
@@ -54,6 +64,24 @@ def test_what_lies_far_out(name: str, seed: int) -> None:
     certificate = report.certificate
     assert certificate.status == "incomplete"
     assert {one.kind for one in certificate.unexplained_sets} == {"inputs"}
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_what_stands_for_no_value(name: str) -> None:
+    """No random number is missing, and what is there instead is a parameter all the same."""
+    report = symfind.analyze(Written(MISSING[name], a=(3, 3), b=(3,)), example(REAL))
+    assert report.dimension.redundant == 0
+    assert report.certificate.status == "incomplete"
+    assert {one.kind for one in report.certificate.unexplained_sets} == {"inputs"}
+
+
+def test_what_nothing_reads_is_free_on_all_inputs() -> None:
+    def run(m: Written, x: Tensor) -> Tensor:
+        shown = torch.where(x == 0, m.b, x) @ m.a
+        return torch.where(x[:, :1] > 900, m.d, shown) + 0 * m.e.cos().round()
+
+    report = symfind.analyze(Written(run, a=(3, 2), b=(3,), d=(2,), e=(2,)), example(REAL))
+    assert report.dimension.redundant == 2
 
 
 def test_kinks_within_reach_are_seen() -> None:

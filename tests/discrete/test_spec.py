@@ -11,7 +11,7 @@ import symfind
 from symfind.discrete.elements import failing, permute
 from symfind.discrete.render import as_python, table
 from symfind.discrete.spec import PermutationSpec
-from symfind.discrete.tensors import Digit
+from symfind.discrete.tensors import Block, Digit
 from symfind.verify import Function
 from tests.discrete.models import Experts, Flatten, Heads, Residual, chain
 
@@ -195,3 +195,26 @@ def test_a_verified_spec_says_how_well_it_holds() -> None:
     build, x = MODELS["residual"]
     spec = symfind.permutations(build(), x)
     assert spec.residual is not None and spec.residual < 1e-12
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_window_that_is_the_whole_tensor_is_permuted_without_one(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, _, spec = found(name)
+    state, perms = dict(model.state_dict()), spec.sample(RNG)
+    moved = spec.apply(state, perms)
+    plain = [b.plain(t.shape) for t in spec.tensors.values() for b in t.blocks if t.perms()]
+    assert any(plain)
+    monkeypatch.setattr(Block, "plain", lambda self, shape: False)
+    again = spec.apply(state, perms)
+    assert moved.keys() == again.keys() and all(torch.equal(moved[k], again[k]) for k in moved)
+
+
+def test_windows_that_are_not_the_whole_tensor() -> None:
+    whole = Block((0, 0), (Digit(0, 2, 3), Digit(0, 3), Digit(1, 4)))
+    assert whole.plain((6, 4))
+    assert not whole.plain((7, 4)) and not whole.plain((6, 5))
+    assert not Block((0, 0), (Digit(0, 3), Digit(0, 2, 3), Digit(1, 4))).plain((6, 4))
+    assert not Block((0, 0), (Digit(1, 4), Digit(0, 6))).plain((6, 4))
+    assert not Block((0,), (Digit(0, 3, 2),)).plain((6,))

@@ -33,6 +33,7 @@ from tests.rules import (
     streams,
     tables,
     taps,
+    twice,
     weights,
 )
 from tests.rules.harness import FALSE, Case, examine
@@ -62,6 +63,7 @@ CASES: list[Case] = [
         streams,
         tables,
         taps,
+        twice,
         weights,
         controls,
         comparing,

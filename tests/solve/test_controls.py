@@ -10,6 +10,7 @@ from symfind.solve.solver import Derivation, derive
 from symfind.trace import trace
 from symfind.verify import Function
 from tests.rules.harness import FALSE, Case, examine
+from tests.rules.twice import CURVED
 from tests.solve.controls import BLOCKS, PLACES
 
 SEEDS = 8
@@ -44,7 +45,7 @@ def _moved(function: Function, generator: BoundGenerator, rng: torch.Generator, 
     return (function(after) - function(theta)).abs().max()
 
 
-@pytest.mark.parametrize("case", PLACES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*PLACES, *CURVED], ids=lambda case: case.name)
 def test_nothing_moves_a_place(case: Case) -> None:
     """No derivative tells where a step lies: every family is followed far enough to cross one."""
     torch.manual_seed(0)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from symfind.algebra.integrate import integrate
+from symfind.algebra.integrate import followed, integrate
 from symfind.verify import invariance
 from symfind.verify.counted import counted
 from symfind.verify.function import Function
@@ -192,14 +192,26 @@ class Lifted(Shift):
         return integrate(lambda here: self.direction(here, c), theta, t, steps=None)
 
 
-def test_a_flow_that_runs_into_a_pole_is_followed_for_a_shorter_time() -> None:
+class Ending:
+    """Knows where its field ends."""
+
+    def way(self, theta: Mapping[str, torch.Tensor], c: torch.Tensor, t: float) -> Any:
+        return followed(lambda here: self.direction(here, c), theta, t)  # type: ignore[attr-defined]
+
+
+class LiftedWay(Ending, Lifted):
+    """The same constant, which says where it ends."""
+
+
+@pytest.mark.parametrize("kind", [Lifted, LiftedWay])
+def test_a_flow_that_runs_into_a_pole_is_followed_for_a_shorter_time(kind: type[Lifted]) -> None:
     function = Function(Squares(), (torch.randn(8, 4),))
     jumping = Function(Squares(1.0), (torch.randn(8, 4),))
     jumped = 0
     for seed in range(8):
         weight = torch.randn(4, generator=rng().manual_seed(seed), dtype=torch.float64)
         weight[0] = 0.02  # the pole is near
-        right, wrong = Lifted("right", "weight"), Lifted("wrong", "weight", parts=3)
+        right, wrong = kind("right", "weight"), kind("wrong", "weight", parts=3)
         outcome = verify(function, [right, wrong], rng=rng().manual_seed(seed),
                          points=[{"weight": weight}])  # fmt: skip
         assert outcome.failed == ("wrong",), seed
@@ -229,16 +241,73 @@ class Longer(Lifted):
         return {self.name: torch.where(moving, c * theta[self.name].sign(), 0.0)}
 
 
+class LongerWay(Ending, Longer):
+    """The same constant, which says where it ends."""
+
+
+@pytest.mark.parametrize("kind", [Longer, LongerWay])
 @pytest.mark.parametrize("seed", range(8))
-def test_a_flow_that_ends_where_its_field_turns_is_followed_for_a_shorter_time(seed: int) -> None:
+def test_a_flow_that_ends_where_its_field_turns_is_followed_for_a_shorter_time(
+    seed: int, kind: type[Longer]
+) -> None:
     weight = torch.randn(4, generator=rng().manual_seed(seed), dtype=torch.float64)
     weight[0] = 0.02  # it may not be made shorter by more than this
-    right, wrong = Longer("right", "weight"), Longer("wrong", "weight", parts=3)
+    right, wrong = kind("right", "weight"), kind("wrong", "weight", parts=3)
     function = Function(Magnitudes(), (torch.randn(8, 4),))
     outcome = verify(
         function, [right, wrong], rng=rng().manual_seed(seed), points=[{"weight": weight}]
     )
     assert outcome.failed == ("wrong",)
+
+
+def test_flows_that_end_pass_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    weight = torch.tensor([0.002, 0.3, -1.0, 2.0], dtype=torch.float64)
+    ways = []
+    plain = LiftedWay.way
+
+    def way(self: LiftedWay, theta: Any, c: torch.Tensor, t: float) -> Any:
+        ways.append(plain(self, theta, c, t))
+        return ways[-1]
+
+    monkeypatch.setattr(LiftedWay, "way", way)
+    function = Function(Squares(), (torch.randn(8, 4),))
+    several = [LiftedWay(f"right-{i}", "weight") for i in range(6)]
+    for seed in range(4):
+        outcome = verify(function, several, rng=rng().manual_seed(seed),
+                         points=[{"weight": weight}])  # fmt: skip
+        assert outcome.status == "verified" and len(ways) == len(several) * (seed + 1)
+    assert any(part < 1.0 for _, part in ways)
+
+
+class Kinked(nn.Module):
+    """Sees one weight where it is positive, and another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * (self.weight[1] + self.weight[0].relu())
+
+
+@dataclass(frozen=True)
+class Bent(Ending, Lifted):
+    """Moves the weight that is seen where it is positive, by a field with a kink at zero."""
+
+    def direction(self, theta: Mapping[str, torch.Tensor], c: torch.Tensor) -> dict[str, Any]:
+        first = theta[self.name][0]
+        return {self.name: c * torch.stack([1 + first.abs(), 0 * first, 2 + 0 * first])}
+
+
+def test_a_kink_behind_which_a_field_is_false_is_crossed() -> None:
+    function = Function(Kinked(), (torch.randn(8, 3),))
+    failed = 0
+    for seed in range(16):
+        weight = torch.tensor([-0.005, 1.0, 1.0], dtype=torch.float64)
+        outcome = verify(function, [Bent("bent", "weight")], rng=rng().manual_seed(seed),
+                         points=[{"weight": weight}])  # fmt: skip
+        failed += outcome.failed == ("bent",)
+    assert 4 <= failed < 16  # of those that go that way
 
 
 def test_no_generators() -> None:

@@ -261,6 +261,7 @@ class ShiftFamily(Family):
     free: tuple[int, ...]
     actions: tuple[Action, ...] = ()
     loose: bool = False  # the field changes along its own flow
+    curved: bool = False  # loose, as parameters that move meet in a product
 
     @property
     def held(self) -> bool:
@@ -270,7 +271,7 @@ class ShiftFamily(Family):
     @property
     def steps(self) -> int | None:
         """Of a flow that is followed; None for as many as it takes."""
-        return None if self.held else 4
+        return None if self.held or self.curved else 4
 
     @property
     def whole(self) -> bool:

@@ -9,9 +9,11 @@ from torch import Tensor
 
 from symfind.algebra.axes import Sizes, branches, positive
 from symfind.graph import primitives as p
+from symfind.graph.primitives import Node
 from symfind.ops.lower import Lowered
 from symfind.solve.families.family import NullFamily, ShiftFamily
 from symfind.solve.limits import Limits
+from symfind.solve.point.computed import computed
 from symfind.solve.point.drawn import Drawn
 from symfind.solve.point.values import Environment
 from symfind.solve.spans.linear import complement
@@ -159,21 +161,10 @@ def _of(source: p.Source, flows: Flows, limits: Limits) -> Iterator[ShiftFamily]
             else:
                 kind = "parallel" if plan else "shift"
             family = _shifted(kind, source, cell, free, plan)
-            if family.held and not _computed(family, flows):
+            if family.held and not computed(family, flows.lowered.shapes):
                 continue
             done.setdefault((cell, absorb), []).append(chosen)
             yield family
-
-
-def _computed(family: ShiftFamily, flows: Flows) -> bool:
-    """Whether the values that a field needs are known: those inside an operation may not be."""
-    rng = torch.Generator().manual_seed(0)
-    env = Environment(Drawn(flows.lowered.shapes))
-    try:
-        family.direction(env, torch.randn(family.count(), generator=rng).double())
-    except LookupError:
-        return False
-    return True
 
 
 def _within(every: Sequence[p.Source], flows: Flows) -> Iterator[NullFamily]:
@@ -223,23 +214,43 @@ def _kernel(
         rows = torch.stack([made(k) for k in unit])
         return whole.direction(env, complement(rows, len(c)) @ c)
 
+    curved = _curved((*whole.sources, *(demand.source for demand, _ in demands)))
     return NullFamily(
         kind="parallel", sources=whole.sources, width=width, build=build, piecewise=True,
-        loose=any(a.loose for a in actions),
+        loose=whole.loose or curved, steps=None if curved else whole.steps,
     )  # fmt: skip
 
 
 def _shifted(
     kind: str, source: p.Source, cell: int | None, free: Sequence[int], plan: Plan
 ) -> ShiftFamily:
+    sources = (source, *dict.fromkeys(a.source for a in plan))
+    curved = _curved(sources)
     return ShiftFamily(
         kind=kind,
-        sources=(source, *dict.fromkeys(a.source for a in plan)),
+        sources=sources,
         seed=source,
         cell=cell,
         free=tuple(free),
         actions=plan,
-        loose=any(a.loose for a in plan),
+        loose=curved or any(a.loose for a in plan),
+        curved=curved,
+    )
+
+
+def _curved(sources: Sequence[p.Source]) -> bool:
+    """Whether parameters that move meet in a product: the field changes along its flow then."""
+    reached: dict[Node, None] = dict.fromkeys(sources)
+    waiting = list(reached)
+    while waiting:
+        for user in waiting.pop().users:
+            if user.varies or user in reached:
+                continue
+            reached[user] = None
+            waiting.append(user)
+    return any(
+        isinstance(node, p.Contract) and sum(x in reached for x in node.inputs) > 1
+        for node in reached
     )
 
 

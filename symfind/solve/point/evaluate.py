@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from symfind.algebra.axes import Sizes
-from symfind.algebra.integrate import integrate
+from symfind.algebra.integrate import Field, followed, integrate
 from symfind.graph import primitives as p
 from symfind.graph.wires import ancestors
 from symfind.solve.point.family import Family, followers
@@ -72,16 +72,8 @@ class Point:
     def flow(self, family: Family, c: Tensor, t: float) -> dict[str, Tensor]:
         """Parameters after time t."""
         if getattr(family, "loose", False):
-            moved = integrate(
-                lambda theta: Point(theta, self.sizes, self.constants).direction(family, c),
-                self.theta, t, getattr(family, "steps", 4),
-            )  # fmt: skip
-            settle = getattr(family, "settle", None)
-            if settle is not None:
-                whole = {**self.theta, **moved}
-                settle(self.environment(), whole, c, t)
-                moved = {name: whole[name] for name in moved}
-            return moved
+            field, steps = self._field(family, c), getattr(family, "steps", 4)
+            return self._settled(family, c, t, integrate(field, self.theta, t, steps))
         env = self.environment()
         values = family.flow(env, c.to(env.like["device"]), t)
         result = {s.key: env.parameter(s, v) for s, v in values.items() if s.offset is None}
@@ -92,3 +84,24 @@ class Point:
         for follower in followers(values):
             result[follower.key] = after.parameter(follower, env.value(follower))
         return result
+
+    def way(self, family: Family, c: Tensor, t: float) -> tuple[dict[str, Tensor], float]:
+        """The same up to where the field ends, and what part of the time that is."""
+        if not getattr(family, "loose", False) or getattr(family, "steps", 4) is not None:
+            return self.flow(family, c, t), 1.0
+        moved, part = followed(self._field(family, c), self.theta, t)
+        return self._settled(family, c, t * part, moved), part
+
+    def _field(self, family: Family, c: Tensor) -> Field:
+        return lambda theta: Point(theta, self.sizes, self.constants).direction(family, c)
+
+    def _settled(
+        self, family: Family, c: Tensor, t: float, moved: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """What was followed for a time, with wires made what they are then in closed form."""
+        settle = getattr(family, "settle", None)
+        if settle is None:
+            return moved
+        whole = {**self.theta, **moved}
+        settle(self.environment(), whole, c, t)
+        return {name: whole[name] for name in moved}

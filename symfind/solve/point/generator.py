@@ -60,3 +60,9 @@ class BoundGenerator:
     def flow(self, theta: Mapping[str, Tensor], c: Tensor, t: float) -> dict[str, Tensor]:
         """exp(tX) theta, on the tensors that move."""
         return Point(theta, None, self.constants).flow(self.family, c, t)
+
+    def way(
+        self, theta: Mapping[str, Tensor], c: Tensor, t: float
+    ) -> tuple[dict[str, Tensor], float]:
+        """The same up to where the field ends, and what part of the time that is."""
+        return Point(theta, None, self.constants).way(self.family, c, t)

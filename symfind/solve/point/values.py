@@ -78,6 +78,8 @@ class Environment:
             return value
         known = {id(x.result_of): v for x, v in zip(node.inputs, values, strict=True)}
         op, device = node.result_of, self.like["device"]
+        if any(id(x) not in known for x in op.operands):
+            raise LookupError(f"no value for {op.name}")
         args, kwargs = (replace(a, lambda x: known[id(x)]) for a in (op.args, op.kwargs))
         return self.arranged(node, run(op, args, kwargs, device))
 
@@ -156,7 +158,11 @@ class Environment:
         if len(node.cells) == 1:
             return tensor.reshape(shape)
         for dim, (axis, choice) in enumerate(zip(node.axes, block.choice, strict=True)):
-            tensor = tensor.index_select(dim, self.places(axis, choice))
+            run = self._run(axis, choice)
+            if run is None:
+                tensor = tensor.index_select(dim, self.places(axis, choice))
+            elif run[1] != tensor.shape[dim]:
+                tensor = tensor.narrow(dim, *run)
         return tensor.reshape(shape)
 
     def put(self, node: Node, cell: int, block: Tensor, onto: Tensor | None = None) -> Tensor:
@@ -176,10 +182,28 @@ class Environment:
     def _into(
         self, node: Node, cell: int, block: Tensor, whole: Tensor, accumulate: bool
     ) -> Tensor:
-        choices = zip(node.axes, node.cells[cell].choice, strict=True)
+        choices = list(zip(node.axes, node.cells[cell].choice, strict=True))
+        runs = [r for axis, choice in choices if (r := self._run(axis, choice)) is not None]
+        cut = [dim for dim, (_, size) in enumerate(runs) if size != whole.shape[dim]]
+        if len(runs) == len(choices) and len(cut) == 1:
+            start, size = runs[cut[0]]
+            block = block.reshape([size for _, size in runs])
+            block = whole.narrow(cut[0], start, size) + block if accumulate else block
+            return torch.slice_scatter(whole, block, cut[0], start, start + size)
         index = [self.places(axis, choice) for axis, choice in choices]
         grid = torch.meshgrid(*index, indexing="ij")
         return whole.index_put(grid, block.reshape([len(i) for i in index]), accumulate=accumulate)
+
+    def _run(self, axis: Any, choice: tuple[int, ...]) -> tuple[int, int] | None:
+        """First and number of the positions of one block along a dimension, one after another.
+
+        None where they lie apart, and where calls are written down: there the places are named.
+        """
+        if torch._C._len_torch_function_stack():
+            return None
+        flat = positions(axis, choice, self.sizes).reshape(-1)
+        first, count = int(flat[0]) if len(flat) else 0, len(flat)
+        return (first, count) if (flat[1:] - flat[:-1] == 1).all() else None
 
     def places(self, axis: Any, choice: tuple[int, ...]) -> Tensor:
         """Flat positions of one block along a dimension."""

@@ -12,6 +12,8 @@ from symfind.graph.primitives import Node
 from symfind.numerics.decompose import svd
 from symfind.solve.point.values import Environment
 
+_NOISE = 1e-10  # of the largest singular value
+
 
 @dataclass(frozen=True)
 class Linear:
@@ -81,11 +83,12 @@ def complement(matrix: Tensor, width: int) -> Tensor:
     """Orthonormal basis, with `width` columns, of what is orthogonal to the columns.
 
     The basis depends smoothly on the matrix up to a rotation; it is fixed by projecting the same
-    reference columns, so that a field built on it can be followed.
+    reference columns, so that a field built on it can be followed. Where columns depend on one
+    another, nothing else is projected out: which directions that were, noise would say.
     """
     n = matrix.shape[0]
     q, s, _ = svd(matrix)
-    q = q[:, : n - width]
+    q = q[:, : n - width] * (s[: n - width] > _NOISE * s[:1])
     generator = torch.Generator().manual_seed(n)
     reference = torch.randn(n, width, generator=generator, dtype=torch.float64).to(matrix)
     return reference - q @ (q.T @ reference)

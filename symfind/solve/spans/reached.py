@@ -337,7 +337,8 @@ def _tiled(span: Reached, axes: Sequence[Axis], at: int) -> Reached:
 
     def basis(env: Environment) -> Tensor:
         before, behind = (torch.eye(n, **env.like) for n in around(env.sizes))
-        return torch.kron(torch.kron(before, span.basis(env).contiguous()), behind)
+        whole = torch.einsum("ab,ij,xy->aixbjy", before, span.basis(env), behind)
+        return whole.reshape(math.prod(whole.shape[:3]), math.prod(whole.shape[3:]))
 
     def offset(env: Environment) -> Tensor:
         assert span.offset is not None

@@ -163,6 +163,10 @@ class Absorption:
                 continue
             if len(part.users) != 1:
                 return None
+            if node.inputs.count(part) > 1 and state[node.dim] != CONSTANT:
+                return None  # other copies are perturbed otherwise, or not at all
+            if part in node.inputs[:i]:
+                continue  # taken off all copies at once
             plan = self.undo(part, below, absorb, gains=gains)
             if plan is None:
                 return None

@@ -255,6 +255,9 @@ class Flows:
             taken = self.absorption.lean(user, canonical(user, new), skip=at, shared=True)
             return None if taken is None else tuple(action.after(step) for action in taken)
         if onward is None and absorb == WITHIN and explicit and step is not None:
+            if user.inputs[at] in user.inputs[:at]:  # as much again, which vanishes as well
+                same = user.labels[at] == user.labels[user.inputs.index(user.inputs[at])]
+                return () if same else None
             level = self.dispose(user, (CONSTANT,) * len(user.axes), True, NEVER) is not None
             return _demanded(user, others, canonical(user, new), step, level)
         if onward is None and absorb == LEANING and explicit:
@@ -266,9 +269,10 @@ class Flows:
         for user in node.users:
             if not isinstance(user, p.Narrow | p.View | p.Permute | p.Join):
                 return False
-            inside = states.forth(user, user.inputs.index(node), state)
-            if inside is not None and not self.unread(user, inside):
-                return False
+            for at, x in enumerate(user.inputs):
+                inside = states.forth(user, at, state) if x is node else None
+                if inside is not None and not self.unread(user, inside):
+                    return False
         return True
 
     def replace(self, source: p.Source, state: State, reader: Node) -> Plan | None:

@@ -204,7 +204,8 @@ def _terms(z: p.Mix, path: Container[Node], effect: Effect) -> Iterator[tuple[p.
 
     if isinstance(below, p.Join) and below.dim == dim:
         for piece in below.inputs:
-            if piece.axes[dim].size == 1 and len(piece.users) == 1:
+            once = len(piece.users) == 1 and below.inputs.count(piece) == 1
+            if piece.axes[dim].size == 1 and once:
                 yield from _down(piece, path, at(("one", z.index), piece.axes[dim]))
         return
     for n in effect.read:
