@@ -17,6 +17,7 @@ from symfind.conserve.spelling import spell
 from symfind.conserve.twin import classify
 from symfind.numerics.rank import spectral_rank
 from symfind.report.model import Factor
+from symfind.solve.point.generator import BoundGenerator
 
 DIRECTIONS = 1500  # generators, up to which all are solved together at the model's own sizes
 ENTRIES = 30_000_000  # of the matrix of all their directions
@@ -70,16 +71,20 @@ def find_laws(
         draw: draws a generic point.
         seed: of all random numbers.
     """
-    generators: list[tuple[Factor, Any]] = [(f, g) for f in factors for g in f.generators]
+    every: list[tuple[Factor, Any]] = [(f, g) for f in factors for g in f.generators]
+    # what discovery found moves parameters by name, and stays undecided
+    generators = [(f, g) for f, g in every if isinstance(g, BoundGenerator)]
+    found = [f.id for f, g in every if not isinstance(g, BoundGenerator)]
     spaces = [Fields(g.family, None, g.constants) for _, g in generators]
     total = sum(s.count for s in spaces)
     scalars = sum(math.prod(s) for s in shapes.values())
     unread = [_unread(f) for f in factors if not f.generators]
     if total > DIRECTIONS or total * scalars > ENTRIES:
-        return _through_twins(factors, generators, spaces, unread, seed)
+        return _through_twins(factors, generators, spaces, unread, seed, found)
     rng = torch.Generator().manual_seed(seed)
     sound = _differentiable(spaces, draw, rng)
-    lost = tuple(dict.fromkeys(f.id for (f, _), s in zip(generators, sound, strict=True) if not s))
+    rough = [f.id for (f, _), s in zip(generators, sound, strict=True) if not s]
+    lost = tuple(dict.fromkeys([*found, *rough]))
     kept = [k for k, good in enumerate(sound) if good]
     closed = closed_combinations([spaces[k] for k in kept], draw, rng, mixed=True)
     undecided = [generators[kept[k]][0].id for k in sorted(closed.undecided)]
@@ -101,11 +106,11 @@ def _through_twins(
     spaces: Sequence[Fields],
     unread: list[Combination],
     seed: int,
+    found: Sequence[str],
 ) -> Found:
     numbers = classify([s.family for s in spaces], seed)
-    lost = tuple(
-        dict.fromkeys(f.id for (f, _), n in zip(generators, numbers, strict=True) if n is None)
-    )
+    rough = [f.id for (f, _), n in zip(generators, numbers, strict=True) if n is None]
+    lost = tuple(dict.fromkeys([*found, *rough]))
     combinations = list(unread)
     for (factor, _), space, n in zip(generators, spaces, numbers, strict=True):
         if n:

@@ -168,7 +168,11 @@ def _recounted(
         return ClosureCheck("skipped", reason=reason)
     tell("bracketing gradients")
     calls = _rich(function, theta, given, rng)
-    result = lie_closure(function, generic_point(function, calls, rng), calls, rng)
+    try:
+        result = lie_closure(function, generic_point(function, calls, rng), calls, rng)
+    except RuntimeError as error:  # an operation of which torch has no second derivative
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return ClosureCheck("skipped", reason=f"gradients could not be bracketed: {first}")
     laws = function.count - result.dimension
     status: Literal["complete", "incomplete", "undetermined"] = "undetermined"
     reason = ""

@@ -3,6 +3,7 @@
 import difflib
 import importlib
 import importlib.util
+import inspect
 import linecache
 import sys
 import traceback
@@ -174,11 +175,8 @@ def _defined_here(value: Any, name: str) -> bool:
     if isinstance(member, ModuleType):
         return False
     home = getattr(member, "__module__", None)
-    return (
-        not isinstance(home, str)
-        or home == getattr(value, "__name__", home)
-        or not callable(member)
-    )
+    defined = isinstance(member, type) or inspect.isroutine(member)  # else it is made here
+    return not (defined and isinstance(home, str)) or home == getattr(value, "__name__", home)
 
 
 def _near_files(path: Path) -> str:

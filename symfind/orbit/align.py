@@ -63,6 +63,7 @@ class Aligned:
         ways: from nothing to the best.
         shares: of the squared distance in the common gauge, by kind, that was taken away.
         notes: what had no unique form.
+        plain: the nearest that permutations lead the second to, in the gauge as it is.
     """
 
     a: dict[str, Tensor] = field(repr=False)
@@ -72,6 +73,7 @@ class Aligned:
     ways: tuple[Way, ...]
     shares: dict[str, float]
     notes: tuple[str, ...]
+    plain: Element
 
 
 def align_states(
@@ -104,7 +106,7 @@ def align_states(
     ways = [way("vanilla", a, b), way("permutations only", a, plain.state)]
     if only_permutations:
         return Aligned(dict(a), plain.state, Element(group), plain.element, tuple(ways),
-                       {"permutation": 1.0}, ())  # fmt: skip
+                       {"permutation": 1.0}, (), plain.element)  # fmt: skip
     tell("common gauge")
     first, second = Walk(group, a), Walk(group, b)
     common_gauge(first)
@@ -119,7 +121,7 @@ def align_states(
         ways.append(way("learned", first.state, found.state))
     notes = tuple(dict.fromkeys((*first.notes, *second.notes)))
     return Aligned(first.state, found.state, first.element, found.element, tuple(ways), shares,
-                   notes)  # fmt: skip
+                   notes, plain.element)  # fmt: skip
 
 
 def _near(gauged: Walk, target: State, alike: Measure, seed: int) -> Walk:

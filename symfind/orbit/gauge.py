@@ -193,7 +193,7 @@ def _balancing(family: MatrixFamily, one: Tensor, two: Tensor) -> Tensor | None:
     support = _support(one + two)
     if support is not None:
         one, two = (support.T @ x @ support for x in (one, two))
-    for x in (one, two):
+    for x in (one, two) if one.shape[-1] else ():  # else nothing is left to be balanced
         values = torch.linalg.eigvalsh(x)
         if bool((values[..., 0] <= _SINGULAR * values[..., -1]).any()):
             return None

@@ -244,6 +244,9 @@ def align(
     if gauge == "own" and found.of_a.steps:
         element = found.of_a.inverse().compose(element)
         first, second = one.state, element.apply(two.state)
+        plain, names = found.plain.apply(two.state), list(group.shapes)
+        if not objective and distance(first, second, names) > distance(first, plain, names):
+            element, second = found.plain, plain  # what is near in another gauge is not in this
     residual = held(session, two, second)
     ways = found.ways
     last = ways[-1]

@@ -118,3 +118,21 @@ def test_models_too_large_are_counted_through_twins() -> None:
     found = symfind.conserved(chain(width, width, width), torch.randn(2, width))
     assert found.counted == "twin" and found.count == width * (width + 1) // 2
     assert found.flow.status == found.closure.status == "skipped"
+
+
+def test_what_discovery_found_is_undecided() -> None:
+    class Largest(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner, self.outer = nn.Linear(3, 2), nn.Linear(2, 2)
+            self.more = nn.Parameter(torch.randn(2))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            h = self.inner(x)
+            return self.outer(torch.tanh(torch.maximum(h, h) + self.more))
+
+    found = symfind.conserved(Largest(), torch.randn(8, 3))
+    report = symfind.analyze(Largest(), torch.randn(8, 3))
+    assert any(f.origin == "discovery" for f in report.factors)
+    assert found.redundant == report.dimension.redundant
+    assert all(split.laws is not None or split.factor in found.open for split in found.splits)

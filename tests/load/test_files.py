@@ -106,6 +106,7 @@ def test_config_sizes(write):
     ("body", "spec", "says"),
     [
         (NET, "{}", r"no attribute 'model'; it defines Net, example_inputs"),
+        (NET + "mine = Net()", "{}", r"it defines Net, example_inputs, mine"),
         (NET + "modle = Net()", "{}", r"no attribute 'model'; did you mean 'modle'"),
         (NET + "model = 3", "{}", r"gives a int, not a torch.nn.Module"),
         (NET + "model = lambda: 'x'", "{}", r"gives a str, not a torch.nn.Module"),

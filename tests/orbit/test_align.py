@@ -245,3 +245,28 @@ def test_of_two_metrics_the_nearer_point_is_taken() -> None:
     assert chosen.barrier <= barrier(
         losses_along(with_data, *(lambda f: (f.a, f.b))(align_states(session.group, a, b)))
     )
+
+
+class Generated(nn.Module):
+    """Weights of a layer that another makes of a code."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.code, self.made, self.out = (
+            nn.Parameter(torch.randn(2)), nn.Linear(2, 12), nn.Linear(4, 2)
+        )  # fmt: skip
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.out((x @ self.made(self.code).view(4, 3).T).relu())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nothing_is_led_farther_away(seed: int) -> None:
+    """A row that a bond carries no more of than one direction has no least norm to be led to."""
+    torch.manual_seed(seed)
+    one, two, x = Generated(), Generated(), torch.randn(6, 3)
+    found = symfind.align(one, weights(one), weights(two), x, gauge="own")
+    vanilla, plain = found.ways[:2]
+    assert found.distance <= min(vanilla.distance, plain.distance) + 1e-12
+    assert found.residual < 1e-9
+    assert symfind.fix(one, weights(one), x).residual < 1e-9
