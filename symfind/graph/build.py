@@ -100,6 +100,9 @@ class Construction:
             and [a.size for a in self._broadcast([t for t, _ in kept])] == shape
         ):
             terms, sign = tuple(t for t, _ in kept), [s for _, s in kept]
+        elif 0 < len(kept) < len(terms) and not any(t.varies for t, _ in kept):
+            one = self.add(*(t for t, _ in kept), signs=[s for _, s in kept])
+            return self._put(p.Expand((one,), axes))
         return self._put(p.Add(tuple(terms), axes, signs=tuple(sign)))
 
     def scale(self, x: Node, factor: float = 1.0) -> Node:

@@ -128,6 +128,10 @@ class Softmax(Node):
         """A shift of all exponents is divided out."""
         return self.dims
 
+    def evaluate(self, values: Sequence[Tensor], sizes: Sizes | None) -> Tensor | None:
+        """The shares, where each row has some."""
+        return None if self.partial else (values[0] - values[0].logsumexp(self.dims, True)).exp()
+
 
 @dataclass(eq=False)
 class Normalise(Node):
@@ -157,6 +161,11 @@ class Centre(Node):
     """x minus its mean over some dimensions."""
 
     dims: tuple[int, ...] = ()
+
+    def evaluate(self, values: Sequence[Tensor], sizes: Sizes | None) -> Tensor:
+        """Take the mean off."""
+        (x,) = values
+        return x - x.mean(self.dims, keepdim=True)
 
     @property
     def blind(self) -> tuple[int, ...]:

@@ -59,7 +59,8 @@ def attention(
         q = b.view(q, [*q.shape[: lead - 1], groups, heads // groups, *q.shape[lead:]])
         batch = [*batch, "shared"]
     scores = b.contract([q, k], [[*batch, "q", "d"], [*kv, "k", "d"]], [*batch, "q", "k"])
-    scores = b.scale(scores, float("nan"))
+    still = not scores.varies and mask is None and not is_causal
+    scores = b.scale(scores, (scale or q.shape[-1] ** -0.5) if still else float("nan"))
     if mask is not None and b.learned(mask):
         if shape is not None:
             scores = b.view(scores, [*shape, *scores.shape[-2:]])

@@ -130,7 +130,7 @@ def _derive(lowered: Lowered) -> Derivation:
     families, scalings, equations = _families(lowered, limits)
     if weights is not None:
         made, *_ = _families(take_up_constants(take_up_maps(weights.graph)), limits)
-        families += [*made_up(weights.made), *lifted_families(made, limits)]
+        families += [*made_up(weights.made), *lifted_families(made, families, weights.made, limits)]
     return Derivation(lowered, families, _relaxed(lowered, scalings), limits, equations)
 
 

@@ -22,7 +22,8 @@ _MANY_ROWS = 4096  # up to so many
 _ACTIVATIONS = 10  # numbers in the largest activation, per number of the input (a guess)
 _COMBINED = 16  # rows of one input at least, where it has as many,
 _SMALL = 1200  # parameters, beyond which no more than half of what an input has: all outputs
-# together often pass through fewer numbers than they are, and say no more than those do;
+# together often pass through fewer numbers than they are, and say no more than those do,
+_FEW = 4  # unless they are so few;
 _VARIETY = 256  # so that there are about this many inputs among as many rows as parameters,
 _ALONE = 64  # or this many, where each is a pass of its own
 _POOL = 10_000_000  # numbers in the inputs that are kept for the next point
@@ -84,7 +85,8 @@ class Rows:
     def width(self) -> int:
         """Rows of one input."""
         count = self.function.count
-        outputs = self._outputs if count <= _SMALL else (self._outputs + 1) // 2
+        every = count <= _SMALL or self._outputs <= _FEW
+        outputs = self._outputs if every else (self._outputs + 1) // 2
         variety = _ALONE if self.batched is False else _VARIETY
         return min(outputs, self._budget, max(_COMBINED, count // variety))
 

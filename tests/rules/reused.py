@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.rules.asked import attend
-from tests.rules.harness import Case, Net, linear, weight
+from tests.rules.harness import Case, Net, linear, of, weight
 
 UNSHIFTED = functools.partial(nn.LayerNorm, bias=False)
 
@@ -51,7 +51,29 @@ def again(
     return build
 
 
+def twice_read(values: str = "v", over: int = -1) -> Any:
+    """Rows that read averages of the same values in two steps, by one weight (Locatello 2020)."""
+
+    def run(m: Any, x: Tensor) -> Tensor:
+        z, s = m.n(m.e(x)), m.s.expand(len(x), -1, -1)
+        for v in ("v", values):
+            shares = (m.q(s) @ m.k(z).mT).softmax(1) + 1e-3
+            u = shares / shares.sum(over, keepdim=True) @ getattr(m, v)(z)
+            s = torch.tanh(m.u(u) + m.w(s))
+        return m.o(s)
+
+    return of(run, (4, 5, 2), s=lambda: weight(1, 2, 3), e=lambda: linear(2, 3),
+              n=lambda: nn.LayerNorm(3), q=lambda: linear(3, 2), k=lambda: linear(3, 2),
+              v=lambda: linear(3, 3, False), h=lambda: linear(3, 3, False),
+              u=lambda: linear(3, 3), w=lambda: linear(3, 3, False),
+              o=lambda: linear(3, 2))  # fmt: skip
+
+
 CASES = [
+    Case("averages of the same values, read twice", "softmax layer_norm", twice_read()),
+    Case("averages of two wires, read by one weight", "softmax layer_norm", twice_read("h"),
+         gap="constants that two weights make alike for one bias", counts=(27, 33)),
+    Case("sums of the same values, read twice", "softmax layer_norm", twice_read(over=1)),
     Case("attention used twice", "softmax layer_norm", again()),
     Case("attention used three times", "softmax layer_norm", again(3)),
     Case("packed attention used twice", "layer_norm", again(packed="whole")),

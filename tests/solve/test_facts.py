@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from symfind.graph.build import Construction
+from symfind.graph.indices import Still, indices
 from symfind.graph.primitives import Node, Source
 from symfind.solve.bonds.classes import Classes
 from symfind.solve.point.values import Environment
 from symfind.solve.sight.rows import form
 from symfind.solve.sight.seen import Sight
-from symfind.solve.spans.indices import Still, indices
 from symfind.solve.spans.linear import complement
 from symfind.solve.spans.reached import Spans
 from symfind.solve.spans.relations import AffineRelations

@@ -191,3 +191,14 @@ def test_every_input_has_combinations_of_its_own() -> None:
     assert 120 > 2 * rows.width  # of the same combinations for all inputs the bias has so much rank
     start = function.flatten(theta).numel() - 120
     assert int(torch.linalg.matrix_rank(block[:, start:])) == 120
+
+
+@pytest.mark.parametrize(("outputs", "width"), [(2, 2), (4, 4), (10, 5)])
+def test_of_few_outputs_none_is_left_out(outputs: int, width: int) -> None:
+    """Of more than few, where parameters are many, half are combined."""
+    model = nn.Sequential(nn.Linear(30, 50), nn.Tanh(), nn.Linear(50, outputs))
+    function = Function(model, (torch.randn(1, 30),))
+    assert function.count > module._SMALL
+    rows = Rows(function, lambda _: function.inputs, rng())
+    rows.prepare(function.random_point(rng()))
+    assert rows.width == width

@@ -15,7 +15,7 @@ from symfind.algebra.axes import Sizes, positive
 from symfind.graph import primitives as p
 from symfind.numerics.decompose import svd
 from symfind.numerics.mixing import mixed
-from symfind.solve.charts.made import Made
+from symfind.solve.charts.made import Made, added, steps_of
 from symfind.solve.charts.normed import Polar
 from symfind.solve.charts.shares import Mixture, Share
 from symfind.solve.charts.twice import Before
@@ -36,11 +36,14 @@ class LiftedFamily(Family):
 
     Attributes:
         base: a family on the graph in which these weights are parameters.
+        made: wires that a parameter makes, what the base moves being in the place of one, or what
+            one depends on besides.
         loose: its fields change along their own flow.
         steps: of the flow: as many as it takes; a projection that turns with the weights bends it.
     """
 
     base: Family
+    made: tuple[Made, ...] = ()
     loose: bool = True
     steps: int | None = None
     _known: MutableMapping[Environment, Tensor] = field(default_factory=WeakKeyDictionary)
@@ -57,25 +60,27 @@ class LiftedFamily(Family):
 
     def direction(self, env: Environment, c: Tensor) -> Moves:
         """The base's changes, of parameters themselves or of what makes weights up."""
-        moves: Moves = {}
-        for source, change in self.base.direction(env, self._kept(env, c)).items():
-            lifted = {source: change} if source.chart is None else source.chart.lift(env, change)
-            for one, its in lifted.items():
-                moves[one] = moves[one] + its if one in moves else its
-        return moves
+        moves = self.base.direction(env, self._kept(env, c))
+        lifted = (
+            {source: change} if source.chart is None else source.chart.lift(env, change)
+            for source, change in moves.items() if not isinstance(source.chart, Made)
+        )  # fmt: skip
+        return added(*lifted, *(chart.made_up(env, moves) for chart in self.made))
 
     def settle(self, before: Environment, theta: dict[str, Tensor], c: Tensor, t: float) -> None:
         """Make wires what the base's own flow makes them, where it is known."""
         base, charts = self.base, self.charts
         if getattr(base, "loose", False) or not all(isinstance(chart, Made) for chart in charts):
             return
-        for source, value in base.flow(before, c.to(before.like["device"]), t).items():
-            if isinstance(source.chart, Made):
-                made = source.chart
-                target = before.parameter(source, value)
-                theta[made.making.source.key] = made.settled(before, theta, target)
-            else:
+        after, targets = base.flow(before, c.to(before.like["device"]), t), {}
+        for source, value in after.items():
+            if source.chart is None:
                 theta[source.key] = before.parameter(source, value)
+            else:
+                targets[source.chart] = before.parameter(source, value)
+        for made in reversed(self.made):  # what is made of others after these
+            target = targets[made] if made in targets else made.value(before)
+            theta[made.making.source.key] = made.settled(before, theta, target)
 
     def _kept(self, env: Environment, c: Tensor) -> Tensor:
         """Coefficients of the base whose changes can be made: a projection of the given ones."""
@@ -132,24 +137,36 @@ def _exponential(chart: Polar | Share | Mixture | Made | Before) -> bool:
     return plain and isinstance(chart.node, p.Pointwise) and chart.node.growth is not None
 
 
-def lifted_families(families: Sequence[Family], limits: Limits) -> list[Family]:
-    """Of the families of a graph with such weights, those that move one, lifted."""
+def lifted_families(
+    families: Sequence[Family], others: Sequence[Family], made: Sequence[Made], limits: Limits
+) -> list[Family]:
+    """Of the families of a graph with such weights, those that move or read one, lifted.
+
+    Args:
+        families: of that graph.
+        others: of the graph without them, in which the same may have been found.
+        made: its wires that a parameter makes.
+        limits: where it is noted what was not looked at.
+    """
     result: list[Family] = []
     bound: dict[
         Polar | Share | Mixture | Made | Before, list[Family]
     ] = {}  # what cannot all be made, by weight
+    known = {_looks(f) for f in others}
     for base in families:
         charts = [s.chart for s in base.sources if s.chart is not None]
+        near = _near(base, made)
         moved = any(s.offset is not None or s.followers for s in base.sources)
-        if not (charts or _conjugated(base)) or moved or base.kind == "inert":
+        same = not (charts or near or _conjugated(base)) and _looks(base) in known
+        if same or moved or (base.kind == "inert" and not near):
             continue
-        if base.kind == "scaling" and all(_exponential(chart) for chart in charts):
+        if base.kind == "scaling" and charts and all(_exponential(chart) for chart in charts):
             continue  # found as a scaling that ends there
         lost = sum(chart.defects(None) for chart in charts)
         if lost * base.count() > LARGEST:
             limits.reached(charts[0].node, "weights of fixed norm: too large to be looked at")
             continue
-        result.append(_lifted(base))
+        result.append(_lifted(base, made))
         for chart in charts:
             if chart.defects(None):
                 bound.setdefault(chart, []).append(base)
@@ -161,8 +178,19 @@ def lifted_families(families: Sequence[Family], limits: Limits) -> list[Family]:
         charts = [s.chart for s in together.sources if s.chart is not None]
         few = sum(chart.defects(None) for chart in charts) * together.count() <= FEW
         if len(parts) > 1 and few:
-            result.append(_lifted(together))
+            result.append(_lifted(together, made))
     return result
+
+
+def _looks(family: Family) -> tuple[str, tuple[str, ...], int]:
+    return family.kind, family.names, family.count()
+
+
+def _near(base: Family, made: Sequence[Made]) -> list[Made]:
+    """Wires that a parameter makes, in the place of which or below which something moves."""
+    sources = set(base.sources)
+    return [m for m in made
+            if sources & {*m.sources, *m.others} or any(s.chart is m for s in sources)]  # fmt: skip
 
 
 def _kind(parts: Sequence[Family]) -> str:
@@ -170,8 +198,16 @@ def _kind(parts: Sequence[Family]) -> str:
     return kinds.pop() if len(kinds) == 1 else "gauge"
 
 
-def _lifted(base: Family) -> LiftedFamily:
-    sources = dict.fromkeys(
-        one for s in base.sources for one in ((s,) if s.chart is None else s.chart.sources)
+def _lifted(base: Family, made: Sequence[Made]) -> Family:
+    near = _near(base, made)
+    if not near and all(s.chart is None for s in base.sources) and not _conjugated(base):
+        return base
+    own = [one for s in base.sources for one in ((s,) if s.chart is None else s.chart.sources)]
+    sources = dict.fromkeys((*own, *(m.making.source for m in near)))
+    kind = "parallel" if base.kind == "inert" else base.kind
+    closed = not getattr(base, "loose", False) and all(
+        s.chart is None or isinstance(s.chart, Made) for s in base.sources
     )
-    return LiftedFamily(kind=base.kind, sources=tuple(sources), base=base)
+    steps = steps_of(near) if closed else None  # where it leads is known
+    return LiftedFamily(kind=kind, sources=tuple(sources), base=base, made=tuple(near),
+                        steps=steps)  # fmt: skip

@@ -16,6 +16,7 @@ from torch import Tensor
 from symfind.graph import primitives as p
 from symfind.graph.einsum import einsum
 from symfind.graph.primitives import Node
+from symfind.graph.wires import ancestors
 from symfind.ops.formulas import never_flat
 from symfind.solve.point.regular import regular
 from symfind.solve.point.values import Environment
@@ -35,11 +36,21 @@ class Making:
     source: p.Source
     back: Back
     part: Node  # what of the parameter moves: it, or a range of it
+    bends: int = 0  # functions and norms between it and the wire
+    normed: bool = False  # whether a norm is among them
 
-    def after(self, step: Back) -> "Making":
+    def after(self, step: Back, bends: int = 0, normed: bool = False) -> "Making":
         """The same for a wire whose change passes one more step first."""
         back = self.back
-        return Making(self.source, lambda env, t: back(env, step(env, t)), self.part)
+        return Making(
+            self.source, lambda env, t: back(env, step(env, t)), self.part,
+            self.bends + bends, self.normed or normed,
+        )  # fmt: skip
+
+
+def straightest(node: Node) -> Making | None:
+    """What makes any change of a wire with the fewest functions between, None for nothing."""
+    return min(makings(node), key=lambda making: making.bends, default=None)
 
 
 def makings(node: Node) -> Iterator[Making]:
@@ -59,13 +70,15 @@ def makings(node: Node) -> Iterator[Making]:
         case p.Pointwise() | p.Normalise(centred=False):
             inverse = inverse_slope(node)
             if inverse is not None:
-                yield from _behind(node.inputs[0], inverse)
+                yield from _behind(
+                    node.inputs[0], inverse, curved(node), isinstance(node, p.Normalise)
+                )
         case p.Movement() if node.once:
             yield from _behind(node.inputs[0], steps.back(node, 0))
         case p.Add():
             for x, sign in zip(node.inputs, node.signs, strict=True):
-                if x.shape == node.shape:
-                    yield from _behind(x, _divided(sign))
+                if math.prod(x.shape) == math.prod(node.shape):
+                    yield from _behind(x, _divided(x, sign))
         case p.Contract() if len(node.inputs) == 2 and not node.windows:
             for at in (0, 1):
                 step = _factor(node, at)
@@ -78,10 +91,10 @@ def _plain(source: p.Source) -> bool:
     return source.role == "parameter" and source.offset is None and not source.followers
 
 
-def _behind(x: Node, step: Back) -> Iterator[Making]:
+def _behind(x: Node, step: Back, bends: int = 0, normed: bool = False) -> Iterator[Making]:
     if len(x.users) == 1:
         for making in makings(x):
-            yield making.after(step)
+            yield making.after(step, bends, normed)
 
 
 def _behind_norm(node: p.Contract, at: int) -> Iterator[Making]:
@@ -96,7 +109,7 @@ def _behind_norm(node: p.Contract, at: int) -> Iterator[Making]:
         return
     if len(norm.inputs[0].users) == 1:
         step = _turned(node, at, norm, gains, sign)
-        yield from (making.after(step) for making in makings(norm.inputs[0]))
+        yield from (making.after(step, 1, True) for making in makings(norm.inputs[0]))
 
 
 def _normed(x: Node) -> tuple[p.Normalise, list[tuple[Node, int]], float] | None:
@@ -158,8 +171,8 @@ def _turned(
     return step
 
 
-def _divided(sign: float) -> Back:
-    return lambda env, t: t / sign
+def _divided(x: Node, sign: float) -> Back:
+    return lambda env, t: (t / sign).reshape(env.shape(x))
 
 
 def _factor(node: p.Contract, at: int) -> Back | None:
@@ -270,25 +283,44 @@ def _norm_back(env: Environment, node: p.Normalise, t: Tensor) -> Tensor:
 # forth -----------------------------------------------------------------------------------
 def followed(node: Node) -> bool:
     """Whether changes of parameters can be followed to a wire."""
-    if isinstance(node, p.Source):
-        return True
-    known = node.fixed or isinstance(
-        node, p.View | p.Permute | p.Expand | p.Narrow | p.Join | p.Add
+    return all(n.fixed or _linearised(n) for n in ancestors([node]))
+
+
+def _linearised(node: Node) -> bool:
+    """Whether the change of a wire by those of its operands is known."""
+    known = isinstance(
+        node, p.Source | p.View | p.Permute | p.Expand | p.Narrow | p.Join | p.Add | p.Centre
     )
     known |= isinstance(node, p.Contract) and not node.windows
     known |= isinstance(node, p.Pointwise) and function_of(node) is not None
     known |= isinstance(node, p.Normalise) and node.exact
+    known |= isinstance(node, p.Softmax) and not node.partial
     known |= isinstance(node, p.Mix) and steps.total(node) is not None
-    return known and not node.orders and (node.fixed or all(followed(x) for x in node.inputs))
+    return known and (isinstance(node, p.Source) or not node.orders)
 
 
 def tangent(env: Environment, node: Node, moves: Mapping[p.Source, Tensor]) -> Tensor | None:
     """The change of a wire for changes of parameters; None for none at all."""
-    if node.fixed:
-        return None
+    known: dict[Node, Tensor | None] = {}
+
+    def of(one: Node) -> Tensor | None:
+        if one not in known:  # what is read several times is followed once
+            known[one] = None if one.fixed else _moved(env, one, moves, of)
+        return known[one]
+
+    return of(node)
+
+
+def _moved(
+    env: Environment,
+    node: Node,
+    moves: Mapping[p.Source, Tensor],
+    of: Callable[[Node], Tensor | None],
+) -> Tensor | None:
+    """The change of a wire by the changes of its operands."""
     if isinstance(node, p.Source):
         return moves.get(node)
-    parts = [tangent(env, x, moves) for x in node.inputs]
+    parts = [of(x) for x in node.inputs]
     first = next((t for t in parts if t is not None), None)
     if first is None:
         return None
@@ -303,6 +335,9 @@ def tangent(env: Environment, node: Node, moves: Mapping[p.Source, Tensor]) -> T
             return slope_of(env, node) * first
         case p.Normalise():
             return _norm_forth(env, node, first)
+        case p.Softmax():
+            first = env.value(node) * first
+            return first - env.value(node) * first.sum(node.dims, keepdim=True)
         case p.Mix():
             return first.sum(node.dims) * (steps.total(node) or 0.0)
     whole = [torch.zeros(env.shape(x), **env.like) if t is None else t

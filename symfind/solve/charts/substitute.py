@@ -6,7 +6,10 @@ from dataclasses import dataclass, replace
 
 from symfind.graph import primitives as p
 from symfind.graph.bilinear import pair_up
+from symfind.graph.copies import sink_copies
 from symfind.graph.primitives import Node
+from symfind.graph.sliced import joined, slice_early
+from symfind.graph.wires import ancestors
 from symfind.ops.lower import Lowered
 from symfind.solve.charts.made import Made, made_wires
 from symfind.solve.charts.normed import Polar, polar_weights
@@ -30,7 +33,8 @@ class Substituted:
 def substituted(lowered: Lowered) -> Substituted | None:
     """The graph with parameters for what others make up, None where there is no such wire."""
     twice = any(norms_of_norms(lowered.nodes))
-    if not twice and not picked(lowered.nodes) and not _charts(lowered.nodes):
+    known = twice or picked(lowered.nodes) or _charts(lowered.nodes)
+    if not known and not joined(lowered.nodes):
         return None
     made = _copied(lowered.nodes)
     nodes = [made[n] for n in lowered.nodes]
@@ -39,12 +43,16 @@ def substituted(lowered: Lowered) -> Substituted | None:
         parameters[key] = [x for s in sources if isinstance(x := made[s], p.Source)]
     outputs = [x for o in lowered.outputs if isinstance(x := made[o], p.Output)]
     graph = replace(lowered, nodes=nodes, parameters=parameters, outputs=outputs)
+    if slice_early(nodes):
+        sink_copies(nodes)
+        graph = replace(graph, nodes=read(nodes))
     graph = take_up_norms(take_up_tables(graph))
     charts = _charts(graph.nodes)
     if not charts and not twice:
         return None
     whole = _with_weights(graph, charts)
-    return Substituted(whole, tuple(c for c in charts if isinstance(c, Made)))
+    weights = [w.chart for (w, *_) in whole.parameters.values()]
+    return Substituted(whole, tuple(c for c in weights if isinstance(c, Made)))
 
 
 def _charts(nodes: list[Node]) -> list[Polar | Share | Mixture | Made]:
@@ -101,8 +109,23 @@ def _with_weights(graph: Lowered, charts: Sequence[Polar | Share | Mixture | Mad
     nodes = [new for n in graph.nodes for new in places.get(n, [n])]
     pair_up(nodes)
     nodes = read(nodes)
-    for chart in charts:
+    for i, chart in enumerate(charts):
+        if isinstance(chart, Made):
+            (weight,) = parameters[f"weight {i}"]
+            weight.chart = chart = replace(chart, others=_besides(chart))
         for source in (*chart.sources, *(chart.others if isinstance(chart, Made) else ())):
             if not source.users:  # all of it is in these wires
                 parameters.pop(source.key, None)
-    return replace(graph, nodes=nodes, parameters=parameters)
+    left = {s for sources in parameters.values() for s in sources}
+    kept = [n for n in nodes if n in left or not _parameter(n)]
+    return replace(graph, nodes=read(kept), parameters=parameters)
+
+
+def _parameter(node: Node) -> bool:
+    return isinstance(node, p.Source) and node.role == "parameter"
+
+
+def _besides(chart: Made) -> tuple[p.Source, ...]:
+    """What a wire depends on besides, others being in the place of wires that are made as well."""
+    found = [n for n in ancestors([chart.node]) if isinstance(n, p.Source) and not n.fixed]
+    return tuple(s for s in found if s is not chart.making.source)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from symfind.graph import primitives as p
 from symfind.graph.einsum import einsum
+from symfind.graph.indices import Still, indices
 from symfind.graph.primitives import Node
 from symfind.graph.wires import ancestors
 from symfind.ops.lower import Lowered
@@ -20,7 +21,6 @@ from symfind.solve.bonds.matrices import Bond, Matrices, Member
 from symfind.solve.families.family import MatrixFamily, NullFamily, carry_out
 from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
-from symfind.solve.spans.indices import Still, indices
 from symfind.solve.transport.absorption import PLAIN, Plan
 from symfind.solve.transport.flows import Flows
 from symfind.solve.transport.state import ARBITRARY, CONSTANT, State, canonical

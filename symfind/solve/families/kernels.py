@@ -24,6 +24,7 @@ from torch import Tensor
 from symfind.algebra.axes import Axis, Sizes, branches, extent, positive
 from symfind.graph import primitives as p
 from symfind.graph.einsum import einsum
+from symfind.graph.indices import Index, indices
 from symfind.graph.primitives import Node
 from symfind.ops.lower import Lowered
 from symfind.solve.families.family import NullFamily, ShiftFamily, carry_out
@@ -32,7 +33,6 @@ from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
 from symfind.solve.sight.rows import Form, Seen, form, volume
 from symfind.solve.sight.seen import Sight
-from symfind.solve.spans.indices import Index, indices
 from symfind.solve.spans.linear import complement
 from symfind.solve.spans.reached import Spans
 from symfind.solve.spans.relation import Relation
@@ -160,6 +160,10 @@ class Reach:
                     for r in rest)  # fmt: skip
         known = [[r for r in self.flows.relations.of(one.wire) if r.dims == first.dims]
                  for one in several] if alike else [[]]  # fmt: skip
+        if alike and len(first.dims) == 1:
+            (dim,) = first.dims
+            if len({self.spans.reached(one.wire, dim) for one in several}) == 1:
+                yield from self.spans.missed(first.wire, dim)
         if not all(known):
             return
         env = Environment(Drawn(self.lowered.shapes))

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from symfind.algebra.axes import Axis, Sizes, extent
 from symfind.graph.einsum import einsum
+from symfind.graph.indices import Index, indices
 from symfind.graph.primitives import Node
 from symfind.solve.point.values import Environment
-from symfind.solve.spans.indices import Index, indices
 
 Width = Callable[[Sizes | None], int]
 

@@ -18,6 +18,16 @@ from symfind.algebra.axes import Sizes, extent, least
 from symfind.graph import primitives as p
 from symfind.graph.einsum import einsum
 from symfind.graph.index_map import Way
+from symfind.graph.indices import (
+    Index,
+    Passage,
+    Still,
+    indices,
+    labelled,
+    named,
+    parts,
+    passage,
+)
 from symfind.graph.primitives import Node
 from symfind.solve.point.values import Environment
 from symfind.solve.sight.rows import (
@@ -30,16 +40,6 @@ from symfind.solve.sight.rows import (
     ordered,
     varying,
     volume,
-)
-from symfind.solve.spans.indices import (
-    Index,
-    Passage,
-    Still,
-    indices,
-    labelled,
-    named,
-    parts,
-    passage,
 )
 from symfind.solve.spans.reached import Spans, through_origin
 from symfind.solve.spans.relations import AffineRelations

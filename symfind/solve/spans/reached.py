@@ -14,9 +14,9 @@ from torch import Tensor
 from symfind.algebra.axes import Axis, Sizes, extent, least, positive
 from symfind.graph import primitives as p
 from symfind.graph.index_map import Way, carried
+from symfind.graph.indices import Still, indices
 from symfind.graph.primitives import Node
 from symfind.solve.point.values import Environment
-from symfind.solve.spans.indices import Still, indices
 from symfind.solve.spans.linear import complement, linears, orthonormal
 from symfind.solve.spans.relation import Relation
 from symfind.solve.spans.relations import AffineRelations

@@ -5,13 +5,15 @@ them: of queries and keys where the values do not depend on the position (the fi
 decoder whose target is zero, as in DETR).
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from symfind.algebra.axes import Axis
 from symfind.graph import primitives as p
+from symfind.graph.copies import sink_copies
+from symfind.graph.indices import Still, indices
 from symfind.graph.primitives import Node
 from symfind.ops.lower import Lowered
-from symfind.solve.spans.indices import Still, indices
 from symfind.solve.spans.relations import AffineRelations
 from symfind.solve.transport.maps import read
 
@@ -29,7 +31,10 @@ def take_averages(lowered: Lowered) -> Lowered:
     nodes = list(lowered.nodes)
     for node, at in dict(found).items():
         _replace(node, at, nodes)
-    return replace(lowered, nodes=read(nodes)) if found else lowered
+    if not found:
+        return lowered
+    sink_copies(nodes)
+    return replace(lowered, nodes=read(nodes))
 
 
 def _equal(node: p.Contract, at: int, relations: AffineRelations, still: Still) -> bool:
@@ -48,15 +53,20 @@ def _replace(node: p.Contract, at: int, nodes: list[Node]) -> None:
     x, names = node.inputs[at], node.labels[at]
     gone = tuple(d for d, n in enumerate(names) if n not in node.out)
     kept = [d for d in range(len(names)) if d not in gone]
-    y: Node = p.Mix((x,), [x.axes[d] for d in kept], op=node.op, dims=gone, drop=True,
-                    unit=1.0, mean=True)  # fmt: skip
+    y = _one(x, gone)
+    axes = [y.axes[d] for d in kept]
+    if all(y.axes[d].size == 1 for d in gone):
+        y = p.View((y,), axes, op=node.op)
+    else:
+        y = p.Mix((y,), axes, op=node.op, dims=gone, drop=True, unit=1.0, mean=True)
     labels = [names[d] for d in kept]
     order = tuple(labels.index(n) for n in node.out if n in labels)
-    made = [y]
+    made: list[Node] = [y]
     if order != tuple(range(len(order))):
         y = p.Permute((y,), [y.axes[d] for d in order], op=node.op, order=order)
         made.append(y)
-    whole = [a if n in labels else Axis(1) for n, a in zip(node.out, node.axes, strict=True)]
+    known = dict(zip(labels, axes, strict=True))
+    whole = [known[n] if n in known else Axis(1) for n in node.out]
     if len(whole) > len(order):
         y = p.View((y,), whole, op=node.op)
         made.append(y)
@@ -69,3 +79,10 @@ def _replace(node: p.Contract, at: int, nodes: list[Node]) -> None:
         user.inputs = tuple(y if z is node else z for z in user.inputs)
     place = nodes.index(node)
     nodes[place : place + 1] = made
+
+
+def _one(x: Node, dims: Sequence[int]) -> Node:
+    """A wire, or one of its copies along some dimensions."""
+    copied = isinstance(x, p.Expand) and len(x.inputs[0].axes) == len(x.axes)
+    one = x.inputs[0] if copied else x
+    return one if all(one.axes[d].size == 1 for d in dims) else x

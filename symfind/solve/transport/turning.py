@@ -16,6 +16,7 @@ from torch import Tensor
 from symfind.algebra.axes import Axis, extent
 from symfind.graph import primitives as p
 from symfind.graph.einsum import einsum
+from symfind.graph.indices import Index, Still, indices
 from symfind.graph.primitives import Node
 from symfind.graph.wires import ancestors
 from symfind.ops.lower import Lowered
@@ -24,7 +25,6 @@ from symfind.solve.bonds.matrices import Bond, Matrices, Member
 from symfind.solve.bonds.potentials import Potential
 from symfind.solve.point.drawn import Drawn
 from symfind.solve.point.values import Environment
-from symfind.solve.spans.indices import Index, Still, indices
 from symfind.solve.transport.absorption import Action, Plan, disjoint
 from symfind.solve.transport.state import CONSTANT, State
 from symfind.solve.transport.steps import Step

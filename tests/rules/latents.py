@@ -1,0 +1,102 @@
+"""Queries that no input reaches, made of what others read too: class tokens, decoders' targets."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tests.rules.harness import Case, linear, of, weight
+
+
+def attend(m: Any, q: Tensor, x: Tensor) -> Tensor:
+    return F.scaled_dot_product_attention(m.q(q), m.k(x), m.v(x))
+
+
+def token(run: Any, *, d: int = 3, a: int = 5, h: int = 2, r: int = 2, rms: bool = False,
+          **more: Any) -> Any:  # fmt: skip
+    """A class token before three others, all normed."""
+
+    def whole(m: Any, x: Tensor) -> Tensor:
+        z = torch.cat([m.c.expand(len(x), -1, -1), m.e(x)], 1)
+        return run(m, z, m.n(z))
+
+    norm = (nn.RMSNorm if rms else nn.LayerNorm)(d, eps=0.1)
+    return of(whole, (4, 3, a), c=lambda: weight(1, 1, d), e=lambda: linear(a, d),
+              q=lambda: linear(d, h), k=lambda: linear(d, h), v=lambda: linear(d, r),
+              o=lambda: linear(r, 2), n=lambda: norm, **more)  # fmt: skip
+
+
+def read(first: int, last: int) -> Any:
+    return lambda m, z, y: m.o(torch.tanh(attend(m, y, y)[:, first:last]))
+
+
+def beside(m: Any, z: Tensor, y: Tensor) -> Tensor:
+    """What the query is made of is seen by itself as well."""
+    return m.o(torch.tanh(attend(m, y, y)[:, 0])) + torch.tanh(m.s * m.q.bias)
+
+
+def packed(m: Any, z: Tensor, y: Tensor) -> Tensor:
+    q, k, v = m.w(y).chunk(3, -1)
+    return m.o(torch.tanh(F.scaled_dot_product_attention(q, k, v)[:, 0]))
+
+
+def stream(m: Any, z: Tensor, y: Tensor) -> Tensor:
+    return m.o(torch.tanh((z + attend(m, y, y))[:, 0]))
+
+
+def decoder(run: Any, *, h: int = 2, n: int = 2) -> Any:
+    """Learned queries, with an attention and a norm of their own before they ask."""
+    return of(run, (4, 5, 2), w=lambda: weight(n, 3), n=lambda: nn.LayerNorm(3, eps=0.1),
+              a=lambda: nn.MultiheadAttention(3, 1, batch_first=True), q=lambda: linear(3, h),
+              k=lambda: linear(2, h), v=lambda: linear(2, 3), o=lambda: linear(3, 2))  # fmt: skip
+
+
+def target(kept: bool) -> Any:
+    """A target that is zero, to which queries are added (Carion et al. 2020)."""
+
+    def run(m: Any, x: Tensor) -> Tensor:
+        t = torch.zeros(len(x), *m.w.shape, dtype=x.dtype)
+        w = m.w.expand_as(t)
+        t = m.n(t + m.a(t + w, t + w, t, need_weights=False)[0])
+        y = attend(m, t + w, x)
+        return m.o(torch.tanh(t + y)) if kept else m.o(y)
+
+    return run
+
+
+def each_other(normed: bool) -> Any:
+    """Queries that attend to each other first."""
+
+    def run(m: Any, x: Tensor) -> Tensor:
+        t = m.w.expand(len(x), -1, -1)
+        t = t + m.a(t, t, t, need_weights=False)[0]
+        if not normed:
+            return m.o(attend(m, t, x))
+        t = m.n(t)
+        return m.o(torch.tanh(t + attend(m, t, x)))
+
+    return run
+
+
+FEW = "gains and shifts behind a norm of learned rows, which these rows take back"
+ALONE = "a stream of which one place is read at the end turns by itself at all others"
+CASES = [
+    Case("a class token that asks alone", "cat", token(read(0, 1))),
+    Case("a class token that asks alone, wide", "cat", token(read(0, 1), h=3, r=3)),
+    Case("a class token behind a norm that keeps the mean", "cat", token(read(0, 1), rms=True)),
+    Case("two places are read", "cat", token(read(0, 2))),
+    Case("the places behind it are read", "cat", token(read(1, 3))),
+    Case("a class token whose bias is read besides", "cat",
+         token(beside, s=lambda: weight(2))),
+    Case("a class token behind a packed weight", "cat",
+         token(packed, w=lambda: linear(3, 6))),
+    Case("a class token that is kept", "cat", token(stream, r=3), gap=ALONE, counts=(30, 31)),
+    Case("a target of zeros", "expand", decoder(target(kept=False))),
+    Case("a target of zeros, wide", "expand", decoder(target(kept=False), h=3)),
+    Case("a target of zeros that is kept", "expand", decoder(target(kept=True))),
+    Case("more queries than dimensions", "expand", decoder(target(kept=True), n=4)),
+    Case("queries that attend to each other", "expand", decoder(each_other(normed=False))),
+    Case("queries that are normed and kept", "expand", decoder(each_other(normed=True)),
+         gap=FEW, counts=(63, 67)),
+]  # fmt: skip
