@@ -102,6 +102,27 @@ def ranges(d: int, *, normed: bool = False, twice: bool = True) -> Any:
               a=lambda: nn.MultiheadAttention(d, 1, bias=False, batch_first=True))  # fmt: skip
 
 
+def nested(run: Any, d: int = 2, n: int = 2) -> Any:
+    """A wire that is seen by itself, and of which another is made that is as free."""
+
+    def whole(m: Any, x: Tensor) -> Tensor:
+        t = torch.tanh(m.c + m.e).expand(len(x), -1, -1)
+        return run(lambda q: F.scaled_dot_product_attention(m.q(q), m.k(x), x), t, m.p.expand_as(t))
+
+    return of(whole, (2, 3, d), c=lambda: weight(n, d), e=lambda: weight(d),
+              p=lambda: weight(n, d), q=lambda: linear(d, d, False),
+              k=lambda: linear(d, d, False))  # fmt: skip
+
+
+def seen(attend: Any, t: Tensor, p: Tensor) -> Tensor:
+    return torch.sin(t + attend(t + p)) + torch.tanh(t + p)
+
+
+def again(attend: Any, t: Tensor, p: Tensor) -> Tensor:
+    u = t + attend(t + p)
+    return torch.sin(u + attend(u + p))
+
+
 def affine(m: Any) -> Tensor:
     return F.layer_norm(m.c, (3,), m.g, m.h, eps=1.0)
 
@@ -119,6 +140,10 @@ CASES = [
          asked(lambda m: m.e(torch.tanh(m.c[:, :1])), e=lambda: linear(1, 3, False))),
     Case("a range that makes as much as it holds", "tanh", ranges(2)),
     Case("a range that holds more than it makes", "tanh", ranges(3)),
+    Case("a wire of another, both seen", "tanh", nested(seen)),
+    Case("a wire of another, both seen, wide", "tanh", nested(seen, 3)),
+    Case("a stream that asks twice with the same positions", "tanh", nested(again)),
+    Case("more places that ask twice", "tanh", nested(again, n=3)),
     Case("a range behind a norm", "layer_norm", ranges(2, normed=True)),
     Case("a range behind a norm alone", "layer_norm", ranges(2, normed=True, twice=False)),
     Case("a class token that asks alone", "cat", token(read(0, 1))),

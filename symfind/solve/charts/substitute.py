@@ -103,9 +103,10 @@ def _with_weights(graph: Lowered, charts: Sequence[Polar | Share | Mixture | Mad
         stands.users = users
         for user in users:
             user.inputs = tuple(stands if x is node else x for x in user.inputs)
-        for x in node.inputs:
-            x.users = [u for u in x.users if u is not node]
         parameters[weight.key] = [weight]
+    for chart in charts:  # some of which are made of others
+        for x in chart.node.inputs:
+            x.users = [u for u in x.users if u is not chart.node]
     nodes = [new for n in graph.nodes for new in places.get(n, [n])]
     nodes += _held(charts)
     pair_up(nodes)
