@@ -123,6 +123,12 @@ def again(attend: Any, t: Tensor, p: Tensor) -> Tensor:
     return torch.sin(u + attend(u + p))
 
 
+def once_and_twice(m: Any, x: Tensor) -> Tensor:
+    """The same two are added in two sums, one of them twice in the second."""
+    t = torch.tanh(m.c) + m.p
+    return torch.tanh(x @ m.w + (t + m.p)) + torch.sin(x + t)
+
+
 def affine(m: Any) -> Tensor:
     return F.layer_norm(m.c, (3,), m.g, m.h, eps=1.0)
 
@@ -140,6 +146,9 @@ CASES = [
          asked(lambda m: m.e(torch.tanh(m.c[:, :1])), e=lambda: linear(1, 3, False))),
     Case("a range that makes as much as it holds", "tanh", ranges(2)),
     Case("a range that holds more than it makes", "tanh", ranges(3)),
+    Case("a sum with one parameter once, another with it twice", "tanh",
+         of(once_and_twice, (4, 2), c=lambda: weight(1, 2), p=lambda: weight(1, 2),
+            w=lambda: weight(2, 2))),
     Case("a wire of another, both seen", "tanh", nested(seen)),
     Case("a wire of another, both seen, wide", "tanh", nested(seen, 3)),
     Case("a stream that asks twice with the same positions", "tanh", nested(again)),
