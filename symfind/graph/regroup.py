@@ -4,6 +4,7 @@ A recurrent layer written as a loop has x W + b + h U + c at every step. Only b 
 that is plain from one sum of them, and hidden where every step makes its own.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 from symfind.graph import primitives as p
@@ -15,11 +16,12 @@ Term = tuple[Node, float]
 
 def regroup(nodes: list[Node]) -> None:
     """Give sums that share the same parameters the sum of these as one operand."""
-    groups: dict[frozenset[tuple[int, float]], list[tuple[p.Add, list[Term]]]] = {}
+    groups: dict[frozenset[tuple[tuple[int, float], int]], list[tuple[p.Add, list[Term]]]] = {}
     for node in nodes:
         if isinstance(node, p.Add) and not _inside(node):
             terms = _terms(node)
-            together = frozenset((id(x), sign) for x, sign in _still(terms))
+            times = Counter((id(x), sign) for x, sign in _still(terms))
+            together = frozenset(times.items())
             if len(together) > 1:
                 groups.setdefault(together, []).append((node, terms))
     for sums in groups.values():

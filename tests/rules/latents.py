@@ -79,9 +79,82 @@ def each_other(normed: bool) -> Any:
     return run
 
 
+def asked(rows: Any, d: int = 3, n: int = 3, **parts: Any) -> Any:
+    """Queries made by a weight of some rows, as many as they have numbers."""
+
+    def run(m: Any, x: Tensor) -> Tensor:
+        q = m.q(rows(m)).expand(len(x), -1, -1)
+        return F.scaled_dot_product_attention(q, m.k(x), x)
+
+    return of(run, (2, 3, d), c=lambda: weight(n, d), q=lambda: linear(d, d, False),
+              k=lambda: linear(d, d, False), **parts)  # fmt: skip
+
+
+def ranges(d: int, *, normed: bool = False, twice: bool = True) -> Any:
+    """Queries by a range of a weight of which keys and values are made as well."""
+
+    def run(m: Any, x: Tensor) -> Tensor:
+        c = m.c.repeat(len(x), 1, 1)
+        y = F.layer_norm(c, (d,), eps=1.0) if normed else torch.tanh(c)
+        return m.a(y + c if twice else y, x, x, need_weights=False)[0]
+
+    return of(run, (2, 3, d), c=lambda: weight(1, 2, d),
+              a=lambda: nn.MultiheadAttention(d, 1, bias=False, batch_first=True))  # fmt: skip
+
+
+def nested(run: Any, d: int = 2, n: int = 2) -> Any:
+    """A wire that is seen by itself, and of which another is made that is as free."""
+
+    def whole(m: Any, x: Tensor) -> Tensor:
+        t = torch.tanh(m.c + m.e).expand(len(x), -1, -1)
+        return run(lambda q: F.scaled_dot_product_attention(m.q(q), m.k(x), x), t, m.p.expand_as(t))
+
+    return of(whole, (2, 3, d), c=lambda: weight(n, d), e=lambda: weight(d),
+              p=lambda: weight(n, d), q=lambda: linear(d, d, False),
+              k=lambda: linear(d, d, False))  # fmt: skip
+
+
+def seen(attend: Any, t: Tensor, p: Tensor) -> Tensor:
+    return torch.sin(t + attend(t + p)) + torch.tanh(t + p)
+
+
+def again(attend: Any, t: Tensor, p: Tensor) -> Tensor:
+    u = t + attend(t + p)
+    return torch.sin(u + attend(u + p))
+
+
+def once_and_twice(m: Any, x: Tensor) -> Tensor:
+    """The same two are added in two sums, one of them twice in the second."""
+    t = torch.tanh(m.c) + m.p
+    return torch.tanh(x @ m.w + (t + m.p)) + torch.sin(x + t)
+
+
+def affine(m: Any) -> Tensor:
+    return F.layer_norm(m.c, (3,), m.g, m.h, eps=1.0)
+
+
 FEW = "gains and shifts behind a norm of learned rows, which these rows take back"
 ALONE = "a stream of which one place is read at the end turns by itself at all others"
 CASES = [
+    Case("rows that sum to zero, as many as dimensions", "layer_norm",
+         asked(lambda m: F.layer_norm(m.c, (3,), eps=1.0))),
+    Case("the same rows, one fewer", "layer_norm",
+         asked(lambda m: F.layer_norm(m.c, (3,), eps=1.0), n=2)),
+    Case("the same rows with gains and shifts", "layer_norm",
+         asked(affine, g=lambda: weight(3), h=lambda: weight(3))),
+    Case("rows made through one number", "tanh",
+         asked(lambda m: m.e(torch.tanh(m.c[:, :1])), e=lambda: linear(1, 3, False))),
+    Case("a range that makes as much as it holds", "tanh", ranges(2)),
+    Case("a range that holds more than it makes", "tanh", ranges(3)),
+    Case("a sum with one parameter once, another with it twice", "tanh",
+         of(once_and_twice, (4, 2), c=lambda: weight(1, 2), p=lambda: weight(1, 2),
+            w=lambda: weight(2, 2))),
+    Case("a wire of another, both seen", "tanh", nested(seen)),
+    Case("a wire of another, both seen, wide", "tanh", nested(seen, 3)),
+    Case("a stream that asks twice with the same positions", "tanh", nested(again)),
+    Case("more places that ask twice", "tanh", nested(again, n=3)),
+    Case("a range behind a norm", "layer_norm", ranges(2, normed=True)),
+    Case("a range behind a norm alone", "layer_norm", ranges(2, normed=True, twice=False)),
     Case("a class token that asks alone", "cat", token(read(0, 1))),
     Case("a class token that asks alone, wide", "cat", token(read(0, 1), h=3, r=3)),
     Case("a class token behind a norm that keeps the mean", "cat", token(read(0, 1), rms=True)),

@@ -34,6 +34,7 @@ from symfind.solve.charts.making import (
 from symfind.solve.families.family import NullFamily
 from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
+from symfind.solve.transport import steps
 
 STEPS = 4
 NEWTON = 4  # steps, from a part of 1e-4 or less
@@ -147,8 +148,7 @@ def made_up(charts: Sequence[Made]) -> list[Family]:
         for one in chart.others:
             if not one.users:
                 free.setdefault(one, []).append(chart)
-    unseen = [_unseen(c) for c in charts
-              if c.making.part is c.making.source and _spare(c, None) > 0]  # fmt: skip
+    unseen = [_unseen(c) for c in charts if _spare(c, None) > 0]
     return [*(_made_up(one, its) for one, its in free.items()), *unseen]
 
 
@@ -161,11 +161,13 @@ def _spare(chart: Made, sizes: Sizes | None) -> int:
 
 def _unseen(chart: Made) -> Family:
     """Changes of the one parameter, without what makes the change of the wire that they are."""
-    source, back = chart.making.source, chart.making.back
+    source, part, back = chart.making.source, chart.making.part, chart.making.back
+    within = None if part is source else steps.back(part, 0)
 
     def build(env: Environment, c: Tensor) -> Moves:
-        shape = env.shape(source)
+        shape = env.shape(part)
         whole = mixed(torch.cat([c, c.new_zeros(math.prod(shape) - len(c))])).reshape(shape)
+        whole = whole if within is None else within(env, whole).reshape(env.shape(source))
         moved = tangent(env, chart.node, {source: whole})
         if moved is None:
             raise AssertionError("a wire depends on what it is made of")

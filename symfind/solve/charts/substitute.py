@@ -1,7 +1,7 @@
 """A graph in which wires that parameters make up are parameters themselves."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from symfind.graph import primitives as p
@@ -103,10 +103,12 @@ def _with_weights(graph: Lowered, charts: Sequence[Polar | Share | Mixture | Mad
         stands.users = users
         for user in users:
             user.inputs = tuple(stands if x is node else x for x in user.inputs)
-        for x in node.inputs:
-            x.users = [u for u in x.users if u is not node]
         parameters[weight.key] = [weight]
+    for chart in charts:  # some of which are made of others
+        for x in chart.node.inputs:
+            x.users = [u for u in x.users if u is not chart.node]
     nodes = [new for n in graph.nodes for new in places.get(n, [n])]
+    nodes += _held(charts)
     pair_up(nodes)
     nodes = read(nodes)
     for i, chart in enumerate(charts):
@@ -119,6 +121,19 @@ def _with_weights(graph: Lowered, charts: Sequence[Polar | Share | Mixture | Mad
     left = {s for sources in parameters.values() for s in sources}
     kept = [n for n in nodes if n in left or not _parameter(n)]
     return replace(graph, nodes=read(kept), parameters=parameters)
+
+
+def _held(charts: Sequence[Polar | Share | Mixture | Made]) -> Iterator[p.Output]:
+    """Ranges of parameters in the place of which there is a wire: nothing else moves them.
+
+    The rest of such a parameter is free, and what is not seen of a range is a family of its own
+    (`charts.made`).
+    """
+    for chart in charts:
+        if isinstance(chart, Made) and isinstance(chart.making.part, p.Narrow):
+            x = chart.making.part
+            yield (held := p.Output((x,), list(x.axes), op=x.op))
+            x.users.append(held)
 
 
 def _parameter(node: Node) -> bool:

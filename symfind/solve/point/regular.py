@@ -35,7 +35,7 @@ def regular(gain: Node) -> bool:
         case p.Pointwise():
             smooth = gain.op is not None and bool(facts(gain.op).bends)
             passes = bool(gain.slope or gain.growth) or gain.degree is not None or smooth
-            return passes and not _halved(gain) and (
+            return passes and not halved(gain) and (
                 bool(gain.slope or gain.growth) or regular(gain.inputs[0])
             )  # fmt: skip
         case p.Contract():
@@ -55,14 +55,14 @@ def vanishes(gain: Node) -> bool:
             return any(vanishes(x) for x in gain.inputs)
         case p.Pointwise():
             homogeneous = gain.degree is not None or bool(gain.slope)
-            return _halved(gain) or (homogeneous and vanishes(gain.inputs[0]))
+            return halved(gain) or (homogeneous and vanishes(gain.inputs[0]))
         case p.Contract():
             entrywise = all(n in gain.out for names in gain.labels for n in names)
             return entrywise and any(vanishes(x) for x in gain.inputs)
     return False
 
 
-def _halved(gain: p.Pointwise) -> bool:
+def halved(gain: p.Pointwise) -> bool:
     """Whether a function may be zero on one side of a kink, or on both."""
     if gain.slope is not None or gain.parity is not None:
         return False

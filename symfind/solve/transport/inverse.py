@@ -12,6 +12,7 @@ from torch import Tensor
 
 from symfind.graph import primitives as p
 from symfind.graph.einsum import einsum
+from symfind.solve.point.full_rank import full_rank
 from symfind.solve.point.values import Environment
 from symfind.solve.transport.steps import Step
 
@@ -38,6 +39,8 @@ def made_by(node: p.Contract, at: int, lost: int) -> tuple[list, list, list] | N
     size = dict(zip(node.labels[1 - at], other.shape, strict=True))
     wide = math.prod(size[n] for n in summed) - lost
     if math.prod(size[n] for n in made) > wide:
+        return None
+    if not full_rank(other, node.labels[1 - at], shared, summed, made):
         return None
     return summed, shared, made
 
