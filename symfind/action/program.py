@@ -22,9 +22,9 @@ _TORCH = frozenset(
     " permute pow prod rand randn reciprocal reshape roll rsqrt scalar_tensor sigmoid sin softmax"
     " sqrt square squeeze stack sub sum tanh tensor tensordot tensor_split transpose tril"
     " tril_indices triu triu_indices unsqueeze var where zeros zeros_like functional.einsum"
-    " linalg.inv linalg.norm linalg.qr linalg.slogdet linalg.solve linalg.svd linalg.vector_norm"
+    " linalg.inv linalg.norm linalg.pinv linalg.qr linalg.slogdet linalg.solve linalg.svd"
+    " linalg.vector_norm linalg.matrix_norm functional.norm norm"
     " functional.broadcast_tensors functional.meshgrid functional.tensordot"
-    " linalg.matrix_norm functional.norm norm"
     " nn.functional.pad nn.functional.softmax nn.functional.softplus nn.functional.elu"
     " bmm mm block_diag functional.block_diag repeat_interleave clamp select narrow sign".split()
 )
