@@ -1,6 +1,7 @@
 """What a user sees when something goes wrong: one message and an exit code, no traceback."""
 
 import difflib
+import gc
 import os
 import signal
 import sys
@@ -18,6 +19,8 @@ BAD_USAGE = 2
 INTERRUPTED = 130
 _NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
 _PACKAGE = str(Path(__file__).parent.parent)
+_COLLECTED = 100_000, 20, 20  # allocations between two collections of cycles, and how many of these
+# between two of what is older: torch alone is a million objects, that each full one walks through
 
 
 class GuardedGroup(click.Group):
@@ -39,6 +42,8 @@ class GuardedGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; see the module."""
         signal.signal(signal.SIGTERM, _terminated)
+        before = gc.get_threshold()
+        gc.set_threshold(*_COLLECTED)
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
@@ -53,6 +58,8 @@ class GuardedGroup(click.Group):
             _trace(error, ctx)
             click.echo(visible(message(error), lines=True), err=True)
             ctx.exit(BAD_USAGE)
+        finally:
+            gc.set_threshold(*before)
 
 
 def _names_model(text: str) -> bool:
