@@ -35,8 +35,12 @@ def conv(
 ) -> Node:
     """A sliding contraction over input channels and kernel positions."""
     spatial = b.op.shape[len(b.op.shape) - len(weight.axes) + 2 :]
-    flat = padding in (0, "valid") or (not isinstance(padding, str) and not any(_seq(padding)))
-    single = math.prod(weight.shape[2:]) == 1 and flat and all(s == 1 for s in _seq(stride))
+    pointwise = math.prod(weight.shape[2:]) == 1
+    if isinstance(padding, str):
+        flat = padding == "valid" or pointwise  # "same" pads by what a kernel reaches beyond a place
+    else:
+        flat = not any(_seq(padding))
+    single = pointwise and flat and all(s == 1 for s in _seq(stride))
     return _convolve(b, x, weight, bias, spatial, groups, flat, single, transposed=False)
 
 
@@ -168,7 +172,8 @@ def slide(r: Relations, source: Axis, target: Axis, w: Window) -> bool:
         r.pin(source, target)
         return False
     r.definitions.append(Definition(target, source, extent))
-    r.least.append(Least(source, min(reach, source.size)))
+    if reach <= source.size:  # a longer window sees all places, however few
+        r.least.append(Least(source, reach))
     return False
 
 

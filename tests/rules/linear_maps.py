@@ -155,6 +155,8 @@ CASES = [
     Case("conv3d", "conv3d", conv(nn.Conv3d, 2, 2, d=3, size=3)),
     Case("conv2d-padded", "conv2d", conv(nn.Conv2d, 2, 3, padding=1)),
     Case("conv2d-same", "conv2d", conv(nn.Conv2d, 2, 3, padding="same")),
+    Case("conv2d-same-pointwise", "conv2d", conv(nn.Conv2d, 2, 1, padding="same")),
+    Case("conv2d-same-linear", "conv2d", straight(nn.Conv2d, 2, 1, padding="same")),
     Case("conv2d-reflect", "pad", conv(nn.Conv2d, 2, 3, padding=1, padding_mode="reflect")),
     Case("conv2d-circular", "pad", conv(nn.Conv2d, 2, 3, padding=1, padding_mode="circular")),
     Case("conv2d-stride", "conv2d", conv(nn.Conv2d, 2, 2, stride=2)),

@@ -136,3 +136,14 @@ def test_equal_widths_stay_equal_where_they_meet() -> None:
     twin = build_twin(trace(net, (torch.randn(2, 64),), {}), 1).graph.parameters
     assert twin["0.weight"].shape[0] == twin["0.weight"].shape[1]
     assert twin["6.weight"].shape[0] == twin["6.weight"].shape[1] > twin["2.weight"].shape[0]
+
+
+def test_a_window_longer_than_all_places_asks_for_none_of_them() -> None:
+    """As where a pool over everything is written with the number of channels as its window."""
+    torch.manual_seed(0)
+    pool = nn.AvgPool2d(96, ceil_mode=True)
+    net = nn.Sequential(nn.Conv2d(3, 96, 3, 2, 1), nn.ReLU(), pool, nn.Flatten(), nn.Linear(96, 5))
+    graph = trace(net, (torch.randn(2, 3, 65, 65),), {})
+    assert max(op.shape[-1] for op in build_twin(graph, 0).graph.inputs) <= 6
+    found = certify_on_twins(question(net, (torch.randn(2, 3, 65, 65),)))
+    assert found.status == "complete", found
