@@ -98,6 +98,12 @@ def shared(x: Tensor, dim: int = -1) -> Tensor:
 
 EDGE = torch.tensor([[0, 1, 2], [1, 2, 0]])
 CASES = [
+    *(Case(f"positions of which {i} is read", "linear", of(
+         lambda m, x, i=i: m.r((x + m.p)[:, i]), (24, 4, 5), p=lambda: weight(4, 5),
+         r=lambda k=k: linear(5, k))) for i, k in ((0, 3), (2, 1), (3, 6))),
+    Case("positions of which the first two are read", "linear", of(
+         lambda m, x: m.r((x + m.p)[:, :2].tanh() + (x + m.p)[:, :2] @ m.s), (24, 4, 5),
+         p=lambda: weight(4, 5), s=lambda: weight(5, 5), r=lambda: linear(5, 3))),
     Case("packed-cut-inside", "unbind", of(partly, (8, 4, 5), w=lambda: linear(5, 18),
          r=lambda: linear(6, 4))),
     Case("pooled", "einsum softmax", of(pooled, (16, 5, 3), q=lambda: weight(3),
