@@ -83,6 +83,10 @@ CASES = [
          beside(F.layer_norm, more=lambda m, e: e.tanh()), bounds=ROWS),
     Case("two weights read a table, one of them before a function", "embedding",
          beside(F.layer_norm, more=lambda m, e: m.v(e).tanh()), bounds=ROWS),
+    Case("a table looked up twice", "embedding", tokens(
+         lambda m, x: m.h((F.rms_norm(F.embedding(x, m.t), (3,), eps=0.1)
+                           * F.rms_norm(F.embedding(x.flip(1), m.t), (3,), eps=0.1)).sin()),
+         t=lambda: weight(12, 3), h=lambda: linear(3, 2)), bounds=ROWS),
     Case("a weight reads what places are mixed of", "embedding",
          beside(F.layer_norm, more=lambda m, e: m.v(e.mean(1, keepdim=True))), bounds=ROWS,
          gap="another number where places are mixed", counts=(1, 5)),

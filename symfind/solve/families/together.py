@@ -82,7 +82,9 @@ def _systems(
         if isinstance(node, p.Contract) and len(node.inputs) == 2 and not node.windows:
             for at in (0, 1):
                 for wire, dim, seed, frame in (*_reader(node, at), *_table(node, at, lowered)):
-                    read.setdefault((wire, dim), {})[seed] = frame
+                    seeds = read.setdefault((wire, dim), {})
+                    if all(seed.source is not other.source for other in seeds):
+                        seeds[seed] = frame
     for key, found in read.items():
         frames = {seed.entry: frame for seed, frame in found.items()}
         yield Translations(lowered.nodes, relations, list(found), valued, frames), key
@@ -280,5 +282,8 @@ def _stacked(
 
 
 def _rank(rows: Tensor) -> int:
-    rows = rows / rows.norm(dim=1, keepdim=True).clamp(min=1e-300)
+    sizes = rows.norm(dim=1, keepdim=True)
+    rows = (
+        (rows / sizes.clamp(min=1e-300))[sizes[:, 0] > NOISE * sizes.max()] if len(rows) else rows
+    )
     return int((torch.linalg.svdvals(rows) > 1e-8).sum()) if len(rows) else 0
