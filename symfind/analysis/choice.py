@@ -11,7 +11,7 @@ from symfind.family.depth import KEPT, Short, shortened
 from symfind.family.family import Family, Member
 from symfind.family.fewest import fewest
 from symfind.family.shrink import Shrinking
-from symfind.family.small import apart, poor, richer, small
+from symfind.family.small import Fits, apart, poor, richer, small
 
 MOST_PARAMETERS = 6500
 _EASY = 3600  # parameters of a member that is measured in seconds
@@ -40,13 +40,15 @@ class Choice:
 
     Attributes:
         otherwise: whether there is another way: asked where the first member is still large.
+        fits: whether a member, made to be like a model of few layers, is one at all.
     """
 
     def __init__(self, family: Family, shapes: Mapping[str, tuple[int, ...]]) -> None:
         self.family, self.shapes = family, shapes
         self.otherwise: Callable[[], bool] | None = None
+        self.fits: Callable[[Member, Member], bool] | None = None
         self._end = 0.0
-        self._shrunk: dict[tuple[tuple[int, ...], int, bool], Shrinking] = {}
+        self._shrunk: dict[tuple[tuple[int, ...], int, bool, bool], Shrinking] = {}
 
     def first(self) -> tuple[Short, Shrinking] | str:
         """With two layers of each kind, or one where that is large; or why there is none.
@@ -116,6 +118,9 @@ class Choice:
         tried += [self._small(short, least, ordered=False) for least in (4, 3)]
         return min(tried, key=lambda one: (self._poor(short, one), _parameters(one)))
 
+    def _fits(self, short: Short) -> Fits:
+        return None if self.fits is None else partial(self.fits, short.member)
+
     def _poor(self, short: Short, one: Shrinking) -> bool:
         return poor(self.family, short.member, one.member)
 
@@ -124,7 +129,8 @@ class Choice:
         if other.member.parameters > MOST_PARAMETERS:
             other = replace(before)
         easy = max(_EASY, other.member.parameters + _EXTRA)
-        apart(self.family, short, before, other, min(easy, MOST_PARAMETERS), MOST_PARAMETERS)
+        most = MOST_PARAMETERS
+        apart(self.family, short, before, other, min(easy, most), most, self._fits(short))
         other.member = self.richer(short, other.member, RICHER[0])
         return other
 
@@ -133,7 +139,11 @@ class Choice:
         near = replace(first)
         if first.member.parameters <= _LONE:
             return None
-        return None if apart(self.family, short, first, near, _EASY, _EASY) else near
+        return (
+            None
+            if apart(self.family, short, first, near, _EASY, _EASY, self._fits(short))
+            else near
+        )
 
     def _same(self, again: Any) -> bool:
         """Whether the recipe with nothing changed gives the model."""
@@ -144,10 +154,10 @@ class Choice:
 
     def _small(self, short: Short, least: int, ordered: bool = True) -> Shrinking:
         """Small, with as large a vocabulary as it takes to see what is done to single tokens."""
-        key = tuple(short.member.values.values()), least, ordered
+        key = tuple(short.member.values.values()), least, ordered, self.fits is not None
         if key not in self._shrunk:
             seconds = min(_SECONDS, max(_LITTLE, (self._end - time.process_time()) / 2))
-            found = small(self.family, short, least, seconds, _EASY, ordered)
+            found = small(self.family, short, least, seconds, _EASY, ordered, self._fits(short))
             found.member = self.richer(short, found.member, RICHER[0])
             self._shrunk[key] = found
         return replace(self._shrunk[key])  # others are made from it

@@ -6,7 +6,7 @@ few layers; that the count of the model is what it is with all of them is an equ
 counts, which is checked too.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,10 +17,12 @@ from symfind.count.counted import Counted
 from symfind.count.symbols import AxisSymbols
 from symfind.family.depth import Short, with_layers
 from symfind.family.family import Family, Member, name_of
+from symfind.family.orders import keeps_orders
 from symfind.family.places import Place
 from symfind.family.shrink import Shrinking
+from symfind.ops.lower import Lowered, lower
 from symfind.report.certificate import Certificate, TwinMeasure
-from symfind.twin.formula import at_sizes, count
+from symfind.twin.formula import at_sizes, corresponds, count
 
 _PERIOD = 8  # layers after which a pattern of them comes again, at most
 _WORDS = "Measured on small models of the same family, made with other arguments: "
@@ -65,6 +67,8 @@ class Members:
         self.found, self.subject, self.measure = found, subject, measure
         self.left = False
         self._known: dict[tuple[int, ...], _Measured] = {}
+        self._lowered: dict[int, tuple[Member, Lowered]] = {}
+        self._owns: dict[tuple[int, ...], Counted] = {}
 
     def certificate(self, otherwise: Callable[[], bool] | None = None) -> Certificate:
         """A certificate of the last member that was measured; `skipped` where there is no member.
@@ -107,17 +111,62 @@ class Members:
         short, first = found
         if first.member.parameters > MOST_PARAMETERS:
             return Certificate("skipped", reason=self._too_large(first))
-        counted = count(
-            short.member.graph, self.subject.output, AxisSymbols(), self.subject.without
-        )
+        counted = self._counted(short)
         done: list[_Measured] = []
-        for one in self._choice.several(short, first):
+        waiting, tried = self._choice.several(short, first), False
+        while (one := next(waiting, None)) is not None:
+            if not tried and self._off(one, counted):
+                tried = True
+                self.subject.tell("making others, for the formula says nothing of one")
+                short, first, counted = self._fitting(short, first, counted)
+                if self._choice.fits is not None:
+                    waiting = self._choice.several(short, first)
+                    continue
             shown = self._settled(short, one, counted)
             if not any(shown is other for other in done):  # with more tokens two may be one
                 done.append(shown)
             if _settles(done):
                 break
         return self._verdict(done, short, counted, first.felt)
+
+    def _counted(self, short: Short) -> Counted:
+        s = self.subject
+        return count(short.member.graph, s.output, AxisSymbols(), s.without)
+
+    def _own(self, member: Member) -> Counted:
+        key = tuple(member.values.values())
+        if key not in self._owns:
+            s = self.subject
+            self._owns[key] = count(member.graph, s.output, {}, s.without)
+        return self._owns[key]
+
+    def _off(self, member: Member, counted: Counted) -> bool:
+        """Whether a member is no use: what is derived of it is not what the formula says."""
+        own = self._own(member)
+        formula = at_sizes(counted, own)
+        return formula is None or formula + own.inert_beside != own.redundant
+
+    def _fitting(
+        self, short: Short, first: Shrinking, counted: Counted
+    ) -> tuple[Short, Shrinking, Counted]:
+        """Members whose indices are those of the model, of which the formula holds."""
+        self._choice.fits = self._fits
+        found = self._choice.first()
+        if not isinstance(found, str) and found[1].member.parameters <= MOST_PARAMETERS:
+            again = self._counted(found[0])
+            if not self._off(found[1].member, again):
+                return *found, again
+        self._choice.fits = None
+        return short, first, counted
+
+    def _fits(self, model: Member, made: Member) -> bool:
+        """Whether sides of matrices are in the order of the model's, and no index is cut."""
+        if not keeps_orders(model, made):
+            return False
+        key, output = id(model), self.subject.output
+        if key not in self._lowered:
+            self._lowered[key] = model, lower(model.graph, output)
+        return corresponds(self._lowered[key][1], lower(made.graph, output))
 
     def _settled(self, short: Short, member: Member, counted: Counted) -> _Measured:
         """What a member shows, with a still larger vocabulary where it shows too much."""
@@ -144,7 +193,7 @@ class Members:
     def _measure(self, member: Member, counted: Counted) -> _Measured:
         s = self.subject
         s.tell(f"a model of {member.parameters:,} parameters")
-        own = count(member.graph, s.output, {}, s.without)
+        own = self._own(member)
         formula = at_sizes(counted, own)
         there = replace(s, loaded=member.loaded, graph=member.graph, discover=False)
         certificate = self.measure(Derived(own), there, False)
@@ -256,7 +305,7 @@ class Members:
         return f"{self.found.redundant:,} were derived, but by its layers the count is {total:,}"
 
     def _more(self, short: Short, counted: Counted, place: Place, layers: int) -> int | None:
-        """What so many more layers of a kind add: whole periods, and what is left of one."""
+        """What so many more layers of a kind add: whole periods and what is left, or one by one."""
         counts = {0: counted.redundant}
         few = short.member.values[place]
 
@@ -270,18 +319,14 @@ class Members:
                 ).redundant
             return counts[k]
 
-        for period in _periods(layers):
-            one, two = at(period), at(2 * period) if layers >= 2 * period else None
-            if one is None:
-                return None
-            rest = layers % period
-            start = at(rest)
-            if start is None:
-                return None
-            if two is None or two - one == one - counts[0]:
-                whole = (one - counts[0]) * (layers // period)
-                return start - counts[0] + whole
-        return None
+        for period in range(1, min(_PERIOD, layers // 2) + 1):
+            one, two, start = at(period), at(2 * period), at(layers % period)
+            if one is None or two is None or start is None:
+                break
+            if two - one == one - counts[0]:
+                return start - counts[0] + (one - counts[0]) * (layers // period)
+        every = at(layers) if layers <= 2 * _PERIOD else None  # where nothing comes again
+        return None if every is None else every - counts[0]
 
 
 def _settles(done: list[_Measured]) -> bool:
@@ -292,10 +337,6 @@ def _settles(done: list[_Measured]) -> bool:
         if len(different) > 1 and all(m.agrees for m in some):
             return True
     return False
-
-
-def _periods(layers: int) -> Iterator[int]:
-    yield from range(1, min(_PERIOD, layers) + 1)
 
 
 def _names(places: list[Place]) -> str:

@@ -11,7 +11,7 @@ member is still large, those that come first are looked at again: what kept them
 import itertools
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from symfind.family.family import Family, Member, Values
@@ -50,6 +50,7 @@ def shrink(
     seconds: float,
     ordered: bool = True,
     enough: int = 0,
+    fits: Callable[[Member], bool] | None = None,
 ) -> Shrinking:
     """Make all integers of a member but some small.
 
@@ -61,8 +62,9 @@ def shrink(
         seconds: of the processor, after which what is reached is taken.
         ordered: whether what is larger than another in the model stays so.
         enough: parameters of a member that is small.
+        fits: whether a member is one at all, of those that do the same operations.
     """
-    return _Shrink(family, start, fixed, least, seconds, ordered, enough).done()
+    return _Shrink(family, start, fixed, least, seconds, ordered, enough, fits).done()
 
 
 class _Shrink:
@@ -75,8 +77,9 @@ class _Shrink:
         seconds: float,
         ordered: bool,
         enough: int,
+        fits: Callable[[Member], bool] | None,
     ) -> None:
-        self.family, self.model, self.ordered = family, start, ordered
+        self.family, self.model, self.ordered, self.fits = family, start, ordered, fits
         self.enough = enough
         self.found = Shrinking(start)
         self.end = time.process_time() + seconds
@@ -183,8 +186,10 @@ class _Shrink:
 
     def _alike(self, made: Member, weak: bool) -> bool:
         if weak:
-            return made.steps == self.model.steps or made.vocabulary == self.model.vocabulary
-        return made.signature == self.model.signature
+            same = made.steps == self.model.steps or made.vocabulary == self.model.vocabulary
+        else:
+            same = made.signature == self.model.signature
+        return same and (self.fits is None or self.fits(made))
 
     def _worth(self, made: Member, places: list[Place]) -> bool:
         """Whether what does other operations than the model is smaller for it.

@@ -1,20 +1,27 @@
 """Members of a family that are small enough to be measured, and rich enough to show everything."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from symfind.family.depth import Short
 from symfind.family.family import Family, Member, Values
 from symfind.family.places import Place
 from symfind.family.shrink import Shrinking, shrink
 
+Fits = Callable[[Member], bool] | None
 _FEW = 6  # one of so many integers may be the same
 _ENOUGH = 2  # times as many tokens as what is widest, or it is not worth having more
 _TRIED = 4  # values beside the present one, of an integer that should differ
 
 
 def small(
-    family: Family, short: Short, least: int, seconds: float, enough: int, ordered: bool = True
+    family: Family,
+    short: Short,
+    least: int,
+    seconds: float,
+    enough: int,
+    ordered: bool = True,
+    fits: Fits = None,
 ) -> Shrinking:
     """A small member with the layers of a short one.
 
@@ -25,8 +32,10 @@ def small(
         seconds: of the processor, after which what is reached is taken.
         enough: parameters of a member that is small.
         ordered: whether what is larger than another in the model stays so.
+        fits: whether a member is one at all, of those that do the same operations.
     """
-    found = shrink(family, short.member, list(short.depths), least, seconds, ordered, enough)
+    fixed = list(short.depths)
+    found = shrink(family, short.member, fixed, least, seconds, ordered, enough, fits)
     found.member = _many_contexts(family, short.member, found.member)
     return found
 
@@ -109,7 +118,13 @@ def _widest(member: Member, table: int) -> int:
 
 
 def apart(
-    family: Family, short: Short, first: Shrinking, second: Shrinking, easy: int, most: int
+    family: Family,
+    short: Short,
+    first: Shrinking,
+    second: Shrinking,
+    easy: int,
+    most: int,
+    fits: Fits = None,
 ) -> list[Place]:
     """Change the second member where it equals the first; what stays the same comes back.
 
@@ -123,13 +138,14 @@ def apart(
         second: the other, which is changed.
         easy: parameters that it may have,
         most: or this where more than a few integers are the same.
+        fits: whether a member is one at all, of those that do the same operations.
     """
     # what is larger in the model first: the next may then be larger, too
     places = sorted(first.felt, key=lambda p: -family.base[p])
     same = list(places)
     for orderly, limit in ((True, easy), (True, most), (False, easy), (False, most)):
         for place in [p for p in same if second.member.values[p] == first.member.values[p]]:
-            _change(family, short, places if orderly else [], second, place, limit)
+            _change(family, short, places if orderly else [], second, place, limit, fits)
         same = [p for p in places if second.member.values[p] == first.member.values[p]]
         if len(same) <= len(places) // _FEW:
             break
@@ -137,7 +153,13 @@ def apart(
 
 
 def _change(
-    family: Family, short: Short, ordered: list[Place], second: Shrinking, place: Place, most: int
+    family: Family,
+    short: Short,
+    ordered: list[Place],
+    second: Shrinking,
+    place: Place,
+    most: int,
+    fits: Fits,
 ) -> None:
     """Make one integer another, if there is such a member: it does what the model or this one does.
 
@@ -149,6 +171,8 @@ def _change(
             continue
         made = family.member(values)
         if isinstance(made, str) or made.parameters > most:
+            continue
+        if fits is not None and not fits(made):
             continue
         if made.signature in (short.member.signature, second.member.signature):
             second.member = made

@@ -71,8 +71,13 @@ def passage(user: Node, at: int = 0) -> Passage:
         plain = run.way in (Way.SAME, Way.RESHAPED)
         if plain and [mine[s].root for s in one] == [theirs[s].root for s in two]:
             same.update(zip(one, two, strict=True))
-        else:
-            joint.append(Joint(one, two, run.way))
+            continue
+        if run.way is Way.RESHAPED:  # in row-major order, so that the first and the last stay
+            for end in (0, -1):
+                while one and two and mine[one[end]].root is theirs[two[end]].root:
+                    same[one[end]] = two[end]
+                    one, two = (t[1:] if end == 0 else t[:-1] for t in (one, two))
+        joint.append(Joint(one, two, run.way))
     return Passage(same, tuple(joint))
 
 

@@ -27,6 +27,24 @@ def complete(config: Any) -> list[str]:
     return filled
 
 
+def needed_to_run(config: Any) -> dict[str, Any]:
+    """Settings for what a config leaves open and a forward pass may ask for.
+
+    The token of padding, from which positions are counted, and the default of several.
+    """
+    found: dict[str, Any] = {}
+    for name, value in vars(config).items():
+        if hasattr(value, "model_type") and hasattr(value, "to_dict"):
+            found |= {f"{name}.{one}": what for one, what in needed_to_run(value).items()}
+        elif value is None and name == "pad_token_id":
+            found[name] = 0
+        elif value is None and name.startswith("default_"):
+            several = getattr(config, f"{name.removeprefix('default_')}s", None)
+            if isinstance(several, (list, tuple)) and several:
+                found[name] = several[0]
+    return found
+
+
 def warn_assumed(where: str, filled: list[str]) -> None:
     """Say what was assumed."""
     warnings.warn(

@@ -2,7 +2,8 @@
 
 import inspect
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -37,7 +38,7 @@ def derive(
     generator = generator or torch.Generator().manual_seed(0)
     texts = None
     if hasattr(model, "main_input_name") and hasattr(model, "config"):
-        texts = _transformers(model)
+        texts = _spelled(model, _wanted(model))
     elif isinstance(getattr(model, "pretrained_cfg", None), Mapping):
         texts = _timm(model, settings or {})
     elif type(model).__module__.startswith("torchvision.models"):
@@ -87,7 +88,37 @@ def _timm(model: nn.Module, settings: Mapping[str, Any]) -> list[str]:
     return [f"f32[1,{channels},{size[0]},{size[1]}]"]
 
 
-def _transformers(model: Any) -> list[str] | None:
+def alternatives(model: nn.Module) -> Iterator[Inputs]:
+    """Other inputs of a model of transformers, for one that does not run on what is derived.
+
+    Without the pictures that it may be given; with tokens beside what it is named for; with vectors
+    in the place of tokens.
+    """
+    if not (hasattr(model, "main_input_name") and hasattr(model, "config")):
+        return
+    accepted = inspect.signature(model.forward).parameters
+    first, main = _wanted(model), str(model.main_input_name)
+    others = (
+        {main, *_required(accepted)},
+        {*first, "input_ids"},
+        {"inputs_embeds" if name == "input_ids" else name for name in first},
+    )
+    tried = [first]
+    for some in others:
+        names = [name for name in accepted if name in some]
+        texts = None if names in tried else _spelled(model, names)
+        tried.append(names)
+        for spelled in [texts, _shorter(texts)] if texts else []:
+            yield _shaped(model, parse_inputs(spelled, torch.Generator().manual_seed(0)))
+
+
+def _shorter(texts: Sequence[str]) -> list[str]:
+    """The same with few vectors, where these are in the place of tokens."""
+    return [re.sub(r"^(inputs_embeds=f32\[1),\d+", rf"\1,{_STEPS}", text) for text in texts]
+
+
+def _wanted(model: Any) -> list[str]:
+    """Arguments that a model of transformers is given, in the order of its signature."""
     config = model.config
     accepted = inspect.signature(model.forward).parameters
     main = model.main_input_name
@@ -98,14 +129,21 @@ def _transformers(model: Any) -> list[str] | None:
     if hasattr(model, "logit_scale") or hasattr(model, "logit_scale_t"):
         wanted += [n for n in ("input_ids", "pixel_values") if n in accepted and n not in wanted]
         wanted += [n for n in ("input_features",) if n in accepted and n not in wanted]
-    required = [
-        n for n, p in accepted.items() if p.default is p.empty and p.kind is not p.VAR_KEYWORD
-    ]
+    required = _required(accepted)
     wanted = [name for name in accepted if name in wanted or name in required]
     if "spatial_shapes" in accepted:  # pictures of any shape, as rows of patches
         patches = ("pixel_values", "pixel_attention_mask", "spatial_shapes")
         wanted = [n for n in accepted if n in wanted or n in patches]
-    texts = [_spell_input(model, name, name != main) for name in wanted]
+    return wanted
+
+
+def _required(accepted: Mapping[str, inspect.Parameter]) -> list[str]:
+    return [n for n, p in accepted.items() if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+
+
+def _spelled(model: Any, names: Sequence[str]) -> list[str] | None:
+    main = model.main_input_name
+    texts = [_spell_input(model, name, name != main) for name in names]
     return None if None in texts or not texts else [text for text in texts if text is not None]
 
 
@@ -121,6 +159,10 @@ def _spell_input(model: Any, name: str, second: bool) -> str | None:
                 return None
             length = _positions(model, part, name)
             return f"{name}=i64<{vocabulary}>[1,{length}]"
+        case "inputs_embeds":
+            part = _part(config, ("text_config",))
+            width = _integer(part, "hidden_size", "d_model", "n_embd")
+            return f"{name}=f32[1,{_positions(model, part, name)},{width}]" if width else None
         case "inputs":
             return _spell_latent(model, config)
         case "pixel_values" | "pixel_attention_mask" if _patches(config):

@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from torch import Tensor, nn
@@ -22,6 +22,8 @@ class Loaded:
             ``--weights``.
         recipe: How to make the model again with other arguments; ``None`` for one that was
             handed over as it is.
+        otherwise: Others to be tried where the model does not run as it is, each with what it was
+            given in words.
     """
 
     model: nn.Module
@@ -31,3 +33,9 @@ class Loaded:
     sizes: dict[str, int] = field(default_factory=dict)
     weights: Mapping[str, Tensor] | None = None
     recipe: Recipe | None = None
+    otherwise: "Callable[[], Iterator[tuple[Loaded, str]]] | None" = None
+
+    def become(self, other: "Loaded") -> None:
+        """Hold what another holds, where this one does not run."""
+        self.model, self.inputs = other.model, other.inputs
+        self.sizes, self.recipe = other.sizes, other.recipe

@@ -15,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakIdKeyDictionary
 
 _HUGE = 2**28  # elements: a gibibyte in float32
-_FROZEN = 2**16  # entries of a parameter that is made frozen, up to which it keeps its values
+_FROZEN = 2**22  # entries of a parameter that is made frozen, up to which it keeps its values
 _REAL = 2**31  # parameters of a model that is built with values, if it must
 _FACTORIES = {torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn, torch.full}
 
@@ -26,8 +26,9 @@ def meta_parameters() -> Iterator[None]:
 
     Buffers stay real: rotary frequencies, masks and position indices are constants of the graph
     whose values the analysis needs, while the values of the parameters are drawn at random anyway.
-    So do small parameters that are made frozen: the bias by which a router balances its experts is
-    zero, and one that is drawn chooses the same experts for every token.
+    So do parameters that are made frozen, unless they are large: the bias by which a router
+    balances its experts is zero, and one that is drawn chooses the same experts for every token; a
+    table of sines turns queries and keys, and one that is drawn does not.
     """
     moved = WeakIdKeyDictionary()
 

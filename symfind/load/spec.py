@@ -3,6 +3,8 @@
 import contextlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,11 @@ from torch import nn
 
 from symfind.errors import InputError, LoadError
 from symfind.load.build import bare, build, check_model
-from symfind.load.derive import derive
+from symfind.load.completed import needed_to_run
+from symfind.load.derive import alternatives, derive
 from symfind.load.files import attribute, import_file, import_module
 from symfind.load.grammar import parse_inputs, parse_settings
-from symfind.load.inputs import Inputs, as_inputs, check_fits
+from symfind.load.inputs import Inputs, as_inputs, check_fits, describe
 from symfind.load.loaded import Loaded
 from symfind.load.meta import isolated_randomness, with_values
 from symfind.load.pairs import with_pairs
@@ -73,7 +76,31 @@ def load(
     model = with_pairs(model)
     matched = match_weights(model, read_weights(weights)) if weights is not None else None
     sizes = sizes_of(model, parsed)
-    return Loaded(model, example_inputs, name, spec, sizes, matched, recipe)
+    loaded = Loaded(model, example_inputs, name, spec, sizes, matched, recipe)
+    if spec.startswith("transformers:") and given is None and weights is None:
+        loaded.otherwise = partial(_others, loaded, parsed, seed)
+    return loaded
+
+
+def _others(loaded: Loaded, settings: dict[str, Any], seed: int) -> Iterator[tuple[Loaded, str]]:
+    """A model of transformers with what its config leaves open, then with other inputs."""
+    open_ones = needed_to_run(loaded.model.config)
+    if open_ones:
+        with isolated_randomness(seed), _own_device(), contextlib.suppress(LoadError):
+            tail, filled = loaded.spec.partition(":")[2], {**settings, **open_ones}
+            model = with_pairs(from_transformers(tail, filled))
+            recipe = _recipe(loaded.spec, filled, model, None, {})
+            shown = ", ".join(f"{name}={value!r}" for name, value in open_ones.items())
+            inputs = derive(model, filled) or loaded.inputs
+            sizes = sizes_of(model, filled)
+            other = Loaded(model, inputs, loaded.name, loaded.spec, sizes, None, recipe)
+            yield other, f"its default config leaves open what it needs; assumed {shown}"
+    for inputs in alternatives(loaded.model):
+        shown = ", ".join(f"{name}={text}" for name, text in describe(inputs).items())
+        yield (
+            replace(loaded, inputs=inputs),
+            f"it does not run on what its config says; given {shown}",
+        )
 
 
 def initialised(spec: str, settings: Mapping[str, Any], seed: int) -> nn.Module:

@@ -1,6 +1,7 @@
 """Entries written to places that an index names."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -136,6 +137,42 @@ def index_copy(b: Builder, x: Node, dim: int, index: Node, y: Node) -> Node:
     mask = [n if d == dim else 1 for d, n in enumerate(x.shape)]
     kept = b.multiply(x, b.source("input", mask))
     return b.add(kept, b.reading(b.mix(y, [dim], [x.axes[dim].size]), index))
+
+
+@lower("index_put")
+def index_put(
+    b: Builder, x: Node, indices: Sequence[Node | None], y: Node, accumulate: bool = False
+) -> Node:
+    """Rows of x, along one dimension, replaced by rows of y or added to: a map along it.
+
+    Where constants name every row once and in order, the rows are those of y.
+    """
+    named = [(dim, index) for dim, index in enumerate(indices) if index is not None]
+    picked = _picked(*named[0]) if len(named) == 1 else None
+    if picked is None or b.learned(picked[1]):
+        used = [index for _, index in named]
+        return b.opaque([x, *used, y], b.op.shape, "places along several dimensions, or learned")
+    dim, index, rows, places = picked
+    y = b.expand(y, [rows if d == dim else n for d, n in enumerate(x.shape)])
+    if places != list(range(x.shape[dim])):
+        y = b.reading(b.mix(y, [dim], [x.axes[dim].size]), index)
+    elif not accumulate:
+        return y
+    if is_uniform(x, 0.0):
+        return y
+    mask = [n if d == dim else 1 for d, n in enumerate(x.shape)]
+    return b.add(x if accumulate else b.multiply(x, b.source("input", mask)), y)
+
+
+def _picked(dim: int, index: Node) -> tuple[int, Node, int, list[int]] | None:
+    """A dimension, its index, how many rows that names and, where it is constant, which."""
+    value = index.value() if isinstance(index, p.Source) and index.fixed else None
+    if len(index.shape) != 1:
+        return None
+    if value is None:
+        return None  # of a mask that follows from data it is not known how many
+    places = value.nonzero().flatten() if value.dtype is torch.bool else value
+    return dim, index, len(places), places.tolist()
 
 
 @lower("masked_scatter")

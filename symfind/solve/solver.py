@@ -35,6 +35,7 @@ from symfind.solve.families.shifts import shift_families
 from symfind.solve.families.singular import singular_families
 from symfind.solve.families.skew import skew_families
 from symfind.solve.families.softened import softened_families
+from symfind.solve.families.together import together_families
 from symfind.solve.limits import Limits
 from symfind.solve.point.computed import without_unknown
 from symfind.solve.point.family import Family
@@ -182,6 +183,7 @@ def _families(lowered: Lowered, limits: Limits) -> tuple[list[Family], list[Scal
         Credit.LEANING: [f for f in parallel if f.loose],
     }
     families = [f for credit in sorted(found) for f in found[credit] if f.count() > 0]
+    families += together_families(lowered, flows, families)
     families = without_unknown(families, lowered.nodes, lowered.shapes, limits)
     return families, scalings, equations
 

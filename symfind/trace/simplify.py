@@ -319,6 +319,14 @@ def _recurrent(op: Op) -> Op:
     return op
 
 
+def _resized(op: Op) -> Any:
+    """``source`` where a picture is brought to the size that it has, by no other factors than 1."""
+    source, factors = op.args[0], [a for a in op.args[2:] if a is not None]
+    given = [f for a in factors for f in (a if isinstance(a, (list, tuple)) else [a])]
+    same = source.shape == op.shape and all(f is True or f is False or f == 1 for f in given)
+    return source if same else op
+
+
 def _softmax(op: Op) -> Op:
     source, dim = op.args[:2]
     if isinstance(source, Op) and not _floating(source.dtype):
@@ -367,5 +375,8 @@ _REWRITES: dict[str, Callable[[Op], Any]] = {
     **dict.fromkeys(("conv1d", "conv2d", "conv3d", "conv_transpose1d"), _convolution),
     "scaled_dot_product_attention": _attention,
     **dict.fromkeys(("lstm", "gru", "rnn_tanh", "rnn_relu"), _recurrent),
+    **dict.fromkeys(
+        ("upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d", "upsample_linear1d",
+         "upsample_bilinear2d", "upsample_trilinear3d", "upsample_bicubic2d"), _resized),
     **dict.fromkeys(("softmax", "log_softmax", "_softmax", "_log_softmax"), _softmax),
 }  # fmt: skip

@@ -8,7 +8,8 @@ from symfind.count.counted import Counted, counted
 from symfind.count.symbols import AxisSymbols, Symbols
 from symfind.count.tally import Tally
 from symfind.count.without import switched_off
-from symfind.solve.solver import Derivation, derive
+from symfind.ops.lower import Lowered
+from symfind.solve.solver import derive
 from symfind.trace import Graph
 from symfind.verify.threads import fitting_threads
 
@@ -38,7 +39,7 @@ def at_sizes(model: Counted, twin: Counted) -> int | None:
     Inert parameters are left out: how many rows of a table are never read follows from the values
     of constants, and not from sizes.
     """
-    sizes = correspondence(model.derivation, twin.derivation)
+    sizes = correspondence(model.derivation.lowered, twin.derivation.lowered)
     total = 0
     for t in model.tallies:
         if t.family.kind == "inert" or not (t.orbit or t.known):
@@ -71,12 +72,19 @@ def _value(t: Tally, symbols: Symbols, sizes: Mapping[Axis, int]) -> int | None:
     return int(result) if result.is_Integer else None
 
 
-def correspondence(model: Derivation, twin: Derivation) -> dict[Axis, int]:
+def corresponds(model: Lowered, twin: Lowered) -> bool:
+    """Whether every index of the parameters of a model has a size on its twin."""
+    sizes = correspondence(model, twin)
+    axes = (axis for sources in model.parameters.values() for s in sources for axis in s.axes)
+    return all(a.root in sizes for axis in axes for a in atoms(axis) if a.size > 1)
+
+
+def correspondence(model: Lowered, twin: Lowered) -> dict[Axis, int]:
     """The size of every atomic index of a model on its twin, as the rules lowered both."""
     found: dict[Axis, int] = {}
     ambiguous: set[Axis] = set()
-    for key, sources in model.lowered.parameters.items():
-        others = twin.lowered.parameters.get(key, [])
+    for key, sources in model.parameters.items():
+        others = twin.parameters.get(key, [])
         for mine, theirs in zip(sources, others, strict=False):
             if len(mine.axes) != len(theirs.axes):  # read in another way: as with equal heads
                 ambiguous |= {a.root for x in mine.axes for a in atoms(x)}

@@ -155,3 +155,44 @@ class _Turned(nn.Module):
 def turned(d: int = 12, hidden: int = 16, period: int = 6) -> tuple[nn.Module, Tensor]:
     """A step more, of a kind that is there, at small values of an integer that is no size."""
     return _Turned(d, hidden, period), torch.randn(1, 3, d)
+
+
+class _Shuffled(nn.Module):
+    def __init__(self, width: int = 24, depth: int = 5) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, width, 1)
+        half = width // 2
+        self.layers = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(half, half, 1), nn.ReLU()) for _ in range(depth)
+        )
+        self.last = nn.Conv2d(width, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.first(x))
+        n, c, h, w = x.shape
+        for layer in self.layers:
+            a, b = x.chunk(2, dim=1)
+            x = torch.cat((a, layer(b)), dim=1)
+            x = x.view(n, 2, c // 2, h, w).transpose(1, 2).reshape(n, c, h, w)
+        return self.last(x).mean((2, 3))
+
+
+def shuffled(width: int = 24, depth: int = 3) -> tuple[nn.Module, Tensor]:
+    """Half of the channels stay in every layer, then halves are interleaved (ShuffleNet)."""
+    return _Shuffled(width, depth), torch.randn(2, 3, 4, 4)
+
+
+class _Headed(nn.Module):
+    def __init__(self, width: int, heads: int, size: int) -> None:
+        super().__init__()
+        self.heads, self.first = heads, nn.Linear(5, width)
+        self.values, self.out = nn.Linear(width, heads * size), nn.Linear(heads * size, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = torch.tanh(self.first(x))
+        return h + self.out(self.values(h))
+
+
+def headed(width: int = 64, heads: int = 8, size: int = 4) -> tuple[nn.Module, Tensor]:
+    """A stream that is wider than all heads together, and larger than the size of one."""
+    return _Headed(width, heads, size), torch.randn(4, 5)

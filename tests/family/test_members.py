@@ -14,6 +14,7 @@ from symfind.family.depth import Short, shortened
 from symfind.family.family import name_of
 from symfind.family.fewest import fewest
 from symfind.family.lookups import OutOfRange, check_lookups
+from symfind.family.orders import keeps_orders
 from symfind.family.places import changed, integers, spelled
 from symfind.family.shrink import Shrinking, shrink
 from symfind.family.small import _with, apart, richer
@@ -258,3 +259,37 @@ def test_what_has_to_change_together_is_no_width_in_the_code() -> None:
     assert isinstance(member, Member)
     assert fewest(own, member) < member.parameters // 2
     assert own.scalars({("inner",): 9}) is None or own.member({("inner",): 9}) != member
+
+
+@pytest.mark.parametrize(
+    ("settings", "sizes"),
+    [
+        # heads times the size of one must not pass the width, as each alone does not
+        ({"width": 200, "heads": 8, "size": 16}, lambda m: m["heads"] * m["size"] < m["width"]),
+        # of six channels, interleaved by twos, three are no number of pairs
+        ({"width": 96, "depth": 3}, lambda m: m["width"] % 4 == 0),
+    ],
+)
+def test_members_of_which_the_formula_says_nothing_are_made_again(settings, sizes) -> None:
+    name = "headed" if "heads" in settings else "shuffled"
+    found = symfind.analyze(
+        f"{FACTORIES}:{name}", settings=settings, verify=False, formula=False
+    ).certificate
+    assert found.status == "complete" and len(found.members) == 2, found.reason
+    assert all(sizes({**settings, **member}) for member in found.members)
+
+
+def test_longer_sides_stay_longer() -> None:
+    of = family(f"{FACTORIES}:headed")
+    model = of.member({})
+    places = {name_of(p): p for p in of.base}
+
+    def at(width: int, heads: int, size: int) -> Member:
+        sizes = {"width": width, "heads": heads, "size": size}
+        made = of.member({places[name]: n for name, n in sizes.items()})
+        assert isinstance(made, Member)
+        return made
+
+    assert isinstance(model, Member)
+    assert keeps_orders(model, at(13, 3, 4)) and not keeps_orders(model, at(12, 3, 4))
+    assert not keeps_orders(model, at(5, 3, 4))

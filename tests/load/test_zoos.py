@@ -11,6 +11,7 @@ from symfind.load import describe, load, sizes_of
 from symfind.load.meta import build_light
 from symfind.load.operators import prepare_torchvision
 from symfind.load.outputs import result_names, results
+from symfind.trace import trace_loaded
 
 prepare_torchvision()  # its compiled operators may be missing
 transformers = pytest.importorskip("transformers")
@@ -238,7 +239,7 @@ def test_small_parameters_that_are_made_frozen_keep_their_values() -> None:
             super().__init__()
             self.weight = nn.Parameter(torch.randn(4, 3))
             self.balance = nn.Parameter(torch.zeros(4), requires_grad=False)
-            self.old = nn.Parameter(torch.zeros(300, 300), requires_grad=False)
+            self.old = nn.Parameter(torch.zeros(3000, 3000), requires_grad=False)
 
     model = build_light(Router)
     assert model.weight.is_meta and model.old.is_meta
@@ -254,3 +255,45 @@ def test_buffers_that_follow_a_parameter_hold_values():
 
     model = build_light(Follows)
     assert model.weight.is_meta and model.scale.tolist() == [1, 1, 1]
+
+
+SMALL = {"num_hidden_layers": 2, "hidden_size": 8, "num_attention_heads": 2, "vocab_size": 20}
+OTHERWISE = [
+    # the token of padding, from which positions are counted
+    ("EsmForMaskedLM", SMALL | {"max_position_embeddings": 12}, {"input_ids"}, "pad_token_id=0"),
+    # the default of several
+    ("XmodForCausalLM", SMALL | {"adapter_reduction_factor": 2}, {"input_ids"}, "default_language"),
+    # vectors in the place of tokens: few, for there is a head for each
+    (
+        "Qwen3OmniMoeTalkerCodePredictorModelForConditionalGeneration",
+        SMALL | {"head_dim": 4, "num_key_value_heads": 2, "intermediate_size": 8},
+        {"inputs_embeds"},
+        "inputs_embeds=f32[1,16,8]",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "settings", "given", "said"), OTHERWISE)
+def test_what_does_not_run_is_given_something_else(name, settings, given, said):
+    """It is known where it is traced, and said; what it becomes can be made again."""
+    loaded = load(f"transformers:{name}", settings=settings)
+    graph = trace_loaded(loaded)
+    assert set(loaded.inputs.kwargs) == given
+    assert any(said in note for note in graph.notes)
+    again, _ = loaded.recipe.again({})
+    assert again.state_dict().keys() == loaded.model.state_dict().keys()
+    shapes = {n: p.shape for n, p in loaded.model.named_parameters()}
+    assert shapes == {n: p.shape for n, p in again.named_parameters()}
+
+
+def test_what_runs_is_given_what_was_derived():
+    loaded = load("transformers:GPT2LMHeadModel", settings=TINY_GPT2)
+    graph = trace_loaded(loaded)
+    assert not graph.notes and set(loaded.inputs.kwargs) == {"input_ids"}
+
+
+def test_a_table_that_is_made_frozen_keeps_its_values():
+    model = load("transformers:RoFormerForMaskedLM", settings={"num_hidden_layers": 1}).model
+    table = model.roformer.encoder.embed_positions.weight
+    assert not table.requires_grad and not table.is_meta
+    assert torch.allclose(table[0], torch.tensor([0.0] * 32 + [1.0] * 32))

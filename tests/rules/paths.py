@@ -181,7 +181,7 @@ MAPS = [
         lambda m, x: m.r(torch.cat([m.e(x), m.f(x)], -1) + m.w(m.e(x))),
         e=lambda: linear(4, 3, False), f=lambda: linear(4, 3, False),
         w=lambda: linear(3, 6, False), r=lambda: linear(6, 3)),
-        gap="a map of several wires is not followed further", counts=(27, 48)),
+        gap="a map of several wires is not followed further", counts=(39, 48)),
     Case("identity beside what is not linear", "linear", rows(
         lambda m, x: (lambda s: s + m.w(torch.sin(s)))(m.e(x)), e=lambda: linear(4, 3, False),
         w=lambda: linear(3, 3, False))),
@@ -255,4 +255,22 @@ EXPERTS = [
         r=lambda: linear(6, 5))),
 ]  # fmt: skip
 
-CASES = [*PATHS, *PRODUCTS, *MAPS, *EXPERTS]
+
+def _beside(resize: Any) -> Any:
+    """Two convolutions into one sum, one of what has been resized."""
+    return of(lambda m, x: m.r((m.a(x) + m.b(resize(x))).tanh()), (4, 2, 4, 4),
+              a=lambda: conv(2, 3), b=lambda: conv(2, 3), r=lambda: conv(3, 2))  # fmt: skip
+
+
+# To the size that it has already, a picture is what it was, but not where a factor is given.
+RESIZED = [
+    *(Case(f"resized to its own size, {mode}", "conv2d", _beside(
+        lambda x, mode=mode: F.interpolate(x, x.shape[2:], mode=mode)))
+      for mode in ("nearest", "bilinear", "bicubic")),
+    Case("resized there and back", "conv2d", _beside(
+        lambda x: F.interpolate(F.interpolate(x, (2, 2)), (4, 4)))),
+    Case("resized by a factor that is rounded", "conv2d", _beside(
+        lambda x: F.interpolate(x, scale_factor=1.2, mode="bicubic"))),
+]  # fmt: skip
+
+CASES = [*PATHS, *PRODUCTS, *MAPS, *EXPERTS, *RESIZED]

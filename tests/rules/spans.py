@@ -43,6 +43,12 @@ def partly(m: Any, x: Tensor) -> Tensor:
     return m.r(y.transpose(1, 2).flatten(2))
 
 
+def heads(outputs: int, n: int, count: int, read: Any = lambda y: y) -> Any:
+    """Attention of several heads, of which few outputs are read."""
+    return of(lambda m, x: m.r(read(m.a(x, x, x)[0])), (12, 4, n), r=lambda: linear(n, outputs),
+              a=lambda: nn.MultiheadAttention(n, count, batch_first=True))  # fmt: skip
+
+
 def packed(queries: int) -> Any:
     def build() -> Any:
         def run(m: Any, x: Tensor) -> Tensor:
@@ -98,11 +104,22 @@ def shared(x: Tensor, dim: int = -1) -> Tensor:
 
 EDGE = torch.tensor([[0, 1, 2], [1, 2, 0]])
 CASES = [
+    *(Case(f"positions of which {i} is read", "linear", of(
+         lambda m, x, i=i: m.r((x + m.p)[:, i]), (24, 4, 5), p=lambda: weight(4, 5),
+         r=lambda k=k: linear(5, k))) for i, k in ((0, 3), (2, 1), (3, 6))),
+    Case("positions of which the first two are read", "linear", of(
+         lambda m, x: m.r((x + m.p)[:, :2].tanh() + (x + m.p)[:, :2] @ m.s), (24, 4, 5),
+         p=lambda: weight(4, 5), s=lambda: weight(5, 5), r=lambda: linear(5, 3))),
     Case("packed-cut-inside", "unbind", of(partly, (8, 4, 5), w=lambda: linear(5, 18),
          r=lambda: linear(6, 4))),
     Case("pooled", "einsum softmax", of(pooled, (16, 5, 3), q=lambda: weight(3),
          p=lambda: linear(3, 3), k=lambda: linear(3, 3), v=lambda: linear(3, 2),
          r=lambda: linear(2, 2))),
+    *(Case(f"{outputs} read of {count} heads of {n}", "bmm softmax", heads(outputs, n, count))
+      for outputs, n, count in ((2, 6, 2), (3, 8, 2), (1, 6, 3), (5, 6, 2))),
+    Case("few read of heads, at one place", "bmm softmax", heads(2, 6, 2, lambda y: y[:, -1])),
+    Case("few read of heads, at some places", "bmm softmax", heads(2, 6, 2, lambda y: y[:, :2])),
+    Case("heads before a function", "bmm softmax", heads(2, 6, 2, lambda y: y.tanh())),
     Case("pooled-packed", "bmm softmax", packed(1)),
     Case("pooled-packed-three", "bmm softmax", packed(3)),
     Case("asked", "einsum softmax", of(asked, (16, 5, 3), q=lambda: weight(2, 4),

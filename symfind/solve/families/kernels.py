@@ -314,9 +314,7 @@ def _placed(env: Environment, s: Tensor, d: int, axis: Axis, dim: Dim) -> Tensor
 class Blind:
     """What is unseen of the parameters of a lowered graph."""
 
-    def __init__(
-        self, lowered: Lowered, flows: Flows, shifts: Sequence[ShiftFamily | NullFamily] = ()
-    ) -> None:
+    def __init__(self, lowered: Lowered, flows: Flows, shifts: Sequence[Family] = ()) -> None:
         """Take what is known to be free already; nothing is computed until asked."""
         self.lowered = lowered
         self.sight = Sight(flows.relations)
@@ -354,7 +352,8 @@ class Blind:
             unseen = volume(source, inner)(None) - seen.rank(None)
             others = volume(source, [s for s in wide if s not in inner])(None)
             less = [one for one in found if set(one) & set(inner)]
-            if unseen * others <= max([self._known(source), *(found[one][0] for one in less)]):
+            known = [self._known(source, inner, unseen), *(found[one][0] for one in less)]
+            if unseen * others <= max(known):
                 continue
             if any(not set(one) <= set(inner) for one in less):
                 continue  # each says something of its own
@@ -363,8 +362,8 @@ class Blind:
             found[inner] = unseen * others, shape, seen
         yield from ((shape, seen) for _, shape, seen in found.values())
 
-    def _known(self, source: p.Source) -> int:
-        """Of what is unseen, how much at most adds nothing.
+    def _known(self, source: p.Source, inner: Sequence[Index], unseen: int) -> int:
+        """Of what is unseen along some indices, how much at most adds nothing.
 
         Where others take back any change of a block, what is unseen of it adds nothing; but what
         is seen of one block says nothing of another.
@@ -372,11 +371,12 @@ class Blind:
         free = self._free.get(source, {})
         if None in free or len(free) == len(source.cells):
             return sum(free.values())
-        return self._alone.get(source, 0)
+        known = self._alone.get(source, 0)
+        cut = any(len(branches(source.axes[d])) > 1 for d, _ in inner)
+        return known if cut else known * unseen // volume(source, inner)(None)
 
 
 def _unseen(source: p.Source, shape: Form, seen: Seen) -> Family:
-    rank, rows = seen.rank, seen.rows
     whole = volume(source, shape.inner)
     own = indices(source)
     rest = [s for s in own if s not in shape.inner]
@@ -384,13 +384,12 @@ def _unseen(source: p.Source, shape: Form, seen: Seen) -> Family:
 
     def width(sizes: Sizes | None) -> int:
         others = math.prod(extent(own[s], sizes) for s in rest)
-        return positive(whole(sizes) - rank(sizes)) * others
+        return positive(whole(sizes) - seen.rank(sizes)) * others
 
     def build(env: Environment, c: Tensor) -> Moves:
         n = whole(env.sizes)
-        k = complement(rows(env).reshape(-1, n).T, n - rank(env.sizes))
-        lengths = [extent(own[s], env.sizes) for s in order]
-        delta = (k @ c.reshape(k.shape[1], -1)).reshape(lengths)
+        k = complement(seen.rows(env).reshape(-1, n).T, n - seen.rank(env.sizes))
+        delta = (k @ c.reshape(k.shape[1], -1)).reshape([extent(own[s], env.sizes) for s in order])
         delta = delta.permute([order.index(s) for s in own])
         return {source: delta.reshape(env.shape(source))}
 

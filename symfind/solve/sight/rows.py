@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from symfind.algebra.axes import Axis, Sizes, extent
+from symfind.algebra.axes import Axis, Sizes, extent, least
 from symfind.graph.einsum import einsum
 from symfind.graph.indices import Index, indices
 from symfind.graph.primitives import Node
@@ -106,3 +106,27 @@ def varying(env: Environment, x: Node, inner: Sequence[Index], along: Sequence[I
     centred = (torch.eye(n, **env.like) - 1.0 / n).reshape(n, *(size[s] for s in along))
     unit = torch.eye(m, **env.like).reshape(m, *(size[s] for s in rest))
     return einsum([unit, centred], [["a", *rest], ["b", *along]], ["a", "b", *inner]).flatten(0, 1)
+
+
+def by_copy(seen: Seen | None, x: Node, shape: Form, copies: Sequence[Index]) -> Seen | None:
+    """What is seen where each value of some inner indices must vanish by itself.
+
+    A wire that is multiplied by one that varies along them is another for each.
+    """
+    if seen is None:
+        return None
+    whole, several, rank, outer = (
+        volume(x, shape.inner), volume(x, copies), seen.rank, seen.rows
+    )  # fmt: skip
+    lengths = lengths_of(x, shape.inner)
+
+    def rows(env: Environment) -> Tensor:
+        size = dict(zip(shape.inner, lengths(env), strict=True))
+        apart = [("copy", s) for s in copies]
+        values = [outer(env).reshape(-1, *lengths(env)), *(
+            torch.eye(size[s], **env.like) for s in copies
+        )]  # fmt: skip
+        labels: list[list[Any]] = [["row", *shape.inner], *([("copy", s), s] for s in copies)]
+        return einsum(values, labels, ["row", *apart, *shape.inner]).flatten(0, len(copies))
+
+    return Seen(lambda sizes: least(whole(sizes), several(sizes) * rank(sizes)), rows)

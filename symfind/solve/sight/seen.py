@@ -35,6 +35,7 @@ from symfind.solve.sight.rows import (
     Form,
     Seen,
     Width,
+    by_copy,
     form,
     lengths_of,
     ordered,
@@ -284,6 +285,10 @@ class Sight:
             if any(n not in out for n in k):
                 return None
             return self._beside(user, at, shape, mine, set() if average else set(wide))
+        if other.varies and all(n in out for n in k) and not user.windows:
+            # another for each of some indices of k, as of heads
+            below = self._beside(user, at, shape, mine, set(wide))
+            return by_copy(below, x, shape, [s for s in shape.inner if name(s) in wide])
         if other.varies:
             return self._against(user, at, shape, k)
         axes = {**theirs, **labelled(x, user.labels[at])}
