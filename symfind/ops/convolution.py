@@ -37,7 +37,7 @@ def conv(
     spatial = b.op.shape[len(b.op.shape) - len(weight.axes) + 2 :]
     pointwise = math.prod(weight.shape[2:]) == 1
     if isinstance(padding, str):
-        flat = padding == "valid" or pointwise  # "same" pads by what a kernel reaches beyond a place
+        flat = padding == "valid" or pointwise  # what "same" pads with, one place does not see
     else:
         flat = not any(_seq(padding))
     single = pointwise and flat and all(s == 1 for s in _seq(stride))
