@@ -117,7 +117,9 @@ def _analysed(verdict: Verdict, truth: Truth, points: list[Measured]) -> None:
     verdict.derived = report.dimension.redundant
     verdict.rigid = tuple(u.op for u in report.unsupported)
     verdict.status = report.certificate.status
-    if verdict.derived > verdict.nullity:
+    if "derivation" in verdict.rigid:
+        verdict.status, verdict.words = "CRASH", str(report.unsupported)[:300]
+    elif verdict.derived > verdict.nullity:
         verdict.status = "FALSE"
     elif verdict.status == "complete" and verdict.derived < verdict.nullity:
         _look_longer(verdict, truth, LONGER, times=4)

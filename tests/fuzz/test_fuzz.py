@@ -15,6 +15,7 @@ from tests.fuzz.written import WRITTEN
 ALONE = [*range(10), *range(200, 210)]
 LAYERS = [1, 4]
 WHOLE = [*range(14, 18), *range(214, 218)]
+WHOLE += [8201]  # a constant that only weights made of others could take up
 
 
 @pytest.fixture(autouse=True)

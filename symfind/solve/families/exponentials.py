@@ -194,8 +194,11 @@ def anchored(scaling: Scaling, flows: Flows, shared: Sequence[Shared] = ()) -> F
     # The shift may pass weights that are scaled themselves; and what is both scaled and shifted
     # does neither alone.
     env = Noted(flows.lowered.shapes)
-    for end in ends:
-        end.act(env, scales.logs(env, torch.ones(scales.count(), **env.like)), {})
+    try:
+        for end in ends:
+            end.act(env, scales.logs(env, torch.ones(scales.count(), **env.like)), {})
+    except LookupError:
+        return None  # through weights that are made of parameters of another graph
     passed = env.needed | {a.source.key for e in ends for a in e.plan}
     loose = any(m.source.key in passed for m in scaling.members)
     return NullFamily(

@@ -83,7 +83,10 @@ def _move(node: p.Add, at: int, plan: Plan, lowered: Lowered) -> bool:
     env, twice = Noted(lowered.shapes), Noted(lowered.shapes, 2.0)
     for action in plan:
         value = sign * _aligned(env.value(c), node)
-        one, two = action(env, value), action(twice, value)
+        try:
+            one, two = action(env, value), action(twice, value)
+        except LookupError:
+            return False  # it follows weights that are made of parameters of another graph
         if env.needed and not torch.allclose(two, 2 * one):
             return False  # it follows the weights, but not in proportion
     weights = [w for key in env.needed for w in lowered.parameters[key]]
