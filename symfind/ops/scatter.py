@@ -171,7 +171,7 @@ def _picked(dim: int, index: Node) -> tuple[int, Node, int, list[int]] | None:
         return None
     if value is None:
         return None  # of a mask that follows from data it is not known how many
-    places = value.nonzero().flatten() if value.dtype is torch.bool else value
+    places = value.nonzero().flatten() if value.dtype in (torch.bool, torch.uint8) else value
     return dim, index, len(places), places.tolist()
 
 

@@ -147,6 +147,8 @@ CASES = [
          lambda z: put(z.relu(), ROWS[:2], z[:, 2:].tanh()))),
     Case("index-put-mask", "index_put", sequences(
          lambda z: put(z.relu(), ROWS == 2, z[:, 2:].relu()))),
+    Case("index-put-mask-of-bytes", "index_put", sequences(  # a mask, not the rows 1, 0, 1, 0
+         lambda z: put(z.relu(), (ROWS == 2).to(torch.uint8), z[:, 2:].relu()))),
     Case("index-put-one", "index_put", sequences(
          lambda z: put(z.relu(), ROWS[:2], z[:, 2:3].relu()))),
     Case("index-put-sum", "index_put", sequences(
