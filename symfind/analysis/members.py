@@ -305,7 +305,11 @@ class Members:
         return f"{self.found.redundant:,} were derived, but by its layers the count is {total:,}"
 
     def _more(self, short: Short, counted: Counted, place: Place, layers: int) -> int | None:
-        """What so many more layers of a kind add: whole periods and what is left, or one by one."""
+        """What so many more layers of a kind add: whole periods, and what is left of one.
+
+        A period is seen twice, and is no longer than what a member has of them: what no member has
+        was not measured.
+        """
         counts = {0: counted.redundant}
         few = short.member.values[place]
 
@@ -319,14 +323,15 @@ class Members:
                 ).redundant
             return counts[k]
 
-        for period in range(1, min(_PERIOD, layers // 2) + 1):
-            one, two, start = at(period), at(2 * period), at(layers % period)
-            if one is None or two is None or start is None:
-                break
-            if two - one == one - counts[0]:
-                return start - counts[0] + (one - counts[0]) * (layers // period)
-        every = at(layers) if layers <= 2 * _PERIOD else None  # where nothing comes again
-        return None if every is None else every - counts[0]
+        for period in range(1, min(_PERIOD, layers, few) + 1):
+            one, start = at(period), at(layers % period)
+            other = at(2 * period) if layers >= 2 * period else at(-period)
+            if one is None or start is None or other is None:
+                continue
+            each = one - counts[0]
+            if each == (other - one if layers >= 2 * period else counts[0] - other):
+                return start - counts[0] + each * (layers // period)
+        return None
 
 
 def _settles(done: list[_Measured]) -> bool:

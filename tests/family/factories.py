@@ -196,3 +196,23 @@ class _Headed(nn.Module):
 def headed(width: int = 64, heads: int = 8, size: int = 4) -> tuple[nn.Module, Tensor]:
     """A stream that is wider than all heads together, and larger than the size of one."""
     return _Headed(width, heads, size), torch.randn(4, 5)
+
+
+class _Periodic(nn.Module):
+    def __init__(self, width: int, depth: int) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(5, width), nn.Linear(width, 3)
+        self.into = nn.ModuleList(nn.Linear(width, 2 * width) for _ in range(depth))
+        self.out = nn.ModuleList(nn.Linear(2 * width, width) for _ in range(depth))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.first(x)
+        for k, (into, out) in enumerate(zip(self.into, self.out, strict=True)):
+            z = into(h)
+            h = h + out((z.relu(), z.tanh(), z)[k % 3])
+        return self.last(h.tanh())
+
+
+def periodic(width: int = 16, depth: int = 6) -> tuple[nn.Module, Tensor]:
+    """Every third layer is linear: x + W x, of which not all is derived."""
+    return _Periodic(width, depth), torch.randn(4, 5)

@@ -293,3 +293,9 @@ def test_longer_sides_stay_longer() -> None:
     assert isinstance(model, Member)
     assert keeps_orders(model, at(13, 3, 4)) and not keeps_orders(model, at(12, 3, 4))
     assert not keeps_orders(model, at(5, 3, 4))
+
+
+def test_kinds_of_layers_that_no_member_has_were_not_measured() -> None:
+    """Members with two layers say nothing of a third kind, whatever the rules count of it."""
+    report = symfind.analyze(f"{FACTORIES}:periodic", verify=False, formula=False, discovery=False)
+    assert report.certificate.status == "incomplete", report.certificate
