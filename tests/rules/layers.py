@@ -7,6 +7,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tests.rules.harness import Case, between, images, linear, of, pair, sequences, weight
+from tests.rules.norms import (
+    layer_mean,
+    layer_moments,
+    layer_std,
+    layer_var,
+    layer_var_mean,
+    rms_norm_op,
+    rms_pow,
+    rms_power,
+    rms_product,
+    rms_square,
+)
 
 
 def normed(kind: Any, a: int = 4, **more: Any) -> Any:
@@ -40,51 +52,6 @@ def scaled_about(run: Any, a: int = 4) -> Any:
 
 
 OFFSETS = torch.tensor([0.5, -1.0, 2.0, 0.7])
-
-
-def rms_pow(z: Tensor, eps: float = 0.0) -> Tensor:
-    return z * torch.rsqrt(z.pow(2).mean(-1, keepdim=True) + eps)
-
-
-def rms_square(z: Tensor) -> Tensor:
-    return z / z.square().mean(-1, keepdim=True).sqrt()
-
-
-def rms_product(z: Tensor) -> Tensor:
-    return z / torch.sqrt((z * z).sum(-1, keepdim=True) / z.shape[-1])
-
-
-def rms_norm_op(z: Tensor) -> Tensor:
-    return z / (z.norm(dim=-1, keepdim=True) * z.shape[-1] ** -0.5)
-
-
-def rms_power(z: Tensor) -> Tensor:
-    return z * torch.pow(z.pow(2).mean(-1, keepdim=True) + 0.1, -0.5)
-
-
-def layer_mean(z: Tensor, eps: float = 0.0) -> Tensor:
-    d = z - z.mean(-1, keepdim=True)
-    return d / torch.sqrt(d.pow(2).mean(-1, keepdim=True) + eps)
-
-
-def layer_var(z: Tensor) -> Tensor:
-    mean, var = z.mean(-1, keepdim=True), z.var(-1, unbiased=False, keepdim=True)
-    return (z - mean) * torch.rsqrt(var + 0.1)
-
-
-def layer_moments(z: Tensor) -> Tensor:
-    mean = z.mean(-1, keepdim=True)
-    var = (z - mean).pow(2).mean(-1, keepdim=True)
-    return (z - mean) / (var + 0.1).sqrt()
-
-
-def layer_std(z: Tensor) -> Tensor:
-    return (z - z.mean(-1, keepdim=True)) / (z.std(-1, keepdim=True) + 0.1)
-
-
-def layer_var_mean(z: Tensor) -> Tensor:
-    var, mean = torch.var_mean(z, -1, keepdim=True, correction=0)
-    return (z - mean) * torch.rsqrt(var + 0.1)
 
 
 L, D = 4, 4
