@@ -22,6 +22,8 @@ from symfind.solve.point.family import Family
 
 _SWEEPS = 400
 _STILL = 1e-12  # largest step of a sweep, relative, in which nothing moves any more
+_WATCHED = 15  # sweeps, of which it is seen how fast the largest step shrinks
+_NEAR = 1e-6  # largest step after all sweeps, at that pace, for which they are not worth their time
 _SINGULAR = 1e-11  # of the largest eigenvalue: a bond that is not filled
 _NEWTON = 60
 
@@ -43,14 +45,24 @@ def least_norm(walk: Walk, sweeps: int = _SWEEPS) -> None:
 def _settle(walk: Walk, sweeps: int, seeds_only: bool) -> None:
     pin_gains(walk)
     kept = independent_translations(walk)
+    largest: list[float] = []
     for _ in range(sweeps):
         sizes = [
             *(slide_one(walk, name, seeds_only=seeds_only) for name in kept),
             *balance_scales(walk),
             *balance_bonds(walk),
         ]
-        if max(sizes, default=0.0) <= _STILL:
+        largest.append(max(sizes, default=0.0))
+        if largest[-1] <= _STILL or _stuck(largest, sweeps):
             return
+
+
+def _stuck(largest: list[float], sweeps: int) -> bool:
+    """Whether the steps of sweeps shrink so slowly that all of them would not bring rest."""
+    if len(largest) < 2 * _WATCHED:
+        return False
+    pace = (largest[-1] / largest[-1 - _WATCHED]) ** (1 / _WATCHED)
+    return largest[-1] * pace ** (sweeps - len(largest)) > _NEAR
 
 
 def pin_gains(walk: Walk) -> None:
