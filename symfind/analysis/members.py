@@ -318,9 +318,7 @@ class Members:
                 made = self.family.member(with_layers(short.member, {place: few + k}))
                 if isinstance(made, str):
                     return None
-                counts[k] = count(
-                    made.graph, self.subject.output, {}, self.subject.without
-                ).redundant
+                counts[k] = self._own(made).redundant
             return counts[k]
 
         for period in range(1, min(_PERIOD, layers, few) + 1):
