@@ -22,6 +22,7 @@ from symfind.graph.primitives import Node
 from symfind.numerics.decompose import svd
 from symfind.ops.lower import Lowered
 from symfind.solve.families.family import MatrixFamily, NullFamily, ScalingFamily
+from symfind.solve.limits import Limits
 from symfind.solve.point.drawn import Drawn
 from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
@@ -41,7 +42,9 @@ NOISE = 1e-9  # of the largest singular value: no equation
 KAPPA = "which entry of z"  # a label
 
 
-def together_families(lowered: Lowered, flows: Flows, known: Sequence[Family]) -> Iterator[Family]:
+def together_families(
+    lowered: Lowered, flows: Flows, known: Sequence[Family], limits: Limits
+) -> Iterator[Family]:
     """All translations that nothing sees, where there are more than are known.
 
     They are looked for where there are no more than 320 unknowns.
@@ -50,12 +53,18 @@ def together_families(lowered: Lowered, flows: Flows, known: Sequence[Family]) -
         lowered: the graph.
         flows: of it.
         known: families that are derived already.
+        limits: where systems that are too large are noted.
     """
     if any(w.chart is not None for wires in lowered.parameters.values() for w in wires):
         return  # of weights that parameters make up
     here, found = Environment(Drawn(lowered.shapes)), list(known)
     for system, z in _systems(lowered, flows.relations, here):
-        if len(system.seeds) > 1 and system.count() <= MOST:
+        if len(system.seeds) < 2:
+            continue
+        if system.count() > MOST:
+            at = system.seeds[0].entry.users[0] if z is None else z[0]
+            limits.reached(at, f"translations of many wires together: more than {MOST} unknowns")
+        else:
             family = _family(system, z, lowered)
             if family.count() and _more(family, found, here):
                 found.append(family)
