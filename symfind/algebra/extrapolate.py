@@ -20,6 +20,7 @@ _NOISY = 4096.0  # the same, of a field that is not known better: orders no long
 _SHORTEST = 1 / 256  # of the whole time; here the last order is taken as it is
 _FIRST = 1e-4  # the same of the first stretch, of a way that may end
 _RETURNED = 1e-6  # of a whole way, by which a way back may miss where it began
+_MOST = 24  # stretches that are tried of a way that may end, once some of it is known
 _EASY = 5  # rules after which the next stretch is twice as long
 
 
@@ -38,7 +39,7 @@ def resolved(field: Field, theta: Tensors, t: float) -> tuple[dict[str, Tensor],
     """The same up to where the field ends, and what part of the time that is.
 
     It ends at a pole, or where it turns around: there no step is short enough, and the way back
-    leads elsewhere. What has a kink there is crossed; so is a turn that no rule looks beyond, in
+    leads elsewhere. Where that takes many short stretches it is followed no further. What has a kink there is crossed; so is a turn that no rule looks beyond, in
     the last step of a stretch: whether the whole way leads back is for the caller to see.
     """
     return _followed(field, theta, t, across=False)
@@ -47,10 +48,13 @@ def resolved(field: Field, theta: Tensors, t: float) -> tuple[dict[str, Tensor],
 def _followed(
     field: Field, theta: Tensors, t: float, across: bool
 ) -> tuple[dict[str, Tensor], float]:
-    here, done, part = dict(theta), 0.0, 1.0
+    here, done, part, tried = dict(theta), 0.0, 1.0, 0
     known = here, done  # up to where all is resolved
     while True:
         start = field(here)
+        tried += 1
+        if tried > _MOST and known[1] and not across:
+            return {k: known[0][k] for k in start}, known[1]
         moved, rules = _stretch(field, here, start, t * part)
         if rules is None:
             if part > (_SHORTEST if done or across else _FIRST):

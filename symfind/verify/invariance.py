@@ -7,25 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
-from torch import Tensor
 
-from symfind import budget
 from symfind.algebra.generator import Generator
-from symfind.errors import InputError
 from symfind.points.manner import manner
+from symfind.verify.check import Check
 from symfind.verify.combination import Combination, true_combinations
 from symfind.verify.counted import Progress, counted
 from symfind.verify.elements import Element, Total, element
 from symfind.verify.function import Function, InputsLike, Point
-from symfind.verify.sampling import random_direction
 
-_FLOOR = 1e-3  # effects are compared with at least this part of the output's norm
-_DOUBT = 1e-9  # a larger residual of one generator is measured again, from values alone
-_STEP = 1e-6  # of the difference that shows what a random direction does
-_TIME = 0.1  # of the finite flow: a change by about a tenth of what it moves
-_SHORT = 1e-5  # the shortest, of which rounding leaves enough to see
 _FAR = (1.0, 8.0)  # of one that is exact for any time, to cross what decides on the way
-_FACTOR = 20.0  # by which a scale may shrink or grow there: a smaller norm shows its eps
 _MANY_POINTS = ((20_000, 3), (20_000_000, 2))  # parameters, up to which so many points are used
 _ALONE = 200  # generators that are checked one by one as well,
 _ALONE_SIZE = 2_000_000  # where together they have at most so many parameters to move
@@ -76,116 +67,6 @@ class Verification:
     points: int = 0
 
 
-class _Check:
-    """The tests of a set of elements, at one point and one batch of inputs."""
-
-    def __init__(
-        self, function: Function, theta: Point, inputs: InputsLike, rng: torch.Generator
-    ) -> None:
-        self.function, self.theta, self.inputs, self.rng = function, theta, inputs, rng
-        self.value: Tensor | None = None
-
-    def keep(self, value: Tensor) -> Tensor:
-        """What changes are held against: the output at the point."""
-        if self.value is None:
-            self.value = value
-            self.size = float(value.norm()) or 1.0
-        return self.value
-
-    def _ratio(self, change: float, random: float) -> tuple[float, float]:
-        return change / max(random, _FLOOR * self.size), random / self.size
-
-    def _shaken(self, norms: Mapping[str, float], step: float) -> float:
-        """Change of the output under a random change of tensors, by the norm on each."""
-        assert self.value is not None
-        point = dict(self.theta)
-        for name, size in norms.items():
-            drawn = random_direction(point[name].shape, self.rng, step * size)
-            point[name] = drawn.to(point[name].device).add_(point[name])
-        return float((self.function(point, self.inputs) - self.value).norm()) / step
-
-    def infinitesimal(self, elements: Sequence[Element]) -> tuple[float, float]:
-        """Residual and random effect of the sum of all elements."""
-        total = Total()
-        for one in elements:
-            total.add(one.direction(self.theta))
-        return self.along(total.tensors, doubted=len(elements) == 1)
-
-    def along(self, total: Mapping[str, Tensor], doubted: bool) -> tuple[float, float]:
-        """Residual and random effect of a direction.
-
-        One exact derivative; what it is compared with need not be exact, and is a difference.
-        Where it is doubted, an operation without a forward derivative may have dropped its part
-        of it in silence, and it is measured again from values alone.
-        """
-        value, tangent = self.function.linearised(self.theta, total, self.inputs)
-        self.keep(value)
-        along = float(tangent.norm())
-        norms = {name: float(tensor.norm()) for name, tensor in total.items()}
-        del value, tangent
-        shaken = self._shaken(norms, _STEP)
-        if doubted and self._ratio(along, shaken)[0] > _DOUBT:
-            again = self.function.difference(self.theta, total, self.inputs)
-            along = min(along, float(again.norm()))
-        return self._ratio(along, shaken)
-
-    def alone(self, one: Element, tolerance: float) -> tuple[float, float] | None:
-        """The same of one element; None where a derivative shows that there is no effect at all."""
-        budget.check()
-        _, tangent = self.function.linearised(self.theta, one.direction(self.theta), self.inputs)
-        if float(tangent.norm()) <= tolerance * _FLOOR * self.size:
-            return None
-        return self.infinitesimal([one])
-
-    def finite(
-        self,
-        elements: Sequence[Element],
-        tell: Progress = lambda text: None,
-        time: float = _TIME,
-    ) -> tuple[float, float]:
-        """Residual and random effect of the flows of all elements, one after the other.
-
-        Each is followed up to where its field ends; one alone that fails there, or whose way back
-        leads elsewhere, for a shorter time.
-        """
-        found, part = self._flown(elements, tell, time)
-        first = found
-        while len(elements) == 1 and found[0] > _DOUBT and time > _SHORT:
-            if part == 1.0 and elements[0].returns(self.theta, time):
-                break
-            time *= (part or 1.0) / 4
-            found, part = self._flown(elements, tell, time)
-        return first if found[0] > _DOUBT else found
-
-    def _flown(
-        self, elements: Sequence[Element], tell: Progress, time: float
-    ) -> tuple[tuple[float, float], float]:
-        """Residual and random effect, and the least part of the time that one was followed for."""
-        assert self.value is not None
-        moved: dict[str, Tensor] = dict(self.theta)
-        least = 1.0
-        for one in counted(elements, "flows", tell):
-            longest = one.longest(moved, math.log(_FACTOR)) if time > _TIME else time
-            there, part = one.way(moved, min(time, longest))
-            moved.update(there)
-            least = min(least, part)
-        if not least:  # of one of them nothing was seen
-            return (math.inf, 0.0), least
-        try:
-            along = float((self.function(moved, self.inputs) - self.value).norm())
-            norms = {n: float((moved.pop(n) - v).norm())
-                     for n, v in self.theta.items() if moved[n] is not v}  # fmt: skip
-            del moved
-            return self._ratio(along, self._shaken(norms, 1.0)), least
-        except InputError:  # the flow leads out of the domain of the function
-            return (math.inf, 0.0), least
-
-    def far(self, elements: Sequence[Element], time: float) -> tuple[float, float]:
-        """As `finite`; where so long a way leads out of the domain, nothing can be told."""
-        residual, effect = self.finite(elements, time=time)
-        return (0.0, effect) if math.isinf(residual) else (residual, effect)
-
-
 _Test = Callable[[Sequence[Element]], tuple[float, float]]
 _Measured = dict[str, tuple[float, float]]
 
@@ -226,6 +107,7 @@ class _Battery:
     ) -> None:
         self.function, self.inputs, self.rng, self.tolerance = function, inputs, rng, tolerance
         self.more, self.tell = more, tell
+        self.ends: dict[str, float] = {}  # times at which flows were seen to end
         self.residuals: dict[str, Residual] = {}
         self.failed: set[str] = set()
 
@@ -250,7 +132,7 @@ class _Battery:
             self.residuals[name] = Residual(math.inf, 0.0)
 
     def _at(self, theta: Point, elements: Sequence[Element], total: Total, alone: bool) -> None:
-        check = _Check(self.function, theta, self.inputs, self.rng)
+        check = Check(self.function, theta, self.inputs, self.rng, self.ends)
         joint = check.along(total.tensors, len(elements) == 1) if elements else None
         total.tensors.clear()
         tangent, failed = _culprits(check.infinitesimal, elements, self.tolerance, joint)
@@ -274,7 +156,7 @@ class _Battery:
         """
         exact = [e for e in elements if getattr(e.generator, "straight", False)]
         for inputs in (self.inputs, *self.more()) if exact else ():
-            check = _Check(self.function, theta, inputs, self.rng)
+            check = Check(self.function, theta, inputs, self.rng, self.ends)
             check.keep(self.function(theta, inputs))
             for time in _FAR:
                 standing = [e for e in exact if e.id not in self.failed]
@@ -384,7 +266,7 @@ def measured(
         tolerance: on the derivative, above which the flow is not looked at.
         tell: told how far it is.
     """
-    check = _Check(function, theta, function.inputs, rng)
+    check = Check(function, theta, function.inputs, rng, {})
     found = {}
     for generator in counted(generators, "approximate", tell):
         one, direction = element(function, generator, theta, rng)
