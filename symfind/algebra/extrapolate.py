@@ -39,8 +39,9 @@ def resolved(field: Field, theta: Tensors, t: float) -> tuple[dict[str, Tensor],
     """The same up to where the field ends, and what part of the time that is.
 
     It ends at a pole, or where it turns around: there no step is short enough, and the way back
-    leads elsewhere. Where that takes many short stretches it is followed no further. What has a kink there is crossed; so is a turn that no rule looks beyond, in
-    the last step of a stretch: whether the whole way leads back is for the caller to see.
+    leads elsewhere. Where that takes many short stretches it is followed no further. What has a
+    kink there is crossed; so is a turn that no rule looks beyond, in the last step of a stretch:
+    whether the whole way leads back is for the caller to see.
     """
     return _followed(field, theta, t, across=False)
 

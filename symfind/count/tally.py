@@ -76,6 +76,17 @@ def moderate(families: Sequence[Family]) -> bool:
     return sum(f.count() for f in families if f.kind != "inert") <= OWN_DIRECTIONS
 
 
+def work(families: Sequence[Family], shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """Products that counting families at their own sizes takes, about."""
+    total = 0
+    for part in linked(families):
+        names = {name for i in part for name in families[i].names}
+        rows = sum(math.prod(shapes[name]) for name in names)
+        columns = sum(families[i].count() for i in part)
+        total += rows * columns * min(rows, columns)
+    return total
+
+
 def tally_beside(
     families: Sequence[Family],
     more: Sequence[Family],

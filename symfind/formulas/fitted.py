@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
+from symfind.count.counted import Counted
 from symfind.family.depth import shortened
 from symfind.family.family import Family, Values
 from symfind.family.fewest import fewest
@@ -39,7 +40,8 @@ from symfind.formulas.values import value
 from symfind.report.model import Dimension, Factor
 
 FITTED_PARAMETERS = 3000  # of a model around which others are made; of a larger one a small member
-FITTED_SECONDS = 30.0  # of the processor
+FITTED_SECONDS = 30.0  # of the processor,
+_FEW, _FEW_SECONDS = 5_000, 16.0  # or these, of a model of so many parameters
 _LARGEST = 10_000  # of one that could not be made smaller
 _SHRINKING = 4.0  # seconds, to make a small member
 _LEAST = 40  # members of which there has to be time
@@ -90,7 +92,7 @@ class Broken:
 def fitted(
     family: Family,
     output: str,
-    redundant: int,
+    counted: Counted,
     tell: Callable[[str], None] = lambda text: None,
 ) -> Fitted | Broken | None:
     """The count as a formula in the arguments of the family.
@@ -101,13 +103,15 @@ def fitted(
     Args:
         family: of the model.
         output: "raw" or "softmax".
-        redundant: what was derived for the model.
+        counted: what was derived for the model.
         tell: told what is being done.
     """
     start = _start(family)
     if start is None:
         return None
-    seen = Sampled(family, output, start, FITTED_SECONDS, tell)
+    small, redundant = counted.parameters <= _FEW, counted.redundant
+    seconds = _FEW_SECONDS if small else FITTED_SECONDS
+    seen = Sampled(family, output, start, seconds, tell)
     if not seen.rows or not seen.sizes.names or seen.late(-_LEAST * seen.cost):
         return None  # nothing to vary, or no time for as many members as it takes
     seen.around()

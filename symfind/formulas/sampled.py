@@ -7,7 +7,7 @@ from typing import Any
 
 from symfind.count.counted import Counted, counted
 from symfind.count.symbols import AxisSymbols
-from symfind.count.tally import moderate
+from symfind.count.tally import moderate, work
 from symfind.family.family import Family, Member, Values
 from symfind.family.places import Place
 from symfind.formulas.domain import Condition
@@ -29,6 +29,8 @@ _TRIES = 8  # for every member that is wanted
 _DRAWS = 300  # of sizes, of which few are counted at
 _TRIED = 5  # of these, for every condition
 _SLOW = 5.0  # seconds of the processor for one member
+_WORK = 300_000_000  # products that a member may take to be counted, about a second,
+_TIMES = 4  # or so many times as many as the first one
 _TELL = 2.0  # seconds between words on progress
 
 Holds = Callable[[Mapping[str, int]], bool]
@@ -69,7 +71,7 @@ class Sampled:
         self._known: set[Case] = set()
         self._depths: set[Place] = set()  # more of which are more tensors
         self._seen: dict[tuple[int, ...], Row | None] = {}
-        self._rng = random.Random(0)
+        self._rng, self._work = random.Random(0), 0
         self._told = time.monotonic()
         self.sizes = Sizes(family, start, self.late)
         begun = time.process_time()
@@ -300,12 +302,27 @@ class Sampled:
         if not isinstance(made, Member) or made.parameters > self.sizes.most:
             return None
         try:
-            found = _counted(made.graph, self.output)
+            found = self._derived(made.graph)
         except Exception:  # what nothing can be derived of is no member to learn from
             return None
         if found is None or any(not t.known for t in found.tallies):
             return None
         return row(found, self.sizes.named(values), self.paths, self._known)
+
+    def _derived(self, graph: Graph) -> Counted | None:
+        """What is counted at a member, None where that takes much longer than at the first."""
+        with fitting_threads(0):
+            derivation = derive(graph, self.output)
+            families = derivation.families
+            if not moderate(families):
+                return None
+            effort = work(
+                families, {name: tuple(op.shape or ()) for name, op in graph.parameters.items()}
+            )
+            if effort > max(_WORK, _TIMES * (self._work or effort)):
+                return None
+            self._work = self._work or effort
+            return counted(graph, derivation, AxisSymbols())
 
     def _progress(self) -> None:
         if time.monotonic() - self._told > _TELL:
@@ -330,12 +347,3 @@ class Sampled:
         another = self.sizes.start[self._rng.choice(list(self.sizes.names))]
         extreme = [1, 2, 3, max(1, n - 1), another, n * another, self._rng.randint(1, 4 * n)]
         return self._rng.choice([*likely, *extreme, *extreme])
-
-
-def _counted(graph: Graph, output: str) -> Counted | None:
-    """What is counted at a member, None where that has so many directions that it takes minutes."""
-    with fitting_threads(0):
-        derivation = derive(graph, output)
-        if not moderate(derivation.families):
-            return None
-        return counted(graph, derivation, AxisSymbols())
