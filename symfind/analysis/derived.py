@@ -178,8 +178,11 @@ class Derived:
         known = [{slot_of(t.family) for t in g.tallies} for g in derived]
         return known + [set()] * (len(self.found) + len(self.unread))
 
-    def gaps(self) -> tuple[Unsupported, ...]:
-        """Operations that are rigid, and what could not be counted."""
+    def gaps(self, complete: bool = False) -> tuple[Unsupported, ...]:
+        """Operations that are rigid, what was not looked for, and what could not be counted.
+
+        `complete`: a certificate says that nothing is missing, wherever a search has stopped.
+        """
         nodes: dict[tuple[str, str], list[str]] = {}
         for op, why in self.derivation.lowered.gaps:
             nodes.setdefault((op.target, why), []).append(op.name)
@@ -190,6 +193,7 @@ class Derived:
         gaps += [
             Unsupported("limit", tuple(names), f"not looked for: {what}")
             for what, names in self.derivation.limits.found.items()
+            if not complete
         ]
         if self.open:
             names = tuple(dict.fromkeys(n for t in self.open for n in t.family.names))

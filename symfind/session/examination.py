@@ -136,6 +136,7 @@ class Examination:
 
     def _written(self) -> Report:
         loaded, found = self.subject.loaded, self.found
+        certificate = self.certificate or Certificate("undetermined", reason=self.stopped)
         algebra, symmetry, inert = found.orbit()
         dimension = Dimension.of(
             found.parameters, algebra, symmetry, inert, found.formula(), found.sizes()
@@ -154,8 +155,8 @@ class Examination:
             factors=with_formulas(found.standing(), found.slots(), self.fitted),
             approximate=self.verified.approximate,
             discrete=self._discrete(None) if self.discrete is None else self.discrete,
-            unsupported=found.gaps(),
-            certificate=self.certificate or Certificate("undetermined", reason=self.stopped),
+            unsupported=found.gaps(certificate.status == "complete"),
+            certificate=certificate,
             verification=self.verified.verification,
             timing=self.clock.timing(),
             versions=Versions(__version__, str(torch.__version__)),

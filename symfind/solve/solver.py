@@ -183,7 +183,7 @@ def _families(lowered: Lowered, limits: Limits) -> tuple[list[Family], list[Scal
         Credit.LEANING: [f for f in parallel if f.loose],
     }
     families = [f for credit in sorted(found) for f in found[credit] if f.count() > 0]
-    families += together_families(lowered, flows, families)
+    families += together_families(lowered, flows, families, limits)
     families = without_unknown(families, lowered.nodes, lowered.shapes, limits)
     return families, scalings, equations
 

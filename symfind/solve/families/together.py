@@ -22,7 +22,10 @@ from symfind.graph.primitives import Node
 from symfind.numerics.decompose import svd
 from symfind.ops.lower import Lowered
 from symfind.solve.families.family import MatrixFamily, NullFamily, ScalingFamily
+from symfind.solve.limits import Limits
+from symfind.solve.point.columns import beside
 from symfind.solve.point.drawn import Drawn
+from symfind.solve.point.evaluate import Point
 from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
 from symfind.solve.spans.relations import AffineRelations
@@ -38,10 +41,13 @@ from symfind.solve.transport.translations import (
 
 MOST = 320  # unknowns of a system that is solved
 NOISE = 1e-9  # of the largest singular value: no equation
+_BESIDE = 3e-3  # of a direction: what is solved for step by step comes as near as that
 KAPPA = "which entry of z"  # a label
 
 
-def together_families(lowered: Lowered, flows: Flows, known: Sequence[Family]) -> Iterator[Family]:
+def together_families(
+    lowered: Lowered, flows: Flows, known: Sequence[Family], limits: Limits
+) -> Iterator[Family]:
     """All translations that nothing sees, where there are more than are known.
 
     They are looked for where there are no more than 320 unknowns.
@@ -50,14 +56,20 @@ def together_families(lowered: Lowered, flows: Flows, known: Sequence[Family]) -
         lowered: the graph.
         flows: of it.
         known: families that are derived already.
+        limits: where systems that are too large are noted.
     """
     if any(w.chart is not None for wires in lowered.parameters.values() for w in wires):
         return  # of weights that parameters make up
-    here, found = Environment(Drawn(lowered.shapes)), list(known)
-    for system, z in _systems(lowered, flows.relations, here):
-        if len(system.seeds) > 1 and system.count() <= MOST:
+    point, found = Point(Drawn(lowered.shapes)), list(known)
+    for system, z in _systems(lowered, flows.relations, point.environment()):
+        if len(system.seeds) < 2:
+            continue
+        if system.count() > MOST:
+            at = system.seeds[0].entry.users[0] if z is None else z[0]
+            limits.reached(at, f"translations of many wires together: more than {MOST} unknowns")
+        else:
             family = _family(system, z, lowered)
-            if family.count() and _more(family, found, here):
+            if family.count() and _more(family, found, point):
                 found.append(family)
                 yield family
 
@@ -245,45 +257,10 @@ def _solutions(equations: Tensor, count: int) -> Tensor:
     return drawn - v.T @ (v @ drawn)
 
 
-def _more(family: Family, known: Sequence[Family], env: Environment) -> bool:
+def _more(family: Family, known: Sequence[Family], point: Point) -> bool:
     """Whether a family has directions that others do not have together."""
-    moved = set(family.sources)
-    near = [f for f in known if f.count() and moved & set(f.sources)]
+    moved = set(family.names)
+    near = [f for f in known if f.count() and moved & set(f.names)]
     plain = [f for f in near if not isinstance(f, MatrixFamily | ScalingFamily)]
-    own = _directions(family, env)
-    for some in (plain, near):
-        parts = [_directions(f, env) for f in some]
-        wires = list(dict.fromkeys(w for part in (*parts, own) for w in part))
-        before, after = (_rank(_stacked(some, wires, env)) for some in (parts, [*parts, own]))
-        if after == before:
-            return False
-    return True
-
-
-def _directions(family: Family, env: Environment) -> Mapping[p.Source, Tensor]:
-    """All basis directions, one matrix [count, entries] for every wire."""
-    basis = torch.eye(family.count(), **env.like)
-    each = torch.func.vmap(lambda c: family.direction(env, c), randomness="same")
-    return {w: change.reshape(len(basis), -1) for w, change in each(basis).items()}
-
-
-def _stacked(
-    parts: Sequence[Mapping[p.Source, Tensor]], wires: Sequence[p.Source], env: Environment
-) -> Tensor:
-    """Directions as rows over the entries of some wires."""
-    rows = [torch.zeros(0, sum(env.value(w).numel() for w in wires), **env.like)]
-    for part in parts:
-        n = len(next(iter(part.values()))) if part else 0
-        rows.append(torch.cat([
-            part[w] if w in part else torch.zeros(n, env.value(w).numel(), **env.like)
-            for w in wires
-        ], 1))  # fmt: skip
-    return torch.cat(rows)
-
-
-def _rank(rows: Tensor) -> int:
-    sizes = rows.norm(dim=1, keepdim=True)
-    rows = (
-        (rows / sizes.clamp(min=1e-300))[sizes[:, 0] > NOISE * sizes.max()] if len(rows) else rows
-    )
-    return int((torch.linalg.svdvals(rows) > 1e-8).sum()) if len(rows) else 0
+    field = point.direction(family, family.draw(torch.Generator().manual_seed(0)))
+    return all(beside(point, some, field) > _BESIDE for some in (plain, near))

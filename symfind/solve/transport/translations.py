@@ -11,6 +11,7 @@ a row that is looked up in a table, the number is one for each row of the table.
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -75,6 +76,64 @@ def looked_up(node: Node, rows: p.Source) -> Frame:
     return tuple(wide.get(n) for n in node.out)
 
 
+def living(seeds: Sequence[Seed], relations: AffineRelations) -> Sequence[Seed]:
+    """Seeds without those of which all is seen, whatever the others add.
+
+    A wire is shut where a reader refuses every translation, or is no more than what it reads and
+    shut itself. What nothing else adds to is not moved then.
+    """
+    while True:
+        own = Counter(s.entry for s in seeds)
+        reached = dict.fromkeys(own)
+        waiting = list(own)
+        for node in waiting:  # grows
+            for user in node.users:
+                if user not in reached and not _refused(user, node, relations):
+                    reached[user] = None
+                    waiting.append(user)
+        shut: set[Node] = set()
+        for node in sorted(reached, key=lambda n: -n.index):
+            refused = (_refused(u, node, relations) for u in node.users)
+            if any(refused) or any(u in shut and _whole(u, reached) for u in node.users):
+                shut.add(node)
+        alone = {e for e, n in own.items() if n == 1 and not any(x in reached for x in e.inputs)}
+        left = [s for s in seeds if s.entry not in shut & alone]
+        if len(left) == len(seeds):
+            return left
+        seeds = left
+
+
+def _refused(user: Node, x: Node, relations: AffineRelations) -> bool:
+    """Whether a reader sees every translation of a wire."""
+    if user.blind:
+        return False
+    match user:
+        case p.Entrywise() | p.Choice():
+            return not user.level
+        case p.Pointwise():
+            return user.slope is None
+        case p.Add() | p.Movement() | p.Centre():
+            return False
+        case p.Mix():
+            return user.unit is None and steps.total(user) is None
+        case p.Contract() if user.inputs.count(x) == 1:
+            at = user.inputs.index(x)
+            names = user.labels[at]
+            if any(y.varies for y in user.inputs if y is not x):
+                summed = {n for n in names if n not in user.out}
+                return not relations.averaged(user, at, summed)
+            return not user.seals and any(user.slid(n) for n in names)
+    return True
+
+
+def _whole(user: Node, reached: Mapping[Node, None]) -> bool:
+    """Whether a wire is translated only where that is seen in the translation of its reader."""
+    if isinstance(user, p.Add | p.Join):
+        return sum(x in reached for x in user.inputs) == 1
+    linear = isinstance(user, p.Pointwise) and user.slope
+    return bool(linear) or isinstance(user, p.View | p.Permute | p.Expand)
+
+
 class Translations:
     """The equations for some parameters together.
 
@@ -90,7 +149,8 @@ class Translations:
         self, nodes: Sequence[Node], relations: AffineRelations, seeds: Sequence[Seed],
         valued: Callable[[Node], bool], frames: Mapping[Node, Frame] | None = None,
     ) -> None:  # fmt: skip
-        self.relations, self.seeds, self.valued = relations, seeds, valued
+        self.relations, self.valued = relations, valued
+        self.seeds = seeds = living(seeds, relations)
         self.frames = frames or {}
         reached = {s.entry for s in seeds}
         for node in nodes:
