@@ -17,13 +17,14 @@ from torch import Tensor
 
 from symfind.orbit.frames import Block, block_of, framed
 from symfind.orbit.gauge import off_ones
-from symfind.orbit.leastsquares import spanned
 from symfind.orbit.pivots import Pivots
 from symfind.orbit.walk import Walk
 from symfind.solve.bonds.matrices import Member
 from symfind.solve.families.family import MatrixFamily
+from symfind.solve.point.columns import beside
 
 _FLAT = 1e-7  # determinant of 1 + 1 κᵀ, below which it is taken elsewhere
+_SPANNED = 1e-8  # of a field, relative, that is left beside what spans it
 
 
 def triangle(walk: Walk, name: str, family: MatrixFamily, pivots: Pivots) -> Tensor | None:
@@ -149,7 +150,8 @@ def _added(walk: Walk, member: Member) -> bool:
     name = member.source.key
     families = [s.family for s in walk.group.translations.values() if name in s.family.names]
     moves = {member.source: env.put(member.source, member.cell, field)}
-    return spanned(walk.group, families, walk.state, walk.group.changes(walk.state, moves))
+    named = walk.group.changes(walk.state, moves)
+    return beside(walk.group.point(walk.state), families, named) <= _SPANNED
 
 
 def _read_row(w: Tensor, name: str, pivots: Pivots) -> Tensor | None:
