@@ -19,9 +19,9 @@ from symfind.graph import primitives as p
 from symfind.graph.einsum import einsum
 from symfind.graph.index_map import Way
 from symfind.graph.primitives import Node
-from symfind.numerics.decompose import svd
 from symfind.ops.lower import Lowered
-from symfind.solve.families.family import MatrixFamily, NullFamily, ScalingFamily
+from symfind.solve.families.beyond import NOISE, more, solutions
+from symfind.solve.families.family import NullFamily
 from symfind.solve.limits import Limits
 from symfind.solve.point.drawn import Drawn
 from symfind.solve.point.family import Family, Moves
@@ -38,7 +38,6 @@ from symfind.solve.transport.translations import (
 )
 
 MOST = 320  # unknowns of a system that is solved
-NOISE = 1e-9  # of the largest singular value: no equation
 KAPPA = "which entry of z"  # a label
 
 
@@ -66,7 +65,7 @@ def together_families(
             limits.reached(at, f"translations of many wires together: more than {MOST} unknowns")
         else:
             family = _family(system, z, lowered)
-            if family.count() and _more(family, found, here):
+            if family.count() and more(family, found, here):
                 found.append(family)
                 yield family
 
@@ -228,7 +227,7 @@ def _family(system: Translations, z: tuple[Node, int] | None, lowered: Lowered) 
 
     def build(env: Environment, c: Tensor) -> Moves:
         c = c.reshape(-1, columns(env.sizes))
-        free = _solutions(system.equations(env), len(c)) @ c
+        free = solutions(system.equations(env), len(c)) @ c
         moves: Moves = {}
         parts = free.split([s.count(env.sizes) for s in system.seeds])
         for seed, part in zip(system.seeds, parts, strict=True):
@@ -242,57 +241,3 @@ def _family(system: Translations, z: tuple[Node, int] | None, lowered: Lowered) 
         sources=tuple(dict.fromkeys(s.source for s in system.seeds)), steps=None,
         width=lambda sizes: known() if sizes is None else width(sizes),
     )  # fmt: skip
-
-
-def _solutions(equations: Tensor, count: int) -> Tensor:
-    """So many solutions, [unknowns, count], that depend smoothly on the equations."""
-    _, s, v = svd(equations)
-    v = v * (s > NOISE * s[:1])[:, None]
-    generator = torch.Generator().manual_seed(equations.shape[1])
-    drawn = torch.randn(equations.shape[1], count, generator=generator, dtype=torch.float64)
-    drawn = drawn.to(equations)
-    return drawn - v.T @ (v @ drawn)
-
-
-def _more(family: Family, known: Sequence[Family], env: Environment) -> bool:
-    """Whether a family has directions that others do not have together."""
-    moved = set(family.sources)
-    near = [f for f in known if f.count() and moved & set(f.sources)]
-    plain = [f for f in near if not isinstance(f, MatrixFamily | ScalingFamily)]
-    own = _directions(family, env)
-    for some in (plain, near):
-        parts = [_directions(f, env) for f in some]
-        wires = list(dict.fromkeys(w for part in (*parts, own) for w in part))
-        before, after = (_rank(_stacked(some, wires, env)) for some in (parts, [*parts, own]))
-        if after == before:
-            return False
-    return True
-
-
-def _directions(family: Family, env: Environment) -> Mapping[p.Source, Tensor]:
-    """All basis directions, one matrix [count, entries] for every wire."""
-    basis = torch.eye(family.count(), **env.like)
-    each = torch.func.vmap(lambda c: family.direction(env, c), randomness="same")
-    return {w: change.reshape(len(basis), -1) for w, change in each(basis).items()}
-
-
-def _stacked(
-    parts: Sequence[Mapping[p.Source, Tensor]], wires: Sequence[p.Source], env: Environment
-) -> Tensor:
-    """Directions as rows over the entries of some wires."""
-    rows = [torch.zeros(0, sum(env.value(w).numel() for w in wires), **env.like)]
-    for part in parts:
-        n = len(next(iter(part.values()))) if part else 0
-        rows.append(torch.cat([
-            part[w] if w in part else torch.zeros(n, env.value(w).numel(), **env.like)
-            for w in wires
-        ], 1))  # fmt: skip
-    return torch.cat(rows)
-
-
-def _rank(rows: Tensor) -> int:
-    sizes = rows.norm(dim=1, keepdim=True)
-    rows = (
-        (rows / sizes.clamp(min=1e-300))[sizes[:, 0] > NOISE * sizes.max()] if len(rows) else rows
-    )
-    return int((torch.linalg.svdvals(rows) > 1e-8).sum()) if len(rows) else 0
