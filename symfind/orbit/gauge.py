@@ -14,16 +14,18 @@ from symfind.discrete.signs import SignFlip
 from symfind.orbit.frames import coefficient_of, gathered, gram, scaled_squares
 from symfind.orbit.given import commuting
 from symfind.orbit.group import Group, State
-from symfind.orbit.leastsquares import bending, nearest, spanned
+from symfind.orbit.leastsquares import bending, nearest
 from symfind.orbit.steps import Flip, Flow, Turn
 from symfind.orbit.walk import Walk
 from symfind.solve.families.family import MatrixFamily, NullFamily, ScalingFamily, ShiftFamily
+from symfind.solve.point.columns import beside
 from symfind.solve.point.family import Family
 
 _SWEEPS = 400
 _STILL = 1e-12  # largest step of a sweep, relative, in which nothing moves any more
 _WATCHED = 15  # sweeps, of which it is seen how fast the largest step shrinks
 _NEAR = 1e-6  # largest step after all sweeps, at that pace, for which they are not worth their time
+_SPANNED = 1e-8  # of a field, that is left beside what spans it
 _SINGULAR = 1e-11  # of the largest eigenvalue: a bond that is not filled
 _NEWTON = 60
 
@@ -54,7 +56,8 @@ def _settle(walk: Walk, sweeps: int, seeds_only: bool) -> None:
         ]
         largest.append(max(sizes, default=0.0))
         if largest[-1] <= _STILL or _stuck(largest, sweeps):
-            return
+            break
+    walk.unrest = largest[-1] if largest and largest[-1] > _STILL else 0.0
 
 
 def _stuck(largest: list[float], sweeps: int) -> bool:
@@ -265,7 +268,7 @@ def independent_translations(walk: Walk, whole_first: bool = False) -> list[str]
             for k in kept
             if set(walk.group.sites[k].family.names) & set(field)
         ]
-        if not spanned(walk.group, others, walk.state, field):
+        if beside(walk.group.point(walk.state), others, field) > _SPANNED:
             kept.append(name)
     return kept
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from symfind.graph import primitives as p
 from symfind.numerics.decompose import svd
-from symfind.solve.families.family import MatrixFamily, NullFamily, ScalingFamily
+from symfind.solve.families.family import NullFamily
 from symfind.solve.point.evaluate import Point
 from symfind.solve.point.family import Family
 from symfind.solve.point.values import Environment
@@ -31,21 +31,6 @@ def solutions(equations: Tensor, count: int, noise: float = NOISE) -> Tensor:
     drawn = torch.randn(equations.shape[1], count, generator=generator, dtype=torch.float64)
     drawn = drawn.to(equations)
     return drawn - v.T @ (v @ drawn)
-
-
-def more(family: Family, known: Sequence[Family], env: Environment) -> bool:
-    """Whether a family has directions that others do not have together."""
-    moved = set(family.sources)
-    near = [f for f in known if f.count() and moved & set(f.sources)]
-    plain = [f for f in near if not isinstance(f, MatrixFamily | ScalingFamily)]
-    own = _directions(family, env)
-    for some in (plain, near):
-        parts = [_directions(f, env) for f in some]
-        wires = list(dict.fromkeys(w for part in (*parts, own) for w in part))
-        before, after = (_rank(_stacked(some, wires, env)) for some in (parts, [*parts, own]))
-        if after == before:
-            return False
-    return True
 
 
 class Beyond:
@@ -95,32 +80,3 @@ class Beyond:
             part[name] if name in part
             else torch.zeros(n, self._env.theta[name].numel(), **self._env.like) for name in names
         ], 1)  # fmt: skip
-
-
-def _directions(family: Family, env: Environment) -> Mapping[p.Source, Tensor]:
-    """All basis directions, one matrix [count, entries] for every wire."""
-    basis = torch.eye(family.count(), **env.like)
-    each = torch.func.vmap(lambda c: family.direction(env, c), randomness="same")
-    return {w: change.reshape(len(basis), -1) for w, change in each(basis).items()}
-
-
-def _stacked(
-    parts: Sequence[Mapping[p.Source, Tensor]], wires: Sequence[p.Source], env: Environment
-) -> Tensor:
-    """Directions as rows over the entries of some wires."""
-    rows = [torch.zeros(0, sum(env.value(w).numel() for w in wires), **env.like)]
-    for part in parts:
-        n = len(next(iter(part.values()))) if part else 0
-        rows.append(torch.cat([
-            part[w] if w in part else torch.zeros(n, env.value(w).numel(), **env.like)
-            for w in wires
-        ], 1))  # fmt: skip
-    return torch.cat(rows)
-
-
-def _rank(rows: Tensor) -> int:
-    sizes = rows.norm(dim=1, keepdim=True)
-    rows = (
-        (rows / sizes.clamp(min=1e-300))[sizes[:, 0] > NOISE * sizes.max()] if len(rows) else rows
-    )
-    return int((torch.linalg.svdvals(rows) > 1e-8).sum()) if len(rows) else 0

@@ -227,8 +227,9 @@ class ScalingFamily(Family):
 
 
 def _thin(x: Tensor) -> Thin | None:
-    """A wide matrix as a product; nothing can be asked of values inside a transform."""
-    return None if torch._C._are_functorch_transforms_active() else thin(x)
+    """A wide matrix as a product; nothing is asked of values that a derivative is taken of."""
+    asked = x.requires_grad or torch._C._are_functorch_transforms_active()
+    return None if asked else thin(x)
 
 
 def paired(pairs: tuple[tuple[int, int], ...], axis: Axis, n: Any) -> Any:

@@ -20,10 +20,12 @@ from symfind.graph.einsum import einsum
 from symfind.graph.index_map import Way
 from symfind.graph.primitives import Node
 from symfind.ops.lower import Lowered
-from symfind.solve.families.beyond import NOISE, more, solutions
-from symfind.solve.families.family import NullFamily
+from symfind.solve.families.beyond import NOISE, solutions
+from symfind.solve.families.family import MatrixFamily, NullFamily, ScalingFamily
 from symfind.solve.limits import Limits
+from symfind.solve.point.columns import beside
 from symfind.solve.point.drawn import Drawn
+from symfind.solve.point.evaluate import Point
 from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
 from symfind.solve.spans.relations import AffineRelations
@@ -38,6 +40,7 @@ from symfind.solve.transport.translations import (
 )
 
 MOST = 320  # unknowns of a system that is solved
+_BESIDE = 3e-3  # of a direction: what is solved for step by step comes as near as that
 KAPPA = "which entry of z"  # a label
 
 
@@ -56,8 +59,8 @@ def together_families(
     """
     if any(w.chart is not None for wires in lowered.parameters.values() for w in wires):
         return  # of weights that parameters make up
-    here, found = Environment(Drawn(lowered.shapes)), list(known)
-    for system, z in _systems(lowered, flows.relations, here):
+    point, found = Point(Drawn(lowered.shapes)), list(known)
+    for system, z in _systems(lowered, flows.relations, point.environment()):
         if len(system.seeds) < 2:
             continue
         if system.count() > MOST:
@@ -65,7 +68,7 @@ def together_families(
             limits.reached(at, f"translations of many wires together: more than {MOST} unknowns")
         else:
             family = _family(system, z, lowered)
-            if family.count() and more(family, found, here):
+            if family.count() and _more(family, found, point):
                 found.append(family)
                 yield family
 
@@ -241,3 +244,12 @@ def _family(system: Translations, z: tuple[Node, int] | None, lowered: Lowered) 
         sources=tuple(dict.fromkeys(s.source for s in system.seeds)), steps=None,
         width=lambda sizes: known() if sizes is None else width(sizes),
     )  # fmt: skip
+
+
+def _more(family: Family, known: Sequence[Family], point: Point) -> bool:
+    """Whether a family has directions that others do not have together."""
+    moved = set(family.names)
+    near = [f for f in known if f.count() and moved & set(f.names)]
+    plain = [f for f in near if not isinstance(f, MatrixFamily | ScalingFamily)]
+    field = point.direction(family, family.draw(torch.Generator().manual_seed(0)))
+    return all(beside(point, some, field) > _BESIDE for some in (plain, near))
