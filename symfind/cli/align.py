@@ -81,6 +81,9 @@ def shown(found: "Alignment", written: str) -> str:
     shares = [f"{kind} {part:.1%}" for kind, part in found.shares.items() if abs(part) > 5e-4]
     lines = [*(row.rstrip() for row in rows), ""]
     lines.append(f"taken away   {', '.join(shares) or 'nothing'} of the squared distance")
+    if found.unrest:
+        lines.append(f"not at rest  the common gauge is approximate: its last sweep still moved "
+                     f"by {found.unrest:.1e}")  # fmt: skip
     lines += [f"no unique form: {note}" for note in found.notes]
     lines.append(
         f"outputs      of b change by {found.residual:.1e} in float64, {found.rounded:.1e} as saved"

@@ -74,12 +74,15 @@ def shown(found: "Fixed", written: str) -> str:
     if p.redundant is not None:
         lines.append(f"redundant    {p.redundant:,} directions at this checkpoint")
         lines.append(f"held         {p.frozen:,} entries, {p.pinned:,} of them zero or one")
+    lines += [f"not zero, not one  {n:,} of {site}" for site, n in p.unpinned.items()]
     if p.nullity is not None:
         hint = "; --discover may find what no rule derives" if p.unexplained else ""
         lines.append(f"nullity      {p.nullity:,}; with these entries held {p.unexplained:,}{hint}")
     if p.again is not None:
         what = "unique      " if p.again < _SAME else "not unique  "
         lines.append(f"{what} the form of a random image differs by {p.again:.1e}")
+    if found.unrest:
+        lines.append(f"not at rest  the last sweep still moved by {found.unrest:.1e}")
     lines += [f"not unique   {note}" for note in found.notes]
     lines += [f"not measured {p.why}"] if p.why else []
     return "\n".join([*lines, f"written      {written}"]) + "\n"

@@ -64,6 +64,8 @@ class Aligned:
         shares: of the squared distance in the common gauge, by kind, that was taken away.
         notes: what had no unique form.
         plain: the nearest that permutations lead the second to, in the gauge as it is.
+        unrest: the largest step, relative, that either was still making when the sweeps towards
+            the common gauge ended; zero where both had come to rest.
     """
 
     a: dict[str, Tensor] = field(repr=False)
@@ -74,6 +76,7 @@ class Aligned:
     shares: dict[str, float]
     notes: tuple[str, ...]
     plain: Element
+    unrest: float = 0.0
 
 
 def align_states(
@@ -121,7 +124,7 @@ def align_states(
         ways.append(way("learned", first.state, found.state))
     notes = tuple(dict.fromkeys((*first.notes, *second.notes)))
     return Aligned(first.state, found.state, first.element, found.element, tuple(ways), shares,
-                   notes, plain.element)  # fmt: skip
+                   notes, plain.element, max(first.unrest, second.unrest))  # fmt: skip
 
 
 def _near(gauged: Walk, target: State, alike: Measure, seed: int) -> Walk:

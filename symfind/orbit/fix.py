@@ -1,7 +1,7 @@
 """Canonical forms of a checkpoint, with a proof that nothing is left to choose."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -13,7 +13,7 @@ from symfind.orbit.checkpoint import distance
 from symfind.orbit.element import Element
 from symfind.orbit.gauge import least_norm
 from symfind.orbit.group import Group, State
-from symfind.orbit.pins import frozen_entries, pin
+from symfind.orbit.pins import frozen_entries, left_unpinned, pin
 from symfind.orbit.walk import Walk
 from symfind.verify import Function
 
@@ -40,6 +40,8 @@ class Proof:
             element, relative; None where the form is not claimed to be unique.
         norm: sum of squares before and after.
         why: why something was not measured, empty otherwise.
+        unpinned: where pins are asked for, how many directions of which site are held by entries
+            that are neither zero nor one.
     """
 
     redundant: int | None
@@ -51,11 +53,21 @@ class Proof:
     again: float | None
     norm: tuple[float, float]
     why: str = ""
+    unpinned: dict[str, int] = field(default_factory=dict)
 
 
-def move(walk: Walk, form: Form) -> None:
-    """Move a checkpoint to a form."""
-    {"pins": pin, "balanced": least_norm, "canonical": canonical}[form](walk)
+def move(walk: Walk, form: Form, holds: Callable[[State], bool]) -> None:
+    """Move a checkpoint to a form.
+
+    Args:
+        walk: the checkpoint.
+        form: which.
+        holds: whether a checkpoint computes the function that this one does.
+    """
+    if form == "pins":
+        pin(walk, holds)
+    else:
+        {"balanced": least_norm, "canonical": canonical}[form](walk)
     for name in (*walk.group.held, *walk.group.found):
         walk.note(f"{name}: held where it is")
 
@@ -104,7 +116,8 @@ def proof_of(
             left = int(free.sum()) - part.rank
         else:
             why = "the spectrum of the Jacobian has no clear gap at this checkpoint"
-    return masks, Proof(held, held, pinned, transverse, nullity, left, again, norms, why)
+    other = left_unpinned(group, walk.state) if form == "pins" and pinned < held else {}
+    return masks, Proof(held, held, pinned, transverse, nullity, left, again, norms, why, other)
 
 
 def _again(group: Group, start: State, here: State, form: Form, seed: int) -> float | None:

@@ -56,7 +56,8 @@ def _settle(walk: Walk, sweeps: int, seeds_only: bool) -> None:
         ]
         largest.append(max(sizes, default=0.0))
         if largest[-1] <= _STILL or _stuck(largest, sweeps):
-            return
+            break
+    walk.unrest = largest[-1] if largest and largest[-1] > _STILL else 0.0
 
 
 def _stuck(largest: list[float], sweeps: int) -> bool:

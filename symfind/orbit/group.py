@@ -167,6 +167,10 @@ class Group:
         """Parameters by name where some wires have new values."""
         return _Given(family, values).at(self.point(state))
 
+    def changes(self, state: State, moves: Moves) -> dict[str, Tensor]:
+        """A field by name that is given on wires."""
+        return self.point(state).direction(_Field(moves), torch.zeros(0))  # type: ignore[arg-type]
+
     def direction(self, family: Family, state: State, c: Tensor) -> dict[str, Tensor]:
         """The vector field of coefficients at a checkpoint, by name."""
         if isinstance(family, FoundFamily):
@@ -260,3 +264,13 @@ class _Given:
 
     def at(self, point: Point) -> dict[str, Tensor]:
         return point.flow(self, torch.zeros(0), 1.0)  # type: ignore[arg-type]
+
+
+@dataclass
+class _Field:
+    """Stands in for a family whose direction is known."""
+
+    moves: Moves
+
+    def direction(self, env: Environment, c: Tensor) -> Moves:
+        return dict(self.moves)

@@ -1,8 +1,12 @@
 """A checkpoint on its way along its orbit, with the element that has led there."""
 
+import torch
+
 from symfind.orbit.element import Element, joined
 from symfind.orbit.group import Group, State
 from symfind.orbit.steps import Step
+
+_BACK = 1e-10  # of what moves, that is left when a flow has led there and back
 
 
 class Walk:
@@ -13,6 +17,7 @@ class Walk:
         state: the checkpoint as it is now.
         steps: from the first to the last.
         notes: what has no unique form, in words.
+        unrest: the largest step, relative, of the last sweep towards a gauge; zero where it rests.
     """
 
     def __init__(self, group: Group, state: State) -> None:
@@ -20,17 +25,38 @@ class Walk:
         self.group, self.state = group, dict(state)
         self.steps: list[Step] = []
         self.notes: dict[str, None] = {}
+        self.unrest = 0.0
 
     def copy(self) -> "Walk":
         """The same way so far, to go on differently."""
         other = Walk(self.group, self.state)
         other.steps, other.notes = list(self.steps), dict(self.notes)
+        other.unrest = self.unrest
         return other
 
     def do(self, step: Step) -> None:
         """One step further."""
         self.state.update(step(self.group, self.state))
         self.steps.append(step)
+
+    def lead(self, step: Step) -> bool:
+        """One step further, if it leads there and back: through a pole of its field none does."""
+        before, self.state = self.state, dict(self.state)
+        self.do(step)
+        if not all(bool(torch.isfinite(self.state[n]).all()) for n in self.group.shapes):
+            return self._back(before)
+        if not getattr(self.group.sites[step.site].family, "loose", False):
+            return True
+        back = step.inverse()(self.group, self.state)
+        gap = sum(float((v - before[n]).square().sum()) for n, v in back.items())
+        if gap <= _BACK**2 * sum(float(before[n].square().sum()) for n in back):
+            return True
+        return self._back(before)
+
+    def _back(self, before: State) -> bool:
+        self.state = dict(before)
+        self.steps.pop()
+        return False
 
     def note(self, text: str) -> None:
         """Something that has no unique form; said once."""

@@ -133,6 +133,8 @@ class Alignment:
         ways: vanilla, permutations only, whole group, learned.
         shares: of the squared distance, what each kind of symmetry took away.
         notes: what has no unique form.
+        unrest: the largest step, relative, that the sweeps towards the common gauge ended with:
+            zero where it was reached, else both are compared in a gauge that is not quite one.
     """
 
     a: dict[str, Tensor] = field(repr=False)
@@ -145,6 +147,7 @@ class Alignment:
     ways: tuple[Way, ...]
     shares: dict[str, float]
     notes: tuple[str, ...] = ()
+    unrest: float = 0.0
 
     def to_json(self) -> str:
         """What was found, without the weights."""
@@ -166,6 +169,7 @@ class Alignment:
                 ],
                 "shares": self.shares,
                 "notes": list(self.notes),
+                "gauge": {"at_rest": not self.unrest, "step": self.unrest},
                 "element": self.element.to_dict(),
             },
             indent=2,
@@ -256,7 +260,7 @@ def align(
     return Alignment(
         one.replaced(first), two.replaced(second), last.distance, last.barrier, element, residual,
         change(session.subject.function(), two.state, two.rounded(second)),
-        ways, found.shares, found.notes,
+        ways, found.shares, found.notes, found.unrest,
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from symfind.orbit.checkpoint import Checkpoint, read_checkpoint
 from symfind.orbit.element import change
 from symfind.orbit.fix import Form, Proof, move, proof_of
 from symfind.orbit.walk import Walk
-from symfind.session.acting import Weights, held
+from symfind.session.acting import HOLDS, Weights, held
 from symfind.session.session import Output, Session, Tell, open
 
 MEASURED = 3000  # parameters, up to which the Jacobian is formed
@@ -34,6 +34,8 @@ class Fixed:
         rounded: the same when the result is rounded to the dtypes of the file.
         form: pins, balanced or canonical.
         notes: where there is no unique form, and why.
+        unrest: the largest step, relative, that the sweeps towards the gauge ended with; zero where
+            it was reached.
     """
 
     weights: dict[str, Tensor] = field(repr=False)
@@ -44,6 +46,7 @@ class Fixed:
     rounded: float
     form: Form
     notes: tuple[str, ...]
+    unrest: float = 0.0
 
     def to_json(self) -> str:
         """What was found, without the weights."""
@@ -55,6 +58,7 @@ class Fixed:
                 "residual": self.residual,
                 "rounded": self.rounded,
                 "notes": list(self.notes),
+                "gauge": {"at_rest": not self.unrest, "step": self.unrest},
                 "frozen": {n: int(m.sum()) for n, m in self.frozen.items() if bool(m.any())},
                 "element": self.element.to_dict(),
             },
@@ -103,14 +107,15 @@ def fix(
     tell = progress or (lambda text: None)
     tell("moving along the orbit")
     walk = Walk(session.whole_group if discover else session.group, checkpoint.state)
-    move(walk, form)
+    function = session.subject.function()
+    move(walk, form, lambda state: change(function, checkpoint.state, state) <= HOLDS)
     residual = held(session, checkpoint, walk.state)
     tell("what is left")
     frozen, proof = _proof(session, checkpoint, walk, form)
     return Fixed(
         checkpoint.replaced(walk.state), frozen, proof, walk.element, residual,
         change(session.subject.function(), checkpoint.state, checkpoint.rounded(walk.state)),
-        form, tuple(walk.notes),
+        form, tuple(walk.notes), walk.unrest,
     )  # fmt: skip
 
 

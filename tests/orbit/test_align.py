@@ -1,19 +1,23 @@
 """What a random element of everything has moved is found again, exactly."""
 
 import functools
+import json
 
 import pytest
 import torch
 from torch import nn
 
 import symfind
+from symfind.cli.align import shown
 from symfind.errors import InputError, LoadError
 from symfind.orbit import Element
 from symfind.orbit.align import align_states
 from symfind.orbit.checkpoint import read_checkpoint
 from symfind.orbit.element import change
 from symfind.orbit.gauge import common_gauge
+from symfind.orbit.learn import learned
 from symfind.orbit.objective import Objective, barrier, between, losses_along
+from symfind.orbit.walk import Walk
 from tests.orbit.models import CASES, mlp
 
 
@@ -73,6 +77,7 @@ def test_barriers_fall_from_nothing_to_permutations_to_the_group_to_learning() -
     assert plain < vanilla and learned < plain
     assert found.residual < 1e-10
     assert found.ways[1].distance < found.ways[0].distance
+    assert found.unrest == 0.0 and "not at rest" not in shown(found, "there.pt")
     free = symfind.align(one, weights(one), weights(two), torch.randn(4, 4))  # by distance alone
     assert free.ways[2].distance < free.ways[1].distance < free.ways[0].distance
     assert set(found.b) == set(two.state_dict())
@@ -229,7 +234,10 @@ def test_what_is_added_to_all_entries_is_no_rotation(monkeypatch) -> None:
     (site,) = (n for n, s in group.bonds.items() if s.family.type == "columns")
     a = {n: v.double() for n, v in weights(model).items()}
     b = Element.random(group, a, torch.Generator().manual_seed(0)).apply(a)
-    assert symfind.align(model, a, b, x).residual < 1e-10
+    found = symfind.align(model, a, b, x)
+    assert found.residual < 1e-10 and found.unrest > 1e-9
+    assert json.loads(found.to_json())["gauge"] == {"at_rest": False, "step": found.unrest}
+    assert "the common gauge is approximate" in shown(found, "there.pt")
     n = group.sites[site].family.axis.size
     turn = torch.linalg.qr(torch.randn(n, n, dtype=torch.float64)).Q
     with pytest.raises(InputError, match="only 1 \\+ 1 κᵀ acts"):
@@ -275,3 +283,13 @@ def test_nothing_is_led_farther_away(seed: int) -> None:
     assert found.distance <= min(vanilla.distance, plain.distance) + 1e-12
     assert found.residual < 1e-9
     assert symfind.fix(one, weights(one), x).residual < 1e-9
+
+
+def test_without_a_barrier_nothing_is_learned() -> None:
+    """A loss that is lowered below the line rises on other data."""
+    one = trained(0)
+    group = symfind.open(one, torch.randn(4, 4)).group
+    state = read_checkpoint(one, weights(one)).state
+    walk = Walk(group, state)
+    learned(walk, state, Objective.of(one, [data()], dtype=torch.float64), 5)
+    assert all(torch.allclose(walk.state[n], v, atol=1e-12) for n, v in state.items())
