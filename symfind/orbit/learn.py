@@ -60,7 +60,10 @@ def learned(
     tell: Callable[[str], None] = lambda text: None,
     seed: int = 0,
 ) -> None:
-    """Lower the loss between two checkpoints at random points of the segment.
+    """Lower what the loss between two checkpoints is above the line, at points of the segment.
+
+    Where it is below, there is no barrier left, and nothing is to be gained but by learning the
+    data by heart: a loss that is lowered further there rises on other data.
 
     Args:
         walk: the checkpoint that moves.
@@ -76,15 +79,22 @@ def learned(
         return
     adam = torch.optim.Adam([k.c for k in found], lr=_RATE, betas=(0.9, 0.99))
     plan = torch.optim.lr_scheduler.OneCycleLR(adam, _RATE, total_steps=steps + 1)
+    ends: dict[int, tuple[float, float]] = {}  # losses of both, which no step changes
     for i in range(steps):
         if i % 50 == 0:
             tell(f"learning the alignment: step {i} of {steps}")
         moved = turned(walk.group, walk.state, found)
-        batch = objective.batches[int(torch.randint(len(objective.batches), (1,), generator=rng))]
+        k = int(torch.randint(len(objective.batches), (1,), generator=rng))
+        batch = objective.batches[k]
         part = float(torch.rand((), generator=rng))
-        loss = objective.among(between(target, moved, part), batch)
+        if k not in ends:
+            with torch.no_grad():
+                one, two = (float(objective.among(s, batch)) for s in (target, walk.state))
+            ends[k] = one, two
+        line = (1 - part) * ends[k][0] + part * ends[k][1]
+        above = (objective.among(between(target, moved, part), batch) - line).relu()
         adam.zero_grad()
-        loss.backward()
+        above.backward()
         adam.step()
         plan.step()
     for knob in found:

@@ -15,7 +15,9 @@ from symfind.orbit.align import align_states
 from symfind.orbit.checkpoint import read_checkpoint
 from symfind.orbit.element import change
 from symfind.orbit.gauge import common_gauge
+from symfind.orbit.learn import learned
 from symfind.orbit.objective import Objective, barrier, between, losses_along
+from symfind.orbit.walk import Walk
 from tests.orbit.models import CASES, mlp
 
 
@@ -281,3 +283,13 @@ def test_nothing_is_led_farther_away(seed: int) -> None:
     assert found.distance <= min(vanilla.distance, plain.distance) + 1e-12
     assert found.residual < 1e-9
     assert symfind.fix(one, weights(one), x).residual < 1e-9
+
+
+def test_without_a_barrier_nothing_is_learned() -> None:
+    """A loss that is lowered below the line rises on other data."""
+    one = trained(0)
+    group = symfind.open(one, torch.randn(4, 4)).group
+    state = read_checkpoint(one, weights(one)).state
+    walk = Walk(group, state)
+    learned(walk, state, Objective.of(one, [data()], dtype=torch.float64), 5)
+    assert all(torch.allclose(walk.state[n], v, atol=1e-12) for n, v in state.items())

@@ -13,7 +13,7 @@ from symfind.errors import InputError
 from symfind.orbit import Element
 from symfind.orbit.steps import Flow
 from tests.command import command
-from tests.ground_truth.layers import Attention
+from tests.ground_truth.layers import Attention, GatedMLP, RMSNorm
 from tests.orbit.models import mlp
 
 
@@ -172,3 +172,41 @@ def test_it_refuses_in_one_line(folder: Path, arguments: tuple[str, ...], messag
     assert done.exit_code == 2, done.output
     assert message in done.stderr and "Traceback" not in done.stderr
     assert not Path("out.json").exists()
+
+
+class Stream(nn.Module):
+    """A residual stream behind norms, that nothing but its norms sees."""
+
+    def __init__(self, norm: type[nn.Module]) -> None:
+        super().__init__()
+        self.enter, self.norm1, self.up = nn.Linear(4, 4), norm(4), nn.Linear(4, 5)
+        self.down, self.norm2, self.head = nn.Linear(5, 4), norm(4), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.enter(x)
+        y = y + self.down(self.up(self.norm1(y)).tanh())
+        return self.head(self.norm2(y))
+
+
+GAUGED = {
+    "scales": lambda: mlp(4, 6, 5, 3),
+    "gl": lambda: nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 3)),
+    "gated": lambda: GatedMLP(4, 5, nn.SiLU()),
+    "rotation": lambda: Stream(RMSNorm),
+    "rotation-ones": lambda: Stream(nn.LayerNorm),
+}
+
+
+@pytest.mark.parametrize("name", GAUGED)
+def test_only_the_corrected_determinant_is_the_same_in_every_gauge(name: str) -> None:
+    torch.manual_seed(0)
+    model, (x, y) = GAUGED[name](), data()
+    weights = {n: v + 0.3 * torch.randn_like(v) for n, v in model.state_dict().items()}
+    weights = {n: v.double() for n, v in weights.items()}
+    group = symfind.open(model, x, output="softmax").group
+    rng = torch.Generator().manual_seed(1)
+    image = Element.random(group, weights, rng, 0.7, list(group.sites)).apply(weights)
+    one, two = (symfind.dims(model, w, [(x, y)]) for w in (weights, image))
+    assert abs(one.found.here.log_pdet - two.found.here.log_pdet) > 0.1
+    assert one.corrected == pytest.approx(two.corrected, abs=1e-8)
+    assert one.rank == two.rank and one.effective == two.effective
