@@ -65,10 +65,11 @@ def tally(
     if scalars <= OWN_PARAMETERS and moderate(families):
         return _own(list(families), shapes, symbols)
     # Rows that no look-up reads touch nothing else, and have no size on a twin.
-    rows = [f for f in families if f.kind == "inert" and isinstance(f, NullFamily)]
-    rest = [f for f in families if f not in rows]
+    null = [f for f in families if isinstance(f, NullFamily)]
+    rows, fixed = [f for f in null if f.kind == "inert"], [f for f in null if f.fixed]
+    rest = [f for f in families if f not in (*rows, *fixed)]
     hidden = [_hidden(f, rest, parameters, symbols) for f in rows]
-    return hidden + _through_twins(rest, parameters, symbols)
+    return [*hidden, *_through_twins(rest, parameters, symbols), *map(_nothing, fixed)]
 
 
 def moderate(families: Sequence[Family]) -> bool:
