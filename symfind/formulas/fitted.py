@@ -40,8 +40,7 @@ from symfind.formulas.values import value
 from symfind.report.model import Dimension, Factor
 
 FITTED_PARAMETERS = 3000  # of a model around which others are made; of a larger one a small member
-FITTED_SECONDS = 30.0  # of the processor,
-_FEW, _FEW_SECONDS = 5_000, 16.0  # or these, of a model of so many parameters
+FITTED_SECONDS = 30.0  # of the processor
 _LARGEST = 10_000  # of one that could not be made smaller
 _SHRINKING = 4.0  # seconds, to make a small member
 _LEAST = 40  # members of which there has to be time
@@ -110,9 +109,8 @@ def fitted(
     start = None if numbers else _start(family)
     if start is None:
         return None
-    small, redundant = counted.parameters <= _FEW, counted.redundant
-    seconds = _FEW_SECONDS if small else FITTED_SECONDS
-    seen = Sampled(family, output, start, seconds, tell)
+    redundant = counted.redundant
+    seen = Sampled(family, output, start, FITTED_SECONDS, tell)
     if not seen.rows or not seen.sizes.names or seen.late(-_LEAST * seen.cost):
         return None  # nothing to vary, or no time for as many members as it takes
     seen.around()
