@@ -180,7 +180,7 @@ def worker(method: str, parameters: str, device: str) -> dict[str, Any]:
         start = time.perf_counter()
         inputs = Inputs((torch.randn(1, width_of(model)),))
         graph = trace(model, inputs.args, {})
-        found = Derived(counted(graph, derive(graph, fibres=True), Symbols({})))
+        found = Derived(counted(graph, derive(graph), Symbols({})))
         derived = time.perf_counter() - start
         run[method] = lambda model, device: certified(found, model, device)
     if device != "cpu":

@@ -96,8 +96,8 @@ def fitted(
 ) -> Fitted | Broken | None:
     """The count as a formula in the arguments of the family.
 
-    None where there are too few members to tell, or where something is known as a number only;
-    `Broken` where no formula is right at all of them.
+    None where there are too few members to tell; `Broken` where no formula is right at all of
+    them.
 
     Args:
         family: of the model.
@@ -105,8 +105,7 @@ def fitted(
         counted: what was derived for the model.
         tell: told what is being done.
     """
-    numbers = any(t.orbit and getattr(t.family, "fixed", False) for t in counted.tallies)
-    start = None if numbers else _start(family)
+    start = _start(family)
     if start is None:
         return None
     redundant = counted.redundant

@@ -170,7 +170,7 @@ class Session:
         graph = self.graph
         self._tell("deriving symmetries")
         with self._stage("deriving symmetries", "solve"), fitting_threads(0), uncollected():
-            found = guarded(self.subject, lambda: derive(graph, self.output, True), nothing)
+            found = guarded(self.subject, lambda: derive(graph, self.output), nothing)
             return switched_off(found, self.without)
 
     @cached_property

@@ -63,20 +63,18 @@ class Derivation:
         return {name: wires[0] for name, wires in self.lowered.parameters.items()}
 
 
-def derive(graph: Graph, output: str = "raw", fibres: bool = False) -> Derivation:
+def derive(graph: Graph, output: str = "raw") -> Derivation:
     """Derive every family of generators from a traced graph.
 
     Args:
         graph: what `symfind.trace.trace` returns.
         output: "raw" or "softmax".
-        fibres: whether to look for what is known at these sizes only and has no formula, too.
     """
     lowered = lower(graph, output)
     with _deep(len(lowered.nodes)):
         found = _derive(lowered)
         families = [*found.families, *_in_part(graph, output, found)]
-        if fibres:
-            families += fibre_families(found.lowered, families, found.limits)
+        families += fibre_families(found.lowered, families, found.limits)
         return replace(found, families=families)
 
 

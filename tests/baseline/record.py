@@ -55,7 +55,7 @@ def observe(entry: Entry) -> dict[str, Any]:
     loaded = resolve(model, Inputs(args, kwargs, {}))
     graph = trace_loaded(loaded, train=entry.train)
     names = {**module_sizes(loaded.model), "": loaded.sizes}
-    derivation = derive(graph, entry.output, True)
+    derivation = derive(graph, entry.output)
     local = local_names(derivation.lowered.parameters, names)
     found = Derived(counted(graph, derivation, Symbols(loaded.sizes, local)))
     derivation = found.derivation

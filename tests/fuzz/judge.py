@@ -162,7 +162,7 @@ def _alone(verdict: Verdict, truth: Truth, points: list[Measured]) -> None:
     """The rules: every direction, and every family followed for a while."""
     inputs = _example(truth.model)
     graph = trace(truth.model, inputs.args, {})
-    derived = Derived(counted(graph, derive(graph, fibres=True), Symbols({})))
+    derived = Derived(counted(graph, derive(graph), Symbols({})))
     verdict.derived = derived.redundant
     verdict.rigid = tuple(op.target for op, _ in derived.derivation.lowered.gaps)
     verdict.status = "complete" if verdict.derived == verdict.nullity else "short"

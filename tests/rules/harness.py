@@ -90,7 +90,7 @@ def examine(case: Case) -> Outcome:
     torch.manual_seed(0)
     model, args = case.build()
     graph = trace(model, args, {}, train=case.train)
-    derivation = derive(graph, fibres=True)
+    derivation = derive(graph)
     function = Function(model, args, {}, train=case.train)
     sizes = {name: op_size(function, name) for name in function.names}
     rng = torch.Generator().manual_seed(0)

@@ -120,7 +120,7 @@ def test_a_count_is_a_formula(name: str) -> None:
     outcome = examine(case)
     model, args = case.build()
     graph = trace(model, args, {}, train=case.train)
-    derived = Derived(counted(graph, derive(graph, fibres=True), Symbols({})))
+    derived = Derived(counted(graph, derive(graph), Symbols({})))
     assert not derived.open
     assert derived.redundant == outcome.measured
 

@@ -50,7 +50,7 @@ def test_nothing_moves_a_place(case: Case) -> None:
     """No derivative tells where a step lies: every family is followed far enough to cross one."""
     torch.manual_seed(0)
     model, args = case.build()
-    derivation, function = derive(trace(model, args, {}), fibres=True), _function(case)
+    derivation, function = derive(trace(model, args, {})), _function(case)
     for i, family in enumerate(derivation.families):
         generator = BoundGenerator(str(i), family)
         for seed in range(SEEDS):

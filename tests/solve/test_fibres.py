@@ -16,7 +16,7 @@ from tests.rules.regions import CASES, conv
 
 
 def derived(run: Callable[..., Tensor], shape: tuple[int, ...], **parts: nn.Module) -> Derivation:
-    return derive(trace(Net(run, **parts).eval(), (torch.randn(3, *shape),), {}), fibres=True)
+    return derive(trace(Net(run, **parts).eval(), (torch.randn(3, *shape),), {}))
 
 
 def fibres(found: Derivation) -> int:

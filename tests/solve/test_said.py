@@ -18,7 +18,7 @@ from symfind.trace import trace_loaded
 def derived(model: nn.Module, *shape: int) -> Derived:
     loaded = resolve(model, Inputs((torch.randn(shape),), {}, {}))
     graph = trace_loaded(loaded)
-    return Derived(counted(graph, derive(graph, fibres=True), Symbols(loaded.sizes)))
+    return Derived(counted(graph, derive(graph), Symbols(loaded.sizes)))
 
 
 def chain(length: int) -> nn.Module:
