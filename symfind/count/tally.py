@@ -65,11 +65,10 @@ def tally(
     if scalars <= OWN_PARAMETERS and moderate(families):
         return _own(list(families), shapes, symbols)
     # Rows that no look-up reads touch nothing else, and have no size on a twin.
-    null = [f for f in families if isinstance(f, NullFamily)]
-    rows, fixed = [f for f in null if f.kind == "inert"], [f for f in null if f.fixed]
-    rest = [f for f in families if f not in (*rows, *fixed)]
+    rows = [f for f in families if f.kind == "inert" and isinstance(f, NullFamily)]
+    rest = [f for f in families if f not in rows]
     hidden = [_hidden(f, rest, parameters, symbols) for f in rows]
-    return [*hidden, *_through_twins(rest, parameters, symbols), *map(_nothing, fixed)]
+    return hidden + _through_twins(rest, parameters, symbols)
 
 
 def moderate(families: Sequence[Family]) -> bool:

@@ -73,13 +73,12 @@ def test_what_is_defective_does_not_fill() -> None:
     assert certificate.unexplained_sets[0].linear == 0
 
 
-def test_an_inner_part_that_fills_is_derived() -> None:
-    """Behind a function it is no longer all of the model: what its matrices make is one region."""
+def test_an_inner_part_that_fills_is_structural() -> None:
     model = nn.Sequential(ResidualLinear(4, 2, 2), nn.Tanh(), nn.Linear(4, 3))
-    report = symfind.analyze(model, torch.randn(6, 4))
-    assert report.is_complete and report.dimension.redundant == report.certificate.nullity == 16
-    inner = {name for factor in report.factors for name in factor.parameters}
-    assert all(name.startswith("0.") for name in inner)
+    certificate = symfind.analyze(model, torch.randn(6, 4)).certificate
+    assert certificate.unexplained == 8 and kinds(certificate) == {"structural": 8}
+    assert all(name.startswith("0.") for name in certificate.unexplained_support)
+    assert {one.linear for one in certificate.unexplained_sets} == {0}
 
 
 def test_a_missing_rule_is_told_from_what_has_none(corrupted: None) -> None:

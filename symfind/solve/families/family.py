@@ -319,7 +319,6 @@ class NullFamily(Family):
     slices: bool = False  # other families may act on nothing but what this one does
     rows: tuple[int, int] | None = None  # it is so many whole slices along a dimension
     piecewise: bool = False  # its dimension depends on which of several sizes is the smallest
-    fixed: bool = False  # it is known at the model's own sizes only
     scaled: tuple[p.Source, ...] = ()  # what is multiplied, where the rest is shifted for it
     rates: tuple[float, ...] = ()  # by e to the power of this times t
     follow: object = None  # (env, c, t) -> Moves: the flow, where it is known

@@ -148,7 +148,7 @@ class _System:
 
         return NullFamily(
             kind="parallel", sources=tuple(seeds), build=build, width=width, loose=True,
-            piecewise=True, fixed=True, steps=None,
+            piecewise=True, steps=None,
         )  # fmt: skip
 
 
