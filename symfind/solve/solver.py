@@ -23,7 +23,6 @@ from symfind.solve.families.aside import aside_families
 from symfind.solve.families.begun import begun_families
 from symfind.solve.families.exponentials import anchored, find_anchors
 from symfind.solve.families.family import MatrixFamily, ScalingFamily, ShiftFamily
-from symfind.solve.families.fibres import fibre_families
 from symfind.solve.families.inert import inert_families
 from symfind.solve.families.kernels import Blind, Reach
 from symfind.solve.families.late import late_families
@@ -73,9 +72,8 @@ def derive(graph: Graph, output: str = "raw") -> Derivation:
     lowered = lower(graph, output)
     with _deep(len(lowered.nodes)):
         found = _derive(lowered)
-        families = [*found.families, *_in_part(graph, output, found)]
-        families += fibre_families(found.lowered, families, found.limits)
-        return replace(found, families=families)
+        more = _in_part(graph, output, found)
+        return replace(found, families=[*found.families, *more]) if more else found
 
 
 def _in_part(graph: Graph, output: str, found: Derivation) -> list[Family]:

@@ -183,11 +183,11 @@ CASES = [
     *(case(f"fill-{name}", by_data(run)) for name, run in ENTRIES.items()),
     *(case(f"pool-{name}", pooled(run)) for name, run in POOLS.items()),
     *(case(f"numbers-{name}", between(run, 3)) for name, run in NUMBERS.items()),
-    Case("gain-half-zero", "", gained(torch.relu)),
+    Case("gain-half-zero", "", gained(torch.relu), gap=HALF, counts=(12, 15)),
     case("gain-of-softmax", gained(lambda g: g.softmax(0))),
     Case("gain-of-softmax-filled", "", gained(
         lambda g: g.masked_fill(torch.arange(3) < 1, -math.inf).softmax(0)),
-        gap="a unit that is off", counts=(13, 15)),
+        gap="a unit that is off", counts=(10, 15)),
     Case("weight-chosen-by-weight", "", of(
          lambda m, x: m.r((x @ torch.where(m.g > 0, m.a, m.b).mT).tanh()), (12, 3),
          g=lambda: weight(3, 3), a=lambda: weight(3, 3), b=lambda: weight(3, 3),

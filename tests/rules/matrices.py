@@ -29,13 +29,15 @@ CASES = [
         w=lambda: linear(3, 4), u=lambda: linear(3, 1), v=lambda: weight(4))),
     Case("cross", "cross linalg_cross", pair(
         lambda u, v: torch.linalg.cross(u, v) + torch.cross(v.tanh(), u.sin(), dim=-1))),
-    Case("cross-alone", "linalg_cross", pair(lambda u, v: torch.linalg.cross(u, v))),
+    Case("cross-alone", "linalg_cross", pair(lambda u, v: torch.linalg.cross(u, v)),
+         gap="cofactors of a change of basis of both", counts=(2, 12)),
     Case("matrix-power", "linalg_matrix_power", between(
         lambda z: torch.linalg.matrix_power(square(z), 3).flatten(1))),
     Case("norm-of-rows", "linalg_norm", between(
         lambda z: z / torch.linalg.norm(z, dim=-1, keepdim=True))),
     Case("norm-of-matrices", "linalg_matrix_norm", between(
-        lambda z: z / torch.linalg.matrix_norm(square(z)).unsqueeze(-1))),
+        lambda z: z / torch.linalg.matrix_norm(square(z)).unsqueeze(-1)),
+        gap="rotations that mix both indices of a matrix", counts=(5, 7)),
     Case("size-of-a-difference", "dist", of(
         lambda m, x: m.w(x) * torch.dist(m.v(x), x), (12, 3), w=lambda: linear(3, 2),
         v=lambda: linear(3, 3)), gap="rotations of what a weight adds to its own input",

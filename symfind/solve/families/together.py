@@ -19,8 +19,8 @@ from symfind.graph import primitives as p
 from symfind.graph.einsum import einsum
 from symfind.graph.index_map import Way
 from symfind.graph.primitives import Node
+from symfind.numerics.decompose import svd
 from symfind.ops.lower import Lowered
-from symfind.solve.families.beyond import NOISE, solutions
 from symfind.solve.families.family import MatrixFamily, NullFamily, ScalingFamily
 from symfind.solve.limits import Limits
 from symfind.solve.point.columns import beside
@@ -40,6 +40,7 @@ from symfind.solve.transport.translations import (
 )
 
 MOST = 320  # unknowns of a system that is solved
+NOISE = 1e-9  # of the largest singular value: no equation
 _BESIDE = 3e-3  # of a direction: what is solved for step by step comes as near as that
 KAPPA = "which entry of z"  # a label
 
@@ -230,7 +231,7 @@ def _family(system: Translations, z: tuple[Node, int] | None, lowered: Lowered) 
 
     def build(env: Environment, c: Tensor) -> Moves:
         c = c.reshape(-1, columns(env.sizes))
-        free = solutions(system.equations(env), len(c)) @ c
+        free = _solutions(system.equations(env), len(c)) @ c
         moves: Moves = {}
         parts = free.split([s.count(env.sizes) for s in system.seeds])
         for seed, part in zip(system.seeds, parts, strict=True):
@@ -244,6 +245,16 @@ def _family(system: Translations, z: tuple[Node, int] | None, lowered: Lowered) 
         sources=tuple(dict.fromkeys(s.source for s in system.seeds)), steps=None,
         width=lambda sizes: known() if sizes is None else width(sizes),
     )  # fmt: skip
+
+
+def _solutions(equations: Tensor, count: int) -> Tensor:
+    """So many solutions, [unknowns, count], that depend smoothly on the equations."""
+    _, s, v = svd(equations)
+    v = v * (s > NOISE * s[:1])[:, None]
+    generator = torch.Generator().manual_seed(equations.shape[1])
+    drawn = torch.randn(equations.shape[1], count, generator=generator, dtype=torch.float64)
+    drawn = drawn.to(equations)
+    return drawn - v.T @ (v @ drawn)
 
 
 def _more(family: Family, known: Sequence[Family], point: Point) -> bool:
