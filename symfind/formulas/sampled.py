@@ -29,8 +29,8 @@ _TRIES = 8  # for every member that is wanted
 _DRAWS = 300  # of sizes, of which few are counted at
 _TRIED = 5  # of these, for every condition
 _SLOW = 5.0  # seconds of the processor for one member
-_WORK = 300_000_000  # products that a member may take to be counted, about a second,
-_TIMES = 4  # or so many times as many as the first one
+_WORK = 400_000_000  # products that a member may take to be counted, about a second,
+_TIMES = 20  # or so many times as many as the first one
 _TELL = 2.0  # seconds between words on progress
 
 Holds = Callable[[Mapping[str, int]], bool]

@@ -40,6 +40,7 @@ from symfind.solve.transport.translations import (
 )
 
 MOST = 320  # unknowns of a system that is solved
+ROUNDING = 1e-15  # of the largest equation: none
 NOISE = 1e-9  # of the largest singular value: no equation
 _BESIDE = 3e-3  # of a direction: what is solved for step by step comes as near as that
 KAPPA = "which entry of z"  # a label
@@ -222,7 +223,7 @@ def _family(system: Translations, z: tuple[Node, int] | None, lowered: Lowered) 
         if sizes is not None and not all(isinstance(n, int) for x in shapes.values() for n in x):
             return known()  # no expression in sizes says how many there are
         env = Environment(Drawn(lowered.shapes if sizes is None else shapes), sizes)
-        equations = system.equations(env)
+        equations = _even(system.equations(env))
         values = torch.linalg.svdvals(equations)
         free = equations.shape[1] - int((values > NOISE * values[:1]).sum())
         return free * columns(sizes)
@@ -247,9 +248,15 @@ def _family(system: Translations, z: tuple[Node, int] | None, lowered: Lowered) 
     )  # fmt: skip
 
 
+def _even(equations: Tensor) -> Tensor:
+    """Rows of one size, however small a factor is that the model gives one; rounding is none."""
+    sizes = equations.norm(dim=1, keepdim=True)
+    return equations / sizes.clamp(min=ROUNDING * float(sizes.max()) if len(sizes) else 1.0)
+
+
 def _solutions(equations: Tensor, count: int) -> Tensor:
     """So many solutions, [unknowns, count], that depend smoothly on the equations."""
-    _, s, v = svd(equations)
+    _, s, v = svd(_even(equations))
     v = v * (s > NOISE * s[:1])[:, None]
     generator = torch.Generator().manual_seed(equations.shape[1])
     drawn = torch.randn(equations.shape[1], count, generator=generator, dtype=torch.float64)
