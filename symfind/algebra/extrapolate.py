@@ -20,7 +20,7 @@ _NOISY = 4096.0  # the same, of a field that is not known better: orders no long
 _SHORTEST = 1 / 256  # of the whole time; here the last order is taken as it is
 _FIRST = 1e-4  # the same of the first stretch, of a way that may end
 _RETURNED = 1e-6  # of a whole way, by which a way back may miss where it began
-_MOST = 24  # stretches that are tried of a way that may end, once some of it is known
+_MOST = 48  # stretches that are tried of a way that may end, once some of it is known
 _EASY = 5  # rules after which the next stretch is twice as long
 
 
