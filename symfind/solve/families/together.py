@@ -42,7 +42,7 @@ from symfind.solve.transport.translations import (
 MOST = 320  # unknowns of a system that is solved
 ROUNDING = 1e-15  # of the largest equation: none
 NOISE = 1e-9  # of the largest singular value: no equation
-_BESIDE = 3e-3  # of a direction: what is solved for step by step comes as near as that
+_BESIDE = 0.02  # of a direction: what is solved for step by step comes as near as that
 KAPPA = "which entry of z"  # a label
 
 

@@ -16,8 +16,8 @@ from symfind.solve.point.family import Family
 
 _ROUNDS = 200
 _EXACT = 1e-15  # of the gradient at the start, relative
-_DENSE = 200_000_000  # products, up to which the matrix is made
 _TOLD = 1e-12  # the same, where it is asked only whether something is left
+_DENSE = 200_000_000  # products, up to which the matrix is made
 
 Fields = dict[str, Tensor]
 
