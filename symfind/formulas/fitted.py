@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
-from symfind.count.counted import Counted
 from symfind.family.depth import shortened
 from symfind.family.family import Family, Values
 from symfind.family.fewest import fewest
@@ -91,7 +90,7 @@ class Broken:
 def fitted(
     family: Family,
     output: str,
-    counted: Counted,
+    redundant: int,
     tell: Callable[[str], None] = lambda text: None,
 ) -> Fitted | Broken | None:
     """The count as a formula in the arguments of the family.
@@ -102,13 +101,12 @@ def fitted(
     Args:
         family: of the model.
         output: "raw" or "softmax".
-        counted: what was derived for the model.
+        redundant: what was derived for the model.
         tell: told what is being done.
     """
     start = _start(family)
     if start is None:
         return None
-    redundant = counted.redundant
     seen = Sampled(family, output, start, FITTED_SECONDS, tell)
     if not seen.rows or not seen.sizes.names or seen.late(-_LEAST * seen.cost):
         return None  # nothing to vary, or no time for as many members as it takes

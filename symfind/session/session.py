@@ -200,7 +200,7 @@ class Session:
             return None
         self._tell("the formula at other sizes")
         with fitting_threads(0), uncollected(), contextlib.suppress(Exception):
-            return fitted(family, self.output, self.counted, self._tell)
+            return fitted(family, self.output, self.counted.redundant, self._tell)
         return None
 
     @property

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 import symfind
+from symfind.solve.families.together import _even
 
 
 class _Read(nn.Module):
@@ -31,3 +32,11 @@ def test_what_a_small_factor_lets_through_is_seen(factor: float) -> None:
 def test_what_nothing_lets_through_is_not() -> None:
     rules = [symfind.open(_Read(f), torch.randn(5, 3)).counted.redundant for f in (1.0, 0.0)]
     assert rules[1] > rules[0]
+
+
+def test_equations_that_say_nothing_stay_zero() -> None:
+    """Where nothing is seen all rows are zero, and where nothing is asked there are none."""
+    assert torch.equal(_even(torch.zeros(2, 3)), torch.zeros(2, 3))
+    assert _even(torch.zeros(0, 3)).shape == (0, 3)
+    small = torch.tensor([[1.0, 0.0], [0.0, 1e-12], [0.0, 0.0]], dtype=torch.float64)
+    assert _even(small).norm(dim=1).tolist() == [1.0, 1.0, 0.0]

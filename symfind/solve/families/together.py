@@ -251,7 +251,8 @@ def _family(system: Translations, z: tuple[Node, int] | None, lowered: Lowered) 
 def _even(equations: Tensor) -> Tensor:
     """Rows of one size, however small a factor is that the model gives one; rounding is none."""
     sizes = equations.norm(dim=1, keepdim=True)
-    return equations / sizes.clamp(min=ROUNDING * float(sizes.max()) if len(sizes) else 1.0)
+    largest = float(sizes.max()) if len(sizes) else 0.0
+    return equations / sizes.clamp(min=ROUNDING * largest or 1.0)  # zero where all are
 
 
 def _solutions(equations: Tensor, count: int) -> Tensor:
