@@ -103,11 +103,19 @@ class Exploration:
     def _pass(self, tiers: tuple[str, ...], joined: bool, widest: float) -> bool:
         """Look at all minimal sets of what is not explained: whether some of it was.
 
-        Areas with more plain fields than `widest` are left aside.
+        Areas with more plain fields than `widest` are left aside. What is as good as explained,
+        at the precision of sparse vectors, would be met again for ever: it ends where no less is
+        left than before.
         """
         before = self._explained.shape[1]
-        aside = self._explained[:, :0]
-        while sets := self._base.sets(torch.cat([self._explained, aside], 1)):
+        aside, left = self._explained[:, :0], math.inf
+        while True:
+            known = span(torch.cat([self._explained, aside], 1))
+            rest = self._base.beyond(known)
+            if rest.shape[1] >= left or not rest.shape[1]:
+                break
+            left = rest.shape[1]
+            sets = self._base.sets(known, rest)
             areas = [(self._area(one.tensors, joined), one) for one in sets]
             for names, one in sorted(areas, key=lambda area: len(area[0])):
                 budget.check()

@@ -44,11 +44,13 @@ class Locality:
         """What is measured at a point: columns of `null` span the null space."""
         return cls(samples, theta, span(null), {})
 
-    def sets(self, known: Tensor) -> tuple[Carried, ...]:
+    def beyond(self, known: Tensor) -> Tensor:
+        """What is null beyond known directions, all as orthonormal columns."""
+        return beyond_span(self.null, known)
+
+    def sets(self, known: Tensor, beyond: Tensor) -> tuple[Carried, ...]:
         """Some of what is null beyond known directions, by the fewest tensors that carry it."""
         sizes = {n: math.prod(self.samples.function.shapes[n]) for n in self.samples.function.names}
-        known = span(known)
-        beyond = beyond_span(self.null, known)
         found = carried(sizes, known, beyond)
         # the last of so many has all of the rest
         return found[:-1] if len(found) == MOST_SETS else found

@@ -5,6 +5,8 @@ import torch
 from torch import nn
 
 import symfind
+from symfind.count.carriers import Carried
+from symfind.discovery import locality
 from symfind.report import Report
 from tests.discovery.models import ODD, Stopped
 from tests.ground_truth.models import CASES
@@ -93,6 +95,24 @@ def test_nothing_is_discovered_where_there_is_nothing() -> None:
     assert filling.unexplained == 8 and filling.discovered == ()
     assert "no vector field that explains any of them" in filling.words
     assert {one.kind for one in filling.unexplained_sets} == {"filling"}
+
+
+def test_sets_that_are_as_good_as_explained_do_not_keep_it(monkeypatch) -> None:
+    """What elimination blurs may come out as known, again and again: that ends the pass."""
+    calls = 0
+
+    def blurred(sizes, known, beyond):
+        nonlocal calls
+        calls += 1
+        if calls > 50:
+            raise AssertionError("looked at the same again and again")
+        return (Carried(tuple(sizes), known[:, :1]),)
+
+    monkeypatch.setattr(locality, "carried", blurred)
+    torch.manual_seed(0)
+    case = next(case for case in CASES if case.name == "residual-linear")
+    assert symfind.analyze(*case.build()[:2]).certificate.unexplained == 8
+    assert 0 < calls <= 50
 
 
 def test_a_derivative_that_lies_is_not_discovered() -> None:
