@@ -271,4 +271,4 @@ def _more(family: Family, known: Sequence[Family], point: Point) -> bool:
     near = [f for f in known if f.count() and moved & set(f.names)]
     plain = [f for f in near if not isinstance(f, MatrixFamily | ScalingFamily)]
     field = point.direction(family, family.draw(torch.Generator().manual_seed(0)))
-    return all(beside(point, some, field) > _BESIDE for some in (plain, near))
+    return all(beside(point, some, field, _BESIDE / 2) > _BESIDE for some in (plain, near))

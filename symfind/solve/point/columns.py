@@ -17,7 +17,7 @@ from symfind.solve.point.family import Family
 _ROUNDS = 200
 _EXACT = 1e-15  # of the gradient at the start, relative
 _TOLD = 1e-12  # the same, where it is asked only whether something is left
-_DENSE = 200_000_000  # products, up to which the matrix is made
+_DENSE = 1_000_000_000  # products, up to which the matrix is made
 
 Fields = dict[str, Tensor]
 
@@ -70,7 +70,11 @@ class Columns:
         return g
 
     def solved(
-        self, gap: Mapping[str, Tensor], floor: float = 0.0, exact: float = _EXACT
+        self,
+        gap: Mapping[str, Tensor],
+        floor: float = 0.0,
+        exact: float = _EXACT,
+        near: float = 0.0,
     ) -> Tensor | None:
         """Coefficients whose change is as near as can be to a given one.
 
@@ -78,6 +82,7 @@ class Columns:
             gap: the change, of all tensors that are moved.
             floor: of the gradient, below which it is taken for zero.
             exact: of the gradient, relative to the first, where it ends.
+            near: of what is left, where it ends as well.
 
         Returns:
             The coefficients; None where nothing is gained.
@@ -85,7 +90,7 @@ class Columns:
         c = torch.zeros_like(self._free.detach())
         residual = self.back(gap)
         along, size = residual.clone(), float(residual.dot(residual))
-        start = size
+        start, left = size, sum(float(d.square().sum()) for d in gap.values())
         if size <= floor**2:
             return None
         for _ in range(_ROUNDS):
@@ -97,7 +102,8 @@ class Columns:
             c = c + step * along
             residual = residual - step * self.back(moved)
             new = float(residual.dot(residual))
-            if new <= max(exact**2 * start, floor**2 * 1e-4):
+            left -= step * size
+            if new <= max(exact**2 * start, floor**2 * 1e-4) or left <= near**2:
                 break
             along, size = residual + (new / size) * along, new
         return c
@@ -118,10 +124,13 @@ class Columns:
         return torch.linalg.lstsq(matrix, target[:, None], driver="gelsd").solution[:, 0]
 
 
-def beside(point: Point, families: Sequence[Family], field: Mapping[str, Tensor]) -> float:
+def beside(
+    point: Point, families: Sequence[Family], field: Mapping[str, Tensor], enough: float = 0.0
+) -> float:
     """The part of a field, relative, that is not in the span of families at a point.
 
-    Where the matrix is too large to be decomposed it may be less than is given.
+    Where the matrix is too large to be decomposed it may be less than is given, and no less than
+    `enough` is looked for.
     """
     size = sum(float(d.square().sum()) for d in field.values()) ** 0.5
     columns = Columns(point, families) if families else None
@@ -129,7 +138,7 @@ def beside(point: Point, families: Sequence[Family], field: Mapping[str, Tensor]
         return float(size > 0)
     gap = {k: field[k] if k in field else torch.zeros_like(point.theta[k]) for k in columns.moved}
     small = columns.work() <= _DENSE
-    c = columns.decomposed(gap) if small else columns.solved(gap, exact=_TOLD)
+    c = columns.decomposed(gap) if small else columns.solved(gap, exact=_TOLD, near=enough * size)
     if c is None:
         return 1.0
     made = columns(c)
