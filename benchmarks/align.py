@@ -1,5 +1,7 @@
 """Barriers between networks that were trained apart: vanilla, permutations, whole group, learned.
 
+`imitated` is what is learned without data, on random inputs.
+
     python -m benchmarks.align mlp mlp512 cnn vit gpt [--pairs 3] [--steps 300]
 
 Digits of scikit-learn (1437 to train, 360 to test) and the text of `pydoc_data.topics`; trained in
@@ -18,6 +20,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR, OneCycleLR
 
 import symfind
+from symfind.orbit.objective import Objective, barrier, losses_along
 from tests.ground_truth.layers import RMSNorm
 from tests.orbit.models import GPT, Residual, ViT, mlp
 
@@ -101,17 +104,26 @@ def optimiser_of(
 
 
 def pair(case: Case, data: Data, seed: int, steps: int) -> dict[str, float]:
-    """Barriers on the test part for one pair of seeds, and the seconds of the alignment."""
+    """Barriers on the test part for one pair of seeds, and seconds with data and without."""
     train, test = data
     one, two = (trained(case, train, 2 * seed + k) for k in range(2))
-    start = time.perf_counter()
+    start = time.process_time()
     found = symfind.align(
         one, one.state_dict(), two.state_dict(), train[0][0][:4], data=test, train_data=train,
         steps=steps, seed=seed,
     )  # fmt: skip
     assert found.residual < 1e-10
     row = {w.name: w.barrier or 0.0 for w in found.ways}
-    return {**row, "seconds": time.perf_counter() - start}
+    row["seconds"] = time.process_time() - start
+    start = time.process_time()
+    found = symfind.align(
+        one, one.state_dict(), two.state_dict(), train[0][0], steps=steps, seed=seed
+    )
+    assert found.residual < 1e-10
+    measured = Objective.of(one, test)
+    measured.seen = Objective.of(one, train).batches
+    row["imitated"] = barrier(losses_along(measured, found.a, found.b))
+    return {**row, "without data": time.process_time() - start}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

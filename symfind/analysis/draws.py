@@ -38,6 +38,18 @@ def accepted(inputs: Inputs, ranges: Mapping[str, Range], function: Function) ->
     return partly(ways[0], inputs, free)
 
 
+def together(
+    inputs: Inputs, ranges: Mapping[str, Range], count: int, function: Function
+) -> Draw | None:
+    """Draws so many examples at once, where the model takes them."""
+
+    def fresh(rng: torch.Generator) -> Inputs:
+        return draw(inputs, rng, count, ranges=ranges, dtype=torch.float64)
+
+    theta = function.random_point(torch.Generator().manual_seed(0))
+    return fresh if _takes(function, theta, fresh) else None
+
+
 def partly(way: Draw, inputs: Inputs, free: frozenset[str]) -> Draw:
     """Draws some of the inputs, by their keys, and leaves the others as they are."""
     given = dict(leaves(inputs))

@@ -9,7 +9,15 @@ from typing import Any, Literal
 
 import torch
 
-from symfind.analysis.draws import Draw, accepted, drawn, is_float, is_integer, partly
+from symfind.analysis.draws import (
+    Draw,
+    accepted,
+    drawn,
+    is_float,
+    is_integer,
+    partly,
+    together,
+)
 from symfind.analysis.marks import marks
 from symfind.analysis.wider import wider
 from symfind.errors import InputError, SymfindError
@@ -174,6 +182,13 @@ class Subject:
     def _accepted(self) -> Draw:
         ranges = leaf_ranges(self.graph, self.loaded.inputs)
         return accepted(self.loaded.inputs, ranges, self._function())
+
+    def many(self, count: int) -> Draw:
+        """What draws so many examples at once where the model takes them, else as many as given."""
+        start = self.loaded.inputs
+        return (
+            together(start, leaf_ranges(self.graph, start), count, self._function()) or self.fresh()
+        )
 
     def wider(self) -> dict[str, Draw]:
         """What draws inputs beyond the given ones, by what is different about them."""

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="Of the learned alignment: the loss between A and B is lowered on the data.",
+    help="Of the learned alignment: the loss between A and B is lowered on the data; without "
+    "data, on random inputs, how far the outputs are from those of A and B.",
 )
 @click.option("--only", type=click.Choice(["permutations"]), help="Nothing but these.")
 @discover_option
@@ -84,6 +85,10 @@ def shown(found: "Alignment", written: str) -> str:
     if found.unrest:
         lines.append(f"not at rest  the common gauge is approximate: its last sweep still moved "
                      f"by {found.unrest:.1e}")  # fmt: skip
+    if found.imitated:
+        lines.append(
+            "barrier      on random inputs: squared distance of the outputs from those between"
+        )
     lines += [f"no unique form: {note}" for note in found.notes]
     lines.append(
         f"outputs      of b change by {found.residual:.1e} in float64, {found.rounded:.1e} as saved"

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from symfind.errors import InputError, LoadError
+from symfind.load import Inputs
 from symfind.load.files import AsWritten
 from symfind.load.outputs import results
 from symfind.orbit.group import State
@@ -141,7 +142,7 @@ class Objective:
         Raises:
             InputError: the loss is no number, or the model fails on the data.
         """
-        values = self._values(state)
+        values = self.values(state)
         chosen = self.batches if batches is None else batches
         outputs = [(self.outputs(values, x), y) for x, y in chosen]
         try:
@@ -171,13 +172,14 @@ class Objective:
         """
         norms = batch_norms(self.model)
         fresh = unseen(norms)
-        values = {**self._values(state), **fresh}
+        values = {**self.values(state), **fresh}
         with counting(norms):
             for x, _ in self.seen if norms else ():
                 self.outputs(values, x)
         return {**state, **fresh}
 
-    def _values(self, state: State) -> dict[str, Tensor]:
+    def values(self, state: State) -> dict[str, Tensor]:
+        """A checkpoint in the dtype of the model."""
         return {n: v.to(self.dtype) if v.is_floating_point() else v for n, v in state.items()}
 
     def outputs(self, values: Mapping[str, Tensor], x: Any) -> Tensor:
@@ -186,8 +188,11 @@ class Objective:
         Raises:
             InputError: it fails on them.
         """
-        args = x if isinstance(x, tuple) else () if isinstance(x, dict) else (x,)
-        kwargs = x if isinstance(x, dict) else {}
+        if isinstance(x, Inputs):
+            args, kwargs = x.args, x.kwargs
+        else:
+            args = x if isinstance(x, tuple) else () if isinstance(x, dict) else (x,)
+            kwargs = x if isinstance(x, dict) else {}
         try:
             found = torch.func.functional_call(self.model, dict(values), args, kwargs)
         except Exception as error:

@@ -14,11 +14,13 @@ from symfind.orbit.align import Way, align_states, way_between
 from symfind.orbit.checkpoint import Checkpoint, distance, read_checkpoint, same_kind
 from symfind.orbit.element import change
 from symfind.orbit.given import given_step
+from symfind.orbit.imitation import imitation
 from symfind.orbit.objective import Loss, Objective
 from symfind.session.session import Output, Session, Tell, open
 
 Weights = str | Path | Mapping[str, Tensor]
 
+_TOGETHER = 64  # random inputs in a batch
 HOLDS = 1e-9  # largest change of the outputs in float64 that counts as none
 
 
@@ -126,7 +128,7 @@ class Alignment:
         b: the second, moved.
         distance: of their trained tensors, relative to the size of the first.
         barrier: the largest excess of the loss on the segment over the straight line; None without
-            data.
+            data or steps.
         element: what led the second there.
         residual: change of the second's outputs in float64, relative to their size.
         rounded: the same when the result is rounded to the dtypes of the file.
@@ -135,6 +137,8 @@ class Alignment:
         notes: what has no unique form.
         unrest: the largest step, relative, that the sweeps towards the common gauge ended with:
             zero where it was reached, else both are compared in a gauge that is not quite one.
+        imitated: whether losses are those of random inputs, the squared distance of outputs from
+            what lies between the outputs of both.
     """
 
     a: dict[str, Tensor] = field(repr=False)
@@ -148,6 +152,7 @@ class Alignment:
     shares: dict[str, float]
     notes: tuple[str, ...] = ()
     unrest: float = 0.0
+    imitated: bool = False
 
     def to_json(self) -> str:
         """What was found, without the weights."""
@@ -156,6 +161,7 @@ class Alignment:
                 "schema": "symfind.alignment/1",
                 "distance": self.distance,
                 "barrier": self.barrier,
+                "imitated": self.imitated,
                 "residual": self.residual,
                 "rounded": self.rounded,
                 "ways": [
@@ -197,9 +203,10 @@ def align(
 ) -> Alignment:
     """Move one checkpoint along its orbit to where another one is nearest.
 
-    Without data both are brought to a common gauge, and permutations, rotations, phases and signs
-    are found by coordinate descent. With data the barrier is measured, and lowered where `steps`
-    are asked for.
+    Both are brought to a common gauge, and permutations, rotations, phases and signs are found by
+    coordinate descent. With data the barrier is measured, and lowered where `steps` are asked for.
+    Where steps are asked for and there is no data, inputs are drawn at random, and the barrier is
+    how far outputs on the segment are from the segment between those of both checkpoints.
 
     Args:
         model: a module, or a spec as on the command line.
@@ -233,9 +240,14 @@ def align(
     tell = progress or (lambda text: None)
     if all(one.state[n].equal(two.state[n]) for n in group.shapes):
         raise InputError(f"{one.label} and {two.label} hold the same weights: nothing to align")
-    if steps and data is None:
-        raise InputError("a learned alignment needs data: give --data as well as --steps")
-    objective = Objective.of(session.loaded.model, data, loss) if data is not None else None
+    objective = None
+    if data is not None:
+        objective = Objective.of(session.loaded.model, data, loss)
+    elif steps and train_data is None and not only:
+        subject, inputs = session.subject, session.loaded.inputs
+        objective = imitation(
+            session.loaded.model, inputs, subject.many(_TOGETHER), one.state, two.state, seed
+        )
     lowered = objective
     if train_data is not None:
         lowered = Objective.of(session.loaded.model, train_data, loss)
@@ -260,7 +272,7 @@ def align(
     return Alignment(
         one.replaced(first), two.replaced(second), last.distance, last.barrier, element, residual,
         change(session.subject.function(), two.state, two.rounded(second)),
-        ways, found.shares, found.notes, found.unrest,
+        ways, found.shares, found.notes, found.unrest, objective is not None and data is None,
     )  # fmt: skip
 
 

@@ -10,11 +10,13 @@ from torch import nn
 import symfind
 from symfind.cli.align import shown
 from symfind.errors import InputError, LoadError
+from symfind.load import Inputs
 from symfind.orbit import Element
 from symfind.orbit.align import align_states
 from symfind.orbit.checkpoint import read_checkpoint
 from symfind.orbit.element import change
 from symfind.orbit.gauge import common_gauge
+from symfind.orbit.imitation import beside_segment, like
 from symfind.orbit.learn import learned
 from symfind.orbit.objective import Objective, barrier, between, losses_along
 from symfind.orbit.walk import Walk
@@ -84,6 +86,47 @@ def test_barriers_fall_from_nothing_to_permutations_to_the_group_to_learning() -
     assert all(v.dtype == torch.float32 for v in found.b.values())
 
 
+def test_without_data_outputs_of_both_are_imitated() -> None:
+    one, two = trained(0), trained(1)
+    found = symfind.align(one, weights(one), weights(two), torch.randn(4, 4), steps=60)
+    assert found.imitated and [w.name for w in found.ways][-1] == "learned"
+    losses = [w.losses for w in found.ways]
+    assert all(max(x[0], x[-1]) < 1e-9 for x in losses)  # each end lies on its own segment
+    vanilla, _, whole, learned = (w.barrier for w in found.ways)
+    assert learned < 0.7 * whole < whole < vanilla
+    assert found.residual < 1e-10
+    assert "on random inputs" in shown(found, "there.pt")
+    given = Objective.of(one, [data()])
+    apart = barrier(losses_along(given, weights(one), weights(two)))
+    assert barrier(losses_along(given, found.a, found.b)) < 0.3 * apart
+    plain = symfind.align(one, weights(one), weights(two), torch.randn(4, 4))
+    assert not plain.imitated and plain.barrier is None
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (3, 4), (3, 4, 2)])
+def test_distance_from_a_segment(shape: tuple[int, ...]) -> None:
+    rng = torch.Generator().manual_seed(0)
+    one, two = torch.randn(2, *shape, generator=rng, dtype=torch.float64)
+    ends = torch.stack([one, two])
+    for part in (0.0, 0.3, 1.0):
+        assert float(beside_segment(one + part * (two - one), ends)) < 1e-30
+    beyond = two + 0.5 * (two - one)
+    assert float(beside_segment(beyond, ends)) == pytest.approx(
+        float((0.5 * (two - one)).square().mean())
+    )
+    assert float(beside_segment(one + 1.0, torch.stack([one, one]))) == pytest.approx(1.0)
+
+
+def test_random_inputs_are_like_the_example() -> None:
+    rng = torch.Generator().manual_seed(0)
+    example = Inputs((3.0 + 0.1 * torch.rand(50, 4, generator=rng), torch.arange(6)))
+    drawn = like(Inputs((torch.randn(9, 4, dtype=torch.float64), torch.ones(6).long())), example)
+    assert drawn.args[0].dtype == torch.float32
+    assert float(drawn.args[0].mean()) == pytest.approx(float(example.args[0].mean()), abs=1e-5)
+    assert float(drawn.args[0].std()) == pytest.approx(float(example.args[0].std()), rel=0.03)
+    assert torch.equal(drawn.args[1], torch.ones(6).long())
+
+
 def test_what_is_learned_is_not_worse(monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = trained(0), trained(1)
 
@@ -134,7 +177,6 @@ def test_bad_checkpoints_get_one_message() -> None:
         ({**other, "0.weight": torch.zeros(4, 4)}, "with shape", LoadError, {}),
         ({n: v.double() for n, v in other.items()}, "save both in one dtype", InputError, {}),
         (other, "there is no data", InputError, {"data": []}),
-        (other, "needs data", InputError, {"steps": 3}),
         (other, "pairs", InputError, {"data": [x]}),
     ]
     for b, message, kind, options in cases:

@@ -1,5 +1,6 @@
 """The commands: what they print, what they write, and one message for what is wrong."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -87,12 +88,18 @@ def test_align_prints_a_table_and_writes_both(folder: Path) -> None:
     assert torch.allclose(two(x), moved(x), atol=1e-4)
 
 
+def test_align_learns_on_random_inputs(folder: Path) -> None:
+    done = run("align", "net.py", "1.pt", "2.pt", "-o", "b.pt", "--steps", "5", "--json", "f.json")
+    assert done.exit_code == 0, done.output
+    assert "on random inputs" in done.stdout and "learned" in done.stdout
+    assert json.loads(Path("f.json").read_text())["imitated"] is True
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("1.pt", "1.pt"), "the same weights"),
         (("1.pt", "r.pt"), "not named tensors"),
-        (("1.pt", "2.pt", "--steps", "5"), "needs data"),
         (("1.pt", "2.pt", "--data", "net.py:nothing"), "no data"),
         (("1.pt", "2.pt", "--data", "net.py:other"), "has no 'other'"),
         (("1.pt", "code.pt"), "runs no code"),
