@@ -52,7 +52,10 @@ COMMANDS = {
         "fix net.py a.pt --as balanced -o balanced.pt",
         "fix net.py a.pt --as canonical -o canonical.pt",
     ],
-    "align": ["align net.py a.pt b.pt --data net.py:batches --steps 60 -o aligned.pt"],
+    "align": [
+        "align net.py a.pt b.pt --data net.py:batches --steps 60 -o aligned.pt",
+        "align net.py a.pt b.pt --steps 60 -o aligned.pt",
+    ],
     "dims": ["dims net.py --weights early.pt --data net.py:batches"],
     "teleport": ["teleport net.py a.pt --objective grad-norm --data net.py:batches -o there.pt"],
 }

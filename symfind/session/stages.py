@@ -61,13 +61,20 @@ class Clock:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """No collection of cycles, which would walk through all of a traced model again and again."""
+    """No collection of cycles, which would walk through all of a traced model again and again.
+
+    What was made meanwhile is moved to the oldest generation without being looked at: the next
+    small collection would walk through all of it, of which nearly everything stays.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if enabled:
+            if not gc.get_freeze_count():  # the caller's own stay where they are
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 

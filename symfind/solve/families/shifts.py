@@ -25,6 +25,7 @@ from symfind.solve.transport.absorption import (
     PLAIN,
     SHARED,
     WITHIN,
+    Absorb,
     Action,
     Plan,
     asked,
@@ -59,8 +60,9 @@ def _shared(
     whole = {(f.seed, f.cell) for f in known if isinstance(f, ShiftFamily) and f.whole}
     partly: list[ShiftFamily] = []  # that not all ask for, who share a parameter
     for source in every:
-        forms = _forms(source, Limits())
-        for (cell, free, state), absorb in itertools.product(forms, (SHARED, NEAREST)):
+        modes = (SHARED, NEAREST)
+        forms = _forms(source, Limits(), flows, modes)
+        for (cell, free, state), absorb in itertools.product(forms, modes):
             if (source, cell) in whole:
                 continue
             plan = flows.dispose(source, state, True, absorb)
@@ -124,27 +126,30 @@ def _further(
     Of several biases in one sum each is taken back by another of them; that one of them is taken
     back by what reads the sum is then still to be said.
     """
-    import networkx  # slow
+    together: dict[str, set[str]] = {}  # what is linked by a chain of families, for each
 
-    together = networkx.Graph()
+    def link(names: Sequence[str]) -> None:
+        whole = set(names).union(*(together.get(name, ()) for name in names))
+        together.update(dict.fromkeys(whole, whole))
+
     for family in known:
-        networkx.add_path(together, family.names)
+        link(family.names)
     for source in every:
-        if source.key not in together or not together.degree(source.key):
+        if len(together.get(source.key, ())) < 2:
             continue
-        for cell, free, state in _forms(source, Limits()):
+        for cell, free, state in _forms(source, Limits(), flows, (LAST,)):
             if flows.dispose(source, state, True, NEVER) is not None:
                 continue
             plan = flows.dispose(source, state, True, LAST)
             moved = [source.key, *(a.source.key for a in plan or ())]
-            if set(moved) - networkx.node_connected_component(together, source.key):
-                networkx.add_path(together, moved)
+            if not together[source.key].issuperset(moved):
+                link(moved)
                 yield _shifted("parallel", source, cell, free, plan or ())
 
 
 def _of(source: p.Source, flows: Flows, limits: Limits) -> Iterator[ShiftFamily]:
     done: dict[tuple[int | None, int], list[frozenset[int]]] = {}
-    for cell, free, state in _forms(source, limits):
+    for cell, free, state in _forms(source, limits, flows, (LEANING, PLAIN, NEVER)):
         chosen = frozenset(free)
         for absorb in (NEVER, PLAIN, LEANING):
             if any(
@@ -171,7 +176,7 @@ def _within(every: Sequence[p.Source], flows: Flows) -> Iterator[NullFamily]:
     """Constants that others take back, as long as readers without a bias make nothing of them."""
     for source in every:
         done: list[tuple[int | None, set[int]]] = []
-        for cell, free, state in _forms(source, Limits()):
+        for cell, free, state in _forms(source, Limits(), flows, (WITHIN,)):
             if not _along_one(source, cell, free) or any(
                 cell == c and set(free) <= more for c, more in done
             ):
@@ -254,30 +259,49 @@ def _curved(sources: Sequence[p.Source]) -> bool:
     )
 
 
-def _forms(source: p.Source, limits: Limits) -> Iterator[tuple[int | None, list[int], State]]:
-    """Blocks and the atoms along which a perturbation varies, the largest first."""
+def _forms(
+    source: p.Source, limits: Limits, flows: Flows, modes: Sequence[Absorb]
+) -> Iterator[tuple[int | None, list[int], State]]:
+    """Blocks and the atoms along which a perturbation varies, the largest first.
+
+    Where not even the same for all entries of a block is disposed of in any of the modes, no more
+    is: what varies along an index may be the same all along it.
+    """
+
+    def possible(cell: int | None) -> bool:
+        state = _state(source, cell, ())
+        return any(flows.dispose(source, state, True, mode) is not None for mode in modes)
+
     for c, cell in enumerate(source.cells):
+        if not possible(c):
+            continue
         n = len(cell.atoms)
         sets = [s for k in range(n, -1, -1) for s in itertools.combinations(range(n), k)]
         if len(sets) > MOST_FORMS:
             limits.reached(source, f"shifts along some of {n} indices: not all were tried")
             sets = [s for s in sets if len(s) in (n, n - 1, 0)]
         for free in sets:
-            dims = []
-            for d, choice in enumerate(cell.choice):
-                which = frozenset(
-                    i for a, (dim, i) in enumerate(cell.places) if dim == d and a in free
-                )
-                dims.append((choice, which))
-            yield c, list(free), canonical(source, dims)
-    if len(source.cells) > 1:
+            yield c, list(free), _state(source, c, free)
+    if len(source.cells) > 1 and possible(None):
         rank = range(len(source.axes))
         split = [d for d in rank if len(branches(source.axes[d])) > 1]
         for k in range(len(source.axes) - 1, -1, -1):
             for free in itertools.combinations(rank, k):
                 if any(d not in free for d in split):
-                    state = [ARBITRARY if d in free else CONSTANT for d in rank]
-                    yield None, list(free), canonical(source, state)
+                    yield None, list(free), _state(source, None, free)
+
+
+def _state(source: p.Source, cell: int | None, free: Sequence[int]) -> State:
+    """What varies along some atoms of a block, or along some dimensions of all blocks."""
+    if cell is None:
+        dims = range(len(source.axes))
+        return canonical(source, [ARBITRARY if d in free else CONSTANT for d in dims])
+    of = source.cells[cell]
+    varying = [
+        frozenset(i for a, (dim, i) in enumerate(of.places) if dim == d and a in free)
+        for d in range(len(of.choice))
+    ]
+    return canonical(source, list(zip(of.choice, varying, strict=True)))
 
 
 def _unread_rows(source: p.Source) -> NullFamily | None:

@@ -4,6 +4,7 @@ An action says how one parameter moves when the wire is perturbed. A bias takes 
 own form; a weight whose input satisfies κ·x = c takes away any constant.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -63,6 +64,7 @@ class Absorption:
         """Nothing is computed until asked."""
         self.lowered = lowered
         self.relations = relations
+        self._regular = functools.cache(regular)
 
     def undo(
         self,
@@ -189,7 +191,7 @@ class Absorption:
                 continue
             names = node.labels[1 - at]
             wide = [n for n, a in zip(names, factor.axes, strict=True) if a.size > 1]
-            if any(n not in node.out for n in wide) or not regular(factor):
+            if any(n not in node.out for n in wide) or not self._regular(factor):
                 continue
             below = [ARBITRARY if n in wide else s for n, s in zip(node.out, state, strict=True)]
             plan = self.undo(x, canonical(x, below), absorb, gains=gains)

@@ -10,6 +10,7 @@ as long as it is the same number everywhere: it must not be mixed along the indi
 a row that is looked up in a table, the number is one for each row of the table.
 """
 
+import functools
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -152,11 +153,16 @@ class Translations:
         self.relations, self.valued = relations, valued
         self.seeds = seeds = living(seeds, relations)
         self.frames = frames or {}
-        reached = {s.entry for s in seeds}
-        for node in nodes:
+        self._all = nodes
+
+    @functools.cached_property
+    def nodes(self) -> list[Node]:
+        """What the entries of seeds are, and what they reach."""
+        reached = {s.entry for s in self.seeds}
+        for node in self._all:
             if any(x in reached for x in node.inputs):
                 reached.add(node)
-        self.nodes = [n for n in nodes if n in reached]
+        return [n for n in self._all if n in reached]
 
     def count(self, sizes: Sizes | None = None) -> int:
         """Unknowns."""
