@@ -20,6 +20,7 @@ from symfind.solve.charts.partial import (
     with_weights,
 )
 from symfind.solve.charts.substitute import substituted
+from symfind.solve.charts.taps import tap_families
 from symfind.solve.families.aside import aside_families
 from symfind.solve.families.begun import begun_families
 from symfind.solve.families.exponentials import anchored, find_anchors
@@ -73,6 +74,8 @@ def derive(graph: Graph, output: str = "raw") -> Derivation:
     lowered = lower(graph, output)
     with _deep(len(lowered.nodes)):
         found = _derive(lowered)
+        taps = tap_families(graph, found.parameters, found.families)
+        found = replace(found, families=[*found.families, *taps])
         more = _in_part(graph, output, found)
         return replace(found, families=[*found.families, *more]) if more else found
 

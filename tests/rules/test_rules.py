@@ -12,6 +12,7 @@ from symfind.trace import trace
 from tests.rules import (
     asked,
     bounded,
+    circles,
     comparing,
     composed,
     controls,
@@ -54,6 +55,7 @@ CASES: list[Case] = [
         paths,
         patterns,
         straight,
+        circles,
         linear_maps,
         fills,
         made,
