@@ -14,6 +14,7 @@ from symfind.analysis.choice import MOST_PARAMETERS, RICHER, Choice, Large
 from symfind.analysis.derived import Derived
 from symfind.analysis.subject import Subject
 from symfind.count.counted import Counted
+from symfind.count.counted import counted as count_derived
 from symfind.count.symbols import AxisSymbols
 from symfind.family.depth import Short, with_layers
 from symfind.family.family import Family, Member, name_of
@@ -23,6 +24,7 @@ from symfind.family.shrink import Shrinking
 from symfind.ops.lower import Lowered, lower
 from symfind.report.certificate import Certificate, TwinMeasure
 from symfind.twin.formula import at_sizes, corresponds, count
+from symfind.verify.threads import fitting_threads
 
 _PERIOD = 8  # layers after which a pattern of them comes again, at most
 _WORDS = "Measured on small models of the same family, made with other arguments: "
@@ -131,6 +133,11 @@ class Members:
 
     def _counted(self, short: Short) -> Counted:
         s = self.subject
+        if short.member.values == self.family.base:  # the model itself, which has been derived
+            with fitting_threads(0):
+                return count_derived(
+                    s.graph, self.found.derivation, AxisSymbols(), seen=self.found.seen
+                )
         return count(short.member.graph, s.output, AxisSymbols(), s.without)
 
     def _own(self, member: Member) -> Counted:

@@ -1,9 +1,9 @@
 """How much each of several families adds to a span that grows by one after the other.
 
 An orthonormal basis of what there is so far is kept; what a family adds is the rank of its
-directions less their part in that span, taken away twice (Giraud, Langou, Rozložník, "The loss of
-orthogonality in the Gram-Schmidt orthogonalization process", 2005). The work is that of one
-decomposition of all directions.
+directions less their part in that span, taken away twice where little is left (Giraud, Langou,
+Rozložník, "The loss of orthogonality in the Gram-Schmidt orthogonalization process", 2005). The
+work is that of one decomposition of all directions.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from symfind.count.rank import columns, stacked
-from symfind.count.rank_increment import independent_columns, pressed
+from symfind.count.rank_increment import independent_columns, pressed, remainder
 from symfind.numerics.decompose import svd
 from symfind.numerics.tolerances import ABSENT
 from symfind.solve.point.evaluate import Point
@@ -35,7 +35,7 @@ class Basis:
 
     def add(self, block: Tensor) -> int:
         """By how much the dimension grows with more columns, each of unit norm or zero."""
-        left = self._beyond(self._beyond(block))
+        left = remainder(self._columns, block)
         q, r = torch.linalg.qr(left)
         if not (len(r) == block.shape[1] and independent_columns(r)):
             q, s, _ = svd(left)
@@ -43,12 +43,9 @@ class Basis:
         if not q.shape[1]:
             return 0
         if float(r.diagonal().abs().min()) < _CLEAR:
-            q = torch.linalg.qr(self._beyond(q)).Q
+            q = torch.linalg.qr(remainder(self._columns, q)).Q
         self._columns = torch.cat([self._columns, q], 1)
         return q.shape[1]
-
-    def _beyond(self, block: Tensor) -> Tensor:
-        return block - self._columns @ (self._columns.T @ block)
 
 
 def affordable(families: Sequence[Family], point: Point) -> bool:

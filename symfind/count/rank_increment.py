@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # slow to import, and small models have no need of it
 
 INDEPENDENT = 1e-5  # columns that keep this part of their length are clearly independent
 _SIGNS = 8  # of every row, in a sketch
+_KEPT = 0.1  # of the length of a column, above which one subtraction is enough
 
 _Places = Any  # an array of row or column numbers
 
@@ -125,8 +126,22 @@ def _less(before: Tensor, added: Tensor, exact: bool) -> tuple[Tensor, bool]:
     else:
         q, r = torch.linalg.qr(before)
         clear = width <= len(before) and bool((r.diagonal().abs() > INDEPENDENT).all())
-    added = added - q @ (q.T @ added)
-    return added - q @ (q.T @ added), clear
+    return remainder(q, added), clear
+
+
+def remainder(q: Tensor, added: Tensor) -> Tensor:
+    """Columns less their part in the span of orthonormal ones, which is taken away twice.
+
+    Where most of a column stays, once is enough: what is left then is orthogonal to the others up
+    to a few times the precision (Daniel, Gragg, Kaufman, Stewart, "Reorthogonalization and stable
+    algorithms for updating the Gram-Schmidt QR factorization", 1976).
+    """
+    left = added - q @ (q.T @ added)
+    again = left.norm(dim=0) < _KEPT * added.norm(dim=0)
+    if bool(again.any()):
+        some = left[:, again]
+        left[:, again] = some - q @ (q.T @ some)
+    return left
 
 
 def _rank(matrix: Tensor) -> int:
