@@ -1,5 +1,6 @@
 """Constant maps along one dimension, and running sums."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,8 +29,11 @@ def along(b: Builder, x: Node, *args: Any, **named: Any) -> Node:
     else:
         dims = [args[1] if len(args) > 1 else -1]
     extra = [v for v in (*args, *named.values()) if isinstance(v, Node)]
-    if not dims or extra:
+    if extra:
         return b.opaque([x, *extra], b.op.shape, "a map of all entries together")
+    if not dims:  # of all entries in a row
+        flat = _moved(b, b.view(x, [math.prod(x.shape)]), [0], args[0])
+        return b.view(flat, x.shape)
     dims = [d % len(x.axes) for d in dims]
     if name in ("flip", "roll"):
         return _moved(b, x, dims, args[0] if name == "roll" else None)
@@ -98,6 +102,19 @@ def windows(b: Builder, x: Node, dim: int, size: int, step: int) -> Node:
     y = b.take(x, dim, b.constant(torch.arange(count)[:, None] * step + torch.arange(size)))
     rank = range(len(y.axes))
     return b.permute(y, [*(d for d in rank if d != dim + 1), dim + 1])
+
+
+@lower("as_strided")
+def strided(b: Builder, x: Node, size: list[int], stride: list[int], offset: int = 0) -> Node:
+    """Entries of a parameter by where they stand in memory, which it fills in order."""
+    if b.op.args[0].target != "parameter":
+        return b.opaque([x], b.op.shape, "places in memory that another operation laid out")
+    flat = b.view(x, [math.prod(x.shape)])
+    places = torch.arange(flat.shape[0]).as_strided(size, stride, offset or 0)
+    return b.take(flat, 0, b.constant(places.contiguous()))
+
+
+exact("as_strided")(moved)
 
 
 @lower("logcumsumexp")
