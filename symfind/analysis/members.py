@@ -29,7 +29,8 @@ from symfind.verify.threads import fitting_threads
 _PERIOD = 8  # layers after which a pattern of them comes again, at most
 _WORDS = "Measured on small models of the same family, made with other arguments: "
 
-Measure = Callable[[Derived, Subject, bool], Certificate]
+# the certificate of a small model, and what says besides what is unexplained, if anything is
+Measure = Callable[[Derived, Subject], tuple[Certificate, Callable[[], Certificate] | None]]
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class _Measured:
     own: Counted
     formula: int | None
     certificate: Certificate
+    explained: Callable[[], Certificate] | None = None
 
     @property
     def agrees(self) -> bool:
@@ -59,7 +61,7 @@ class Members:
     Args:
         found: what was derived.
         subject: the model.
-        measure: certifies a small model by its own nullity, and says what is unexplained or not.
+        measure: certifies a small model by its own nullity.
 
     Attributes:
         left: whether they were given up for another way, to be asked again if that leads nowhere.
@@ -202,10 +204,10 @@ class Members:
         s.tell(f"a model of {member.parameters:,} parameters")
         own = self._own(member)
         formula = at_sizes(counted, own)
-        there = replace(s, loaded=member.loaded, graph=member.graph, discover=False)
-        certificate = self.measure(Derived(own), there, False)
+        there = replace(s, loaded=member.loaded, graph=member.graph)
+        certificate, explained = self.measure(Derived(own), there)
         formula = None if formula is None else formula + own.inert_beside
-        return _Measured(member, own, formula, certificate)
+        return _Measured(member, own, formula, certificate, explained)
 
     def _verdict(
         self, done: list[_Measured], short: Short, counted: Counted, felt: list[Place]
@@ -253,10 +255,10 @@ class Members:
         """Whether the members have one layer of a kind of which the model has several."""
         return any(short.member.values[p] == 1 < n for p, n in short.depths.items())
 
-    def _explained(self, found: Certificate, last: _Measured) -> Certificate:
+    @staticmethod
+    def _explained(found: Certificate, last: _Measured) -> Certificate:
         """With what can be said of what a member has beyond what is derived."""
-        there = replace(self.subject, loaded=last.member.loaded, graph=last.member.graph)
-        full = self.measure(Derived(last.own), there, True)
+        full = found if last.explained is None else last.explained()
         if full.status != "incomplete":  # what was found on a small model is not known of this one
             return found
         return replace(full, on=found.on, at={}, twins=found.twins, members=found.members)
