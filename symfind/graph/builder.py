@@ -28,6 +28,7 @@ class Builder(Construction):
     totals: dict[int, tuple[Node, tuple[int, ...], bool]] = field(default_factory=dict)
     exponents: dict[int, Node] = field(default_factory=dict)
     chosen: dict[tuple[int, int, int | None], p.Source] = field(default_factory=dict)
+    triangles: list[Node] = field(default_factory=list)  # of running sums, one for each dimension
 
     # constants ---------------------------------------------------------------------------
     def constant(self, value: Any) -> Node:

@@ -14,6 +14,8 @@ from symfind.ops.registry import exact, lower, sizes
 from symfind.residues.tape import Tape, Value
 from symfind.trace import Op
 
+LONGEST = 1024  # entries of a running sum that is multiplied out
+
 
 @lower("cumsum", "flip", "roll", "diff")
 def along(b: Builder, x: Node, *args: Any, **named: Any) -> Node:
@@ -37,7 +39,19 @@ def along(b: Builder, x: Node, *args: Any, **named: Any) -> Node:
     dims = [d % len(x.axes) for d in dims]
     if name in ("flip", "roll"):
         return _moved(b, x, dims, args[0] if name == "roll" else None)
+    if name == "cumsum" and x.axes[dims[0]].size <= LONGEST:
+        return _running(b, x, dims[0])
     return b.mix(x, dims, [b.op.shape[d] for d in dims])
+
+
+def _running(b: Builder, x: Node, dim: int) -> Node:
+    """Sums of the first entries, as a product with a triangle of ones: one for each dimension."""
+    n, root = x.axes[dim].size, x.axes[dim].root
+    known = (ones for ones in b.triangles if ones.axes[1].root is root)
+    ones = next(known, None) or b.constant(torch.ones(n, n, dtype=torch.float64).tril())
+    b.triangles += [] if ones in b.triangles else [ones]
+    out = [*range(len(x.axes))]
+    return b.contract([ones, x], [[dim, -1], [-1 if d == dim else d for d in out]], out)
 
 
 def _moved(b: Builder, x: Node, dims: Sequence[int], shifts: Any) -> Node:

@@ -19,6 +19,7 @@ from symfind.solve.charts.partial import (
     partial_ops,
     with_weights,
 )
+from symfind.solve.charts.spectral import spectral_families
 from symfind.solve.charts.substitute import substituted
 from symfind.solve.charts.taps import tap_families
 from symfind.solve.families.aside import aside_families
@@ -75,7 +76,8 @@ def derive(graph: Graph, output: str = "raw") -> Derivation:
     with _deep(len(lowered.nodes)):
         found = _derive(lowered)
         taps = tap_families(graph, found.parameters, found.families)
-        found = replace(found, families=[*found.families, *taps])
+        spectral = spectral_families(graph, found.parameters, found.families)
+        found = replace(found, families=[*found.families, *taps, *spectral])
         more = _in_part(graph, output, found)
         return replace(found, families=[*found.families, *more]) if more else found
 
