@@ -6,13 +6,14 @@ Rozložník, "The loss of orthogonality in the Gram-Schmidt orthogonalization pr
 work is that of one decomposition of all directions.
 """
 
+import itertools
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from symfind.count.rank import columns, stacked
-from symfind.count.rank_increment import independent_columns, pressed, remainder
+from symfind.count.rank import columns
+from symfind.count.rank_increment import independent_columns, press, remainder
 from symfind.numerics.decompose import svd
 from symfind.numerics.tolerances import ABSENT
 from symfind.solve.point.evaluate import Point
@@ -62,12 +63,30 @@ def added(families: Sequence[Family], points: Sequence[Point]) -> list[int]:
         blocks = [columns(point, family) for point in points]
         found.append({name: torch.cat([b[name] for b in blocks]) for name in blocks[0]})
     names = {name: block.shape[0] for part in found for name, block in part.items()}
-    whole = stacked(found, names)
-    norms = whole.norm(dim=0)
-    whole = pressed(whole / torch.where(norms > 0, norms, torch.ones_like(norms)))
-    basis, start, result = Basis(len(whole)), 0, []
-    for family in families:
-        n = family.count(points[0].sizes)
-        result.append(basis.add(whole[:, start : start + n]) if n else 0)
-        start += n
+    rows, width = sum(names.values()), sum(_width(part) for part in found)
+    starts = dict(zip(names, itertools.accumulate(names.values(), initial=0), strict=False))
+    sketch, result = press(rows, width), []
+    basis = Basis(rows if sketch is None else sketch.shape[0])
+    for part in found:
+        if not _width(part):
+            result.append(0)
+            continue
+        block = _units(torch.cat([*part.values()]))
+        places = torch.cat([starts[name] + torch.arange(names[name]) for name in part])
+        if sketch is None:
+            whole = torch.zeros(rows, block.shape[1], dtype=torch.float64)
+            whole[places] = block
+        else:
+            whole = torch.from_numpy(sketch[:, places.numpy()] @ block.numpy())
+        result.append(basis.add(whole))
     return result
+
+
+def _width(part: dict[str, Tensor]) -> int:
+    return next(iter(part.values())).shape[1] if part else 0
+
+
+def _units(block: Tensor) -> Tensor:
+    """Columns at unit norm; those that are zero stay so."""
+    norms = block.norm(dim=0)
+    return block / torch.where(norms > 0, norms, torch.ones_like(norms))

@@ -177,18 +177,25 @@ def pressed(matrix: Tensor) -> Tensor:
     Every row is added with random signs to a few of the new ones: a sparse sign embedding
     (Martinsson, Tropp, "Randomized numerical linear algebra", 2020, section 9.2).
     """
-    rows, width = matrix.shape
+    sketch = press(*matrix.shape)
+    return matrix if sketch is None else torch.from_numpy(sketch @ matrix.numpy())
+
+
+def press(rows: int, width: int) -> "csc_array | None":
+    """What adds so many rows of so many columns to a few more rows than columns, if it is worth it.
+
+    Columns that are zero in most rows are pressed by its columns of the other rows alone.
+    """
     wanted = 2 * width + 64
     if rows <= 2 * wanted:
-        return matrix
+        return None
     from scipy.sparse import csc_array
 
     rng = np.random.default_rng(rows)
     places = rng.integers(wanted, size=(rows, _SIGNS)).ravel()
     signs = rng.choice([-1.0, 1.0], size=rows * _SIGNS) / _SIGNS**0.5
     ends = np.arange(rows + 1) * _SIGNS
-    sketch = csc_array((signs, places, ends), shape=(wanted, rows))
-    return torch.from_numpy(sketch @ matrix.numpy())
+    return csc_array((signs, places, ends), shape=(wanted, rows))
 
 
 def _blocks(matrix: "csc_array") -> tuple[_Places, list[tuple[_Places, _Places]]]:

@@ -10,7 +10,7 @@ from symfind.count import tally as module
 from symfind.count.counted import counted
 from symfind.count.growing import Basis, added
 from symfind.count.rank import Span
-from symfind.count.rank_increment import remainder
+from symfind.count.rank_increment import press, remainder
 from symfind.count.symbols import AxisSymbols, Symbols
 from symfind.count.tally import tally
 from symfind.solve.point.evaluate import Point
@@ -116,3 +116,20 @@ def test_numbers_alone_are_counted_at_the_sizes_that_are_there() -> None:
     one, other = (counted(graph, derivation, Symbols({}), numbers=n) for n in (False, True))
     assert one.seen and not other.seen
     assert one.redundant == other.redundant == 900
+
+
+def test_tall_directions_are_pressed_and_add_the_same() -> None:
+    widths = ((40, 3), (3, 60), (60, 4))
+    layers = [torch.nn.Linear(n, m) for n, m in widths]
+    model = torch.nn.Sequential(layers[0], torch.nn.LayerNorm(3), layers[1], layers[2])
+    graph = trace(model, (torch.zeros(1, 40),), {})
+    rng = torch.Generator().manual_seed(0)
+    theta = {
+        n: torch.randn(tuple(op.shape), generator=rng, dtype=torch.float64)
+        for n, op in graph.parameters.items()
+    }
+    families, points = derive(graph).families, [Point(theta)]
+    small = [f for f in families if f.count() < 40]
+    assert small and press(sum(v.numel() for v in theta.values()), 40) is not None
+    span = Span(small, points)
+    assert added(small, points) == [span.increment(i) for i in range(len(small))]
