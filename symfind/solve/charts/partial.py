@@ -20,6 +20,7 @@ from symfind.numerics.decompose import svd
 from symfind.numerics.tolerances import ABSENT, PART
 from symfind.ops.facts import facts
 from symfind.solve.charts.lifted import LiftedFamily
+from symfind.solve.point.drawn import Drawn
 from symfind.solve.point.evaluate import Point
 from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
@@ -231,11 +232,13 @@ def spanned(family: Family, others: Sequence[Family], point: Point) -> bool:
     if sum(f.count() for f in near) > _DIRECTIONS:
         return True
 
+    names = dict.fromkeys(n for f in (family, *near) for n in f.names)
+
     def column(one: Family, c: Tensor) -> Tensor:
         moved = point.direction(one, c)
         return torch.cat([
-            (moved[n] if n in moved else torch.zeros_like(v)).reshape(-1)
-            for n, v in point.theta.items()
+            (moved[n] if n in moved else torch.zeros_like(point.theta[n])).reshape(-1)
+            for n in names
         ])  # fmt: skip
 
     rng = torch.Generator().manual_seed(1)
@@ -256,9 +259,8 @@ def small(graph: Graph) -> bool:
 
 
 def drawn(shapes: Mapping[str, tuple[int, ...]]) -> Point:
-    """A random point, the same for every caller."""
-    rng = torch.Generator().manual_seed(0)
-    return Point({k: torch.randn(s, generator=rng, dtype=torch.float64) for k, s in shapes.items()})
+    """A random point, the same for every caller; of a large model what is asked for is drawn."""
+    return Point(Drawn(shapes))
 
 
 def _together(parts: Sequence[Family], env: Environment) -> PartialFamily | None:
