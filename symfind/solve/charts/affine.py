@@ -15,7 +15,7 @@ from symfind.graph import primitives as p
 from symfind.numerics.decompose import svd
 from symfind.numerics.tolerances import ABSENT
 from symfind.ops.facts import facts
-from symfind.solve.charts.partial import drawn, plain_wires, spanned, split
+from symfind.solve.charts.partial import drawn, plain_wires, small, spanned, split
 from symfind.solve.families.family import NullFamily
 from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
@@ -23,7 +23,6 @@ from symfind.trace.graph import Graph, Op
 
 _MOST = 4_000_000  # entries of A
 _SAME = 1e-9  # of A at two points, relative
-_PARAMETERS = 3000
 _PATTERNS = {"triu", "tril", "as_strided", "unfold", "roll"}
 _LINEAR = _PATTERNS | {
     "add",
@@ -42,7 +41,7 @@ _LINEAR = _PATTERNS | {
 
 def affine_ops(graph: Graph) -> dict[Op, tuple[Sequence[Op], Tensor]]:
     """Operations that make such weights, each with its parameters, and with A for all of them."""
-    if sum(math.prod(op.shape or ()) for op in graph.parameters.values()) > _PARAMETERS:
+    if not small(graph):
         return {}
     found = {}
     for op in graph.ops:
@@ -120,6 +119,8 @@ def unmade_families(
         known: families that may say as much.
     """
     result: list[Family] = []
+    if not affine:
+        return result
     point = drawn({name: wire.shape for name, wire in sources.items()})
     for roots, slope in affine.values():
         _, s, vh = svd(slope, full=True)

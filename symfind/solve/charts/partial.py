@@ -29,6 +29,7 @@ from symfind.trace.graph import replace as rebuilt
 
 _MOST = 4_000_000  # entries of A, and of the matrix of what cannot be made
 _MAPS = {"linear", "matmul", "mm", "bmm", "conv1d", "conv2d", "conv3d"}
+_PARAMETERS = 3000
 _DIRECTIONS = 1500
 
 
@@ -250,6 +251,11 @@ def spanned(family: Family, others: Sequence[Family], point: Point) -> bool:
     basis = basis[:, torch.isfinite(basis).all(0)]
     left = new - basis @ torch.linalg.lstsq(basis, new.unsqueeze(1), driver="gelsd").solution[:, 0]
     return float(left.norm()) < PART * float(new.norm())
+
+
+def small(graph: Graph) -> bool:
+    """Whether a model has few enough parameters to look at each of them."""
+    return sum(math.prod(op.shape or ()) for op in graph.parameters.values()) <= _PARAMETERS
 
 
 def drawn(shapes: Mapping[str, tuple[int, ...]]) -> Point:

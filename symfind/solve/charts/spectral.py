@@ -20,7 +20,7 @@ from symfind.algebra.axes import Sizes
 from symfind.graph import primitives as p
 from symfind.numerics.decompose import svd
 from symfind.numerics.tolerances import ABSENT
-from symfind.solve.charts.partial import drawn, plain_wires, spanned, split
+from symfind.solve.charts.partial import drawn, plain_wires, small, spanned, split
 from symfind.solve.families.family import NullFamily
 from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
@@ -122,7 +122,7 @@ def spectral_families(
         known: families that may say as much.
     """
     result: list[Family] = []
-    for root in graph.parameters.values():
+    for root in graph.parameters.values() if small(graph) else ():
         region = _region(root)
         if region is None:
             continue

@@ -20,7 +20,7 @@ from symfind.graph import primitives as p
 from symfind.numerics.decompose import svd
 from symfind.numerics.tolerances import ABSENT
 from symfind.ops.formulas import NAMES
-from symfind.solve.charts.partial import drawn, plain_wires, spanned
+from symfind.solve.charts.partial import drawn, plain_wires, small, spanned
 from symfind.solve.families.family import NullFamily
 from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
@@ -84,7 +84,7 @@ def tap_families(
         known: families that may say as much.
     """
     result: list[Family] = []
-    for chain in filter(None, map(_chain, graph.ops)):
+    for chain in filter(None, map(_chain, graph.ops if small(graph) else ())):
         seen = chain.seen()
         if seen is None:
             continue
