@@ -20,6 +20,7 @@ from symfind.discrete.signs import SignFlip, Signs, sign_flips
 from symfind.discrete.spec import PermutationSpec
 from symfind.errors import InputError
 from symfind.orbit.found import FoundFamily
+from symfind.solve.bonds.acting import gains_of
 from symfind.solve.charts.partial import PartialFamily
 from symfind.solve.families.family import MatrixFamily, ScalingFamily
 from symfind.solve.point.evaluate import Point
@@ -230,6 +231,11 @@ class Group:
         """Matrix groups."""
         return self.of(MatrixFamily)
 
+    def turning(self, state: State) -> dict[str, Site]:
+        """Matrix groups that have elements at a checkpoint: Γ R Γ⁻¹ has none where Γ is zero."""
+        env = self.environment(state)
+        return {name: s for name, s in self.bonds.items() if _divides(env, s.family)}
+
     @property
     def scales(self) -> dict[str, Site]:
         """Positive scalings."""
@@ -249,6 +255,13 @@ class Group:
     def found(self) -> dict[str, Site]:
         """What discovery found: no gauge is known for it."""
         return self.of(FoundFamily)
+
+
+def _divides(env: Environment, family: Family) -> bool:
+    """Whether all gains that a matrix group divides by are other than zero."""
+    assert isinstance(family, MatrixFamily)
+    gains = (gains_of(env, m.potential, family.nodes) for m in family.members if m.potential)
+    return all(bool((torch.isfinite(g) & (g != 0)).all()) for g in gains)
 
 
 @dataclass

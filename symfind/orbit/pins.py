@@ -44,8 +44,9 @@ def pin(walk: Walk, holds: Callable[[State], bool] = lambda state: True) -> None
     """
     pin_gains(walk)
     kept = together(walk, independent_translations(walk, whole_first=True))
-    rotations = [n for n, s in walk.group.bonds.items() if _skew(s.family)]
-    others = [n for n in walk.group.bonds if n not in rotations]
+    turning = walk.group.turning(walk.state)
+    rotations = [n for n, s in turning.items() if _skew(s.family)]
+    others = [n for n in turning if n not in rotations]
     pivots = Pivots()
     for k in range(_SWEEPS):
         for names in kept:
