@@ -5,6 +5,7 @@ largest entry of a row ±1, a translation is set to zero where it begins. Blocks
 pivoting, so that no small number is divided by.
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -29,10 +30,12 @@ from symfind.solve.families.family import MatrixFamily, ScalingFamily
 
 _SWEEPS = 6
 _STILL = 1e-12
+_SAME = 1e-15  # of a matrix that is the identity
 _EXACT = 1e-9  # of zero or one
 _WORST = 1e7  # condition of a block that is made the identity
+_NOTHING = 1e-9  # of the largest entry of all, below which a scale makes none one
+_GROWN = 1e4  # times the largest entry of all, and one, beyond which no step leads
 _SMALL = 20_000  # parameters, up to which Newton steps are worth their time
-_DENSE = 4_000_000  # entries of the field of a translation
 
 
 def pin(walk: Walk, holds: Callable[[State], bool] = lambda state: True) -> None:
@@ -42,6 +45,7 @@ def pin(walk: Walk, holds: Callable[[State], bool] = lambda state: True) -> None
         walk: the checkpoint that moves.
         holds: whether a checkpoint computes the function that this one does.
     """
+    walk.ceiling = _GROWN * max(1.0, walk.largest())
     pin_gains(walk)
     kept = together(walk, independent_translations(walk, whole_first=True))
     turning = walk.group.turning(walk.state)
@@ -78,9 +82,7 @@ def _do(
     if matrix is None:
         return 0.0
     size = float((matrix - torch.eye(matrix.shape[-1]).to(matrix)).abs().max())
-    if size > 1e-15:
-        walk.do(Turn(name, matrix))
-    return size
+    return size if size <= _SAME or walk.lead(Turn(name, matrix)) else 0.0
 
 
 def _block(walk: Walk, name: str, family: MatrixFamily, pivots: Pivots) -> Tensor | None:
@@ -141,13 +143,21 @@ def _scales(walk: Walk, pivots: Pivots) -> list[float]:
         assert isinstance(family, ScalingFamily)
         if one_for_each(walk.group, walk.state, family, gains) is None:
             step = _largest(walk, name, family, pivots)
+            if step is not None and not walk.lead(step):
+                far = step.coefficients.abs() > math.log(_GROWN)
+                step = Flow(name, torch.where(far, 0.0, step.coefficients))
+                step = step if walk.lead(step) else None
             if step is not None:
                 sizes.append(float(step.coefficients.abs().max()))
-                walk.do(step)
     return sizes
 
 
 def _largest(walk: Walk, name: str, family: ScalingFamily, pivots: Pivots) -> Flow | None:
+    """By the first member that every coefficient scales, or by that which the most do.
+
+    What translations have set to zero, but for rounding, is none.
+    """
+    least, best, found = _NOTHING * walk.largest(), 0, None
     env = walk.group.environment(walk.state)
     index = coefficient_of(env, family).reshape(-1)
     for k, m in enumerate(family.scaling.members):
@@ -162,9 +172,13 @@ def _largest(walk: Walk, name: str, family: ScalingFamily, pivots: Pivots) -> Fl
             if bool((size * _WORST > rows.max()).all()):
                 break
             pivots.forget(f"{name}.{k}")
-        if bool((size > 0).all()):
-            return Flow(name, -size.log() / m.exponent)
-    return None
+        live = size > least
+        if int(live.sum()) > best:
+            best = int(live.sum())
+            found = Flow(name, torch.where(live, -size.clamp_min(1e-300).log() / m.exponent, 0.0))
+        if best == family.count():
+            break
+    return found
 
 
 def _tops(rows: Tensor, index: Tensor, count: int) -> Tensor:

@@ -1,5 +1,8 @@
 """A checkpoint on its way along its orbit, with the element that has led there."""
 
+import math
+import sys
+
 import torch
 
 from symfind.orbit.element import Element, joined
@@ -18,6 +21,7 @@ class Walk:
         steps: from the first to the last.
         notes: what has no unique form, in words.
         unrest: the largest step, relative, of the last sweep towards a gauge; zero where it rests.
+        ceiling: the largest entry to which `lead` leads.
     """
 
     def __init__(self, group: Group, state: State) -> None:
@@ -26,12 +30,13 @@ class Walk:
         self.steps: list[Step] = []
         self.notes: dict[str, None] = {}
         self.unrest = 0.0
+        self.ceiling = math.inf
 
     def copy(self) -> "Walk":
         """The same way so far, to go on differently."""
         other = Walk(self.group, self.state)
         other.steps, other.notes = list(self.steps), dict(self.notes)
-        other.unrest = self.unrest
+        other.unrest, other.ceiling = self.unrest, self.ceiling
         return other
 
     def do(self, step: Step) -> None:
@@ -40,10 +45,13 @@ class Walk:
         self.steps.append(step)
 
     def lead(self, step: Step) -> bool:
-        """One step further, if it leads there and back: through a pole of its field none does."""
+        """One step further, if it leads there and back: through a pole of its field none does.
+
+        Nor is one taken that makes entries larger than the ceiling.
+        """
         before, self.state = self.state, dict(self.state)
         self.do(step)
-        if not all(bool(torch.isfinite(self.state[n]).all()) for n in self.group.shapes):
+        if not self.largest() <= min(self.ceiling, sys.float_info.max):
             return self._back(before)
         if not getattr(self.group.sites[step.site].family, "loose", False):
             return True
@@ -57,6 +65,11 @@ class Walk:
         self.state = dict(before)
         self.steps.pop()
         return False
+
+    def largest(self) -> float:
+        """The largest entry of all trained tensors; NaN where one is, infinite where one is."""
+        tops = [self.state[n].abs().max() for n in self.group.shapes if self.state[n].numel()]
+        return float(torch.stack(tops).max()) if tops else 0.0
 
     def note(self, text: str) -> None:
         """Something that has no unique form; said once."""
