@@ -1,13 +1,13 @@
 """The group that acts on the checkpoints of one model: its sites by name, derived."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from symfind.algebra.integrate import integrate
+from symfind.algebra.integrate import Field, followed, integrate
 from symfind.count.null_directions import known_directions
 from symfind.describe.factors import identify
 from symfind.describe.names import unique
@@ -206,6 +206,31 @@ class Group:
             return family.acting.flow(self.parameters(state), c, 1.0)
         if not getattr(family, "loose", False):
             return self.point(state).flow(family, c, 1.0)
+        field, start, there = self._straight(family, state, c)
+        return integrate(field, start, 1.0, steps=None) if there is None else there
+
+    def within(
+        self, family: Family, state: State, c: Tensor, tell: Callable[[], None]
+    ) -> dict[str, Tensor] | None:
+        """The flow of what bends, where all of the way is resolved.
+
+        None where a field ends on it, as at a pole. Every value of the field is told.
+        """
+        field, start, there = self._straight(family, state, c)
+
+        def counted(theta: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+            tell()
+            return field(theta)
+
+        if there is not None:
+            return there
+        reached, part = followed(counted, start, 1.0)
+        return reached if part >= 1.0 else None
+
+    def _straight(
+        self, family: Family, state: State, c: Tensor
+    ) -> tuple[Field, dict[str, Tensor], dict[str, Tensor] | None]:
+        """A field, where it starts, and the end of its flow if that is a straight line."""
         field = lambda theta: self.direction(family, {**state, **theta}, c)  # noqa: E731
         here = field({})
         if not all(bool(torch.isfinite(d).all()) for d in here.values()):
@@ -217,10 +242,8 @@ class Group:
         after = field(there)
         size = sum(float(d.square().sum()) for d in here.values()) ** 0.5
         bend = sum(float((after[n] - d).square().sum()) for n, d in here.items()) ** 0.5
-        if bend <= _STRAIGHT * size:
-            return there
         start = {n: state[n] for n in self.shapes}
-        return integrate(field, start, 1.0, steps=None)
+        return field, start, there if bend <= _STRAIGHT * size else None
 
     def of(self, kind: type) -> dict[str, Site]:
         """Sites whose family is of a class."""

@@ -35,6 +35,7 @@ _EXACT = 1e-9  # of zero or one
 _WORST = 1e7  # condition of a block that is made the identity
 _NOTHING = 1e-9  # of the largest entry of all, below which a scale makes none one
 _GROWN = 1e4  # times the largest entry of all, and one, beyond which no step leads
+_EFFORT = 10_000  # values of fields, for all flows that are integrated
 _SMALL = 20_000  # parameters, up to which Newton steps are worth their time
 
 
@@ -45,7 +46,7 @@ def pin(walk: Walk, holds: Callable[[State], bool] = lambda state: True) -> None
         walk: the checkpoint that moves.
         holds: whether a checkpoint computes the function that this one does.
     """
-    walk.ceiling = _GROWN * max(1.0, walk.largest())
+    walk.ceiling, walk.effort = _GROWN * max(1.0, walk.largest()), _EFFORT
     pin_gains(walk)
     kept = together(walk, independent_translations(walk, whole_first=True))
     turning = walk.group.turning(walk.state)
@@ -53,6 +54,7 @@ def pin(walk: Walk, holds: Callable[[State], bool] = lambda state: True) -> None
     others = [n for n in turning if n not in rotations]
     pivots = Pivots()
     for k in range(_SWEEPS):
+        walk.tell(f"pins: sweep {k + 1} of at most {_SWEEPS}")
         for names in kept:
             slide_to_pins(walk, names, pivots, first=k == 0)
         sizes = [_do(walk, name, triangle, pivots) for name in rotations]
@@ -62,7 +64,10 @@ def pin(walk: Walk, holds: Callable[[State], bool] = lambda state: True) -> None
         if max(sizes, default=0.0) <= _STILL:
             break
     if sum(walk.state[n].numel() for n in walk.group.shapes) <= _SMALL:
+        walk.tell("pins: what is left")
         complete(walk, _EXACT, holds)
+    if walk.effort <= 0:
+        walk.note("flows that bend were followed no further: more could perhaps be pinned")
 
 
 def _skew(family: object) -> bool:

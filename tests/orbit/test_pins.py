@@ -177,3 +177,36 @@ def test_a_scale_that_makes_weights_grow_out_of_proportion_is_not_taken() -> Non
     assert not walk.lead(Flow(site, torch.tensor([0.0, 16.0, 0.0]).double()))
     assert not walk.steps and all(torch.equal(walk.state[n], before[n]) for n in before)
     assert walk.lead(Flow(site, torch.tensor([0.0, 1.0, 0.0]).double()))
+
+
+def test_flows_that_end_at_a_pole_are_bounded_and_told() -> None:
+    torch.manual_seed(3)
+    model = nn.Sequential(
+        nn.Linear(3, 6), nn.TransformerEncoderLayer(6, 2, 8, 0.0, batch_first=True), nn.Linear(6, 2)
+    )
+    x = torch.randn(2, 4, 3)
+    state = {k: v.double() + 0.3 * torch.randn(v.shape) for k, v in model.state_dict().items()}
+    group = symfind.open(model, x).group
+    told: list[str] = []
+    walk = Walk(group, state)
+    walk.tell = told.append
+    pin(walk)
+    assert walk.effort > -5_000  # one flow beyond what all may ask for
+    assert "pins: sweep 1 of at most 6" in told and "pins: what is left" in told
+    assert walk.largest() < 1e3
+
+
+def test_what_bends_is_not_followed_without_an_effort() -> None:
+    torch.manual_seed(0)
+    model = GPT()
+    group = symfind.open(model, tokens()).group
+    walk = Walk(group, read_checkpoint(model, drawn(model)).state)
+    value, before = walk.state["norm.bias"], dict(walk.state)
+    there = torch.zeros_like(value)
+    there[0] = value.mean().sign()
+    step = Flow("model:norm.bias-head", there - value)
+    walk.effort = 0
+    assert not walk.lead(step)
+    assert not walk.steps and all(torch.equal(walk.state[n], before[n]) for n in before)
+    walk.effort = 10_000
+    assert walk.lead(step) and 0 < walk.effort < 10_000
