@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -134,10 +134,14 @@ def _elsewhere(found: Derived, subject: Subject) -> tuple[Certificate, Derived]:
     return replace(last, reason=f"{members.reason}; {twins.reason}"), more
 
 
-def _measured(found: Derived, subject: Subject, explain: bool) -> Certificate:
+def _measured(
+    found: Derived, subject: Subject
+) -> tuple[Certificate, Callable[[], Certificate] | None]:
     # what is found on a member alone is no family of any size
     certification = _Certification(found, replace(subject, discovery=False), glances=_GLANCES)
-    return certification.certificate({}) if explain else certification.judgement()
+    judged = certification.judgement()
+    explained = partial(certification.certificate, {})
+    return judged, explained if judged.status == "incomplete" else None
 
 
 class _Certification:
@@ -150,8 +154,9 @@ class _Certification:
 
     def judgement(self) -> Certificate:
         """The measurement, held against the count, without a word on what is unexplained."""
-        return self._judged(self._measurement())
+        return self._judged(self._measurement)
 
+    @cached_property
     def _measurement(self) -> Nullity:
         self.subject.tell("measuring the nullity")
         try:
@@ -184,7 +189,7 @@ class _Certification:
 
     def certificate(self, points: Mapping[str, Values]) -> Certificate:
         """The measurement, what it leaves unexplained, and that at other points."""
-        measured = self._measurement()
+        measured = self._measurement
         result = self._judged(measured)
         if measured.status != "clear":
             return result

@@ -11,12 +11,13 @@ from symfind.family.depth import KEPT, Short, shortened
 from symfind.family.family import Family, Member
 from symfind.family.fewest import fewest
 from symfind.family.shrink import Shrinking
-from symfind.family.small import Fits, apart, poor, richer, small
+from symfind.family.small import FEW, Fits, apart, poor, richer, small
 
 MOST_PARAMETERS = 6500
 _EASY = 3600  # parameters of a member that is measured in seconds
 _EXTRA = 500  # that a change of one integer may add beyond
-_LONE = 1600  # parameters of one of which the next, with larger integers, is slow to measure
+_LONE = 1600  # parameters of one of which the next, with larger integers, is slow to measure,
+_BESIDE = 2  # if it has more than so many times as many
 _HUGE = 20 * MOST_PARAMETERS  # at which, by a rough bound, no member is tried
 _WIDE, _NARROW = 4, 2  # least integers of the members after the first
 _SLOW = 3000  # parameters of one of which the narrow ones come first
@@ -86,12 +87,16 @@ class Choice:
         than the model comes after what has not.
         """
         yield first.member
-        wide = self._near(short, first) or self._apart(short, first, self._small(short, _WIDE))
+        near = self._near(short, first)
+        if near is not None:
+            yield near.member
+        wide = near or self._apart(short, first, self._small(short, _WIDE))
         quick = wide.member.parameters <= _SLOW and not self._poor(short, wide)
-        if quick:
+        if quick and near is None:
             yield wide.member
         narrow = self._apart(short, wide if quick else first, self._small(short, _NARROW))
-        rest = [narrow] if quick else sorted((wide, narrow), key=partial(self._strange, first))
+        others = [narrow] if quick or near is not None else [wide, narrow]
+        rest = sorted(others, key=partial(self._strange, first))
         yield from (one.member for one in rest if quick or not self._poor(short, one))
 
     def _strange(self, first: Shrinking, one: Shrinking) -> tuple[int, int]:
@@ -135,15 +140,18 @@ class Choice:
         return other
 
     def _near(self, short: Short, first: Shrinking) -> Shrinking | None:
-        """One that differs from the first in everything by little, where others would be large."""
-        near = replace(first)
-        if first.member.parameters <= _LONE:
+        """One that differs from the first by little, where others would be large.
+
+        In everything but a few integers, as many as of those.
+        """
+        near, size = replace(first), first.member.parameters
+        if not _LONE < size <= _EASY:
             return None
-        return (
-            None
-            if apart(self.family, short, first, near, _EASY, _EASY, self._fits(short))
-            else near
-        )
+        most = min(max(_EASY, _BESIDE * size), MOST_PARAMETERS)
+        same = apart(self.family, short, first, near, most, most, self._fits(short))
+        if len(same) > len(first.felt) // FEW or self._poor(short, near):
+            return None
+        return near
 
     def _same(self, again: Any) -> bool:
         """Whether the recipe with nothing changed gives the model."""

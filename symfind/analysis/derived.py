@@ -28,7 +28,7 @@ class Derived:
         """Gather what was derived and counted into factors."""
         self.derivation, self.symbols = counted.derivation, counted.symbols
         self.shapes, self.parameters = counted.shapes, counted.parameters
-        self.unread = counted.unread
+        self.unread, self.seen = counted.unread, counted.seen
         tallies, relaxed = counted.tallies, counted.derivation.approximate
         self.open = [t for t in tallies if not t.known]
         self.groups = gather(tallies)

@@ -14,6 +14,7 @@ from symfind.analysis.choice import MOST_PARAMETERS, RICHER, Choice, Large
 from symfind.analysis.derived import Derived
 from symfind.analysis.subject import Subject
 from symfind.count.counted import Counted
+from symfind.count.counted import counted as count_derived
 from symfind.count.symbols import AxisSymbols
 from symfind.family.depth import Short, with_layers
 from symfind.family.family import Family, Member, name_of
@@ -23,11 +24,13 @@ from symfind.family.shrink import Shrinking
 from symfind.ops.lower import Lowered, lower
 from symfind.report.certificate import Certificate, TwinMeasure
 from symfind.twin.formula import at_sizes, corresponds, count
+from symfind.verify.threads import fitting_threads
 
 _PERIOD = 8  # layers after which a pattern of them comes again, at most
 _WORDS = "Measured on small models of the same family, made with other arguments: "
 
-Measure = Callable[[Derived, Subject, bool], Certificate]
+# the certificate of a small model, and what says besides what is unexplained, if anything is
+Measure = Callable[[Derived, Subject], tuple[Certificate, Callable[[], Certificate] | None]]
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class _Measured:
     own: Counted
     formula: int | None
     certificate: Certificate
+    explained: Callable[[], Certificate] | None = None
 
     @property
     def agrees(self) -> bool:
@@ -57,7 +61,7 @@ class Members:
     Args:
         found: what was derived.
         subject: the model.
-        measure: certifies a small model by its own nullity, and says what is unexplained or not.
+        measure: certifies a small model by its own nullity.
 
     Attributes:
         left: whether they were given up for another way, to be asked again if that leads nowhere.
@@ -131,6 +135,11 @@ class Members:
 
     def _counted(self, short: Short) -> Counted:
         s = self.subject
+        if short.member.values == self.family.base:  # the model itself, which has been derived
+            with fitting_threads(0):
+                return count_derived(
+                    s.graph, self.found.derivation, AxisSymbols(), seen=self.found.seen
+                )
         return count(short.member.graph, s.output, AxisSymbols(), s.without)
 
     def _own(self, member: Member) -> Counted:
@@ -195,10 +204,10 @@ class Members:
         s.tell(f"a model of {member.parameters:,} parameters")
         own = self._own(member)
         formula = at_sizes(counted, own)
-        there = replace(s, loaded=member.loaded, graph=member.graph, discover=False)
-        certificate = self.measure(Derived(own), there, False)
+        there = replace(s, loaded=member.loaded, graph=member.graph)
+        certificate, explained = self.measure(Derived(own), there)
         formula = None if formula is None else formula + own.inert_beside
-        return _Measured(member, own, formula, certificate)
+        return _Measured(member, own, formula, certificate, explained)
 
     def _verdict(
         self, done: list[_Measured], short: Short, counted: Counted, felt: list[Place]
@@ -246,10 +255,10 @@ class Members:
         """Whether the members have one layer of a kind of which the model has several."""
         return any(short.member.values[p] == 1 < n for p, n in short.depths.items())
 
-    def _explained(self, found: Certificate, last: _Measured) -> Certificate:
+    @staticmethod
+    def _explained(found: Certificate, last: _Measured) -> Certificate:
         """With what can be said of what a member has beyond what is derived."""
-        there = replace(self.subject, loaded=last.member.loaded, graph=last.member.graph)
-        full = self.measure(Derived(last.own), there, True)
+        full = found if last.explained is None else last.explained()
         if full.status != "incomplete":  # what was found on a small model is not known of this one
             return found
         return replace(full, on=found.on, at={}, twins=found.twins, members=found.members)

@@ -89,6 +89,8 @@ def shown(found: "Alignment", written: str) -> str:
         lines.append(
             "barrier      on random inputs: squared distance of the outputs from those between"
         )
+    if found.chosen and found.chosen != found.ways[-1].name:
+        lines.append(f"kept         {found.chosen}: nothing that follows comes as near")
     lines += [f"no unique form: {note}" for note in found.notes]
     lines.append(
         f"outputs      of b change by {found.residual:.1e} in float64, {found.rounded:.1e} as saved"

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from torch import Tensor
 
 from symfind.count.null_directions import known_directions
 from symfind.count.symbols import Symbols
-from symfind.count.tally import Tally, tally
+from symfind.count.tally import Seen, Tally, tally
 from symfind.solve.families.family import NullFamily
 from symfind.solve.point.family import Family
 from symfind.solve.solver import Derivation
@@ -25,6 +26,8 @@ class Counted:
         symbols: of the formulas.
         shapes: of all parameters, by name.
         unfelt: parameters that no output depends on.
+        numbers: whether the formulas are of no use.
+        seen: what families were seen to add at other sizes.
     """
 
     derivation: Derivation
@@ -32,6 +35,8 @@ class Counted:
     symbols: Symbols
     shapes: Mapping[str, tuple[int, ...]]
     unfelt: tuple[str, ...]
+    numbers: bool = False
+    seen: Seen = field(default_factory=dict)
 
     @property
     def families(self) -> list[Family]:
@@ -63,7 +68,7 @@ class Counted:
         inert = sum(t.orbit for t in self.tallies if t.family.kind == "inert")
         return inert + sum(self.unread.values())
 
-    @property
+    @cached_property
     def inert_beside(self) -> int:
         """What parameters that reach no output add to what all others are counted with.
 
@@ -72,12 +77,27 @@ class Counted:
         rest = [f for f in self.families if not (isinstance(f, NullFamily) and f.slices)]
         if len(rest) == len(self.families):
             return self.inert
-        found = tally(rest, self.derivation.parameters, self.shapes, self.symbols)
+        found = tally(rest, self.derivation.parameters, self.shapes, self.symbols, self.numbers)
         return self.redundant - sum(t.orbit for t in found if t.family.kind != "inert")
 
 
-def counted(graph: Graph, derivation: Derivation, symbols: Symbols) -> Counted:
-    """Count what was derived from a graph, with these names of sizes."""
+def counted(
+    graph: Graph,
+    derivation: Derivation,
+    symbols: Symbols,
+    numbers: bool = False,
+    seen: Seen | None = None,
+) -> Counted:
+    """Count what was derived from a graph.
+
+    Args:
+        graph: of a model, or of a twin.
+        derivation: of the graph.
+        symbols: names of sizes.
+        numbers: whether the numbers alone are asked for.
+        seen: of a count of the same derivation with other names.
+    """
+    seen = {} if seen is None else seen
     shapes = {name: tuple(op.shape or ()) for name, op in graph.parameters.items()}
-    tallies = tally(derivation.families, derivation.parameters, shapes, symbols)
-    return Counted(derivation, tallies, symbols, shapes, tuple(graph.unread))
+    tallies = tally(derivation.families, derivation.parameters, shapes, symbols, numbers, seen)
+    return Counted(derivation, tallies, symbols, shapes, tuple(graph.unread), numbers, seen)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # slow to import, and small models have no need of it
 
 INDEPENDENT = 1e-5  # columns that keep this part of their length are clearly independent
 _SIGNS = 8  # of every row, in a sketch
+_KEPT = 0.1  # of the length of a column, above which one subtraction is enough
 
 _Places = Any  # an array of row or column numbers
 
@@ -125,8 +126,22 @@ def _less(before: Tensor, added: Tensor, exact: bool) -> tuple[Tensor, bool]:
     else:
         q, r = torch.linalg.qr(before)
         clear = width <= len(before) and bool((r.diagonal().abs() > INDEPENDENT).all())
-    added = added - q @ (q.T @ added)
-    return added - q @ (q.T @ added), clear
+    return remainder(q, added), clear
+
+
+def remainder(q: Tensor, added: Tensor) -> Tensor:
+    """Columns less their part in the span of orthonormal ones, which is taken away twice.
+
+    Where most of a column stays, once is enough: what is left then is orthogonal to the others up
+    to a few times the precision (Daniel, Gragg, Kaufman, Stewart, "Reorthogonalization and stable
+    algorithms for updating the Gram-Schmidt QR factorization", 1976).
+    """
+    left = added - q @ (q.T @ added)
+    again = left.norm(dim=0) < _KEPT * added.norm(dim=0)
+    if bool(again.any()):
+        some = left[:, again]
+        left[:, again] = some - q @ (q.T @ some)
+    return left
 
 
 def _rank(matrix: Tensor) -> int:
@@ -162,18 +177,25 @@ def pressed(matrix: Tensor) -> Tensor:
     Every row is added with random signs to a few of the new ones: a sparse sign embedding
     (Martinsson, Tropp, "Randomized numerical linear algebra", 2020, section 9.2).
     """
-    rows, width = matrix.shape
+    sketch = press(*matrix.shape)
+    return matrix if sketch is None else torch.from_numpy(sketch @ matrix.numpy())
+
+
+def press(rows: int, width: int) -> "csc_array | None":
+    """What adds so many rows of so many columns to a few more rows than columns, if it is worth it.
+
+    Columns that are zero in most rows are pressed by its columns of the other rows alone.
+    """
     wanted = 2 * width + 64
     if rows <= 2 * wanted:
-        return matrix
+        return None
     from scipy.sparse import csc_array
 
     rng = np.random.default_rng(rows)
     places = rng.integers(wanted, size=(rows, _SIGNS)).ravel()
     signs = rng.choice([-1.0, 1.0], size=rows * _SIGNS) / _SIGNS**0.5
     ends = np.arange(rows + 1) * _SIGNS
-    sketch = csc_array((signs, places, ends), shape=(wanted, rows))
-    return torch.from_numpy(sketch @ matrix.numpy())
+    return csc_array((signs, places, ends), shape=(wanted, rows))
 
 
 def _blocks(matrix: "csc_array") -> tuple[_Places, list[tuple[_Places, _Places]]]:

@@ -28,6 +28,7 @@ from symfind.solve.point.evaluate import Point
 from symfind.solve.point.family import Family
 
 OWN_PARAMETERS = 3000
+OWN_MEMBER = 10_000  # parameters of a model of which numbers are asked for, and no formula
 OWN_DIRECTIONS = 2500
 OWN_ENTRIES = 50_000_000  # of all directions of a model that is larger
 TWINS = 5
@@ -52,6 +53,8 @@ def tally(
     parameters: Mapping[str, p.Source],
     shapes: Mapping[str, tuple[int, ...]],
     symbols: Any,
+    numbers: bool = False,
+    seen: "Seen | None" = None,
 ) -> list[Tally]:
     """Count all families, in order.
 
@@ -60,15 +63,18 @@ def tally(
         parameters: the wires of all parameters, by name.
         shapes: of all parameters, by name.
         symbols: from an atomic axis to its sympy symbol.
+        numbers: whether the formulas are of no use, so that no other sizes need be looked at.
+        seen: what these families were seen to add at other sizes; what is looked at is kept there.
     """
     scalars = sum(math.prod(s) for s in shapes.values())
-    if scalars <= OWN_PARAMETERS and moderate(families):
+    most = OWN_MEMBER if numbers else OWN_PARAMETERS
+    if scalars <= most and moderate(families):
         return _own(list(families), shapes, symbols)
     # Rows that no look-up reads touch nothing else, and have no size on a twin.
     rows = [f for f in families if f.kind == "inert" and isinstance(f, NullFamily)]
     rest = [f for f in families if f not in rows]
     hidden = [_hidden(f, rest, parameters, symbols) for f in rows]
-    return hidden + _through_twins(rest, parameters, symbols)
+    return hidden + _through_twins(rest, parameters, symbols, {} if seen is None else seen)
 
 
 def moderate(families: Sequence[Family]) -> bool:
@@ -255,7 +261,7 @@ def _own(
 
 # large models ----------------------------------------------------------------------------------
 def _through_twins(
-    families: list[Family], parameters: Mapping[str, p.Source], symbols: Any
+    families: list[Family], parameters: Mapping[str, p.Source], symbols: Any, seen: "Seen"
 ) -> list[Tally]:
     aside = independent(families)
     rest = [f for i, f in enumerate(families) if i not in aside]
@@ -265,7 +271,10 @@ def _through_twins(
     counted: dict[int, Tally] = {}
     for wide in (False, True):
         here = [k for k, f in enumerate(kept) if (id(f) in near) is wide]
-        for k, series in _measured(kept, here, parameters, wide).items():
+        key = tuple(map(id, kept)), tuple(here), wide
+        if key not in seen:
+            seen[key] = _measured(kept, here, parameters, wide)
+        for k, series in seen[key].items():
             counted[chosen[k]] = _identify(kept[k], kept, series, symbols, wide)
     found = {id(f): _stood_for(f, counted[stands[i]], symbols) for i, f in enumerate(rest)}
     return [found.get(id(f)) or whole(f, symbols) for f in families]
@@ -295,6 +304,8 @@ def _stood_for(family: Family, t: Tally, symbols: Any) -> Tally:
 
 
 Series = list[tuple[dict[Axis, int], _Increments]]  # on one twin after the other
+# by the identities of families, the positions of some of them, and how large twins are
+Seen = dict[tuple[tuple[int, ...], tuple[int, ...], bool], dict[int, Series]]
 
 
 def _measured(

@@ -9,7 +9,7 @@ from symfind.family.places import Place
 from symfind.family.shrink import Shrinking, shrink
 
 Fits = Callable[[Member], bool] | None
-_FEW = 6  # one of so many integers may be the same
+FEW = 6  # one of so many integers may be the same
 _ENOUGH = 2  # times as many tokens as what is widest, or it is not worth having more
 _TRIED = 4  # values beside the present one, of an integer that should differ
 
@@ -147,7 +147,7 @@ def apart(
         for place in [p for p in same if second.member.values[p] == first.member.values[p]]:
             _change(family, short, places if orderly else [], second, place, limit, fits)
         same = [p for p in places if second.member.values[p] == first.member.values[p]]
-        if len(same) <= len(places) // _FEW:
+        if len(same) <= len(places) // FEW:
             break
     return same
 

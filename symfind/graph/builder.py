@@ -28,6 +28,7 @@ class Builder(Construction):
     totals: dict[int, tuple[Node, tuple[int, ...], bool]] = field(default_factory=dict)
     exponents: dict[int, Node] = field(default_factory=dict)
     chosen: dict[tuple[int, int, int | None], p.Source] = field(default_factory=dict)
+    triangles: list[Node] = field(default_factory=list)  # of running sums, one for each dimension
 
     # constants ---------------------------------------------------------------------------
     def constant(self, value: Any) -> Node:
@@ -106,8 +107,18 @@ class Builder(Construction):
         """The larger or the smaller of a wire and a number."""
         return self.about(x, point, lambda y: self.pointwise(y, degree=1.0))
 
+    def bend(self, x: Node, above: float, below: float) -> Node:
+        """Linear on either side of zero: homogeneous, and one linear map where both are alike."""
+        if above == below:
+            return self.scale(x, above)
+        y: Any = self.pointwise(x, degree=1.0, parity=1 if above == -below else None)
+        y.rays = above, below
+        return y
+
     def reciprocal(self, x: Node) -> Node:
         """1 / x."""
+        if isinstance(x, p.Pointwise) and x.apply is torch.reciprocal:
+            return x.inputs[0]
         y: Any = self.pointwise(x, degree=-1.0, parity=-1)
         y.apply = torch.reciprocal
         return y
@@ -194,6 +205,10 @@ class Builder(Construction):
             return self.positive(x.inputs[0])
         if isinstance(x, p.Pointwise) and x.slope is not None:
             return self.positive(x.inputs[0]) * x.slope if x.slope > 0 else 0.0
+        if isinstance(x, p.Mix) and x.drop and not isinstance(x, p.Order):
+            return self.positive(x.inputs[0])
+        if isinstance(x, p.Pointwise) and x.parity == 1 and (x.degree or 0) > 0:
+            return 1.0
         if isinstance(x, p.Pointwise):  # of degree one are rectifiers too
             power = x.degree or 0.0
             return self.positive(x.inputs[0]) ** power if power > 0 and power != 1 else 0.0

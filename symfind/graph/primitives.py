@@ -92,6 +92,7 @@ class Pointwise(Node):
     parity: int | None = None
     growth: float | None = None
     decades: float | None = None
+    rays: tuple[float, float] | None = None  # slopes above zero and below, where they are constant
     apply: Any = None  # the function itself, where a rule and no traced operation made it
 
     @property
@@ -110,6 +111,9 @@ class Pointwise(Node):
         """The function, where it is known."""
         if self.slope is not None and not math.isnan(self.slope):
             return self.slope * values[0]
+        if self.rays is not None:
+            above, below = self.rays
+            return above * values[0].clamp(min=0) + below * values[0].clamp(max=0)
         return None if self.apply is None else self.apply(values[0])
 
 

@@ -1,5 +1,6 @@
 """Constant maps along one dimension, and running sums."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from symfind.ops.moved import moved
 from symfind.ops.registry import exact, lower, sizes
 from symfind.residues.tape import Tape, Value
 from symfind.trace import Op
+
+LONGEST = 1024  # entries of a running sum that is multiplied out
 
 
 @lower("cumsum", "flip", "roll", "diff")
@@ -28,12 +31,27 @@ def along(b: Builder, x: Node, *args: Any, **named: Any) -> Node:
     else:
         dims = [args[1] if len(args) > 1 else -1]
     extra = [v for v in (*args, *named.values()) if isinstance(v, Node)]
-    if not dims or extra:
+    if extra:
         return b.opaque([x, *extra], b.op.shape, "a map of all entries together")
+    if not dims:  # of all entries in a row
+        flat = _moved(b, b.view(x, [math.prod(x.shape)]), [0], args[0])
+        return b.view(flat, x.shape)
     dims = [d % len(x.axes) for d in dims]
     if name in ("flip", "roll"):
         return _moved(b, x, dims, args[0] if name == "roll" else None)
+    if name == "cumsum" and x.axes[dims[0]].size <= LONGEST:
+        return _running(b, x, dims[0])
     return b.mix(x, dims, [b.op.shape[d] for d in dims])
+
+
+def _running(b: Builder, x: Node, dim: int) -> Node:
+    """Sums of the first entries, as a product with a triangle of ones: one for each dimension."""
+    n, root = x.axes[dim].size, x.axes[dim].root
+    known = (ones for ones in b.triangles if ones.axes[1].root is root)
+    ones = next(known, None) or b.constant(torch.ones(n, n, dtype=torch.float64).tril())
+    b.triangles += [] if ones in b.triangles else [ones]
+    out = [*range(len(x.axes))]
+    return b.contract([ones, x], [[dim, -1], [-1 if d == dim else d for d in out]], out)
 
 
 def _moved(b: Builder, x: Node, dims: Sequence[int], shifts: Any) -> Node:
@@ -98,6 +116,19 @@ def windows(b: Builder, x: Node, dim: int, size: int, step: int) -> Node:
     y = b.take(x, dim, b.constant(torch.arange(count)[:, None] * step + torch.arange(size)))
     rank = range(len(y.axes))
     return b.permute(y, [*(d for d in rank if d != dim + 1), dim + 1])
+
+
+@lower("as_strided")
+def strided(b: Builder, x: Node, size: list[int], stride: list[int], offset: int = 0) -> Node:
+    """Entries of a parameter by where they stand in memory, which it fills in order."""
+    if b.op.args[0].target != "parameter":
+        return b.opaque([x], b.op.shape, "places in memory that another operation laid out")
+    flat = b.view(x, [math.prod(x.shape)])
+    places = torch.arange(flat.shape[0]).as_strided(size, stride, offset or 0)
+    return b.take(flat, 0, b.constant(places.contiguous()))
+
+
+exact("as_strided")(moved)
 
 
 @lower("logcumsumexp")

@@ -10,6 +10,7 @@ from symfind.graph.builder import Builder
 from symfind.graph.extents import Relations, pointwise
 from symfind.graph.factored import factored
 from symfind.graph.primitives import Expand, Node
+from symfind.graph.rays import straight
 from symfind.graph.uniform import is_uniform
 from symfind.ops.filled import unmasked
 from symfind.ops.registry import exact, lower, sizes
@@ -93,6 +94,8 @@ def _sum(b: Builder, x: Operand, y: Operand, sign: float) -> Node:
         if y == 0:
             return x if signs[0] == 1 else b.scale(x, signs[0])
         y = b.number(y)
+    if (whole := straight((x, y), signs)) is not None:
+        return b.scale(*whole)
     for wire, fill, sign in ((x, y, signs[1]), (y, x, signs[0])):
         if wire.varies and (kept := unmasked(b, wire, fill, sign)) is not None:
             return b.scale(kept, signs[0] if wire is x else signs[1])

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from symfind.trace import Op
 from symfind.trace.kernels import run
@@ -170,19 +171,53 @@ NAMES = (
 ).split()
 
 
+def rays_of(op: Op) -> tuple[float, float] | None:
+    """The slopes a and b of φ(z) = a max(z, 0) + b min(z, 0), None of any other function.
+
+    Evaluated with the operation's own arguments, which decide it: a leaky rectifier of slope one is
+    the identity, a clamp without bounds as well, and shrinking by nothing.
+    """
+    z = torch.logspace(-30, 30, 241, dtype=torch.float64)
+    found = _both_sides(op, z)
+    if found is None:
+        return None
+    slopes = [float(y[120] / x[120]) for x, y in zip((z, -z), found, strict=True)]
+    for x, y, slope in zip((z, -z), found, slopes, strict=True):
+        if not torch.allclose(y, slope * x, rtol=1e-12, atol=0.0):
+            return None
+    return slopes[0], slopes[1]
+
+
+def level_of(op: Op) -> float | None:
+    """The one value that an operation has whatever its first operand is, None where it varies."""
+    found = _both_sides(op, torch.logspace(-30, 30, 241, dtype=torch.float64))
+    if found is None:
+        return None
+    value = float(found[0][0])
+    return value if all(bool((y == value).all()) for y in found) else None
+
+
+def _both_sides(op: Op, z: Tensor) -> tuple[Tensor, Tensor] | None:
+    """What an operation makes of some numbers and of their negatives, by its own arguments."""
+    if any(isinstance(a, Op) for a in (*op.args[1:], *op.kwargs.values())):
+        return None
+    try:
+        plus, minus = (run(op, (x, *op.args[1:]), op.kwargs, z.device) for x in (z, -z))
+    except (RuntimeError, TypeError):
+        return None
+    return plus, minus
+
+
 def parity_of(op: Op) -> int | None:
     """-1 where an operation is odd in its first operand, 1 where it is even, None where neither.
 
     Evaluated with the operation's own arguments (the bounds of a clamp decide it), in float64 at
     points of all magnitudes.
     """
-    if any(isinstance(a, Op) for a in op.args[1:]):
+    found = _both_sides(op, torch.logspace(-8, 8, 257, dtype=torch.float64))
+    if found is None:
         return None
-    z = torch.logspace(-8, 8, 257, dtype=torch.float64)
-    try:
-        plus, minus = (run(op, (x, *op.args[1:]), op.kwargs, z.device) for x in (z, -z))
-    except (RuntimeError, TypeError):
-        return None
+    plus, minus = found
     for sign in (-1, 1):
         if torch.allclose(minus, sign * plus, rtol=1e-12, atol=0.0):
             return sign

@@ -10,11 +10,13 @@ from torch import Tensor
 from symfind.graph.builder import Builder
 from symfind.graph.extents import pointwise
 from symfind.graph.primitives import Node, Pointwise
+from symfind.graph.rays import bare
 from symfind.graph.uniform import is_uniform, number
 from symfind.ops.arithmetic import mul_exact, sub_exact
 from symfind.ops.comparison import choose_by
 from symfind.ops.filled import filled
 from symfind.ops.formulas import parity_of
+from symfind.ops.pointwise import lines
 from symfind.ops.registry import exact, lower, sizes
 from symfind.ops.signs import sign
 from symfind.residues.tape import Refusal, Tape, Value
@@ -39,7 +41,7 @@ def leaky_relu_exact(t: Tape, x: Value, slope: float = 0.01) -> Value:
 @lower("rrelu")
 def rrelu(b: Builder, x: Node, *_: object) -> Node:
     """In evaluation a leaky rectifier."""
-    return b.pointwise(x, degree=1.0)
+    return lines(b, x) or b.pointwise(x, degree=1.0)
 
 
 @exact("rrelu")
@@ -58,6 +60,8 @@ def prelu(b: Builder, x: Node, weight: Node) -> Node:
     w, known = weight, sign(b.op.args[0])
     if known > 0:
         return b.scale(x, 1.0)
+    if is_uniform(weight):
+        return b.bend(x, 1.0, number(weight))
     if len(weight.axes) == 1 and weight.axes[0].size > 1 and len(x.axes) > 1:
         w = b.view(weight, [weight.shape[0], *([1] * (len(x.axes) - 2))])
     if known < 0:
@@ -81,6 +85,12 @@ def absolute_exact(t: Tape, x: Value) -> Value:
     return t.choose(t.positive(x), x, t.scale(x, -1))
 
 
+@lower("hardtanh")
+def hardtanh(b: Builder, x: Node, low: float = -1.0, high: float = 1.0) -> Node:
+    """Between two bounds."""
+    return clamp(b, x, low, high)
+
+
 @lower("clamp", "clamp_min", "clamp_max", "threshold")
 def clamp(b: Builder, x: Node, *bounds: object, **named: object) -> Node:
     """Homogeneous about a single bound; one that keeps a norm above zero is none."""
@@ -88,6 +98,9 @@ def clamp(b: Builder, x: Node, *bounds: object, **named: object) -> Node:
     nodes = [v for v in limits if isinstance(v, Node)]
     if nodes:
         return b.entrywise(x, *nodes)
+    if (line := lines(b, x)) is not None:
+        return line
+    limits = [v for v in limits if abs(float(str(v))) < math.inf]  # what is none falls away
     below = named.get("max") is None and (len(bounds) < 2 or bounds[1] is None)
     guard = len(limits) == 1 and below and b.op.base in ("clamp", "clamp_min")
     least = GUARD * min(1.0, b.positive(x)) if guard else 0.0
@@ -159,6 +172,9 @@ def where(b: Builder, *args: object) -> Node:
     else:
         y, condition, x = args
     values = [v if isinstance(v, Node) else b.number(float(str(v))) for v in (x, y)]
+    one, other = map(bare, values)
+    if one is other and one.shape == tuple(b.op.shape):
+        return one
     if _halves(b, values):
         return b.pointwise(values[0], degree=1.0)
     if isinstance(condition, Node) and not b.learned(condition):

@@ -11,11 +11,21 @@ from symfind.graph.builder import Builder
 from symfind.graph.extents import Relations, pointwise
 from symfind.graph.primitives import Node
 from symfind.ops.arithmetic import sub_exact
-from symfind.ops.formulas import NAMES, algebra_of, parity_of
+from symfind.ops.formulas import NAMES, algebra_of, level_of, parity_of, rays_of
 from symfind.ops.reduction import logsumexp
 from symfind.ops.registry import exact, lower, sizes
 from symfind.residues.tape import Refusal, Tape, Value
 from symfind.trace import Op
+
+KINKED = "relu leaky_relu abs elu selu celu softplus".split()
+
+
+def lines(b: Builder, x: Node) -> Node | None:
+    """An operation that its arguments make linear on either side of zero, or constant."""
+    if (rays := rays_of(b.op)) is not None:
+        return b.bend(x, *rays)
+    level = level_of(b.op)
+    return None if level is None else b.constant(torch.full(x.shape, level, dtype=torch.float64))
 
 
 def _unary(name: str) -> Callable[..., Node]:
@@ -31,6 +41,12 @@ def _unary(name: str) -> Callable[..., Node]:
             x = b.add(x, b.number(1.0))
         if name == "log" and (total := b.total_of(x)) is not None:
             return logsumexp(b, *total)
+        if name == "log" and id(x) in b.exponents:
+            return b.exponents[id(x)]
+        if name == "reciprocal":
+            return b.reciprocal(x)
+        if name in KINKED and (line := lines(b, x)) is not None:
+            return line
         parity = parity_of(b.op)
         y = b.pointwise(x, degree=algebra.degree, slope=algebra.slope, parity=parity)
         y.growth, y.decades = algebra.growth, algebra.decades
@@ -40,7 +56,8 @@ def _unary(name: str) -> Callable[..., Node]:
 
 
 for _name in NAMES:
-    lower(_name)(_unary(_name))
+    if _name != "hardtanh":  # a clamp
+        lower(_name)(_unary(_name))
 
 
 @exact("neg")
@@ -64,6 +81,8 @@ def reciprocal_exact(t: Tape, x: Value) -> Value:
 @lower("pow.Tensor_Scalar")
 def power(b: Builder, x: Node, exponent: float) -> Node:
     """z^p is homogeneous of degree p."""
+    if exponent == 0:
+        return b.constant(torch.ones(x.shape, dtype=torch.float64))
     if exponent == 1:
         return x
     if exponent == 2:
@@ -108,6 +127,8 @@ def binary(b: Builder, x: object, y: object, **_: object) -> Node:
        "special_entr")  # fmt: skip
 def special(b: Builder, x: Node, *_: object) -> Node:
     """Functions of one entry through which neither a shift nor a scale passes."""
+    if "shrink" in b.op.base and (line := lines(b, x)) is not None:
+        return line
     return b.pointwise(x, parity=parity_of(b.op))
 
 

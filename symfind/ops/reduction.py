@@ -110,6 +110,13 @@ def norm(
         return b.opaque([x], b.op.shape)
     if ord in (2, None) or (isinstance(ord, str) and ord == "fro"):
         return b.pointwise(b.square_sum(x, dims, keepdim), degree=0.5)
+    if ord == 1:
+        return b.reduce(b.bend(x, 1.0, -1.0), dims, keepdim)
+    if ord == math.inf:
+        return b.reduce(b.bend(x, 1.0, -1.0), dims, keepdim, unit=1.0, peak=True)
+    if 0 < ord < math.inf:
+        powers = b.pointwise(x, degree=float(ord), parity=1)
+        return b.pointwise(b.reduce(powers, dims, keepdim), degree=1.0 / ord)
     return b.pointwise(b.reduce(b.pointwise(x, degree=1.0), dims, keepdim), degree=1.0)
 
 

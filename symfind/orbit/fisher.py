@@ -16,7 +16,7 @@ from torch import Tensor
 from symfind.errors import InputError
 from symfind.numerics.rank import rounding, widest_gap
 from symfind.orbit.group import State
-from symfind.orbit.objective import Objective, usual_loss
+from symfind.orbit.objective import Objective, attached, usual_loss
 from symfind.verify.reverse import reverse_rows
 
 _ROWS = 256  # of a Jacobian, at once
@@ -57,7 +57,8 @@ def fisher(objective: Objective, state: State, names: Sequence[str]) -> Fisher:
         names: parameters, in the order of the columns.
 
     Raises:
-        InputError: the loss is not convex in the outputs, or the outputs are not finite.
+        InputError: the loss is not convex in the outputs, or the outputs are complex, not finite,
+            or no weight matters to them.
     """
     leaves = [state[n].detach().clone().requires_grad_() for n in names]
     point = {**state, **dict(zip(names, leaves, strict=True))}
@@ -66,6 +67,9 @@ def fisher(objective: Objective, state: State, names: Sequence[str]) -> Fisher:
     for x, y in objective.batches:
         with torch.enable_grad():
             out = objective.outputs(point, x)
+        attached(out, "the output")
+        if out.is_complex():
+            raise InputError("the outputs are complex; let the model return real numbers")
         if not bool(torch.isfinite(out.detach()).all()):
             raise InputError("the outputs on the data are not finite")
         kind, count = _kind(objective, out, y)

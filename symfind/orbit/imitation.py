@@ -6,7 +6,7 @@ knowledge in a neural network", 2015, with two teachers). Where it does, no loss
 the outputs has a barrier.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -38,16 +38,15 @@ def imitation(
         seed: of the inputs.
 
     Raises:
-        InputError: the model fails on what is drawn, or its outputs are no real numbers.
+        InputError: the model fails on what is drawn, or none of its outputs are real numbers.
     """
     rng = torch.Generator().manual_seed(seed)
     drawn = [like(draw(rng), example) for _ in range(_BATCHES)]
     objective = Objective.of(model, [(x, ()) for x in drawn], beside_segment)
+    objective = replace(objective, picked=together)
     both = [objective.values(state) for state in (a, b)]
     with torch.no_grad():
         ends = [torch.stack([objective.outputs(values, x) for values in both]) for x in drawn]
-    if not all(pair.is_floating_point() for pair in ends):
-        raise InputError("an alignment without data needs outputs that are real numbers")
     batches = list(zip(drawn, ends, strict=True))
     return replace(objective, batches=batches, seen=batches)
 
@@ -68,15 +67,28 @@ def like(inputs: Inputs, example: Inputs) -> Inputs:
     return map_leaves(inputs, moved)
 
 
+def together(outputs: Sequence[Tensor]) -> Tensor:
+    """All outputs that are real numbers, side by side for each example: [examples, numbers].
+
+    Raises:
+        InputError: there are none.
+    """
+    real = [y for y in outputs if y.is_floating_point()]
+    if not real:
+        raise InputError("an alignment without data needs outputs that are real numbers")
+    examples = {len(y) if y.ndim else 1 for y in real}
+    rows = examples.pop() if len(examples) == 1 else 1  # as one where they have not as many
+    return torch.cat([y.reshape(rows, -1) for y in real], 1)
+
+
 def beside_segment(outputs: Tensor, ends: Tensor) -> Tensor:
     """Mean squared distance of the outputs for each example from the segment between two of them.
 
     Args:
-        outputs: [examples, ...].
-        ends: [2, examples, ...].
+        outputs: [examples, numbers].
+        ends: [2, examples, numbers].
     """
-    outputs, ends = outputs.reshape(len(outputs) if outputs.ndim else 1, -1), ends.to(outputs)
-    one, two = ends.reshape(2, *outputs.shape)
+    one, two = ends.to(outputs)
     along = two - one
     length = along.square().sum(-1, keepdim=True).clamp_min(torch.finfo(along.dtype).tiny)
     part = ((outputs - one) * along).sum(-1, keepdim=True) / length

@@ -2,6 +2,7 @@
 
 import copy
 import importlib.util
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -95,6 +96,11 @@ def usual_loss(outputs: Tensor, targets: Any) -> Tensor:
     return F.cross_entropy(outputs.reshape(-1, outputs.shape[-1]), targets.reshape(-1))
 
 
+def first(outputs: Sequence[Tensor]) -> Tensor:
+    """The first of several output tensors."""
+    return outputs[0]
+
+
 @dataclass
 class Objective:
     """The mean loss of a model's checkpoints on batches.
@@ -105,6 +111,7 @@ class Objective:
         loss: of outputs and targets.
         dtype: in which it is evaluated.
         seen: batches from which statistics of batch norms are estimated.
+        picked: what of all output tensors the loss is given: the first.
     """
 
     model: nn.Module
@@ -112,6 +119,7 @@ class Objective:
     loss: Loss
     dtype: torch.dtype
     seen: Sequence[Batch]
+    picked: Callable[[Sequence[Tensor]], Tensor] = first
 
     @classmethod
     def of(
@@ -140,18 +148,21 @@ class Objective:
         """Mean over batches, each counted alike.
 
         Raises:
-            InputError: the loss is no number, or the model fails on the data.
+            InputError: the model or the loss fails on the data, or no weight matters to the loss.
         """
         values = self.values(state)
         chosen = self.batches if batches is None else batches
         outputs = [(self.outputs(values, x), y) for x, y in chosen]
         try:
-            return torch.stack([self.loss(out, y) for out, y in outputs]).mean()
+            loss = torch.stack([self.loss(out, y) for out, y in outputs]).mean()
         except Exception as error:
-            first = (str(error).splitlines() or [""])[0]
+            line = (str(error).splitlines() or [""])[0]
             raise InputError(
-                f"the loss fails on the data: {type(error).__name__}: {first}"
+                f"the loss fails on the data: {type(error).__name__}: {line}"
             ) from error
+        if torch.is_grad_enabled() and any(v.requires_grad for v in values.values()):
+            attached(loss, "the loss")
+        return loss
 
     def among(self, state: State, batch: Batch) -> Tensor:
         """The loss on one batch, where batch norms use the statistics of the batch itself.
@@ -196,11 +207,24 @@ class Objective:
         try:
             found = torch.func.functional_call(self.model, dict(values), args, kwargs)
         except Exception as error:
-            first = (str(error).splitlines() or [""])[0]
+            line = (str(error).splitlines() or [""])[0]
             raise InputError(
-                f"the model fails on the data: {type(error).__name__}: {first}"
+                f"the model fails on the data: {type(error).__name__}: {line}"
             ) from error
-        return next(tensor for _, tensor in results(found))
+        return self.picked([tensor for _, tensor in results(found)])
+
+
+def attached(value: Tensor, what: str) -> None:
+    """See that something depends on weights of which derivatives are asked.
+
+    Raises:
+        InputError: it does not.
+    """
+    if not value.requires_grad:
+        raise InputError(
+            f"{what} does not depend on the weights; of several outputs of a model, the first is "
+            "what a loss is given"
+        )
 
 
 def _real(value: Any, dtype: torch.dtype) -> Any:
@@ -223,13 +247,22 @@ def between(a: State, b: State, part: float) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def losses_along(objective: Objective, a: State, b: State, points: int = POINTS) -> list[float]:
-    """Losses at equal steps of the segment; between the ends with statistics of their own."""
+    """Losses at equal steps of the segment; between the ends with statistics of their own.
+
+    Raises:
+        InputError: the loss of an end is no finite number.
+    """
     inner = [objective.estimated(between(a, b, k / (points - 1))) for k in range(1, points - 1)]
-    return [float(objective(state)) for state in (a, *inner, b)]
+    losses = [float(objective(state)) for state in (a, *inner, b)]
+    if not (math.isfinite(losses[0]) and math.isfinite(losses[-1])):
+        raise InputError(f"the losses of the two checkpoints are {losses[0]} and {losses[-1]}")
+    return losses
 
 
 def barrier(losses: Sequence[float]) -> float:
-    """The largest excess over the straight line between the ends."""
+    """The largest excess over the straight line between the ends; infinite where one is NaN."""
+    if any(math.isnan(x) for x in losses):
+        return math.inf
     n = len(losses) - 1
     line = [losses[0] + k / n * (losses[-1] - losses[0]) for k in range(n + 1)]
     return max(0.0, *(x - y for x, y in zip(losses, line, strict=True)))

@@ -21,7 +21,8 @@ from symfind.orbit.walk import Walk
 Goal = Literal["grad-norm", "sharpness", "trace", "norm"]
 GOALS: tuple[Goal, ...] = ("grad-norm", "sharpness", "trace", "norm")
 _PROBES = 4  # of the trace of a Hessian
-_POWER = 20  # steps of the power method
+_KRYLOV = 20  # dimensions in which the largest eigenvalue is looked for
+_ENDS = 1e-12  # of what H makes of these, below which nothing new comes of it
 _INNER = 20  # evaluations of L-BFGS in a round
 
 
@@ -61,7 +62,10 @@ def teleport(
     measure = _measure(walk, goal, objective, seed)
     before = _number(measure(walk.state))
     if goal == "norm" and not maximise and radius is None:
+        state, done = dict(walk.state), list(walk.steps)
         least_norm(walk)
+        if not _number(measure(walk.state)) < before:
+            walk.state, walk.steps = state, done
         return before, _number(measure(walk.state))
     found = knobs(walk.group)
     if found:
@@ -154,14 +158,33 @@ def _measure(
     def sharpness(state: State) -> Tensor:
         rng = torch.Generator().manual_seed(seed)
         leaves, first = slopes(state)
-        v = [torch.randn(x.shape, generator=rng, dtype=torch.float64) for x in leaves]
-        for _ in range(_POWER):
-            v = [h.detach() for h in _hessian(leaves, first, v)]
-            size = torch.stack([h.square().sum() for h in v]).sum().sqrt().clamp_min(1e-300)
-            v = [h / size for h in v]
-        return _curve(leaves, first, v)
+        start = [torch.randn(x.shape, generator=rng, dtype=torch.float64) for x in leaves]
+        return _curve(leaves, first, _top(leaves, first, start))
 
     return {"grad-norm": squared, "trace": trace, "sharpness": sharpness}[goal]
+
+
+def _top(leaves: list[Tensor], first: list[Tensor], start: list[Tensor]) -> list[Tensor]:
+    """A unit vector near the eigenvector of the largest eigenvalue of H, by Lanczos' iteration.
+
+    Not that of the largest size, which the power method finds.
+    """
+    sizes = [x.numel() for x in leaves]
+    v = torch.cat([x.flatten() for x in start])
+    basis, image = v.new_zeros(len(v), 0), v.new_zeros(len(v), 0)
+    for _ in range(min(_KRYLOV, len(v))):
+        v = v - basis @ (basis.T @ v)
+        v = v - basis @ (basis.T @ v)
+        if not float(v.norm()) > _ENDS * float(image.norm()):
+            break
+        v = v / v.norm()
+        parts = [p.view_as(x) for p, x in zip(v.split(sizes), leaves, strict=True)]
+        basis = torch.cat([basis, v[:, None]], 1)
+        v = torch.cat([h.detach().flatten() for h in _hessian(leaves, first, parts)])
+        image = torch.cat([image, v[:, None]], 1)
+    ritz = basis.T @ image
+    top = basis @ torch.linalg.eigh((ritz + ritz.T) / 2).eigenvectors[:, -1]
+    return [p.view_as(x) for p, x in zip(top.split(sizes), leaves, strict=True)]
 
 
 def _hessian(leaves: list[Tensor], first: list[Tensor], v: list[Tensor]) -> list[Tensor]:

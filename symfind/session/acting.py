@@ -1,7 +1,7 @@
 """The group of a model at work on its checkpoints."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -139,6 +139,7 @@ class Alignment:
             zero where it was reached, else both are compared in a gauge that is not quite one.
         imitated: whether losses are those of random inputs, the squared distance of outputs from
             what lies between the outputs of both.
+        chosen: the way that gave `b`: the last, unless an earlier one has a lower barrier.
     """
 
     a: dict[str, Tensor] = field(repr=False)
@@ -153,6 +154,7 @@ class Alignment:
     notes: tuple[str, ...] = ()
     unrest: float = 0.0
     imitated: bool = False
+    chosen: str = ""
 
     def to_json(self) -> str:
         """What was found, without the weights."""
@@ -162,6 +164,7 @@ class Alignment:
                 "distance": self.distance,
                 "barrier": self.barrier,
                 "imitated": self.imitated,
+                "chosen": self.chosen,
                 "residual": self.residual,
                 "rounded": self.rounded,
                 "ways": [
@@ -232,6 +235,12 @@ def align(
         LoadError: the spec or a checkpoint cannot be loaded.
         TraceError: the model cannot be traced.
     """
+    if steps < 0 or only not in ("", "permutations") or gauge not in ("common", "own"):
+        raise InputError(
+            "steps are none or more, only is '' or 'permutations', gauge is 'common' or 'own'"
+        )
+    if loss is not None and data is None:
+        raise InputError("a loss needs data")
     session = open(model, example_inputs, output, device, seed, progress=progress, **options)
     one = read_checkpoint(session.loaded.model, a, "a" if isinstance(a, Mapping) else "")
     two = read_checkpoint(session.loaded.model, b, "b" if isinstance(b, Mapping) else "")
@@ -239,7 +248,9 @@ def align(
     group = session.whole_group if discover else session.group
     tell = progress or (lambda text: None)
     if all(one.state[n].equal(two.state[n]) for n in group.shapes):
-        raise InputError(f"{one.label} and {two.label} hold the same weights: nothing to align")
+        raise InputError(
+            f"{one.label} and {two.label} hold the same trained weights: nothing to align"
+        )
     objective = None
     if data is not None:
         objective = Objective.of(session.loaded.model, data, loss)
@@ -256,24 +267,34 @@ def align(
     found = align_states(
         group, one.state, two.state, objective, lowered, steps, only == "permutations", tell, seed
     )
-    element, first, second = found.of_b, found.a, found.b
-    if gauge == "own" and found.of_a.steps:
-        element = found.of_a.inverse().compose(element)
-        first, second = one.state, element.apply(two.state)
-        plain, names = found.plain.apply(two.state), list(group.shapes)
-        if not objective and distance(first, second, names) > distance(first, plain, names):
-            element, second = found.plain, plain  # what is near in another gauge is not in this
-    residual = held(session, two, second)
-    ways = found.ways
-    last = ways[-1]
+    element, first, second, ways = found.of_b, found.a, found.b, found.ways
     if gauge == "own":
-        last = way_between(group, objective, "in the gauge of a", first, second)
-        ways = (*ways, last)
+        if found.of_a.steps:
+            element = found.of_a.inverse().compose(element)
+            first, second = one.state, element.apply(two.state)
+        ways = (*ways, way_between(group, objective, "in the gauge of a", first, second))
+    # what is near in another gauge need not be in this, and what is near have no lower barrier
+    last = _best(ways) if objective or gauge == "own" else ways[-1]
+    if last is not ways[-1]:
+        element = found.plain if last is ways[1] else Element(group)
+        first, second = one.state, element.apply(two.state)
+    residual = held(session, two, second)
     return Alignment(
         one.replaced(first), two.replaced(second), last.distance, last.barrier, element, residual,
         change(session.subject.function(), two.state, two.rounded(second)),
         ways, found.shares, found.notes, found.unrest, objective is not None and data is None,
+        last.name,
     )  # fmt: skip
+
+
+def _best(ways: Sequence[Way]) -> Way:
+    """The last of several, unless permutations alone, or nothing, have a lower barrier.
+
+    Without data, unless they are nearer.
+    """
+    return min(
+        (ways[-1], ways[1], ways[0]), key=lambda w: w.distance if w.barrier is None else w.barrier
+    )
 
 
 def held(session: Session, checkpoint: Checkpoint, after: Mapping[str, Tensor]) -> float:

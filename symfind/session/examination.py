@@ -28,7 +28,7 @@ from symfind.load.inputs import describe
 from symfind.report.certificate import Certificate
 from symfind.report.discrete import Discrete
 from symfind.report.model import Dimension, ModelInfo, Report, Versions
-from symfind.session.stages import Checked, Clock
+from symfind.session.stages import Checked, Clock, settled
 from symfind.verify import Function
 from symfind.verify.function import Point
 
@@ -96,7 +96,7 @@ class Examination:
             else:
                 self.verified, self.discrete = self.before.verified, self.before.discrete
         if not self.verified.stopped:
-            with self.clock.part("certify"):
+            with self.clock.part("certify"), settled():
                 self.certificate = self._certified()
 
     def _verify(self) -> None:

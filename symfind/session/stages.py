@@ -78,6 +78,22 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
+@contextmanager
+def settled() -> Iterator[None]:
+    """Collections of cycles that look at what is made from here on, and not at all before it.
+
+    Every large one would walk through the modules of all libraries and the traced model again.
+    """
+    if gc.get_freeze_count():  # somebody else's, which could not be told from ours
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
 def guarded(subject: Subject, compute: Callable[[], T], instead: Callable[[str], T]) -> T:
     """What is computed, or where that fails what stands in its place, told why.
 

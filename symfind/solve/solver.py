@@ -10,6 +10,7 @@ from symfind.graph import primitives as p
 from symfind.ops.lower import Lowered, lower
 from symfind.solve.bonds.matrices import Matrices
 from symfind.solve.bonds.scalings import Scaling, Scalings
+from symfind.solve.charts.affine import affine_ops, unmade_families
 from symfind.solve.charts.lifted import lifted_families
 from symfind.solve.charts.made import made_up
 from symfind.solve.charts.partial import (
@@ -18,7 +19,9 @@ from symfind.solve.charts.partial import (
     partial_ops,
     with_weights,
 )
+from symfind.solve.charts.spectral import spectral_families
 from symfind.solve.charts.substitute import substituted
+from symfind.solve.charts.taps import tap_families
 from symfind.solve.families.aside import aside_families
 from symfind.solve.families.begun import begun_families
 from symfind.solve.families.exponentials import anchored, find_anchors
@@ -72,23 +75,29 @@ def derive(graph: Graph, output: str = "raw") -> Derivation:
     lowered = lower(graph, output)
     with _deep(len(lowered.nodes)):
         found = _derive(lowered)
+        taps = tap_families(graph, found.parameters, found.families)
+        spectral = spectral_families(graph, found.parameters, found.families)
+        found = replace(found, families=[*found.families, *taps, *spectral])
         more = _in_part(graph, output, found)
         return replace(found, families=[*found.families, *more]) if more else found
 
 
 def _in_part(graph: Graph, output: str, found: Derivation) -> list[Family]:
     """What acts where weights are made in part: held entries, masks, patterns."""
-    made = partial_ops(graph)
+    affine = affine_ops(graph)
+    unmade = unmade_families(affine, found.parameters, found.families)
+    made = partial_ops(affine)
     if not made:
-        return []
+        return unmade
     other, names = with_weights(graph, made)
     lowered = lower(other, output)
     shapes = {name: tuple(op.shape or ()) for name, op in graph.parameters.items()}
-    for op, (root, slope) in made.items():
+    for op, (roots, slope) in made.items():
+        wires = [found.parameters[x.key] for x in roots]
         for weight in lowered.parameters.get(names[op], []):
-            weight.chart = Partial.of(op, weight, found.parameters[root.key], slope)
+            weight.chart = Partial.of(op, weight, wires, slope)
     families, *_ = _families(take_up_constants(take_up_maps(lowered)), found.limits)
-    return partial_families(families, found.families, shapes)
+    return [*unmade, *partial_families(families, [*found.families, *unmade], shapes)]
 
 
 def nothing(why: str) -> Derivation:

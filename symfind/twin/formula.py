@@ -25,12 +25,14 @@ def count(
     Args:
         graph: of a model, or of a twin.
         output: "raw" or "softmax".
-        names: the model's own names for sizes, or what gives symbols to indices.
+        names: the model's own names for sizes, or what gives symbols to indices; nothing where the
+            numbers alone are asked for.
         without: kinds of families that are not derived.
     """
     with fitting_threads(0):
         symbols = names if isinstance(names, Symbols) else Symbols(names)
-        return counted(graph, switched_off(derive(graph, output), without), symbols)
+        derivation = switched_off(derive(graph, output), without)
+        return counted(graph, derivation, symbols, numbers=not names)
 
 
 def at_sizes(model: Counted, twin: Counted) -> int | None:

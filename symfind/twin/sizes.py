@@ -100,6 +100,7 @@ class _Choice:
     level: dict[Hashable, int] = field(default_factory=dict)
     values: dict[Axis, int] = field(default_factory=dict)
     waived: set[tuple[int, int]] = field(default_factory=set)
+    known: dict[Axis, int] = field(default_factory=dict)  # sizes, as long as no level changes
 
     def __post_init__(self) -> None:
         relations = self.relations
@@ -141,6 +142,8 @@ class _Choice:
             self.kind[a] = (key, a.size, meeting.get(a, 0) if key == "width" else 0)
             start = base + self._extra(key, a.size, a in whole)
             self.level[self.kind[a]] = max(self.level.get(self.kind[a], 0), start)
+        self.order = self._given_in_order()
+        self.pairs, self.alike = self._pairs(), self._alike()
 
     def _meeting(self) -> dict[Axis, int]:
         """A number for every class of indices of one size that meet in some parameter."""
@@ -187,26 +190,32 @@ class _Choice:
         raise Unbuildable("no small sizes were found for which all operations fit")
 
     def _assign(self) -> None:
-        self.values = {a: a.size for a in self.fixed}
+        self.values, self.known = {a: a.size for a in self.fixed}, {}
         for a, kind in self.kind.items():
             self.values[a] = min(a.size, self.level[kind])
-        waiting = dict(self.given)
+        for a in self.order:
+            d = self.given[a]
+            self.values[a] = d.rule(int(extent(d.source, self.values)))
+
+    def _given_in_order(self) -> list[Axis]:
+        """What follows from other sizes, each after those that it follows from."""
+        waiting = {a: size_atoms([d.source]) for a, d in self.given.items()}
+        found: list[Axis] = []
         while waiting:
-            ready = [
-                a
-                for a, d in waiting.items()
-                if all(x in self.values for x in size_atoms([d.source]))
-            ]
+            ready = [a for a, needed in waiting.items() if not any(x in waiting for x in needed)]
             for a in ready:
-                d = waiting.pop(a)
-                self.values[a] = d.rule(int(extent(d.source, self.values)))
+                del waiting[a]
+            found += ready
+        return found
 
     def scalars(self) -> int:
         """Parameters of the twin."""
         return sum(math.prod(map(self._size, axes)) for axes in self.parameters)
 
     def _size(self, axis: Axis) -> int:
-        return int(extent(axis, self.values))
+        if axis not in self.known:
+            self.known[axis] = int(extent(axis, self.values))
+        return self.known[axis]
 
     def _improve(self) -> bool:
         """Raise one size for the sake of one violated condition; whether there was one."""
@@ -237,24 +246,33 @@ class _Choice:
 
     def _order(self) -> Iterator[tuple[Axis, Axis]]:
         """Pairs whose second must be longer, for sizes to be ordered as they are in the model."""
-        dims = {a.root for axes in self.parameters for a in axes}
+        for a, b, apart in self.pairs:
+            if self._size(b) < self._size(a) + apart:
+                yield a, b
+        for same in self.alike:
+            longest = max(same, key=self._size)
+            for a in same:
+                if self._size(a) < self._size(longest):
+                    yield longest, a
+
+    def _pairs(self) -> list[tuple[Axis, Axis, int]]:
+        """Dimensions of one parameter of which the second is longer, and by how much at least."""
+        found: dict[tuple[Axis, Axis], int] = {}
         for axes in self.parameters:
             plain = [a.root for a in (axes[:2] if len(axes) > 3 else axes) if a.size > 1]
             for a in plain:
                 for b in plain:
                     apart = _ROWS if a in self.tables or b in self.tables else 1
-                    if a.size < b.size:
-                        apart = min(apart + self._slack(b), b.size - a.size)
-                        if self._size(b) < self._size(a) + apart:
-                            yield a, b
+                    if a.size < b.size and (a, b) not in found:
+                        found[a, b] = min(apart + self._slack(b), b.size - a.size)
+        return [(a, b, apart) for (a, b), apart in found.items()]
+
+    def _alike(self) -> list[list[Axis]]:
+        """Dimensions of one size, some of which are made of others: they stay of one size."""
+        dims = {a.root for axes in self.parameters for a in axes}
         together = [[a.root for a in axes] for axes in self.parameters] if self.apart else [[*dims]]
-        for axes in together:
-            for same in _by_size(axes):
-                if len({a.kind for a in same}) > 1:
-                    longest = max(same, key=self._size)
-                    for a in same:
-                        if self._size(a) < self._size(longest):
-                            yield longest, a
+        every = [same for axes in together for same in _by_size(axes)]
+        return [same for same in every if len({a.kind for a in same}) > 1]
 
     def _raise(self, axis: Axis, above: Axis | None = None) -> None:
         """Make an axis longer, for its own sake or to be longer than another."""

@@ -236,9 +236,14 @@ class Saturation:
             least = min(least, goal + goal // _SPARE + _SPARE) if generic else best.fewest
         if self._seen is not None:  # and more rows see more
             least = self.rows
-        self.fill(least)
-        known = self._first(best)
-        history = [(self.rows, known.spectrum.rank)]
+        # by the rows that were looked at since a glance the rank grows by no more than their number
+        ahead, far = self.rows - self.space.rows, self._seen
+        if far is not None and self.width - far.spectrum.rank <= ahead:
+            far = None
+        if far is None:
+            self.fill(least)
+        known = far or self._first(best)
+        history = [(self.space.rows, known.spectrum.rank)]
         unchanged = 0
 
         def stopped() -> bool:
@@ -247,9 +252,9 @@ class Saturation:
 
         while not (stopped() or self.exhausted):
             last = known.spectrum.rank
-            if self.extend(2 * self.rows, known):
+            if self.extend(2 * self.rows, known) or far is not None:
                 self.fill(self.rows)
-                known = self._reveal(best)
+                known, far = self._reveal(best), None
             unchanged = unchanged + 1 if known.spectrum.rank == last else 0
             history.append((self.rows, known.spectrum.rank))
         leak = self._leak(known.largest)

@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from symfind.count import tally as module
+from symfind.count.counted import counted
 from symfind.count.growing import Basis, added
 from symfind.count.rank import Span
-from symfind.count.symbols import AxisSymbols
+from symfind.count.rank_increment import press, remainder
+from symfind.count.symbols import AxisSymbols, Symbols
 from symfind.count.tally import tally
 from symfind.solve.point.evaluate import Point
 from symfind.solve.solver import derive
@@ -78,3 +80,56 @@ def test_directions_that_are_too_many_to_be_made_at_once(monkeypatch) -> None:
     monkeypatch.setattr(module, "affordable", lambda *_: False)
     assert orbits() == at_once
     assert sum(orbit for _, orbit in at_once) == 9 * 5 - 2 * 3  # of rank two they have as many left
+
+
+@pytest.mark.parametrize("apart", [1.0, 1e-2, 1e-6])
+def test_what_is_left_of_columns_is_orthogonal_however_little_it_is(apart: float) -> None:
+    rng = torch.Generator().manual_seed(3)
+    q = torch.linalg.qr(torch.randn(40, 12, generator=rng, dtype=torch.float64)).Q
+    inside = q @ torch.randn(12, 5, generator=rng, dtype=torch.float64)
+    block = unit(inside + apart * torch.randn(40, 5, generator=rng, dtype=torch.float64))
+    left = remainder(q, block)
+    assert float((q.T @ (left / left.norm(dim=0))).abs().max()) < 1e-13
+
+
+def test_a_count_with_other_names_looks_at_no_twin_again(monkeypatch) -> None:
+    widths = ((300, 9), (9, 300))
+    model = torch.nn.Sequential(*(torch.nn.Linear(n, m, bias=False) for n, m in widths))
+    graph = trace(model, (torch.zeros(1, 300),), {})
+    derivation = derive(graph)
+    first = counted(graph, derivation, Symbols({"inner": 9}))
+    assert first.seen
+    fresh = counted(graph, derivation, AxisSymbols())
+    monkeypatch.setattr(module, "_measured", None)
+    again = counted(graph, derivation, AxisSymbols(), seen=first.seen)
+    assert [str(t.orbit_formula) for t in again.tallies] == [
+        str(t.orbit_formula) for t in fresh.tallies
+    ]
+    assert again.redundant == first.redundant == 81
+
+
+def test_numbers_alone_are_counted_at_the_sizes_that_are_there() -> None:
+    widths = ((70, 30), (30, 61))
+    model = torch.nn.Sequential(*(torch.nn.Linear(n, m, bias=False) for n, m in widths))
+    graph = trace(model, (torch.zeros(1, 70),), {})
+    derivation = derive(graph)
+    one, other = (counted(graph, derivation, Symbols({}), numbers=n) for n in (False, True))
+    assert one.seen and not other.seen
+    assert one.redundant == other.redundant == 900
+
+
+def test_tall_directions_are_pressed_and_add_the_same() -> None:
+    widths = ((40, 3), (3, 60), (60, 4))
+    layers = [torch.nn.Linear(n, m) for n, m in widths]
+    model = torch.nn.Sequential(layers[0], torch.nn.LayerNorm(3), layers[1], layers[2])
+    graph = trace(model, (torch.zeros(1, 40),), {})
+    rng = torch.Generator().manual_seed(0)
+    theta = {
+        n: torch.randn(tuple(op.shape), generator=rng, dtype=torch.float64)
+        for n, op in graph.parameters.items()
+    }
+    families, points = derive(graph).families, [Point(theta)]
+    small = [f for f in families if f.count() < 40]
+    assert small and press(sum(v.numel() for v in theta.values()), 40) is not None
+    span = Span(small, points)
+    assert added(small, points) == [span.increment(i) for i in range(len(small))]

@@ -299,3 +299,12 @@ def test_kinds_of_layers_that_no_member_has_were_not_measured() -> None:
     """Members with two layers say nothing of a third kind, whatever the rules count of it."""
     report = symfind.analyze(f"{FACTORIES}:periodic", verify=False, formula=False, discovery=False)
     assert report.certificate.status == "incomplete", report.certificate
+
+
+def test_what_a_member_leaves_unexplained_is_not_measured_again() -> None:
+    told: list[str] = []
+    report = symfind.analyze(
+        f"{FACTORIES}:periodic", verify=False, formula=False, discovery=False, progress=told.append
+    )
+    assert report.certificate.unexplained_sets
+    assert told.count("measuring the nullity") == sum(t.startswith("a model of") for t in told)

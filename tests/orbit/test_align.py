@@ -2,6 +2,7 @@
 
 import functools
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,10 +17,11 @@ from symfind.orbit.align import align_states
 from symfind.orbit.checkpoint import read_checkpoint
 from symfind.orbit.element import change
 from symfind.orbit.gauge import common_gauge
-from symfind.orbit.imitation import beside_segment, like
+from symfind.orbit.imitation import beside_segment, like, together
 from symfind.orbit.learn import learned
 from symfind.orbit.objective import Objective, barrier, between, losses_along
 from symfind.orbit.walk import Walk
+from symfind.session import acting
 from tests.orbit.models import CASES, mlp
 
 
@@ -103,10 +105,9 @@ def test_without_data_outputs_of_both_are_imitated() -> None:
     assert not plain.imitated and plain.barrier is None
 
 
-@pytest.mark.parametrize("shape", [(), (3,), (3, 4), (3, 4, 2)])
-def test_distance_from_a_segment(shape: tuple[int, ...]) -> None:
+def test_distance_from_a_segment() -> None:
     rng = torch.Generator().manual_seed(0)
-    one, two = torch.randn(2, *shape, generator=rng, dtype=torch.float64)
+    one, two = torch.randn(2, 3, 4, generator=rng, dtype=torch.float64)
     ends = torch.stack([one, two])
     for part in (0.0, 0.3, 1.0):
         assert float(beside_segment(one + part * (two - one), ends)) < 1e-30
@@ -115,6 +116,63 @@ def test_distance_from_a_segment(shape: tuple[int, ...]) -> None:
         float((0.5 * (two - one)).square().mean())
     )
     assert float(beside_segment(one + 1.0, torch.stack([one, one]))) == pytest.approx(1.0)
+
+
+def test_all_real_outputs_are_imitated() -> None:
+    y, z = torch.randn(3, 4), torch.randn(3, 2, 2)
+    assert together([y, torch.ones(3).long(), z]).shape == (3, 8)
+    assert together([y, torch.randn(5)]).shape == (1, 17)
+    assert together([torch.tensor(2.0)]).shape == (1, 1)
+    with pytest.raises(InputError, match="real numbers"):
+        together([torch.ones(3).long(), torch.ones(3, dtype=torch.complex64)])
+
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = mlp(4, 5, 3)
+
+        def forward(self, x):
+            return 2 * x, self.net(x)
+
+    one, two = Two(), Two()
+    found = symfind.align(one, weights(one), weights(two), torch.randn(4, 4), steps=20)
+    vanilla, *_, learned = (w.barrier for w in found.ways)
+    assert learned < vanilla
+    given = [(torch.randn(4, 4), torch.randn(4, 4))]
+    with pytest.raises(InputError, match="does not depend on the weights"):  # the first does not
+        symfind.align(one, weights(one), weights(two), given[0][0], data=given, steps=2)
+    with pytest.raises(InputError, match="does not depend on the weights"):
+        symfind.dims(one, weights(one), given, given[0][0])
+
+
+def test_losses_that_are_no_numbers() -> None:
+    one, two = trained(0), trained(1)
+    x, y = data()
+    assert barrier([0.0, float("nan"), 1.0]) == float("inf")
+    with pytest.raises(InputError, match="are nan and nan"):
+        symfind.align(
+            one, weights(one), weights(two), x[:4], data=[(x, y)],
+            loss=lambda out, y: out.sum() * float("nan"),
+        )  # fmt: skip
+
+
+def test_what_permutations_do_better_is_left_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is near in a common gauge may be far in the gauge of the first."""
+    one, two = trained(0), trained(1)
+    ordinary = acting.way_between
+
+    def far(group, objective, name, first, second):
+        way = ordinary(group, objective, name, first, second)
+        return replace(way, losses=(0.0, 9.0, 0.0)) if name == "in the gauge of a" else way
+
+    monkeypatch.setattr("symfind.session.acting.way_between", far)
+    found = symfind.align(
+        one, weights(one), weights(two), torch.randn(4, 4), data=[data()], gauge="own"
+    )
+    assert found.chosen == "permutations only" and found.barrier == found.ways[1].barrier
+    assert "kept         permutations only" in shown(found, "there.pt")
+    given = Objective.of(one, [data()])
+    assert barrier(losses_along(given, found.a, found.b)) == pytest.approx(found.barrier, abs=1e-4)
 
 
 def test_random_inputs_are_like_the_example() -> None:
@@ -171,13 +229,17 @@ def test_bad_checkpoints_get_one_message() -> None:
     other = {n: v + 1 for n, v in good.items()}
     nan = {**other, "0.weight": torch.full((5, 4), float("nan"))}
     cases = [
-        (good, "the same weights", InputError, {}),
+        (good, "the same trained weights", InputError, {}),
         (nan, "0.weight holds numbers that are NaN", InputError, {}),
         ({n: v for n, v in other.items() if n != "0.bias"}, "lacks 0.bias", LoadError, {}),
         ({**other, "0.weight": torch.zeros(4, 4)}, "with shape", LoadError, {}),
         ({n: v.double() for n, v in other.items()}, "save both in one dtype", InputError, {}),
         (other, "there is no data", InputError, {"data": []}),
         (other, "pairs", InputError, {"data": [x]}),
+        (other, "none or more", InputError, {"steps": -3}),
+        (other, "only is", InputError, {"only": "nonsense"}),
+        (other, "gauge is", InputError, {"gauge": "nonsense"}),
+        (other, "a loss needs data", InputError, {"loss": lambda out, y: out.mean(), "steps": 2}),
     ]
     for b, message, kind, options in cases:
         with pytest.raises(kind, match=message):

@@ -98,7 +98,7 @@ def test_align_learns_on_random_inputs(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("1.pt", "1.pt"), "the same weights"),
+        (("1.pt", "1.pt"), "the same trained weights"),
         (("1.pt", "r.pt"), "not named tensors"),
         (("1.pt", "2.pt", "--data", "net.py:nothing"), "no data"),
         (("1.pt", "2.pt", "--data", "net.py:other"), "has no 'other'"),

@@ -11,6 +11,8 @@ from symfind.orbit import Element
 from symfind.orbit.given import given_step
 from symfind.orbit.objective import Objective
 from symfind.orbit.steps import Flow
+from symfind.orbit.teleport import teleport
+from symfind.orbit.walk import Walk
 from tests.orbit.models import mlp
 
 
@@ -127,3 +129,31 @@ def test_the_loss_of_a_copy_is_that_of_the_model() -> None:
     assert float(objective(model.state_dict())) == pytest.approx(
         float(F.cross_entropy(model(x), y).detach()), rel=1e-6
     )
+
+
+def test_sharpness_is_the_largest_eigenvalue_and_not_that_of_the_largest_size() -> None:
+    class Bowl(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.w = nn.Parameter(torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64))
+
+        def forward(self, x):
+            return (x * self.w.square()).sum(-1)
+
+    model, x = Bowl(), torch.tensor([[-5.0, 1.0, 0.5]], dtype=torch.float64)
+    objective = Objective.of(model, [(x, ())], lambda out, y: out.sum(), torch.float64)
+    walk = Walk(symfind.open(model, x).group, dict(model.state_dict()))
+    before, _ = teleport(walk, "sharpness", objective, steps=0)
+    assert before == pytest.approx(2.0, rel=1e-6)  # of 2 x: -10, 2, 1
+
+
+def test_what_would_raise_the_norm_is_not_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(walk: Walk) -> None:
+        walk.do(Element.random(walk.group, walk.state, torch.Generator().manual_seed(0)).steps[0])
+        walk.state = {n: 3.0 * v for n, v in walk.state.items()}
+
+    monkeypatch.setattr("symfind.orbit.teleport.least_norm", away)
+    model = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 3)).double()
+    walk = Walk(symfind.open(model, torch.randn(2, 4)).group, dict(model.state_dict()))
+    before, after = teleport(walk, "norm", None, steps=1)
+    assert after == before and not walk.steps

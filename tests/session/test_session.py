@@ -1,5 +1,6 @@
 """One session, many questions: each part is computed once, and the model is left alone."""
 
+import gc
 from collections import Counter
 from typing import Any
 
@@ -11,6 +12,7 @@ import symfind
 from symfind.errors import InputError
 from symfind.session import examination
 from symfind.session import session as stages
+from symfind.session.stages import settled
 
 STAGES = {
     "trace_loaded": stages,
@@ -135,3 +137,20 @@ def test_generators_are_short_in_a_notebook() -> None:
     report = symfind.analyze(model, torch.randn(5, 3), certify="never")
     generators = [g for f in report.factors for g in (*f.generators, *f.recorded())]
     assert len(generators) > 4 and all(len(repr(g)) < 200 for g in generators)
+
+
+def test_collections_are_as_before_once_a_certificate_is_there() -> None:
+    class Watched(Exception):
+        pass
+
+    with pytest.raises(Watched), settled():
+        assert gc.get_freeze_count()
+        raise Watched
+    assert not gc.get_freeze_count()
+    gc.freeze()
+    try:
+        with settled():
+            pass
+        assert gc.get_freeze_count()  # of somebody else
+    finally:
+        gc.unfreeze()

@@ -3,6 +3,8 @@
 import torch
 
 from symfind.solve.point.drawn import Drawn
+from symfind.solve.solver import derive
+from symfind.trace import trace
 
 
 def test_only_what_is_asked_for_is_drawn() -> None:
@@ -13,3 +15,12 @@ def test_only_what_is_asked_for_is_drawn() -> None:
     bias = one["bias"]
     assert torch.equal(two["bias"], bias) and one["bias"] is bias
     assert not torch.equal(bias, one["gain"].expand(3))
+
+
+def test_nothing_of_a_large_model_is_drawn_for_weights_that_it_does_not_make() -> None:
+    with torch.device("meta"):
+        model = torch.nn.Sequential(
+            torch.nn.Linear(6, 10**7, bias=False), torch.nn.Linear(10**7, 10**6, bias=False)
+        )  # 80 TB
+    graph = trace(model, (torch.zeros(1, 6, device="meta"),), {})
+    assert "gauge" in {f.kind for f in derive(graph).families}

@@ -6,9 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from symfind.budget import OutOfProcessorTime, limited, limited_processor
+from symfind.numerics.reveal import Revealed, reveal
 from symfind.points import PLAIN, Manner
+from symfind.verify import saturation
 from symfind.verify.function import Call, Function
 from symfind.verify.nullity import measure_nullity, nullity_at
+from symfind.verify.rows import Rows
 from symfind.verify.sampling import draw_like
 
 
@@ -43,6 +46,25 @@ def test_a_glance_that_lacks_rows_is_continued_where_it_was_begun() -> None:
     # where no more rows would show that all is explained, as it is not, others are looked at
     layers = nn.Sequential(nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False))
     assert drawn(layers, torch.randn(1, 1), none[:2], 2) > 3
+
+
+def test_rows_that_cannot_be_all_that_a_glance_lacks_are_not_eliminated(monkeypatch) -> None:
+    seen: list[int] = []
+
+    def counting(matrix: Tensor, exact: bool = True) -> Revealed:
+        seen.append(len(matrix))
+        return reveal(matrix, exact)
+
+    monkeypatch.setattr(saturation, "reveal", counting)
+    monkeypatch.setattr(Rows, "draws", lambda self, index: 1)  # few rows are looked at, at once
+    function = Function(nn.Embedding(700, 2), (torch.zeros(1, 4, dtype=torch.long),))
+    measured = measure_nullity(
+        function, lambda rng: Call(draw_like(function.inputs.args, rng, 700), {}),
+        known=lambda theta: torch.zeros(1400, 0, dtype=torch.float64), glances=3,
+    )  # fmt: skip
+    assert measured.nullity == 0 and measured.status == "clear"
+    assert seen[0] == 1400 + 64 and seen[1] > seen[0] + 64
+    assert measured.saturation[0][0] == seen[0] and measured.saturation[0][1] < 1400 - 64
 
 
 def test_unread_parameters_and_constant_inputs() -> None:

@@ -8,7 +8,7 @@ algebras, which depends on the weights.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -18,7 +18,9 @@ from symfind.algebra.axes import Sizes
 from symfind.graph import primitives as p
 from symfind.numerics.decompose import svd
 from symfind.numerics.tolerances import ABSENT, PART
+from symfind.ops.facts import facts
 from symfind.solve.charts.lifted import LiftedFamily
+from symfind.solve.point.drawn import Drawn
 from symfind.solve.point.evaluate import Point
 from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
@@ -26,54 +28,47 @@ from symfind.trace.graph import Graph, Op
 from symfind.trace.graph import replace as rebuilt
 
 _MOST = 4_000_000  # entries of A, and of the matrix of what cannot be made
-_SAME = 1e-9  # of A at two points, relative
+_MAPS = {"linear", "matmul", "mm", "bmm", "conv1d", "conv2d", "conv3d"}
 _PARAMETERS = 3000
 _DIRECTIONS = 1500
 
 
 @dataclass(frozen=True, eq=False)
 class Partial:
-    """A weight that one parameter makes in part.
+    """A weight that parameters make by a fixed affine map, mostly in part.
 
     Attributes:
         op: what makes it, in the traced graph.
-        source: the parameter.
-        back: the pseudo-inverse of A, [entries of the parameter, entries of the weight].
+        sources: the parameters, which move.
+        back: the pseudo-inverse of A, [entries of the parameters, entries of the weight].
         span: orthonormal columns that span what can be made, [entries of the weight, rank].
         weight: what stands for it in the other graph.
     """
 
     op: Op
-    source: p.Source
+    sources: tuple[p.Source, ...]
     back: Tensor = field(repr=False)
     span: Tensor = field(repr=False)
     weight: p.Source = field(init=False, repr=False)  # which knows this in turn
 
     @classmethod
-    def of(cls, op: Op, weight: p.Source, wire: p.Source, slope: Tensor) -> "Partial":
-        """Of an operation with slope A in a parameter that has this wire in the graph as it is."""
+    def of(cls, op: Op, weight: p.Source, wires: Sequence[p.Source], slope: Tensor) -> "Partial":
+        """Of an operation with slope A in parameters that have these wires in the whole graph."""
         u, s, vh = svd(slope)
         live = s > ABSENT * s[0]
         u, s, vh = u[:, live], s[live], vh[live]
-        source = p.Source((), list(wire.axes), op=wire.op, index=wire.index, role="parameter",
-                          key=wire.key)  # fmt: skip
-        chart = cls(op, source, vh.T @ (u / s).T, u)
+        chart = cls(op, plain_wires(wires), vh.T @ (u / s).T, u)
         object.__setattr__(chart, "weight", weight)
         return chart
-
-    @property
-    def sources(self) -> tuple[p.Source, ...]:
-        """The parameter that moves."""
-        return (self.source,)
 
     def value(self, env: Environment) -> Tensor:
         """The weight."""
         return env.arranged(self.weight, env.value_of(self.op))
 
     def lift(self, env: Environment, change: Tensor) -> Moves:
-        """What of the parameter makes a change, as far as anything does."""
-        flat = env.restored(self.weight, change).reshape(-1)
-        return {self.source: (self.back.to(flat) @ flat).reshape(env.shape(self.source))}
+        """What of the parameters makes a change, as far as anything does."""
+        moved = self.back.to(change) @ env.restored(self.weight, change).reshape(-1)
+        return split(self.sources, moved, env)
 
     def defects(self, sizes: Sizes | None) -> int:
         """How many numbers of a change cannot be made."""
@@ -84,6 +79,20 @@ class Partial:
         flat = env.restored(self.weight, change).reshape(-1)
         span = self.span.to(flat)
         return flat - span @ (span.T @ flat)
+
+
+def plain_wires(wires: Sequence[p.Source]) -> tuple[p.Source, ...]:
+    """The parameters of some wires, with their entries in the order of the traced tensors."""
+    return tuple(
+        p.Source((), list(w.axes), op=w.op, index=w.index, role="parameter", key=w.key)
+        for w in wires
+    )
+
+
+def split(wires: Sequence[p.Source], flat: Tensor, env: Environment) -> Moves:
+    """Changes of several parameters that stand in one row."""
+    parts = flat.split([math.prod(w.shape) for w in wires])
+    return {w: x.reshape(env.shape(w)) for w, x in zip(wires, parts, strict=True)}
 
 
 @dataclass(eq=False, kw_only=True)
@@ -121,8 +130,11 @@ class PartialFamily(LiftedFamily):
 
     def normal(self, env: Environment) -> Tensor:
         """Coefficients at right angles to all that can be made, and that moves anything."""
-        q, seen = self.lost(env)
-        lost = q[:, seen]
+        if any(isinstance(s.chart, Partial) and s.chart.defects(None) for s in self.base.sources):
+            q, seen = self.lost(env)
+            lost = q[:, seen]
+        else:
+            lost = torch.zeros(self.base.count(), 0, **env.like)
         if lost.shape[1] == len(lost):
             return lost
         q = torch.linalg.qr(lost, mode="complete").Q[:, lost.shape[1] :]
@@ -135,65 +147,27 @@ class PartialFamily(LiftedFamily):
         return torch.cat([d.reshape(-1) for d in self.base.direction(env, c).values()])
 
 
-def partial_ops(graph: Graph) -> dict[Op, tuple[Op, Tensor]]:
-    """Operations that make such weights, each with its parameter and A."""
-    if sum(math.prod(op.shape or ()) for op in graph.parameters.values()) > _PARAMETERS:
-        return {}
+def partial_ops(
+    affine: Mapping[Op, tuple[Sequence[Op], Tensor]],
+) -> dict[Op, tuple[Sequence[Op], Tensor]]:
+    """Which weights are made in part, or entry by entry of several: with parameters and A."""
     found = {}
-    for op in graph.ops:
-        made = op.trainable and not op.varies and op.target != "parameter"
-        if made and op.users and all(u.varies or u.target == "output" for u in op.users):
-            one = _image(op)
-            if one is not None:
-                found[op] = one
+    for op, (roots, slope) in affine.items():
+        looked = bool(((slope == 1).sum(1) == 1).all()) and int((slope != 0).sum()) == len(slope)
+        if looked and not all(_multiplies(u, op) for u in op.users):
+            continue  # a look-up: entries of a table, each as it is
+        values = torch.linalg.svdvals(slope)
+        onto = int((values > ABSENT * values[0]).sum()) == len(slope)
+        if not onto or len(roots) > 1 or bool(((slope != 0).sum(1) > 1).any()):
+            found[op] = roots, slope
     return found
 
 
-def _image(op: Op) -> tuple[Op, Tensor] | None:
-    """Of an operation that is affine in one parameter, and not onto: the parameter and A."""
-    inside = set(_behind(op))
-    roots = [x for x in inside if x.target == "parameter"]
-    if len(roots) != 1 or any(u not in inside and u is not op for x in inside for u in x.users):
-        return None
-    (root,) = roots
-    constants = {y for x in (*inside, op) for y in x.operands if not y.trainable}
-    entries = math.prod(op.shape or ()) * math.prod(root.shape or ())
-    if not any(math.prod(c.shape or ()) > 1 for c in constants) or not 0 < entries <= _MOST:
-        return None
-    rng = torch.Generator().manual_seed(0)
-    try:
-        one, two = (_slope(op, root, rng) for _ in range(2))
-    except (LookupError, RuntimeError, NotImplementedError):
-        return None
-    size = float(one.abs().max())
-    if not size or float((one - two).abs().max()) > _SAME * size:
-        return None
-    if bool(((one == 1).sum(1) == 1).all()) and int((one != 0).sum()) == len(one):
-        return None  # a look-up: entries of a table, each as it is
-    if not bool(torch.isfinite(_value(op, root, rng)).all()):
-        return None  # what is infinite is no weight
-    values = torch.linalg.svdvals(one)
-    return (root, one) if int((values > ABSENT * values[0]).sum()) < len(one) else None
-
-
-def _behind(op: Op) -> Iterator[Op]:
-    """Operations on parameters that it rests on."""
-    for x in op.operands:
-        if x.trainable:
-            yield x
-            yield from _behind(x)
-
-
-def _value(op: Op, root: Op, rng: torch.Generator) -> Tensor:
-    theta = torch.randn(root.shape or (), generator=rng, dtype=torch.float64)
-    return Environment({root.key: theta}).value_of(op)
-
-
-def _slope(op: Op, root: Op, rng: torch.Generator) -> Tensor:
-    theta = torch.randn(root.shape or (), generator=rng, dtype=torch.float64)
-    return torch.autograd.functional.jacobian(
-        lambda t: Environment({root.key: t}).value_of(op).reshape(-1), theta
-    ).reshape(-1, theta.numel())  # type: ignore[no-any-return]
+def _multiplies(reader: Op, op: Op) -> bool:
+    """Whether what reads a table takes it for the matrix of a linear map."""
+    if facts(reader).moves:
+        return bool(reader.users) and all(_multiplies(u, reader) for u in reader.users)
+    return op in reader.args[1:2] and reader.base in _MAPS
 
 
 def with_weights(graph: Graph, made: Mapping[Op, object]) -> tuple[Graph, dict[Op, str]]:
@@ -244,25 +218,27 @@ def partial_families(
             groups.append((merged, [*(f for g in together for f in g[1]), base]))
         elif (base.kind, frozenset(base.names)) not in seen:
             result.append(base)
-    point = _drawn(shapes)
+    point = drawn(shapes)
     for _, parts in groups:
         one = _together(parts, point.environment())
-        if one is not None and not _spanned(one, [*known, *result], point):
+        if one is not None and not spanned(one, [*known, *result], point):
             result.append(one)
     return result
 
 
-def _spanned(family: Family, others: Sequence[Family], point: Point) -> bool:
+def spanned(family: Family, others: Sequence[Family], point: Point) -> bool:
     """Whether a family adds nothing to others at a point."""
     near = [f for f in others if set(f.names) & set(family.names)]
     if sum(f.count() for f in near) > _DIRECTIONS:
         return True
 
+    names = dict.fromkeys(n for f in (family, *near) for n in f.names)
+
     def column(one: Family, c: Tensor) -> Tensor:
         moved = point.direction(one, c)
         return torch.cat([
-            (moved[n] if n in moved else torch.zeros_like(v)).reshape(-1)
-            for n, v in point.theta.items()
+            (moved[n] if n in moved else torch.zeros_like(point.theta[n])).reshape(-1)
+            for n in names
         ])  # fmt: skip
 
     rng = torch.Generator().manual_seed(1)
@@ -277,9 +253,14 @@ def _spanned(family: Family, others: Sequence[Family], point: Point) -> bool:
     return float(left.norm()) < PART * float(new.norm())
 
 
-def _drawn(shapes: Mapping[str, tuple[int, ...]]) -> Point:
-    rng = torch.Generator().manual_seed(0)
-    return Point({k: torch.randn(s, generator=rng, dtype=torch.float64) for k, s in shapes.items()})
+def small(graph: Graph) -> bool:
+    """Whether a model has few enough parameters to look at each of them."""
+    return sum(math.prod(op.shape or ()) for op in graph.parameters.values()) <= _PARAMETERS
+
+
+def drawn(shapes: Mapping[str, tuple[int, ...]]) -> Point:
+    """A random point, the same for every caller; of a large model what is asked for is drawn."""
+    return Point(Drawn(shapes))
 
 
 def _together(parts: Sequence[Family], env: Environment) -> PartialFamily | None:

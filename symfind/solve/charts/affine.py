@@ -1,0 +1,142 @@
+"""Weights that are affine in parameters, w = A θ + b, and changes of these that make none: A ν = 0.
+
+A sum of a matrix and its transpose has no part of what is skew, and of two triangles that meet on a
+diagonal one may take there what the other gives.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from symfind.algebra.axes import Sizes
+from symfind.graph import primitives as p
+from symfind.numerics.decompose import svd
+from symfind.numerics.tolerances import ABSENT
+from symfind.ops.facts import facts
+from symfind.solve.charts.partial import drawn, plain_wires, small, spanned, split
+from symfind.solve.families.family import NullFamily
+from symfind.solve.point.family import Family, Moves
+from symfind.solve.point.values import Environment
+from symfind.trace.graph import Graph, Op
+
+_MOST = 4_000_000  # entries of A
+_SAME = 1e-9  # of A at two points, relative
+_PATTERNS = {"triu", "tril", "as_strided", "unfold", "roll"}
+_LINEAR = _PATTERNS | {
+    "add",
+    "sub",
+    "stack",
+    "cat",
+    "mul",
+    "div",
+    "neg",
+    "sum",
+    "mean",
+    "where",
+    "masked_fill",
+}
+
+
+def affine_ops(graph: Graph) -> dict[Op, tuple[Sequence[Op], Tensor]]:
+    """Operations that make such weights, each with its parameters, and with A for all of them."""
+    if not small(graph):
+        return {}
+    found = {}
+    for op in graph.ops:
+        made = op.trainable and not op.varies and op.target != "parameter"
+        if made and op.users and all(u.varies or u.target == "output" for u in op.users):
+            one = _image(op)
+            if one is not None:
+                found[op] = one
+    return found
+
+
+def _image(op: Op) -> tuple[Sequence[Op], Tensor] | None:
+    """Of an operation that is affine in parameters that nothing else reads: these, and A."""
+    inside = dict.fromkeys(_behind(op))
+    roots = [x for x in inside if x.target == "parameter"]
+    if any(u not in inside and u is not op for x in inside for u in x.users):
+        return None
+    constants = {y for x in (*inside, op) for y in x.operands if not y.trainable}
+    entries = math.prod(op.shape or ()) * sum(math.prod(x.shape or ()) for x in roots)
+    steps = [x for x in (*inside, op) if x not in roots]
+    plain = all(x.base in _LINEAR or facts(x).moves for x in steps)
+    patterned = any(math.prod(c.shape or ()) > 1 for c in constants) and len(roots) == 1
+    again = any(len(x.users) > 1 for x in inside)  # some entry may come twice
+    patterned |= plain and (again or any(x.base in _PATTERNS for x in steps))
+    if not patterned or not 0 < entries <= _MOST:
+        return None
+    rng = torch.Generator().manual_seed(0)
+    try:
+        one, two = (_slope(op, roots, rng) for _ in range(2))
+    except (LookupError, RuntimeError, NotImplementedError):
+        return None
+    size = float(one.abs().max())
+    if not size or not float((one - two).abs().max()) <= _SAME * size:
+        return None
+    # What is infinite is no weight.
+    return (roots, one) if bool(torch.isfinite(_value(op, roots, rng)).all()) else None
+
+
+def _behind(op: Op) -> Iterator[Op]:
+    """Operations on parameters that it rests on."""
+    for x in op.operands:
+        if x.trainable:
+            yield x
+            yield from _behind(x)
+
+
+def _draw(roots: Sequence[Op], rng: torch.Generator) -> list[Tensor]:
+    return [torch.randn(x.shape or (), generator=rng, dtype=torch.float64) for x in roots]
+
+
+def _value(op: Op, roots: Sequence[Op], rng: torch.Generator) -> Tensor:
+    theta = dict(zip((x.key for x in roots), _draw(roots, rng), strict=True))
+    return Environment(theta).value_of(op)
+
+
+def _slope(op: Op, roots: Sequence[Op], rng: torch.Generator) -> Tensor:
+    def run(*theta: Tensor) -> Tensor:
+        env = Environment(dict(zip((x.key for x in roots), theta, strict=True)))
+        return env.value_of(op).reshape(-1)
+
+    parts = torch.autograd.functional.jacobian(run, tuple(_draw(roots, rng)))
+    return torch.cat([part.reshape(len(part), -1) for part in parts], 1)
+
+
+def unmade_families(
+    affine: Mapping[Op, tuple[Sequence[Op], Tensor]],
+    sources: Mapping[str, p.Source],
+    known: Sequence[Family],
+) -> list[Family]:
+    """What changes parameters and no weight.
+
+    Args:
+        affine: what is made, of which parameters, and A.
+        sources: the wires of all parameters.
+        known: families that may say as much.
+    """
+    result: list[Family] = []
+    if not affine:
+        return result
+    point = drawn({name: wire.shape for name, wire in sources.items()})
+    for roots, slope in affine.values():
+        _, s, vh = svd(slope, full=True)
+        null = vh[int((s > ABSENT * s[0]).sum()) :]
+        one = _kernel(plain_wires([sources[x.key] for x in roots]), null)
+        if len(null) and not spanned(one, [*known, *result], point):
+            result.append(one)
+    return result
+
+
+def _kernel(wires: Sequence[p.Source], null: Tensor) -> NullFamily:
+    def width(sizes: Sizes | None) -> int:
+        return len(null) if sizes is None else 0  # a twin has other coordinates
+
+    def build(env: Environment, c: Tensor) -> Moves:
+        return split(wires, c @ null.to(c), env)
+
+    return NullFamily(kind="inert" if len(wires) == 1 else "parallel", sources=tuple(wires),
+                      width=width, build=build)  # fmt: skip
