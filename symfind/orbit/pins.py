@@ -233,7 +233,8 @@ def left_unpinned(group: Group, state: State) -> dict[str, int]:
     """
     values = torch.cat([state[n].reshape(-1) for n in group.shapes])
     pinned = at_zero_or_one(values, _EXACT)
-    ordered = {**group.translations, **group.scales, **group.bonds}
+    rest = {n: s for n, s in group.sites.items() if n not in {**group.bonds, **group.found}}
+    ordered = {**group.translations, **group.scales, **rest, **group.bonds}
     fields = torch.zeros(len(values), 0, dtype=torch.float64)
     found: dict[str, int] = {}
     before = 0
