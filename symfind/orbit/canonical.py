@@ -39,7 +39,9 @@ def canonical(walk: Walk) -> None:
         if step is not None:
             walk.do(step)
     # a sign beside a path that no weight is on (x + W x) moves what translations had settled
+    notes = dict(walk.notes)
     common_gauge(walk)
+    walk.notes = notes  # what it says again is of units in another order
 
 
 def _zero(walk: Walk, unknowns: Iterable[Unknown]) -> set[Block]:
@@ -157,14 +159,18 @@ def _order(walk: Walk, order: Order) -> Step | None:
 def _sign(walk: Walk, sign: Sign, blocks: set[Block]) -> Step | None:
     env, flip = walk.group.environment(walk.state), sign.flip
     index = flip.logs(env, torch.arange(flip.count(), dtype=torch.float64)).round().long()
-    total = torch.zeros(flip.count(), dtype=torch.float64)
+    total, size = torch.zeros(2, flip.count(), dtype=torch.float64)
     once = _once(flip.scaling.members)
     for m in flip.scaling.members:
-        if block_of(m.source, m.cell) in blocks & once and round(m.exponent) % 2:
-            block = env.take(m.source, m.cell, env.value(m.source)).pow(3)
-            total += gathered(flip, m.places, block, index)
+        if round(m.exponent) % 2:
+            block = env.take(m.source, m.cell, env.value(m.source))
+            size += gathered(flip, m.places, block.square(), index)
+            if block_of(m.source, m.cell) in blocks & once:
+                total += gathered(flip, m.places, block.pow(3), index)
     if not bool(total.abs().max() > 0):
         walk.note(f"{sign.name}: signs that nothing holds")
+    elif bool(((total == 0) & (size > 0)).any()):
+        walk.note(f"{sign.name}: signs of units that are zero where others are held")
     return Flip(sign.name, (total < 0).double()) if bool((total < 0).any()) else None
 
 

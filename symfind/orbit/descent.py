@@ -25,6 +25,7 @@ from symfind.orbit.unknowns import (
     unknowns,
 )
 from symfind.orbit.walk import Walk
+from symfind.solve.point.family import Family
 
 _ROUNDS = 60
 _GAIN = 1e-13  # of the squared distance, relative, below which a round has gained nothing
@@ -77,11 +78,17 @@ def slide(walk: Walk, target: State) -> None:
             continue  # it bends: the nearest point of its tangent may be far from its orbit
         before, state = gap(walk, target), dict(walk.state)
         c = nearest(walk.group, site.family, walk.state, target)
-        if c is not None:
+        if c is not None and _has_field(walk, site.family, c):
             walk.do(Flow(name, c))
-            if gap(walk, target) > before:
+            if not gap(walk, target) <= before:  # nor through a pole, where it is no number
                 walk.state = state
                 walk.steps.pop()
+
+
+def _has_field(walk: Walk, family: Family, c: torch.Tensor) -> bool:
+    """Whether a family has a field here: one that divides by a gain of zero has none."""
+    field = walk.group.direction(family, walk.state, c)
+    return all(bool(torch.isfinite(d).all()) for d in field.values())
 
 
 def _improve(walk: Walk, target: State, metric: Metric, unknown: Unknown) -> None:

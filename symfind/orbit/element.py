@@ -115,6 +115,8 @@ class Element:
         steps: list[Step] = []
         for one in _drawn(group, rng, size, sites):
             step = _scaled(group, state, one[0], one[1], size) if isinstance(one, tuple) else one
+            if isinstance(step, Turn) and step.site not in group.turning(state):
+                continue  # behind a gain of zero
             if step is not None:
                 steps.append(step)
                 state.update(step(group, state))

@@ -28,6 +28,7 @@ _NEAR = 1e-6  # largest step after all sweeps, at that pace, for which they are 
 _SPANNED = 1e-8  # of a field, that is left beside what spans it
 _SINGULAR = 1e-11  # of the largest eigenvalue: a bond that is not filled
 _NEWTON = 60
+_SHOWN = 8  # units that a note names
 
 
 def common_gauge(walk: Walk, sweeps: int = _SWEEPS) -> None:
@@ -71,8 +72,12 @@ def _stuck(largest: list[float], sweeps: int) -> bool:
 def pin_gains(walk: Walk) -> None:
     """Gains between a rotation and a linear map to one: their sizes, and where free their signs."""
     gains = gain_wires(walk.group)
+    turning = walk.group.turning(walk.state)
+    for name in walk.group.bonds:
+        if name not in turning:
+            walk.note(f"{name}: held where it is: a gain that it divides by is zero")
     for name, site in walk.group.scales.items():
-        logs = _gain_logs(walk, site.family, gains)
+        logs = _gain_logs(walk, name, site.family, gains)
         if logs is not None:
             walk.do(Flow(name, logs))
     for name, flip in walk.group.signs.items():
@@ -90,19 +95,29 @@ def gain_wires(group: Group) -> set[int]:
     return found
 
 
-def _gain_logs(walk: Walk, family: object, gains: set[int]) -> Tensor | None:
+def _gain_logs(walk: Walk, name: str, family: object, gains: set[int]) -> Tensor | None:
     assert isinstance(family, ScalingFamily)
     value = one_for_each(walk.group, walk.state, family, gains)
     if value is None:
         return None
     exponent, entries = value
     live = entries.abs() > 0
+    note_dead(walk, name, ~live, "its gain is zero")
     return torch.where(live, -entries.abs().clamp_min(1e-300).log() / exponent, 0.0)
 
 
 def _gain_signs(walk: Walk, flip: SignFlip, gains: set[int]) -> Tensor | None:
     value = one_for_each(walk.group, walk.state, flip, gains)
     return None if value is None else (value[1] < 0).double()
+
+
+def note_dead(walk: Walk, name: str, dead: Tensor, why: str) -> None:
+    """Say which units [count] no form is chosen for."""
+    which = dead.nonzero().squeeze(-1).tolist()
+    if which:
+        units = "unit" if len(which) == 1 else "units"
+        shown = ", ".join(map(str, which[:_SHOWN])) + (", …" if len(which) > _SHOWN else "")
+        walk.note(f"{name}: dead {units} {shown}, left as found: {why}")
 
 
 def one_for_each(
@@ -133,7 +148,8 @@ def balance_scales(walk: Walk) -> list[float]:
         if one_for_each(walk.group, walk.state, family, gains) is not None:
             continue
         terms = list(scaled_squares(walk.group.environment(walk.state), family))
-        logs = _least(terms, _entries(family))
+        logs, dead = _least(terms, _entries(family))
+        note_dead(walk, name, dead, "zero on one side")
         sizes.append(float(logs.abs().max()))
         if sizes[-1] > 1e-15:
             walk.do(Flow(name, logs))
@@ -148,12 +164,16 @@ def _entries(family: ScalingFamily) -> float:
     return total / max(family.count(), 1)
 
 
-def _least(terms: list[tuple[float, Tensor]], entries: float) -> Tensor:
-    """The minimum of Σ N exp(2 e t) in t, for every coefficient; zero where all is zero."""
+def _least(terms: list[tuple[float, Tensor]], entries: float) -> tuple[Tensor, Tensor]:
+    """The minimum of Σ N exp(2 e t) in t, for every coefficient; zero where all is zero.
+
+    Also for which there is none, as one side is zero: there t is zero.
+    """
     t = torch.zeros_like(terms[0][1])
     up = sum((n for e, n in terms if e > 0), torch.zeros_like(t))
     down = sum((n for e, n in terms if e < 0), torch.zeros_like(t))
     live = (up > 0) & (down > 0)
+    dead = (up > 0) ^ (down > 0)
     for _ in range(_NEWTON):
         first, second = torch.zeros_like(t), torch.zeros_like(t)
         for e, n in terms:
@@ -168,7 +188,8 @@ def _least(terms: list[tuple[float, Tensor]], entries: float) -> Tensor:
         (e,) = rates
         total = up + down
         t = torch.where(total > 0, (entries**0.5 / total.clamp_min(1e-300)).log() / (2 * e), 0.0)
-    return t
+        dead = torch.zeros_like(dead)
+    return t, dead
 
 
 def balance_bonds(walk: Walk) -> list[float]:
@@ -177,7 +198,7 @@ def balance_bonds(walk: Walk) -> list[float]:
     Returns the largest steps.
     """
     sizes: list[float] = []
-    for name, site in walk.group.bonds.items():
+    for name, site in walk.group.turning(walk.state).items():
         family = site.family
         assert isinstance(family, MatrixFamily)
         if family.bond.skew:

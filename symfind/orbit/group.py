@@ -1,13 +1,13 @@
 """The group that acts on the checkpoints of one model: its sites by name, derived."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from symfind.algebra.integrate import integrate
+from symfind.algebra.integrate import Field, followed, integrate
 from symfind.count.null_directions import known_directions
 from symfind.describe.factors import identify
 from symfind.describe.names import unique
@@ -20,6 +20,7 @@ from symfind.discrete.signs import SignFlip, Signs, sign_flips
 from symfind.discrete.spec import PermutationSpec
 from symfind.errors import InputError
 from symfind.orbit.found import FoundFamily
+from symfind.solve.bonds.acting import gains_of
 from symfind.solve.charts.partial import PartialFamily
 from symfind.solve.families.family import MatrixFamily, ScalingFamily
 from symfind.solve.point.evaluate import Point
@@ -205,6 +206,31 @@ class Group:
             return family.acting.flow(self.parameters(state), c, 1.0)
         if not getattr(family, "loose", False):
             return self.point(state).flow(family, c, 1.0)
+        field, start, there = self._straight(family, state, c)
+        return integrate(field, start, 1.0, steps=None) if there is None else there
+
+    def within(
+        self, family: Family, state: State, c: Tensor, tell: Callable[[], None]
+    ) -> dict[str, Tensor] | None:
+        """The flow of what bends, where all of the way is resolved.
+
+        None where a field ends on it, as at a pole. Every value of the field is told.
+        """
+        field, start, there = self._straight(family, state, c)
+
+        def counted(theta: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+            tell()
+            return field(theta)
+
+        if there is not None:
+            return there
+        reached, part = followed(counted, start, 1.0)
+        return reached if part >= 1.0 else None
+
+    def _straight(
+        self, family: Family, state: State, c: Tensor
+    ) -> tuple[Field, dict[str, Tensor], dict[str, Tensor] | None]:
+        """A field, where it starts, and the end of its flow if that is a straight line."""
         field = lambda theta: self.direction(family, {**state, **theta}, c)  # noqa: E731
         here = field({})
         if not all(bool(torch.isfinite(d).all()) for d in here.values()):
@@ -216,10 +242,8 @@ class Group:
         after = field(there)
         size = sum(float(d.square().sum()) for d in here.values()) ** 0.5
         bend = sum(float((after[n] - d).square().sum()) for n, d in here.items()) ** 0.5
-        if bend <= _STRAIGHT * size:
-            return there
         start = {n: state[n] for n in self.shapes}
-        return integrate(field, start, 1.0, steps=None)
+        return field, start, there if bend <= _STRAIGHT * size else None
 
     def of(self, kind: type) -> dict[str, Site]:
         """Sites whose family is of a class."""
@@ -229,6 +253,11 @@ class Group:
     def bonds(self) -> dict[str, Site]:
         """Matrix groups."""
         return self.of(MatrixFamily)
+
+    def turning(self, state: State) -> dict[str, Site]:
+        """Matrix groups that have elements at a checkpoint: Γ R Γ⁻¹ has none where Γ is zero."""
+        env = self.environment(state)
+        return {name: s for name, s in self.bonds.items() if _divides(env, s.family)}
 
     @property
     def scales(self) -> dict[str, Site]:
@@ -249,6 +278,13 @@ class Group:
     def found(self) -> dict[str, Site]:
         """What discovery found: no gauge is known for it."""
         return self.of(FoundFamily)
+
+
+def _divides(env: Environment, family: Family) -> bool:
+    """Whether all gains that a matrix group divides by are other than zero."""
+    assert isinstance(family, MatrixFamily)
+    gains = (gains_of(env, m.potential, family.nodes) for m in family.members if m.potential)
+    return all(bool((torch.isfinite(g) & (g != 0)).all()) for g in gains)
 
 
 @dataclass

@@ -92,7 +92,8 @@ def complete(walk: Walk, near: float, holds: Callable[[State], bool]) -> None:
     if _reach(walk, [*first, *more], torch.cat([goal, zeros]), holds, iter(range(_ROUNDS))):
         return
     rounds = iter(range(_SINGLE))
-    for entry in more[:_TRIED]:
+    for k, entry in enumerate(more[:_TRIED], 1):
+        walk.tell(f"pins: entry {k} of {min(len(more), _TRIED)} that are left")
         for value in (0.0, 1.0 if float(_values(walk)[entry]) >= 0 else -1.0):
             wanted = torch.cat([goal, goal.new_tensor([value])])
             if _reach(walk, [*first, entry], wanted, holds, islice(rounds, _EACH)):

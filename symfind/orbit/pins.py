@@ -5,6 +5,7 @@ largest entry of a row ±1, a translation is set to zero where it begins. Blocks
 pivoting, so that no small number is divided by.
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -29,10 +30,13 @@ from symfind.solve.families.family import MatrixFamily, ScalingFamily
 
 _SWEEPS = 6
 _STILL = 1e-12
+_SAME = 1e-15  # of a matrix that is the identity
 _EXACT = 1e-9  # of zero or one
 _WORST = 1e7  # condition of a block that is made the identity
+_NOTHING = 1e-9  # of the largest entry of all, below which a scale makes none one
+_GROWN = 1e4  # times the largest entry of all, and one, beyond which no step leads
+_EFFORT = 10_000  # values of fields, for all flows that are integrated
 _SMALL = 20_000  # parameters, up to which Newton steps are worth their time
-_DENSE = 4_000_000  # entries of the field of a translation
 
 
 def pin(walk: Walk, holds: Callable[[State], bool] = lambda state: True) -> None:
@@ -42,12 +46,15 @@ def pin(walk: Walk, holds: Callable[[State], bool] = lambda state: True) -> None
         walk: the checkpoint that moves.
         holds: whether a checkpoint computes the function that this one does.
     """
+    walk.ceiling, walk.effort = _GROWN * max(1.0, walk.largest()), _EFFORT
     pin_gains(walk)
     kept = together(walk, independent_translations(walk, whole_first=True))
-    rotations = [n for n, s in walk.group.bonds.items() if _skew(s.family)]
-    others = [n for n in walk.group.bonds if n not in rotations]
+    turning = walk.group.turning(walk.state)
+    rotations = [n for n, s in turning.items() if _skew(s.family)]
+    others = [n for n in turning if n not in rotations]
     pivots = Pivots()
     for k in range(_SWEEPS):
+        walk.tell(f"pins: sweep {k + 1} of at most {_SWEEPS}")
         for names in kept:
             slide_to_pins(walk, names, pivots, first=k == 0)
         sizes = [_do(walk, name, triangle, pivots) for name in rotations]
@@ -57,7 +64,10 @@ def pin(walk: Walk, holds: Callable[[State], bool] = lambda state: True) -> None
         if max(sizes, default=0.0) <= _STILL:
             break
     if sum(walk.state[n].numel() for n in walk.group.shapes) <= _SMALL:
+        walk.tell("pins: what is left")
         complete(walk, _EXACT, holds)
+    if walk.effort <= 0:
+        walk.note("flows that bend were followed no further: more could perhaps be pinned")
 
 
 def _skew(family: object) -> bool:
@@ -77,9 +87,7 @@ def _do(
     if matrix is None:
         return 0.0
     size = float((matrix - torch.eye(matrix.shape[-1]).to(matrix)).abs().max())
-    if size > 1e-15:
-        walk.do(Turn(name, matrix))
-    return size
+    return size if size <= _SAME or walk.lead(Turn(name, matrix)) else 0.0
 
 
 def _block(walk: Walk, name: str, family: MatrixFamily, pivots: Pivots) -> Tensor | None:
@@ -140,13 +148,21 @@ def _scales(walk: Walk, pivots: Pivots) -> list[float]:
         assert isinstance(family, ScalingFamily)
         if one_for_each(walk.group, walk.state, family, gains) is None:
             step = _largest(walk, name, family, pivots)
+            if step is not None and not walk.lead(step):
+                far = step.coefficients.abs() > math.log(_GROWN)
+                step = Flow(name, torch.where(far, 0.0, step.coefficients))
+                step = step if walk.lead(step) else None
             if step is not None:
                 sizes.append(float(step.coefficients.abs().max()))
-                walk.do(step)
     return sizes
 
 
 def _largest(walk: Walk, name: str, family: ScalingFamily, pivots: Pivots) -> Flow | None:
+    """By the first member that every coefficient scales, or by that which the most do.
+
+    What translations have set to zero, but for rounding, is none.
+    """
+    least, best, found = _NOTHING * walk.largest(), 0, None
     env = walk.group.environment(walk.state)
     index = coefficient_of(env, family).reshape(-1)
     for k, m in enumerate(family.scaling.members):
@@ -161,9 +177,13 @@ def _largest(walk: Walk, name: str, family: ScalingFamily, pivots: Pivots) -> Fl
             if bool((size * _WORST > rows.max()).all()):
                 break
             pivots.forget(f"{name}.{k}")
-        if bool((size > 0).all()):
-            return Flow(name, -size.log() / m.exponent)
-    return None
+        live = size > least
+        if int(live.sum()) > best:
+            best = int(live.sum())
+            found = Flow(name, torch.where(live, -size.clamp_min(1e-300).log() / m.exponent, 0.0))
+        if best == family.count():
+            break
+    return found
 
 
 def _tops(rows: Tensor, index: Tensor, count: int) -> Tensor:
@@ -213,7 +233,8 @@ def left_unpinned(group: Group, state: State) -> dict[str, int]:
     """
     values = torch.cat([state[n].reshape(-1) for n in group.shapes])
     pinned = at_zero_or_one(values, _EXACT)
-    ordered = {**group.translations, **group.scales, **group.bonds}
+    rest = {n: s for n, s in group.sites.items() if n not in {**group.bonds, **group.found}}
+    ordered = {**group.translations, **group.scales, **rest, **group.bonds}
     fields = torch.zeros(len(values), 0, dtype=torch.float64)
     found: dict[str, int] = {}
     before = 0

@@ -51,9 +51,20 @@ def slide_to_pins(walk: Walk, names: Sequence[str], pivots: Pivots, first: bool)
     if not whole(walk, family) and (not first or seeds_of(family, merged=True)):
         steps = _rows(walk, names, [walk.group.sites[n].family for n in names], pivots)
     if steps is None:
-        return max(slide_one(walk, n, seeds_only=True, merged=True) for n in names)
+        return max(_nearest(walk, n) for n in names)
     size = max(float(step.coefficients.abs().max()) for step in steps)
     return size if size <= _STILL or all(walk.lead(step) for step in steps) else 0.0
+
+
+def _nearest(walk: Walk, name: str) -> float:
+    """To the least norm, unless it leads beyond the ceiling."""
+    state, done = walk.state, len(walk.steps)
+    size = slide_one(walk, name, seeds_only=True, merged=True)
+    if walk.largest() <= walk.ceiling:
+        return size
+    walk.state = state
+    del walk.steps[done:]
+    return 0.0
 
 
 def _unit(walk: Walk, name: str, family: ShiftFamily, pivots: Pivots) -> float:

@@ -191,7 +191,7 @@ Unknown = Bond | Order | Sign
 def unknowns(group: Group, state: State) -> list[Unknown]:
     """All of a group that is not fixed by a common gauge."""
     found: list[Unknown] = []
-    for name, site in group.bonds.items():
+    for name, site in group.turning(state).items():
         assert isinstance(site.family, MatrixFamily)
         if site.family.type != "columns":  # 1 + 1 κᵀ: nothing in it is orthogonal but the identity
             found.append(Bond(name, site.family))

@@ -107,6 +107,7 @@ def fix(
     tell = progress or (lambda text: None)
     tell("moving along the orbit")
     walk = Walk(session.whole_group if discover else session.group, checkpoint.state)
+    walk.tell = tell
     function = session.subject.function()
     move(walk, form, lambda state: change(function, checkpoint.state, state) <= HOLDS)
     residual = held(session, checkpoint, walk.state)

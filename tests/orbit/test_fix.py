@@ -160,3 +160,75 @@ def test_a_form_that_is_none_is_refused() -> None:
     model = mlp(4, 3, 2)
     with pytest.raises(InputError, match="pins, balanced, canonical"):
         symfind.fix(model, drawn(model), torch.randn(7, 4), "other")
+
+
+class Scaled(nn.Module):
+    """A norm by the root mean square, by hand, between two maps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(4, 6), nn.Linear(6, 3)
+        self.gain = nn.Parameter(torch.ones(6))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.one(x)
+        return self.two(self.gain * x / (x.square().mean(-1, keepdim=True) + 1e-5).sqrt())
+
+
+GAINS = {
+    "layer": (lambda: nn.Sequential(nn.Linear(4, 6), nn.LayerNorm(6), nn.Linear(6, 3)), "1.weight"),
+    "root": (Scaled, "gain"),
+    "batch": (
+        lambda: nn.Sequential(
+            nn.Linear(4, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 3)
+        ).eval(),
+        "1.weight",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", GAINS)
+def test_a_gain_of_zero_stays_where_it_is_and_is_named(name: str, form: str) -> None:
+    torch.manual_seed(0)
+    build, gain = GAINS[name]
+    model, x = build(), torch.randn(5, 4)
+    weights = {n: v.clone() for n, v in build().state_dict().items()}
+    assert not any("dead" in note for note in symfind.fix(model, weights, x, form).notes)
+    weights[gain][1] = 0
+    found = symfind.fix(model, weights, x, form)
+    assert found.residual < 1e-9 and found.proof.nullity >= found.proof.redundant
+    assert all(bool(torch.isfinite(v).all()) for v in found.weights.values())
+    assert int((found.weights[gain] == 0).sum()) == 1
+    assert form == "pins" or any("dead unit 1," in note for note in found.notes)
+    if form == "canonical":
+        moved = symfind.align(model, model.state_dict(), weights, x)
+        assert moved.residual < 1e-9 and any("dead unit 1," in note for note in moved.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "at"), [("0.weight", (2, slice(None))), ("2.weight", (slice(None), 2))]
+)
+def test_a_dead_unit_is_named_where_no_scale_of_it_is_least(name: str, at: tuple) -> None:
+    model = mlp(4, 6, 3)
+    weights = drawn(model)
+    assert not symfind.fix(model, weights, torch.randn(7, 4)).notes
+    weights[name][at] = 0
+    if name == "0.weight":
+        weights["0.bias"][2] = 0
+    found = symfind.fix(model, weights, torch.randn(7, 4))
+    (note,) = found.notes
+    assert "dead unit 2," in note and found.residual < 1e-12
+
+
+@pytest.mark.parametrize(("widths", "held"), [((4, 6, 3), True), ((4, 6, 5, 3), False)])
+def test_signs_that_nothing_holds_are_noted_of_one_unit(widths, held) -> None:
+    model = mlp(*widths, activation=nn.Tanh)
+    weights = drawn(model)
+    assert not symfind.fix(model, weights, torch.randn(7, 4)).notes
+    weights["0.weight"][2], weights["0.bias"][2] = 0, 0
+    found = symfind.fix(model, weights, torch.randn(7, 4))
+    if held:  # by what it writes
+        assert found.proof.again < 1e-9 and not found.notes
+    else:
+        assert "signs of units that are zero" in found.notes[0]

@@ -133,3 +133,80 @@ def test_directions_that_no_zero_or_one_holds_are_named(subject_of) -> None:
     walk = Walk(s.group, s.state)
     pin(walk)
     assert not left_unpinned(s.group, walk.state)
+
+
+class Queried(nn.Module):
+    """Learned queries, which are the same for all inputs: what reads them is taken by a bias."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(6, 3, batch_first=True, kdim=4, vdim=4)
+        self.query, self.head = nn.Parameter(torch.randn(1, 2, 6)), nn.Linear(6, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        query = self.query.expand(x.shape[0], -1, -1)
+        return self.head(self.attention(query, x, x, need_weights=False)[0])
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_what_a_translation_has_set_to_zero_is_not_scaled_to_one(seed: int) -> None:
+    torch.manual_seed(seed)
+    model, x = Queried(), torch.randn(3, 5, 4)
+    found = symfind.fix(model, model.state_dict(), x, "pins")
+    proof = found.proof
+    assert max(float(v.abs().max()) for v in found.weights.values()) < 100.0
+    assert proof.pinned == proof.frozen == proof.redundant == proof.nullity == 120
+    assert proof.unexplained == 0 and not proof.unpinned
+
+
+def test_a_scale_that_makes_weights_grow_out_of_proportion_is_not_taken() -> None:
+    model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    weights = drawn(model)
+    small = {n: v.clone() for n, v in weights.items()}
+    small["0.weight"][1] *= 1e-7  # its bias would be 1e7 beside it
+    group, x = symfind.open(model, torch.randn(7, 4)).group, torch.randn(7, 4)
+    (site,) = group.scales
+    for state in (weights, small):
+        found = symfind.fix(model, state, x, "pins")
+        assert found.proof.redundant == 3 and found.residual < 1e-12
+        assert found.proof.pinned == 3 and not found.proof.unpinned  # by another entry
+        assert max(float(v.abs().max()) for v in found.weights.values()) < 1e3
+    walk = Walk(group, read_checkpoint(model, small).state)
+    before = dict(walk.state)
+    walk.ceiling = 1e4
+    assert not walk.lead(Flow(site, torch.tensor([0.0, 16.0, 0.0]).double()))
+    assert not walk.steps and all(torch.equal(walk.state[n], before[n]) for n in before)
+    assert walk.lead(Flow(site, torch.tensor([0.0, 1.0, 0.0]).double()))
+
+
+def test_flows_that_end_at_a_pole_are_bounded_and_told() -> None:
+    torch.manual_seed(3)
+    model = nn.Sequential(
+        nn.Linear(3, 6), nn.TransformerEncoderLayer(6, 2, 8, 0.0, batch_first=True), nn.Linear(6, 2)
+    )
+    x = torch.randn(2, 4, 3)
+    state = {k: v.double() + 0.3 * torch.randn(v.shape) for k, v in model.state_dict().items()}
+    group = symfind.open(model, x).group
+    told: list[str] = []
+    walk = Walk(group, state)
+    walk.tell = told.append
+    pin(walk)
+    assert walk.effort > -5_000  # one flow beyond what all may ask for
+    assert "pins: sweep 1 of at most 6" in told and "pins: what is left" in told
+    assert walk.largest() < 1e3
+
+
+def test_what_bends_is_not_followed_without_an_effort() -> None:
+    torch.manual_seed(0)
+    model = GPT()
+    group = symfind.open(model, tokens()).group
+    walk = Walk(group, read_checkpoint(model, drawn(model)).state)
+    value, before = walk.state["norm.bias"], dict(walk.state)
+    there = torch.zeros_like(value)
+    there[0] = value.mean().sign()
+    step = Flow("model:norm.bias-head", there - value)
+    walk.effort = 0
+    assert not walk.lead(step)
+    assert not walk.steps and all(torch.equal(walk.state[n], before[n]) for n in before)
+    walk.effort = 10_000
+    assert walk.lead(step) and 0 < walk.effort < 10_000
