@@ -16,6 +16,8 @@ from symfind.graph.single import single
 from symfind.graph.uniform import is_uniform, number
 from symfind.graph.wires import ancestors
 
+GUARD = 1e-5  # a norm is kept above a bound this small only to divide by it
+
 
 @dataclass
 class Builder(Construction):
@@ -198,9 +200,13 @@ class Builder(Construction):
         return y
 
     def positive(self, x: Node) -> float:
-        """What a sum of squares, or a power of one, is where all that is squared is one; else 0."""
+        """What a sum of even powers, or a power of one, is of `GUARD` where what is squared is.
+
+        Where all squares are GUARD the wire is GUARD times this: one, for a sum of squares; far
+        less for a sum of higher powers, which sooner meets a bound. Zero for anything else.
+        """
         if id(x) in self.squares:
-            return 1.0
+            return self._raised(self.positive(self.squares[id(x)]), 2.0) or 1.0
         if isinstance(x, p.View | p.Expand):
             return self.positive(x.inputs[0])
         if isinstance(x, p.Pointwise) and x.slope is not None:
@@ -208,14 +214,20 @@ class Builder(Construction):
         if isinstance(x, p.Mix) and x.drop and not isinstance(x, p.Order):
             return self.positive(x.inputs[0])
         if isinstance(x, p.Pointwise) and x.parity == 1 and (x.degree or 0) > 0:
-            return 1.0
+            power, known = x.degree or 0.0, self.positive(x.inputs[0])
+            return self._raised(known, power) if known else self._raised(1.0, power / 2)
         if isinstance(x, p.Pointwise):  # of degree one are rectifiers too
             power = x.degree or 0.0
-            return self.positive(x.inputs[0]) ** power if power > 0 and power != 1 else 0.0
+            known = self.positive(x.inputs[0]) if power > 0 and power != 1 else 0.0
+            return self._raised(known, power)
         if isinstance(x, p.Contract) and len(x.inputs) == 2 and x.inputs[0] is x.inputs[1]:
             same = x.labels[0] == x.labels[1]
             return math.prod(x.inputs[0].shape) / math.prod(x.shape) if same else 0.0
         return 0.0
+
+    @staticmethod
+    def _raised(known: float, power: float) -> float:
+        return float(GUARD ** (power - 1) * known**power) if known else 0.0
 
     def root_of_square(self, y: Node) -> Node | None:
         """x where y = x²."""

@@ -12,3 +12,4 @@ NOISE = -9.0  # a dropped singular value lies below this (log10, relative to the
 SCALED = 1e-3  # columns smaller than this, relative to the largest, are not scaled up to one
 ABSENT = 1e-8  # singular value, relative to the largest, of a direction that is not there
 PART = 1e-6  # of a unit vector, below which it lies in the span of others
+EXACT = 1e-13  # of what a fixed linear map of known numbers makes, relative: rounding alone

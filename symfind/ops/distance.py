@@ -1,9 +1,8 @@
 """Lengths, distances and angles."""
 
-from symfind.graph.builder import Builder
+from symfind.graph.builder import GUARD, Builder
 from symfind.graph.extents import Relations
 from symfind.graph.primitives import Node
-from symfind.ops.piecewise import GUARD
 from symfind.ops.registry import lower, sizes
 from symfind.trace import Op
 

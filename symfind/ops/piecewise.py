@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from symfind.graph.builder import Builder
+from symfind.graph.builder import GUARD, Builder
 from symfind.graph.extents import pointwise
 from symfind.graph.primitives import Node, Pointwise
 from symfind.graph.rays import bare
@@ -23,7 +23,6 @@ from symfind.residues.tape import Refusal, Tape, Value
 from symfind.trace import Op
 
 FAR = 1e30  # bounds further out than this are there for want of an infinity
-GUARD = 1e-5  # a norm is kept above a bound this small only to divide by it
 
 
 @exact("relu", "threshold")

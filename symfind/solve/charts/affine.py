@@ -13,7 +13,7 @@ from torch import Tensor
 from symfind.algebra.axes import Sizes
 from symfind.graph import primitives as p
 from symfind.numerics.decompose import svd
-from symfind.numerics.tolerances import ABSENT
+from symfind.numerics.tolerances import EXACT
 from symfind.ops.facts import facts
 from symfind.solve.charts.partial import drawn, plain_wires, small, spanned, split
 from symfind.solve.families.family import NullFamily
@@ -22,7 +22,9 @@ from symfind.solve.point.values import Environment
 from symfind.trace.graph import Graph, Op
 
 _MOST = 4_000_000  # entries of A
+_FAINT = 1e-6  # of A, relative: singular values that are neither there nor absent
 _SAME = 1e-9  # of A at two points, relative
+SCALES = (1.0, 1.0, 1e-4, 1e4, 1e8)  # of points, so that bounds far out are met as well
 _PATTERNS = {"triu", "tril", "as_strided", "unfold", "roll"}
 _LINEAR = _PATTERNS | {
     "add",
@@ -70,26 +72,32 @@ def _image(op: Op) -> tuple[Sequence[Op], Tensor] | None:
         return None
     rng = torch.Generator().manual_seed(0)
     try:
-        one, two = (_slope(op, roots, rng) for _ in range(2))
+        one, *others = (_slope(op, roots, rng, scale) for scale in SCALES)
     except (LookupError, RuntimeError, NotImplementedError):
         return None
     size = float(one.abs().max())
-    if not size or not float((one - two).abs().max()) <= _SAME * size:
+    if not size or not all(float((one - x).abs().max()) <= _SAME * size for x in others):
         return None
+    values = torch.linalg.svdvals(one)
+    if bool(((values > EXACT * size) & (values < _FAINT * values[0])).any()):
+        return None  # next to nothing is not to be divided by
     # What is infinite is no weight.
     return (roots, one) if bool(torch.isfinite(_value(op, roots, rng)).all()) else None
 
 
 def _behind(op: Op) -> Iterator[Op]:
     """Operations on parameters that it rests on."""
-    for x in op.operands:
-        if x.trainable:
+    stack, seen = list(op.operands), set[Op]()
+    while stack:
+        x = stack.pop()
+        if x.trainable and x not in seen:
+            seen.add(x)
             yield x
-            yield from _behind(x)
+            stack += x.operands
 
 
-def _draw(roots: Sequence[Op], rng: torch.Generator) -> list[Tensor]:
-    return [torch.randn(x.shape or (), generator=rng, dtype=torch.float64) for x in roots]
+def _draw(roots: Sequence[Op], rng: torch.Generator, scale: float = 1.0) -> list[Tensor]:
+    return [scale * torch.randn(x.shape or (), generator=rng, dtype=torch.float64) for x in roots]
 
 
 def _value(op: Op, roots: Sequence[Op], rng: torch.Generator) -> Tensor:
@@ -97,12 +105,12 @@ def _value(op: Op, roots: Sequence[Op], rng: torch.Generator) -> Tensor:
     return Environment(theta).value_of(op)
 
 
-def _slope(op: Op, roots: Sequence[Op], rng: torch.Generator) -> Tensor:
+def _slope(op: Op, roots: Sequence[Op], rng: torch.Generator, scale: float) -> Tensor:
     def run(*theta: Tensor) -> Tensor:
         env = Environment(dict(zip((x.key for x in roots), theta, strict=True)))
         return env.value_of(op).reshape(-1)
 
-    parts = torch.autograd.functional.jacobian(run, tuple(_draw(roots, rng)))
+    parts = torch.autograd.functional.jacobian(run, tuple(_draw(roots, rng, scale)))
     return torch.cat([part.reshape(len(part), -1) for part in parts], 1)
 
 
@@ -124,7 +132,7 @@ def unmade_families(
     point = drawn({name: wire.shape for name, wire in sources.items()})
     for roots, slope in affine.values():
         _, s, vh = svd(slope, full=True)
-        null = vh[int((s > ABSENT * s[0]).sum()) :]
+        null = vh[int((s > EXACT * s[0]).sum()) :]
         one = _kernel(plain_wires([sources[x.key] for x in roots]), null)
         if len(null) and not spanned(one, [*known, *result], point):
             result.append(one)

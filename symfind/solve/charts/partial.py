@@ -17,7 +17,7 @@ from torch import Tensor
 from symfind.algebra.axes import Sizes
 from symfind.graph import primitives as p
 from symfind.numerics.decompose import svd
-from symfind.numerics.tolerances import ABSENT, PART
+from symfind.numerics.tolerances import ABSENT, EXACT, PART
 from symfind.ops.facts import facts
 from symfind.solve.charts.lifted import LiftedFamily
 from symfind.solve.point.drawn import Drawn
@@ -27,7 +27,7 @@ from symfind.solve.point.values import Environment
 from symfind.trace.graph import Graph, Op
 from symfind.trace.graph import replace as rebuilt
 
-_MOST = 4_000_000  # entries of A, and of the matrix of what cannot be made
+_MOST = 60_000  # entries of the matrix of what cannot be made, which a flow decomposes throughout
 _MAPS = {"linear", "matmul", "mm", "bmm", "conv1d", "conv2d", "conv3d"}
 _PARAMETERS = 3000
 _DIRECTIONS = 1500
@@ -55,7 +55,7 @@ class Partial:
     def of(cls, op: Op, weight: p.Source, wires: Sequence[p.Source], slope: Tensor) -> "Partial":
         """Of an operation with slope A in parameters that have these wires in the whole graph."""
         u, s, vh = svd(slope)
-        live = s > ABSENT * s[0]
+        live = s > EXACT * s[0]
         u, s, vh = u[:, live], s[live], vh[live]
         chart = cls(op, plain_wires(wires), vh.T @ (u / s).T, u)
         object.__setattr__(chart, "weight", weight)
@@ -157,7 +157,7 @@ def partial_ops(
         if looked and not all(_multiplies(u, op) for u in op.users):
             continue  # a look-up: entries of a table, each as it is
         values = torch.linalg.svdvals(slope)
-        onto = int((values > ABSENT * values[0]).sum()) == len(slope)
+        onto = int((values > EXACT * values[0]).sum()) == len(slope)
         if not onto or len(roots) > 1 or bool(((slope != 0).sum(1) > 1).any()):
             found[op] = roots, slope
     return found

@@ -19,7 +19,8 @@ from torch import Tensor
 from symfind.algebra.axes import Sizes
 from symfind.graph import primitives as p
 from symfind.numerics.decompose import svd
-from symfind.numerics.tolerances import ABSENT
+from symfind.numerics.tolerances import EXACT
+from symfind.solve.charts.affine import SCALES
 from symfind.solve.charts.partial import drawn, plain_wires, small, spanned, split
 from symfind.solve.families.family import NullFamily
 from symfind.solve.point.family import Family, Moves
@@ -69,6 +70,8 @@ class _Region:
             for x in op.operands:
                 if x is self.root or x in seen or not (x.trainable or x.varies):
                     continue
+                if x.target in ("input", "parameter") and _complex(x):
+                    raise LookupError(x.name)  # complex data are not drawn
                 seen.add(x)
                 if _complex(x):
                     stack.append(x)
@@ -84,11 +87,13 @@ class _Region:
             data = self.draw(rng)
             theta = torch.randn(shape, generator=rng, dtype=torch.float64)
             slope = self._slope(theta, data, null)
-            if not at and not _close(slope, self._slope(torch.randn_like(theta), data, null)):
-                return None
+            for scale in SCALES if not at else ():
+                other = torch.randn(shape, generator=rng, dtype=torch.float64)
+                if not _close(slope, self._slope(scale * other, data, null)):
+                    return None
             _, s, vh = svd(slope, full=True)
             largest = largest or float(s[0])
-            rank = int((s > ABSENT * largest).sum())
+            rank = int((s > EXACT * largest).sum())
             if not rank and at:  # what did nothing at other data does nothing here
                 return null
             null = vh[rank:] @ null

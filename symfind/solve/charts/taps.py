@@ -18,7 +18,7 @@ from torch import Tensor
 from symfind.algebra.axes import Sizes
 from symfind.graph import primitives as p
 from symfind.numerics.decompose import svd
-from symfind.numerics.tolerances import ABSENT
+from symfind.numerics.tolerances import EXACT
 from symfind.ops.formulas import NAMES
 from symfind.solve.charts.partial import drawn, plain_wires, small, spanned
 from symfind.solve.families.family import NullFamily
@@ -60,8 +60,7 @@ class _Chain:
             return None
         x = torch.cat([torch.zeros(1, q), torch.eye(q)]).double().reshape(q + 1, 1, *places)
         unit = torch.eye(k, dtype=torch.float64).reshape(k, 1, *self.taps)
-        geometry = (*self.op.args[3:6], 1, 0, 1)[:3] if len(self.op.args) < 6 else (
-            self.op.args[3:6])  # fmt: skip
+        geometry = (*self.op.args[3:6], *(1, 0, 1)[len(self.op.args[3:6]) :])
         try:
             for op in self.before:
                 x = run(op, (x, *op.args[1:]), op.kwargs, x.device)
@@ -89,7 +88,7 @@ def tap_families(
         if seen is None:
             continue
         _, s, vh = svd(seen, full=True)
-        null = vh[int((s > ABSENT * s[:1]).sum()) :]
+        null = vh[int((s > EXACT * s[:1]).sum()) :]
         (wire,) = plain_wires([sources[chain.op.args[1].key]])
         if len(null):
             one = _family(wire, null)
@@ -129,6 +128,8 @@ def _map(op: Op, rank: int | None) -> bool:
     if not op.base.startswith(_MAPS) or op.operands != [op.args[0]] or op.shape is None:
         return False
     old = op.args[0].shape or ()
+    if op.base in ("pad", "constant_pad", "constant_pad_nd") and len(op.args[1]) > 2 * (rank or 0):
+        return False  # of channels or examples, which shifts them
     return len(old) == len(op.shape) == (rank or 0) + 2 and old[:2] == op.shape[:2]
 
 

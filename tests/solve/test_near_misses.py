@@ -1,0 +1,93 @@
+"""What is nearly a symmetry, at most points or but for a small factor, is none: by rules alone."""
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import symfind
+from tests.rules.harness import linear, of, weight
+
+FAINT = torch.ones(3, 3)
+FAINT[0, 1] = FAINT[1, 2] = 1e-9
+
+
+def divided(size: Any, bound: float) -> Any:
+    """Of units, by what is kept above a bound."""
+    return of(lambda m, x: m.r(m.a(x) / size(m.a(x)).clamp(min=bound)), (9, 3),
+              a=lambda: linear(3, 4), r=lambda: linear(4, 2))  # fmt: skip
+
+
+def filtered(change: Any) -> Any:
+    """By complex numbers, with an end that sees no imaginary part of the lowest."""
+
+    def run(m: Any, x: Tensor) -> Tensor:
+        return torch.fft.irfft(torch.fft.rfft(x) * change(torch.view_as_complex(m.w)), n=4)
+
+    return of(run, (9, 4), w=lambda: weight(3, 2))
+
+
+def made(change: Any) -> Any:
+    """A weight that a parameter makes."""
+    return of(lambda m, x: F.linear(x, change(m.v)), (12, 3), v=lambda: weight(3, 3))
+
+
+# the model, and how many directions are symmetries
+CASES = {
+    "a twelfth power above a bound": (divided(lambda z: (z.abs() ** 12).sum(-1, True), 1e-5), 0),
+    "a fourth power by squares": (divided(lambda z: (z * z * z * z).sum(-1, True), 1e-6), 0),
+    "a squared sum of squares": (divided(lambda z: (z * z).sum(-1, True) ** 2, 1e-6), 6),
+    "a norm above a bound": (divided(lambda z: z.norm(dim=-1, keepdim=True), 1e-12), 7),
+    "a filter": (filtered(lambda c: c), 2),
+    "a filter that is another far out": (
+        filtered(lambda c: torch.where(c.real > -50, c, 2j * c)), 0),
+    "a mask of small numbers": (made(lambda v: v * FAINT), 0),
+    "a triangle and little of the other": (made(lambda v: v.triu() + 1e-9 * v.tril(-1)), 0),
+    "skew, and a little symmetric": (made(lambda v: v - v.T + 1e-9 * (v + v.T)), 0),
+    "symmetric, and a little skew": (made(lambda v: v + (1 - 1e-9) * v.T), 0),
+    "symmetric": (made(lambda v: v + v.T), 3),
+    "channels that are moved": (of(
+        lambda m, x: m.c(F.pad(x, (0, 0, 0, 0, 1, -1))), (2, 2, 4, 4),
+        c=lambda: nn.Conv2d(2, 2, 3)), 0),
+    "complex data": (of(
+        lambda m, x: (torch.complex(x, x * x) * torch.view_as_complex(m.w)).real, (9, 4),
+        w=lambda: weight(4, 2)), 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_no_more_is_derived_than_there_is(name: str) -> None:
+    build, most = CASES[name]
+    torch.manual_seed(0)
+    model, args = build()[:2]
+    report = symfind.analyze(model, args, verify=False, certify="never", formula=False)
+    assert report.dimension.redundant == most
+
+
+def test_complex_inputs() -> None:
+    class Filter(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.w = nn.Parameter(torch.randn(4, 2))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return (x * torch.view_as_complex(self.w)).real
+
+    report = symfind.analyze(Filter(), torch.randn(3, 4, dtype=torch.complex64))
+    assert report.dimension.redundant == 0 and report.is_complete
+
+
+def test_a_weight_made_in_many_steps() -> None:
+    """Each step reads twice what is before it: paths double, operations do not."""
+
+    def halved(m: Any, x: Tensor) -> Tensor:
+        w = m.v
+        for _ in range(40):
+            w = (w + w.T) / 2
+        return F.linear(x, w)
+
+    model, args = of(halved, (12, 3), v=lambda: weight(3, 3))()[:2]
+    report = symfind.analyze(model, args, certify="never", formula=False)
+    assert report.dimension.redundant == 3
