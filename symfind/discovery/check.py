@@ -22,7 +22,8 @@ from symfind.verify.function import Point
 from symfind.verify.jumps import Path, drawn, jumps
 from symfind.verify.several import Several
 
-TOLERANCE = 1e-9  # of both residuals, at points that were not used
+TOLERANCE = 1e-9  # of the residual of a flow, at points that were not used
+_NULL = 1e-11  # of that of derivatives: what a factor of 1e-9 bends is not straight
 _FRESH = 2  # such points
 _TIME = 0.1  # of a flow that moves every tensor by about its own size in unit time
 _DEPENDENT = 1e-6  # part of a direction, of unit norm, that others do not give
@@ -137,9 +138,9 @@ def _standing(rows: Tensor, found: Found) -> list[Discovered]:
     for row, fractions, number, residual, loose in zip(
         exact, (f for _, f in rational), rows, of_exact, of_numbers, strict=True
     ):
-        if residual > TOLERANCE:  # some number only looked like a fraction
+        if residual > _NULL:  # some number only looked like a fraction
             row, fractions, residual = number, False, loose
-        if residual <= TOLERANCE:
+        if residual <= _NULL:
             terms = terms_of(row, unknowns, fractions)
             standing.append(Discovered("", describe(terms), fractions, residual, terms))
     return standing

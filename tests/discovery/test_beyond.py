@@ -115,6 +115,23 @@ def test_sets_that_are_as_good_as_explained_do_not_keep_it(monkeypatch) -> None:
     assert 0 < calls <= 50
 
 
+@pytest.mark.parametrize(
+    "bend", [lambda z: nn.functional.leaky_relu(z, 1 + 1e-9), lambda z: z + 1e-9 * torch.tanh(z)]
+)
+def test_what_is_nearly_linear_is_not_discovered(bend) -> None:
+    class Bent(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.last = nn.Linear(3, 3), nn.Linear(3, 2)
+
+        def forward(self, x):
+            return self.last(bend(self.first(x)))
+
+    torch.manual_seed(0)
+    report = symfind.analyze(Bent(), torch.randn(5, 3), formula=False)
+    assert not report.certificate.discovered and report.certificate.status == "incomplete"
+
+
 def test_a_derivative_that_lies_is_not_discovered() -> None:
     """The derivatives say that the first layer does nothing, the values say that it does."""
     torch.manual_seed(0)
