@@ -15,7 +15,7 @@ from symfind.graph import primitives as p
 from symfind.numerics.decompose import svd
 from symfind.numerics.tolerances import EXACT
 from symfind.ops.facts import facts
-from symfind.solve.charts.partial import drawn, plain_wires, small, spanned, split
+from symfind.solve.charts.partial import adding, plain_wires, small, split
 from symfind.solve.families.family import NullFamily
 from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
@@ -23,7 +23,7 @@ from symfind.trace.graph import Graph, Op
 
 _MOST = 4_000_000  # entries of A
 _FAINT = 1e-6  # of A, relative: singular values that are neither there nor absent
-_SAME = 1e-9  # of A at two points, relative
+_SAME = 1e-9  # of slopes at two points, relative
 SCALES = (1.0, 1.0, 1e-4, 1e4, 1e8)  # of points, so that bounds far out are met as well
 _PATTERNS = {"triu", "tril", "as_strided", "unfold", "roll"}
 _LINEAR = _PATTERNS | {
@@ -76,13 +76,18 @@ def _image(op: Op) -> tuple[Sequence[Op], Tensor] | None:
     except (LookupError, RuntimeError, NotImplementedError):
         return None
     size = float(one.abs().max())
-    if not size or not all(float((one - x).abs().max()) <= _SAME * size for x in others):
+    if not size or not all(same(one, x) for x in others):
         return None
     values = torch.linalg.svdvals(one)
     if bool(((values > EXACT * size) & (values < _FAINT * values[0])).any()):
         return None  # next to nothing is not to be divided by
     # What is infinite is no weight.
     return (roots, one) if bool(torch.isfinite(_value(op, roots, rng)).all()) else None
+
+
+def same(one: Tensor, two: Tensor) -> bool:
+    """Whether two slopes are one but for rounding."""
+    return float((one - two).abs().max()) <= _SAME * float(one.abs().max())
 
 
 def _behind(op: Op) -> Iterator[Op]:
@@ -126,20 +131,22 @@ def unmade_families(
         sources: the wires of all parameters.
         known: families that may say as much.
     """
-    result: list[Family] = []
     if not affine:
-        return result
-    point = drawn({name: wire.shape for name, wire in sources.items()})
-    for roots, slope in affine.values():
-        _, s, vh = svd(slope, full=True)
-        null = vh[int((s > EXACT * s[0]).sum()) :]
-        one = _kernel(plain_wires([sources[x.key] for x in roots]), null)
-        if len(null) and not spanned(one, [*known, *result], point):
-            result.append(one)
-    return result
+        return []
+
+    def unmade() -> Iterator[Family]:
+        for roots, slope in affine.values():
+            _, s, vh = svd(slope, full=True)
+            null = vh[int((s > EXACT * s[0]).sum()) :]
+            if len(null):
+                yield kernel(plain_wires([sources[x.key] for x in roots]), null)
+
+    return adding(unmade(), known, {name: wire.shape for name, wire in sources.items()})
 
 
-def _kernel(wires: Sequence[p.Source], null: Tensor) -> NullFamily:
+def kernel(wires: Sequence[p.Source], null: Tensor) -> NullFamily:
+    """Constant changes of some parameters, in one row: [number, entries of all]."""
+
     def width(sizes: Sizes | None) -> int:
         return len(null) if sizes is None else 0  # a twin has other coordinates
 

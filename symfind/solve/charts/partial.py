@@ -8,7 +8,7 @@ algebras, which depends on the weights.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -218,12 +218,11 @@ def partial_families(
             groups.append((merged, [*(f for g in together for f in g[1]), base]))
         elif (base.kind, frozenset(base.names)) not in seen:
             result.append(base)
-    point = drawn(shapes)
-    for _, parts in groups:
-        one = _together(parts, point.environment())
-        if one is not None and not spanned(one, [*known, *result], point):
-            result.append(one)
-    return result
+    if not groups:
+        return result
+    env = drawn(shapes).environment()
+    whole = (_together(parts, env) for _, parts in groups)
+    return result + adding((one for one in whole if one is not None), [*known, *result], shapes)
 
 
 def spanned(family: Family, others: Sequence[Family], point: Point) -> bool:
@@ -251,6 +250,18 @@ def spanned(family: Family, others: Sequence[Family], point: Point) -> bool:
     basis = basis[:, torch.isfinite(basis).all(0)]
     left = new - basis @ torch.linalg.lstsq(basis, new.unsqueeze(1), driver="gelsd").solution[:, 0]
     return float(left.norm()) < PART * float(new.norm())
+
+
+def adding(
+    found: Iterable[Family], known: Sequence[Family], shapes: Mapping[str, tuple[int, ...]]
+) -> list[Family]:
+    """Families that add something to known ones, and to those before them, at a random point."""
+    point, result = None, list[Family]()
+    for one in found:
+        point = point or drawn(shapes)
+        if not spanned(one, [*known, *result], point):
+            result.append(one)
+    return result
 
 
 def small(graph: Graph) -> bool:

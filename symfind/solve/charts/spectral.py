@@ -16,20 +16,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from symfind.algebra.axes import Sizes
 from symfind.graph import primitives as p
 from symfind.numerics.decompose import svd
 from symfind.numerics.tolerances import EXACT
-from symfind.solve.charts.affine import SCALES
-from symfind.solve.charts.partial import drawn, plain_wires, small, spanned, split
-from symfind.solve.families.family import NullFamily
-from symfind.solve.point.family import Family, Moves
-from symfind.solve.point.values import Environment
+from symfind.solve.charts.affine import SCALES, kernel, same
+from symfind.solve.charts.partial import adding, plain_wires, small
+from symfind.solve.point.family import Family
 from symfind.trace.graph import Graph, Op, replace
 from symfind.trace.kernels import run
 
 _MOST = 1_000_000  # entries of a derivative
-_SAME = 1e-9  # of derivatives at two values of the parameter, relative
 _DRAWS = 6
 
 
@@ -89,7 +85,7 @@ class _Region:
             slope = self._slope(theta, data, null)
             for scale in SCALES if not at else ():
                 other = torch.randn(shape, generator=rng, dtype=torch.float64)
-                if not _close(slope, self._slope(scale * other, data, null)):
+                if not same(slope, self._slope(scale * other, data, null)):
                     return None
             _, s, vh = svd(slope, full=True)
             largest = largest or float(s[0])
@@ -108,10 +104,6 @@ class _Region:
         return torch.stack(columns, 1)
 
 
-def _close(one: Tensor, two: Tensor) -> bool:
-    return float((one - two).abs().max()) <= _SAME * float(one.abs().max())
-
-
 def _complex(op: Op) -> bool:
     return op.dtype is not None and op.dtype.is_complex
 
@@ -126,21 +118,18 @@ def spectral_families(
         sources: the wires of all parameters.
         known: families that may say as much.
     """
-    result: list[Family] = []
-    for root in graph.parameters.values() if small(graph) else ():
-        region = _region(root)
-        if region is None:
-            continue
-        try:
-            null = region.kernel()
-        except (LookupError, RuntimeError, NotImplementedError):
-            continue
-        if null is not None and len(null):
-            one = _family(plain_wires([sources[root.key]])[0], null)
-            point = drawn({k: w.shape for k, w in sources.items()})
-            if not spanned(one, [*known, *result], point):
-                result.append(one)
-    return result
+
+    def unseen() -> Iterator[Family]:
+        for root in graph.parameters.values() if small(graph) else ():
+            region = _region(root)
+            try:
+                null = None if region is None else region.kernel()
+            except (LookupError, RuntimeError, NotImplementedError):
+                continue
+            if null is not None and len(null):  # a twin has other frequencies
+                yield kernel(plain_wires([sources[root.key]]), null)
+
+    return adding(unseen(), known, {name: wire.shape for name, wire in sources.items()})
 
 
 def _region(root: Op) -> _Region | None:
@@ -161,13 +150,3 @@ def _region(root: Op) -> _Region | None:
             ends.append(op)
     size = sum(math.prod(op.shape or ()) for op in ends) * math.prod(root.shape or ())
     return _Region(root, ends) if ends and 0 < size <= _MOST else None
-
-
-def _family(wire: p.Source, null: Tensor) -> NullFamily:
-    def width(sizes: Sizes | None) -> int:
-        return len(null) if sizes is None else 0  # a twin has other frequencies
-
-    def build(env: Environment, c: Tensor) -> Moves:
-        return split((wire,), c @ null.to(c), env)
-
-    return NullFamily(kind="inert", sources=(wire,), width=width, build=build)

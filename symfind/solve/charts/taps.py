@@ -9,7 +9,7 @@ behind P change nothing of this where P copies entries.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,7 +20,7 @@ from symfind.graph import primitives as p
 from symfind.numerics.decompose import svd
 from symfind.numerics.tolerances import EXACT
 from symfind.ops.formulas import NAMES
-from symfind.solve.charts.partial import drawn, plain_wires, small, spanned
+from symfind.solve.charts.partial import adding, plain_wires, small
 from symfind.solve.families.family import NullFamily
 from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
@@ -82,20 +82,19 @@ def tap_families(
         sources: the wires of all parameters.
         known: families that may say as much.
     """
-    result: list[Family] = []
-    for chain in filter(None, map(_chain, graph.ops if small(graph) else ())):
-        seen = chain.seen()
-        if seen is None:
-            continue
-        _, s, vh = svd(seen, full=True)
-        null = vh[int((s > EXACT * s[:1]).sum()) :]
-        (wire,) = plain_wires([sources[chain.op.args[1].key]])
-        if len(null):
-            one = _family(wire, null)
-            point = drawn({k: w.shape for k, w in sources.items()})
-            if not spanned(one, [*known, *result], point):
-                result.append(one)
-    return result
+
+    def unseen() -> Iterator[Family]:
+        for chain in filter(None, map(_chain, graph.ops if small(graph) else ())):
+            seen = chain.seen()
+            if seen is None:
+                continue
+            _, s, vh = svd(seen, full=True)
+            null = vh[int((s > EXACT * s[:1]).sum()) :]
+            if len(null):
+                (wire,) = plain_wires([sources[chain.op.args[1].key]])
+                yield _family(wire, null)
+
+    return adding(unseen(), known, {name: wire.shape for name, wire in sources.items()})
 
 
 def _chain(op: Op) -> _Chain | None:
