@@ -56,7 +56,7 @@ def test_derived_is_at_most_measured_and_mostly_all_of_it() -> None:
     @settings(
         max_examples=60,
         deadline=None,
-        derandomize="symfindIND_FUZZ" not in os.environ,
+        derandomize="SYMFIND_FUZZ" not in os.environ,
         suppress_health_check=list(HealthCheck),
     )
     @given(networks())
