@@ -53,6 +53,7 @@ def _settle(walk: Walk, sweeps: int, seeds_only: bool) -> None:
         sizes = [
             *(slide_one(walk, name, seeds_only=seeds_only) for name in kept),
             *balance_scales(walk),
+            *(slide_one(walk, name, seeds_only=False) for name in walk.group.lifted_scales),
             *balance_bonds(walk),
         ]
         largest.append(max(sizes, default=0.0))
