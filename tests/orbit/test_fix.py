@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
 
 import symfind
 from symfind.errors import InputError
@@ -165,6 +166,13 @@ def test_units_that_cannot_be_told_apart_are_noted() -> None:
     weights["2.weight"][:, 1] = weights["2.weight"][:, 0]
     found = symfind.fix(model, weights, torch.randn(7, 4))
     assert any("units of equal norm" in note for note in found.notes)
+
+
+def test_rotations_of_normalised_weights_have_no_form_and_are_noted() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(weight_norm(nn.Linear(4, 2)), weight_norm(nn.Linear(2, 3)))
+    found = symfind.fix(model, model.state_dict(), torch.randn(7, 4))
+    assert any("rotations of weights that are normalised" in note for note in found.notes)
 
 
 def test_training_in_the_mask_is_not_moved_by_the_group() -> None:
