@@ -186,7 +186,7 @@ def _families(lowered: Lowered, limits: Limits) -> tuple[list[Family], list[Scal
             *aside_families(lowered, flows),
             *late_families(lowered, flows, equations),
             *begun_families(lowered, flows),
-            *renewed_families(lowered, flows.relations),
+            *renewed_families(lowered, flows.relations, equations),
             *softened_families(lowered, flows, scalings),
             *singular_families(lowered, flows, equations),
         ],

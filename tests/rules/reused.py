@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from tests.rules.asked import attend
 from tests.rules.harness import Case, Net, linear, of, weight
+from tests.rules.streams import centred, scaled
 
 UNSHIFTED = functools.partial(nn.LayerNorm, bias=False)
 
@@ -66,6 +67,17 @@ def stacked(times: int = 2, norm: Any = nn.LayerNorm, n: int = 4) -> Any:
               two=lambda: norm(n, eps=0.1), r=lambda: linear(n, 2))  # fmt: skip
 
 
+def tied(norm: Any, n: int = 4) -> Any:
+    """A table that is read before a linear map, and behind a norm."""
+
+    def run(m: Any, x: Tensor) -> Any:
+        y = norm(m.b(torch.tanh(m.a(x @ m.t)))) * m.g + m.s
+        return y @ m.t.T
+
+    return of(run, (16, 5), t=lambda: weight(5, n), a=lambda: linear(n, 5), b=lambda: linear(5, n),
+              g=lambda: weight(n), s=lambda: weight(n))  # fmt: skip
+
+
 BARE = functools.partial(nn.LayerNorm, elementwise_affine=False)
 
 
@@ -105,6 +117,8 @@ CASES = [
     Case("a layer behind a norm without a shift, twice", "layer_norm", stacked(norm=UNSHIFTED)),
     Case("a layer behind a bare norm, twice", "layer_norm", stacked(norm=BARE)),
     Case("a layer behind a root mean square, twice", "rms_norm", stacked(norm=nn.RMSNorm)),
+    Case("a table before a linear map and behind a norm", "layer_norm", tied(centred)),
+    Case("a table before a linear map and behind a root mean square", "rms_norm", tied(scaled)),
     Case("one use without a bias", "softmax layer_norm", again(out="none")),
     Case("one bias behind two maps", "softmax rms_norm", again(out="one bias",
          norm=nn.RMSNorm)),

@@ -1,10 +1,11 @@
-"""Changes of basis 1 κᵀ of streams that are normalised between weights that are used again.
+"""Changes of basis r κᵀ of wires that share weights with what a norm makes, which stays.
 
-Beside a centred norm nothing sees what is the same for all entries of a wire, so that what writes
-and what reads a stream may change it by X = 1 κᵀ, for any κ. Where the same weights read the result
-of a norm too, that result must change alike, and it cannot: norms turn nothing. But if κ·a = 0 for
-all that the norm gives, X a = 0, and it need not. So in stacks of a layer that is used again behind
-a norm of its own (Lan et al. 2020, parameters shared across layers), with κ = 1 / gain.
+Where the same weights read a wire and the result of a norm, both must change alike, and the latter
+cannot: norms turn nothing. But if κ·a = 0 for all that the norm gives, X a = 0 for X = r κᵀ, and it
+need not. With a gain behind the norm κ is 1 / gain. So of a table that is looked up for a linear
+map and read by a head behind a norm, with any r. Beside a centred norm nothing sees what is the
+same for all entries, so that with r = 1 a stream may change that such norms read: in stacks of a
+layer that is used again behind a norm of its own (Lan et al. 2020, shared parameters).
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from symfind.algebra.axes import Sizes, extent
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
 from symfind.ops.lower import Lowered
@@ -42,29 +44,55 @@ class _Place:
     relation: Relation
 
 
-def renewed_families(lowered: Lowered, relations: AffineRelations) -> Iterator[Family]:
-    """For every stream that a norm is blind to along what it was given by another norm.
+def renewed_families(
+    lowered: Lowered, relations: AffineRelations, known: Matrices
+) -> Iterator[Family]:
+    """For every wire that changes along what a norm gives, by weights that are read again.
 
     Args:
         lowered: the graph.
         relations: what its wires satisfy.
+        known: the equations of all changes of basis, in which nothing stays.
     """
-    if not any(node.blind for node in lowered.nodes):
+    if not any(_again(w) for wires in lowered.parameters.values() for w in wires):
         return
     places = [place for node in lowered.nodes for place in _places(node, relations)]
-    equations = Matrices(lowered, blind=True, apart={(x.node, x.at) for x in places})
-    streams: dict[int, list[_Place]] = {}
-    for place in places:
-        found = equations.along(place.node, place.dim)
-        if found is not None:
-            streams.setdefault(found[0], []).append(place)
     env = Environment(Drawn(lowered.shapes))
-    for some in streams.values():
-        frames = [equations.frame(place.node, place.dim) for place in some]
-        if frames[0] is not None and None not in frames and _agree(some, env):
-            family = _family(some[0], *frames[0], lowered)
-            if any(m.dual and len(m.source.users) > 1 for m in frames[0][1]) and family.count() > 0:
-                yield family  # of what is read once each reader does as much by itself
+    for blind in {False, any(node.blind for node in lowered.nodes)} if places else ():
+        equations = Matrices(lowered, blind=blind, apart={(x.node, x.at) for x in places})
+        streams: dict[int, list[_Place]] = {}
+        for place in places:
+            found = equations.along(place.node, place.dim)
+            if found is not None:
+                streams.setdefault(found[0], []).append(place)
+        for some in streams.values():
+            frames = [equations.frame(place.node, place.dim) for place in some]
+            if frames[0] is None or None in frames or not any(map(_shared, frames[0][1])):
+                continue
+            if (blind or _cut(known, some, frames[0][0])) and _agree(some, env):
+                family = _family(some[0], *frames[0], lowered)
+                if family.count() > 0:
+                    yield family
+
+
+def _again(weight: p.Source) -> bool:
+    return weight.role == "parameter" and len(weight.users) > 1
+
+
+def _shared(member: Member) -> bool:
+    """Whether a member is read more than once: of others each reader does as much by itself."""
+    return member.dual and _again(member.source)
+
+
+def _cut(known: Matrices, places: Sequence[_Place], bond: Bond) -> bool:
+    """Whether any matrix acts here, and not where nothing stays."""
+    found = known.along(places[0].node, places[0].dim)
+    return found is not None and _held(known.bond(found[0])) and not _held(bond)
+
+
+def _held(bond: Bond) -> bool:
+    some = bond.skew or bond.ones or bond.pairs or bond.indexed or bond.needs
+    return bond.rigid or bool(some)
 
 
 def _places(node: Node, relations: AffineRelations) -> Iterator[_Place]:
@@ -111,10 +139,14 @@ def _family(place: _Place, bond: Bond, members: Sequence[Member], lowered: Lower
     )  # fmt: skip
     relation = place.relation
 
+    def width(sizes: Sizes | None) -> int:
+        return relation.count(sizes) * (1 if bond.columns else extent(base.axis, sizes))
+
     def build(env: Environment, c: Tensor) -> Moves:
-        return base.direction(env, c @ relation.vector(env).reshape(len(c), -1))
+        kappa = relation.vector(env)
+        return base.direction(env, (c.reshape(-1, len(kappa)) @ kappa.flatten(1)).reshape(-1))
 
     return NullFamily(
-        kind="reach", sources=sources, width=relation.count, build=build, loose=True,
+        kind="reach", sources=sources, width=width, build=build, loose=True,
         piecewise=True, steps=None,
     )  # fmt: skip
