@@ -21,7 +21,7 @@ from symfind.analysis.members import Members
 from symfind.analysis.points import Values
 from symfind.analysis.remainder import Remainder, sentences, some_of
 from symfind.analysis.subject import Subject
-from symfind.analysis.twins import certify_by_twins, found_on_twins, twins_are_easy
+from symfind.analysis.twins import ByTwins
 from symfind.analysis.unseen import RAISED, sentence, set_apart
 from symfind.budget import OutOfProcessorTime, OutOfTime, allowed, limited_processor
 from symfind.count.null_directions import known_directions
@@ -113,13 +113,13 @@ def _elsewhere(found: Derived, subject: Subject) -> tuple[Certificate, Derived]:
 
     What small models show beyond what is derived is looked for on twins.
     """
-    small = Members(found, subject, _measured)
-    members = small.certificate(lambda: twins_are_easy(found, subject))
+    small, by_twins = Members(found, subject, _measured), ByTwins(found, subject)
+    members = small.certificate(by_twins.easy)
     short = members.status == "incomplete" and subject.discovery
     if members.status in ("complete", "incomplete") and not short:
         return members, found
     try:
-        twins, more = certify_by_twins(found, subject)
+        twins, more = by_twins.certificate()
     except OutOfProcessorTime:
         if short:
             return members, found
@@ -318,7 +318,7 @@ class _Certification:
         function = subject.function()
         try:
             if subject.discovery and looked_at_on_twins(function, subject.discover):
-                found = found_on_twins(self.found, subject)
+                found = ByTwins(self.found, subject).discovered()
                 return look_on_twins(function, measured.on_cpu(), found)
             return look_beyond(subject, function, measured.on_cpu(), self.unseen)
         except Exception as error:  # what was measured stands, whatever happens to the search

@@ -15,7 +15,7 @@ from symfind.errors import SymfindError
 from symfind.load.inputs import leaves
 from symfind.numerics.spans import beyond_span, span
 from symfind.report.certificate import Certificate, NullSet
-from symfind.twin import Question, TwinFunction, certify_on_twins, easy_twins
+from symfind.twin import Question, TwinFunction, Twins
 from symfind.twin.build import Twin
 from symfind.twin.certify import TWINS
 from symfind.twin.relations import relate
@@ -28,36 +28,43 @@ if TYPE_CHECKING:
     from symfind.discovery.factor import FoundFactor
 
 
-def certify_by_twins(found: Derived, subject: Subject) -> tuple[Certificate, Derived]:
-    """Hold the derived formula against the measured nullity of small twins of the model.
-
-    Where more is null on a twin than was derived, discovery looks at it; what it finds on two
-    twins, and stands on the model, is counted. Of the rest the certificate says which tensors carry
-    it, by their names in the model, and what it is, as far as that can be told on a twin.
+class ByTwins:
+    """The twins of a model, which are built once whatever is asked of them.
 
     Args:
         found: what was derived.
         subject: the model.
     """
-    if found.failed:
-        return Certificate("skipped", reason="the formula contains factors that failed"), found
-    subject.tell("building twins")
-    short = _Short(found, subject)
-    certificate = certify_on_twins(_question(found, subject, short))
-    return _worded(short.counted(certificate)), found.with_found(short.factors)
 
+    def __init__(self, found: Derived, subject: Subject) -> None:
+        """Nothing is built yet."""
+        self.found, self.subject = found, subject
+        self._short = _Short(found, subject)
+        self._twins = Twins(_question(found, subject, self._short))
 
-def twins_are_easy(found: Derived, subject: Subject) -> bool:
-    """Whether the model has twins that are measured in seconds."""
-    return easy_twins(_question(found, subject, _Short(found, subject)))
+    def easy(self) -> bool:
+        """Whether there are some that are measured in seconds."""
+        return self._twins.easy
 
+    def certificate(self) -> tuple[Certificate, Derived]:
+        """Hold the derived formula against their measured nullity.
 
-def found_on_twins(found: Derived, subject: Subject) -> tuple["FoundFactor", ...]:
-    """What discovery on twins adds to a model that is measured itself."""
-    subject.tell("building twins for discovery")
-    short = _Short(found, subject)
-    certify_on_twins(_question(found, subject, short))
-    return short.factors
+        Where more is null on a twin than was derived, discovery looks at it; what it finds on two
+        twins, and stands on the model, is counted. Of the rest the certificate says which tensors
+        carry it, by their names in the model, and what it is, as far as a twin tells.
+        """
+        if self.found.failed:
+            reason = "the formula contains factors that failed"
+            return Certificate("skipped", reason=reason), self.found
+        self.subject.tell("building twins")
+        certificate = self._short.counted(self._twins.certificate())
+        return _worded(certificate), self.found.with_found(self._short.factors)
+
+    def discovered(self) -> tuple["FoundFactor", ...]:
+        """What discovery on them adds to a model that is measured itself."""
+        self.subject.tell("building twins for discovery")
+        self._twins.certificate()
+        return self._short.factors
 
 
 def _question(found: Derived, subject: Subject, short: "_Short") -> Question:

@@ -27,7 +27,7 @@ from symfind.trace.graph import Op
 from symfind.twin.build import Twin, build_twin
 from symfind.twin.formula import at_sizes, count
 from symfind.twin.module import TwinFunction
-from symfind.twin.short import Short, short, shortest
+from symfind.twin.short import Fewer, Short, short, shortest
 from symfind.twin.sizes import Unbuildable
 from symfind.verify import measure_nullity
 from symfind.verify.nullity import Nullity
@@ -89,18 +89,7 @@ def certify_on_twins(question: Question, most: int = MOST_PARAMETERS) -> Certifi
         A certificate of the last twin that was measured; `complete` only where two twins of
         different sizes agree with the formula.
     """
-    try:
-        return _Certification(question, most).certificate()
-    except Unbuildable as error:
-        return Certificate("skipped", reason=f"no twin can be built: {error}")
-
-
-def easy_twins(question: Question) -> bool:
-    """Whether there are twins that are measured in seconds."""
-    try:
-        return _Certification(question, MOST_PARAMETERS).smallest() <= _EASY
-    except Unbuildable:
-        return False
+    return Twins(question, most).certificate()
 
 
 @dataclass(frozen=True)
@@ -151,14 +140,41 @@ class _Measured:
         )
 
 
-class _Certification:
-    def __init__(self, question: Question, most: int) -> None:
+class Twins:
+    """Small twins of a model, whose graph is shortened once whatever is asked of them.
+
+    Args:
+        question: the model and its count.
+        most: parameters that a twin may have.
+    """
+
+    def __init__(self, question: Question, most: int = MOST_PARAMETERS) -> None:
+        """Nothing is built yet."""
         self.question, self.most = question, most
         self.names = {n: name for name, n in question.names.items()}
         self.narrow = False
         self.least: list[Least] = []
+        self._fewer: dict[int, Fewer] = {}
+
+    @cached_property
+    def easy(self) -> bool:
+        """Whether there are some that are measured in seconds."""
+        self.narrow = True
+        try:
+            return self._build(self._shortest(_EASY).relations, 0).parameters <= _EASY
+        except Unbuildable:
+            return False
+        finally:
+            self.narrow = False
 
     def certificate(self) -> Certificate:
+        """As of `certify_on_twins`."""
+        try:
+            return self._certificate()
+        except Unbuildable as error:
+            return Certificate("skipped", reason=f"no twin can be built: {error}")
+
+    def _certificate(self) -> Certificate:
         model = self._model(_EASY)
         done = self._narrowly(model) or self._measured(model)
         if isinstance(done, Certificate):
@@ -180,23 +196,27 @@ class _Certification:
                     done = again
         return self._verdict(done, model)
 
-    def smallest(self) -> int:
-        """Parameters of the smallest twin."""
-        relations, _, _ = shortest(
-            self.question.graph, lambda r, variant: self._build(r, variant).parameters, _EASY
-        )
-        self.narrow = True
-        return self._build(relations, 0).parameters
+    def _shortest(self, most: int) -> Fewer:
+        """The graph with as few layers as it takes for a twin to have so many parameters."""
+        if most not in self._fewer:
+            narrow, self.narrow = self.narrow, False
+            try:
+                self._fewer[most] = shortest(
+                    self.question.graph,
+                    lambda relations, variant: self._build(relations, variant).parameters,
+                    most,
+                )
+            finally:
+                self.narrow = narrow
+        return self._fewer[most]
 
     def _model(self, most: int) -> Short:
-        """The model with as few layers as it takes for a twin to have so many parameters."""
+        """The same, counted."""
         q = self.question
         return short(
-            q.graph,
+            self._shortest(most),
             q.redundant,
             lambda graph: count(graph, q.output, AxisSymbols(), q.without),
-            lambda relations, variant: self._build(relations, variant).parameters,
-            most,
         )
 
     def _narrowly(self, model: Short) -> list[_Measured]:

@@ -51,15 +51,28 @@ class Layers:
         return thinned(self.relations, [d for d in self.found if isinstance(d, Dense)], kept)
 
 
+@dataclass(frozen=True)
+class Fewer:
+    """A graph with as few layers as twins can have.
+
+    Attributes:
+        relations: of that graph.
+        every: what repeats in the whole one.
+        stay: how many layers of each kind are left; empty where none was taken out.
+    """
+
+    relations: Relations
+    every: Layers
+    stay: Mapping[int, int]
+
+
 def layers(relations: Relations) -> Layers:
     """What repeats in a graph: layers that are the same, else such as append."""
     return Layers(relations, runs(relations.graph) or appended(relations))
 
 
-def shortest(
-    graph: Graph, parameters: Callable[[Relations, int], int], most: int
-) -> tuple[Relations, Layers, Mapping[int, int]]:
-    """The graph with as few layers as `short` leaves: its relations, what repeats, what stays.
+def shortest(graph: Graph, parameters: Callable[[Relations, int], int], most: int) -> Fewer:
+    """The graph with as few layers as it takes for a twin to have at most so many parameters.
 
     Args:
         graph: of the model.
@@ -69,28 +82,20 @@ def shortest(
     relations = relate(graph)
     every = layers(relations)
     if not every.found or parameters(relations, 1) <= _DEEP:
-        return relations, every, {}
+        return Fewer(relations, every, {})
     stay = _stay(every, lambda some: parameters(relate(every.fewer(some)), 0) <= most)
-    return relate(every.fewer(stay)), every, stay
+    return Fewer(relate(every.fewer(stay)), every, stay)
 
 
-def short(
-    graph: Graph,
-    redundant: int,
-    counting: Callable[[Graph], Counted],
-    parameters: Callable[[Relations, int], int],
-    most: int,
-) -> Short:
-    """The model with as few layers as it takes for a twin to have at most so many parameters.
+def short(fewer: Fewer, redundant: int, counting: Callable[[Graph], Counted]) -> Short:
+    """The model with fewer layers, and whether its count is what it is with these.
 
     Args:
-        graph: of the model.
+        fewer: its graph with fewer layers.
         redundant: its own count.
         counting: derives and counts.
-        parameters: of a twin, by relations and variant.
-        most: parameters that the smallest twin should have.
     """
-    relations, every, stay = shortest(graph, parameters, most)
+    relations, every, stay = fewer.relations, fewer.every, fewer.stay
     counted = counting(relations.graph)
     if not stay:
         return Short(relations, counted)

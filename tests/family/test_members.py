@@ -7,8 +7,9 @@ import pytest
 import torch
 
 import symfind
-from symfind.analysis import certification, choice
+from symfind.analysis import choice
 from symfind.analysis.choice import Choice
+from symfind.analysis.twins import ByTwins
 from symfind.family import Family, Member
 from symfind.family.depth import Short, shortened
 from symfind.family.family import name_of
@@ -109,14 +110,14 @@ def test_twins_are_measured_where_members_are_larger(large) -> None:
 
 
 def test_members_are_made_smaller_where_there_are_no_easy_twins(large, monkeypatch) -> None:
-    monkeypatch.setattr(certification, "twins_are_easy", lambda found, subject: False)
+    monkeypatch.setattr(ByTwins, "easy", lambda self: False)
     found = symfind.analyze(f"{FACTORIES}:relu", **large).certificate
     assert found.status == "complete" and found.members
 
 
 def test_members_are_made_smaller_where_twins_say_nothing(large, monkeypatch) -> None:
     nothing = Certificate("undetermined", reason="said for a test")
-    monkeypatch.setattr(certification, "certify_by_twins", lambda found, subject: (nothing, found))
+    monkeypatch.setattr(ByTwins, "certificate", lambda self: (nothing, self.found))
     found = symfind.analyze(f"{FACTORIES}:relu", **large).certificate
     assert found.status == "complete" and found.members
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from symfind.trace import trace
+from symfind.twin import Twins, certify_on_twins
 from symfind.twin import certify as certifying
-from symfind.twin import certify_on_twins, easy_twins
 from symfind.twin import sizes as choosing
 from symfind.twin.build import build_twin
 from symfind.twin.sizes import LENGTHENED
@@ -82,7 +82,7 @@ def asked(name: str) -> certifying.Question:
 @pytest.mark.parametrize("name", MADE)
 def test_small_twins_say_that_all_is_derived(name: str) -> None:
     one = asked(name)
-    assert easy_twins(one)
+    assert Twins(one).easy
     found = certify_on_twins(one)
     assert found.status == "complete", found
     assert found.parameters is not None and found.parameters < certifying._EASY
@@ -147,3 +147,16 @@ def test_a_window_longer_than_all_places_asks_for_none_of_them() -> None:
     assert max(op.shape[-1] for op in build_twin(graph, 0).graph.inputs) <= 6
     found = certify_on_twins(question(net, (torch.randn(2, 3, 65, 65),)))
     assert found.status == "complete", found
+
+
+def test_the_graph_is_shortened_once_whatever_is_asked(monkeypatch) -> None:
+    times, right = [], certifying.shortest
+
+    def counted(graph, parameters, most):
+        times.append(most)
+        return right(graph, parameters, most)
+
+    monkeypatch.setattr(certifying, "shortest", counted)
+    twins = Twins(asked("joined"))
+    assert twins.easy and twins.certificate().status == "complete"
+    assert times == [certifying._EASY]
