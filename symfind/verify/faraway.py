@@ -23,6 +23,7 @@ _BROKEN = 1e-6  # of what a random change as large does
 _FLOOR = 1e-3  # or of this part of the output
 _BLURRED = 1e-9  # of parameters, by which they are as good as the same
 _CLEAR = 10.0  # times what that does
+_TRIES = 8  # of such changes: rounding may be the same by chance
 
 
 def holds_far(
@@ -73,10 +74,10 @@ def _stays(
         floor = max(float((other - value).norm()), _FLOOR * float(value.norm()))
         if along <= _BROKEN * floor:
             return True
-        blurred = (
-            function(_blurred(p, rng), inputs) - v for p, v in ((place, value), (there, after))
-        )
-        return along <= _CLEAR * max(float(b.norm()) for b in blurred)
+        return any(
+            along <= _CLEAR * float((function(_blurred(p, rng), inputs) - v).norm())
+            for _ in range(_TRIES) for p, v in ((place, value), (there, after))
+        )  # fmt: skip
     except InputError:  # out of the domain of the function
         return True
 

@@ -175,3 +175,22 @@ def test_what_is_discovered_holds_far_out(change) -> None:
     report = symfind.analyze(model, x, formula=False)
     assert report.dimension.redundant == 0 and report.certificate.unexplained == 3
     assert not symfind.discover(model, x).generators
+
+
+class Mean(nn.Module):
+    """What is alike for all that a norm sees is taken off, and far out takes the rest with it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(3, 6), nn.Linear(6, 2)
+        self.place = nn.Parameter(torch.randn(5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.a(x).unsqueeze(-2) + self.place.unsqueeze(-1)
+        return self.b(nn.functional.layer_norm(h, (6,)))
+
+
+def test_what_drowns_the_rest_far_out_stands() -> None:
+    torch.manual_seed(0)
+    moved = field("shift", shift("place", 5))
+    assert trials(Mean()).standing([FoundFamily("f", (moved,))])
