@@ -46,6 +46,10 @@ def twice(m: Any, x: Tensor) -> Tensor:
     return m.b(m.a(x) @ m.c.mT) + m.d(m.a(x)).tanh()
 
 
+def filtered(z: Tensor, c: Tensor) -> Tensor:
+    return torch.fft.irfft(torch.fft.rfft(z) * torch.view_as_complex(c), n=4)
+
+
 def tied(m: Any, x: Tensor) -> Tensor:
     return F.linear(F.linear(x, m.w) @ m.c.mT, m.w.T)
 
@@ -112,4 +116,8 @@ CASES = [
          lambda z: F.avg_pool1d(z[:, None], 2)[:, 0], 2)),
     Case("features in between", "upsample_linear1d", mixed(
          lambda z: F.interpolate(z[:, None], size=7, mode="linear")[:, 0], 7)),
+    Case("a filter between layers", "fft_rfft fft_irfft", of(
+         lambda m, x: m.b(filtered(m.a(x), m.c)), (12, 3), a=lambda: linear(3, 4, False),
+         b=lambda: linear(4, 3, False), c=lambda: weight(3, 2)),
+         gap="complex numbers between real bases", counts=(4, 21)),
 ]  # fmt: skip

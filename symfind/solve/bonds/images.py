@@ -85,8 +85,9 @@ def _alone(node: Node) -> Op | None:
     x, op = node.inputs[0], node.op
     moving = [o for o in op.operands if o.varies or o.trainable] if op is not None else []
     whole = len(moving) == 1 and tuple(moving[0].shape or ()) == x.shape
+    real = all(o.dtype is not None and o.dtype.is_floating_point for o in moving)
     plain = node.result_of is op and not x.orders and not node.orders
-    return op if whole and plain else None
+    return op if whole and plain and real else None
 
 
 def _measured(node: Node, dim: int) -> Tensor | None:
