@@ -34,6 +34,11 @@ def beside(m: Any, x: Tensor) -> Tensor:
     return m.r(z / (z.sum(-1, keepdim=True) + x[:, :1].square()))
 
 
+def placed(m: Any, x: Tensor) -> Tensor:
+    z = m.a(x)
+    return m.r(z / (1 + z.sum(-1, keepdim=True))) + m.p
+
+
 def half(m: Any, x: Tensor) -> Tensor:
     """Of which a part is data."""
     z = torch.cat([m.a(x), x], -1)
@@ -76,4 +81,10 @@ CASES = [
          lambda m, x: m.r((m.a(m.i(x).tanh()) + m.i(x).tanh()) / m.b(m.i(x).tanh())), (30, 3),
          i=lambda: linear(3, 4), a=lambda: linear(4, 4), b=lambda: linear(4, 1),
          r=lambda: linear(4, 3))),
+    Case("places over their sums, behind which each is shifted", "sum div.Tensor", of(
+         placed, (30, 3, 3), a=lambda: linear(3, 4), r=lambda: linear(4, 3),
+         p=lambda: weight(3, 3))),
+    Case("places over their sums, each of its own scale", "sum div.Tensor", of(
+         lambda m, x: m.p * placed(m, x), (30, 3, 3), a=lambda: linear(3, 4),
+         r=lambda: linear(4, 3), p=lambda: weight(3, 3))),
 ]  # fmt: skip

@@ -102,7 +102,9 @@ def _added_up(wire: Node, above: Node, others: Sequence[Node]) -> float | None:
 
 
 def _of(q: Quotient, flows: Flows) -> Iterator[Family]:
-    dims = [d for d, a in enumerate(q.node.axes) if a.size > 1]
+    summed = None if q.sum is None else _mix(q).dims
+    dims = [d for d, a in enumerate(q.node.axes)
+            if a.size > 1 and (summed is None or d in summed)]  # fmt: skip
     readers = _readers(q, flows) if q.sum is not None else []
     if readers is None:
         return
@@ -176,9 +178,15 @@ def _grown(q: Quotient, env: Environment, v: Tensor) -> Tensor:
     """f Σ v."""
     if q.sum is None:
         raise AssertionError("readers of what is divided by its own sum")
-    mix = q.above.users[0] if q.above.users[0] is not q.node else q.above.users[1]
+    dims = _mix(q).dims
+    sizes = env.shape(q.above)
+    v = v.expand([n if d in dims else v.shape[d] for d, n in enumerate(sizes)])
+    return q.sum * v.sum()
+
+
+def _mix(q: Quotient) -> p.Mix:
+    """The sum."""
+    mix = next(u for u in q.above.users if u is not q.node)
     if not isinstance(mix, p.Mix):
         raise AssertionError("a sum")
-    sizes = env.shape(q.above)
-    v = v.expand([n if d in mix.dims else v.shape[d] for d, n in enumerate(sizes)])
-    return q.sum * v.sum()
+    return mix
