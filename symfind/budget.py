@@ -33,6 +33,7 @@ class LongRunning(str):
 
 class _State(threading.local):
     deadline: float | None = None
+    allowed: float | None = None
     processor: float | None = None
     sheltered = 0
     pending = False
@@ -56,6 +57,11 @@ def check() -> None:
 def remaining() -> float | None:
     """Seconds left, None without a limit."""
     return None if _state.deadline is None else max(0.0, _state.deadline - time.monotonic())
+
+
+def allowed() -> float | None:
+    """Seconds that the limit in force gave in all, None without a limit."""
+    return _state.allowed
 
 
 def _expire(kind: type[OutOfTime] = OutOfTime) -> None:
@@ -126,8 +132,8 @@ def limited(seconds: float | None) -> Iterator[None]:
     if seconds is None:
         yield
         return
-    outer = _state.deadline
-    _state.deadline = time.monotonic() + seconds
+    outer = _state.deadline, _state.allowed
+    _state.deadline, _state.allowed = time.monotonic() + seconds, seconds
     try:
         with _timed("SIGALRM", "ITIMER_REAL", _alarm, seconds, 0.0):
             try:
@@ -135,7 +141,7 @@ def limited(seconds: float | None) -> Iterator[None]:
             finally:
                 _state.deadline = None
     finally:
-        _state.deadline, _state.pending = outer, False
+        (_state.deadline, _state.allowed), _state.pending = outer, False
 
 
 @contextmanager

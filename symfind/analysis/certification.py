@@ -23,7 +23,7 @@ from symfind.analysis.remainder import Remainder, sentences, some_of
 from symfind.analysis.subject import Subject
 from symfind.analysis.twins import certify_by_twins, found_on_twins, twins_are_easy
 from symfind.analysis.unseen import RAISED, sentence, set_apart
-from symfind.budget import OutOfProcessorTime, OutOfTime, limited_processor
+from symfind.budget import OutOfProcessorTime, OutOfTime, allowed, limited_processor
 from symfind.count.null_directions import known_directions
 from symfind.errors import InputError, SymfindError
 from symfind.report.certificate import Certificate
@@ -33,7 +33,8 @@ from symfind.verify.nullity import Draw, unmeasured
 DENSE_PARAMETERS = 3000
 MOST_PARAMETERS = 10_000
 _GLANCES = 3  # at points of a small member, where one may be special
-SECONDS = 60.0  # of the processor, where it is not asked for in any case
+SECONDS = 60.0  # of the processor, where it is not asked for in any case,
+_SHARE = 2 / 3  # or this part of the time that is allowed for it and verification
 
 
 def certify_derived(
@@ -56,11 +57,12 @@ def certify_derived(
         return Certificate("skipped", reason="not asked for"), found
     stage = _Stage(subject.tell)
     subject = replace(subject, tell=stage)
+    seconds = max(SECONDS, _SHARE * (allowed() or 0.0))
     try:
-        with limited_processor(SECONDS) if wanted == "auto" else nullcontext():
+        with limited_processor(seconds) if wanted == "auto" else nullcontext():
             return _certified(found, subject, wanted, points)
     except OutOfProcessorTime as error:
-        words = f"{SECONDS:g} s of the processor were not enough; the last that was begun: {stage}"
+        words = f"{seconds:g} s of the processor were not enough; the last that was begun: {stage}"
         reason = "; ".join(line for line in (str(error), words) if line)
         return Certificate("undetermined", reason=reason), found
     except Exception as error:  # what was derived stands, whatever happens to its certificate

@@ -159,7 +159,7 @@ class Derived:
         unread = tuple(
             Factor(
                 f"{name}:unread", "inert", f"R^{n}", f"R^{n}", 1, n, n, str(n), (name,),
-                GeneratorText(f"{name} -> anything", ""),
+                GeneratorText(f"{name} -> anything", ""), site=name,
             )
             for name, n in self.unread.items()
         )  # fmt: skip

@@ -8,8 +8,13 @@ from functools import cached_property
 
 from symfind.catalog.entries import BLOCKS, Entry
 from symfind.catalog.kept import Kept
-from symfind.report import Report
+from symfind.report import Report, words
 from symfind.report.model import Factor
+
+_ROLES = frozenset({
+    "residual stream", "query · key", "value", "hidden units", "bond", "channels", "units", "wire",
+})  # fmt: skip
+_FEW = 2  # unread tensors that have a line each
 
 
 @dataclass(frozen=True, order=True)
@@ -42,10 +47,25 @@ def form(group: str) -> str:
 
 
 def role(factor: Factor) -> str:
-    """The kind of place at which a factor acts."""
-    head = factor.site.partition(" of ")[0].partition(":")[0].strip()
-    known = head and "." not in head and "*" not in head and len(head.split()) <= 4
-    return head if known else factor.kind
+    """The kind of place at which a factor acts; the kind of the factor where that has no name."""
+    return _named(factor.site) or factor.kind
+
+
+def site(text: str) -> str:
+    """A place after a preposition: kinds of places take an article, names of modules do not."""
+    return f"the {text}" if _named(text) else text
+
+
+def unread(report: Report) -> list[Factor]:
+    """Tensors of which nothing is read, the largest first, where they are many; else none."""
+    whole = [f for f in words.by_size(report.factors) if f.kind == "inert" and not f.records]
+    return whole if len(whole) > _FEW else []
+
+
+def _named(text: str) -> str:
+    """The kind of place with which a text begins; empty where it begins with a module or tensor."""
+    head = text.partition(" of ")[0].partition(":")[0].strip()
+    return head if head in _ROLES else ""
 
 
 def kinds(report: Report) -> dict[Kind, int]:

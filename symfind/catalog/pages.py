@@ -9,7 +9,7 @@ from symfind.action.code import Unwritten
 from symfind.action.code import code as python
 from symfind.catalog import prose, sources
 from symfind.catalog.entries import Entry
-from symfind.catalog.groups import Together, Variation
+from symfind.catalog.groups import Together, Variation, site, unread
 from symfind.catalog.kept import Kept
 from symfind.report import Report, page, words
 from symfind.report.latex import formula_latex
@@ -53,7 +53,7 @@ def _page(entry: Entry, together: Together, picture: bool) -> str:
         ["## Sources", "", *sources.lines(entry.sources)] if entry.sources else [],
         [f"symfind {report.versions.symfind}, torch {report.versions.torch}"],
     )
-    return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
+    return "\n\n".join("\n".join(lines).rstrip() for lines in sections if lines) + "\n"
 
 
 def _label(entry: Entry) -> str:
@@ -91,6 +91,9 @@ def _count(report: Report) -> list[str]:
         lines += ["", f"The formula is right at {d.checked} other sizes of the family{where}."]
     elif d.formula and not d.formula.isdigit():
         lines += ["", "The formula is of this model, and was not held against other sizes."]
+    if d.broke:
+        lines += ["", "A number, for no formula was found that also gives what small models of the "
+                  f"family have: {plain(words.elsewhere(d.broke))}."]  # fmt: skip
     return lines
 
 
@@ -114,13 +117,17 @@ def _generators(entry: Entry, report: Report) -> list[str]:
         return []
     lines = ["## Generators", "", "`w` is a dictionary of the weights, `torch` is imported.", ""]
     told = []
-    for factor in words.by_size(report.factors):
+    beside = unread(report)
+    for factor in [f for f in words.by_size(report.factors) if f not in beside]:
         try:
             shown = python(factor.records[0]) if factor.records else []
         except Unwritten:
             shown = []
         lines += _generator(factor, shown)
         told += [] if shown else [factor]
+    if beside:
+        names = ", ".join(code(f.parameters[0]) for f in beside)
+        lines += ["### Never read", "", f"Any values do for {names}.", ""]
     if told:
         number = report.factors.index(told[0])
         lines += [
@@ -161,7 +168,7 @@ def _generator(factor: Factor, shown: list[str]) -> list[str]:
 
 def _discrete(report: Report) -> list[str]:
     almost = [
-        f"{plain(f.group)} on the {plain(words.where(f))}, {words.plural(f.total, 'dimension')}"
+        f"{plain(f.group)} on {plain(site(words.where(f)))}, {words.plural(f.total, 'dimension')}"
         for f in report.approximate
     ]
     finite = [f"{code(item.group)}: {plain(words.finite(item))}" for item in report.discrete]

@@ -1,14 +1,16 @@
 """What an entry is, in words: what acts, what does not, and why."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from symfind.catalog.groups import site, unread
 from symfind.catalog.kept import Kept
 from symfind.report import words
 from symfind.report.markdown import code, plain
 from symfind.report.model import Factor, Report
 
 _SHOWN = 8  # reasons why there is no larger group
+_FIRST = 3  # names of many
 
 _VERBS = {
     "gauge": "a change of basis", "scaling": "positive scales", "rotation": "a rotation",
@@ -51,17 +53,28 @@ def _acting(report: Report) -> Iterator[str]:
     if not report.factors:
         return
     yield from ("", "What acts:", "")
+    beside = unread(report)
     for factor in words.by_size(report.factors):
-        yield f"- {_act(factor)}"
+        if factor not in beside:
+            yield f"- {_act(factor)}"
+    if beside:
+        total = words.plural(sum(f.total for f in beside), "dimension")
+        yield f"- {len(beside)} tensors are never read, {_first(beside)}: {total}"
 
 
 def _act(factor: Factor) -> str:
     verb = _VERBS[factor.kind]
     times = "" if factor.sites == 1 else f" {factor.sites:,} times,"
     return (
-        f"**{plain(factor.group)}** on the {plain(words.where(factor))}: {verb},{times} "
+        f"**{plain(factor.group)}** on {plain(site(words.where(factor)))}: {verb},{times} "
         f"{words.plural(factor.total, 'dimension')}"
     )
+
+
+def _first(beside: Sequence[Factor]) -> str:
+    """The first of them by name."""
+    more = f" and {len(beside) - _FIRST} more" if len(beside) > _FIRST else ""
+    return ", ".join(code(f.parameters[0]) for f in beside[:_FIRST]) + more
 
 
 def _absent(texts: Mapping[str, Any], report: Report) -> Iterator[str]:
@@ -92,4 +105,4 @@ def _absent(texts: Mapping[str, Any], report: Report) -> Iterator[str]:
             yield f"- and {len(found) - _SHOWN} more, which {code('symfind explain')} lists"
     for item in report.absent[:3]:
         because = "; ".join(item.because)
-        yield f"- {plain(item.group)} on the {plain(item.site)} all but acts: {plain(because)}"
+        yield f"- {plain(item.group)} on {plain(site(item.site))} all but acts: {plain(because)}"

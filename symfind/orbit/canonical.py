@@ -20,6 +20,7 @@ from symfind.orbit.unknowns import Bond, Order, Sign, Unknown, permuted, unknown
 from symfind.orbit.walk import Walk
 from symfind.solve.bonds.matrices import Member
 from symfind.solve.bonds.scalings import Follower
+from symfind.solve.charts.lifted import LiftedFamily
 
 _TIE = 1e-7  # relative difference of eigenvalues or norms that counts as none
 _NOTHING = 1e-9  # of the largest, that counts as zero
@@ -42,6 +43,9 @@ def canonical(walk: Walk) -> None:
     notes = dict(walk.notes)
     common_gauge(walk)
     walk.notes = notes  # what it says again is of units in another order
+    for name, site in walk.group.translations.items():
+        if isinstance(site.family, LiftedFamily) and site.kind in ("gauge", "rotation"):
+            walk.note(f"{name}: rotations of weights that are normalised have no form")
 
 
 def _zero(walk: Walk, unknowns: Iterable[Unknown]) -> set[Block]:

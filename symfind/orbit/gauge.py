@@ -6,6 +6,7 @@ first: a rotation behind it is conjugate by it, and with it the norm is not conv
 """
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from torch import Tensor
 from symfind.discrete.signs import SignFlip
 from symfind.orbit.frames import coefficient_of, gathered, gram, scaled_squares
 from symfind.orbit.given import commuting
-from symfind.orbit.group import Group, State
+from symfind.orbit.group import Group, Site, State
 from symfind.orbit.leastsquares import bending, nearest
 from symfind.orbit.steps import Flip, Flow, Turn
 from symfind.orbit.walk import Walk
@@ -47,12 +48,13 @@ def least_norm(walk: Walk, sweeps: int = _SWEEPS) -> None:
 
 def _settle(walk: Walk, sweeps: int, seeds_only: bool) -> None:
     pin_gains(walk)
-    kept = independent_translations(walk)
+    kept, bent = independent_translations(walk), _with_field(walk, walk.group.lifted_scales)
     largest: list[float] = []
     for _ in range(sweeps):
         sizes = [
             *(slide_one(walk, name, seeds_only=seeds_only) for name in kept),
             *balance_scales(walk),
+            *(slide_one(walk, name, seeds_only=False) for name in bent),
             *balance_bonds(walk),
         ]
         largest.append(max(sizes, default=0.0))
@@ -274,15 +276,13 @@ def independent_translations(walk: Walk, whole_first: bool = False) -> list[str]
 
     One that divides by what is zero at this checkpoint has no field there, and is left out.
     """
-    rng = torch.Generator().manual_seed(0)
     kept: list[str] = []
     sites = walk.group.translations
     names = sorted(sites, key=lambda n: not whole(walk, sites[n].family)) if whole_first else sites
     for name in names:
         site = sites[name]
-        c = torch.randn(site.family.count(), generator=rng, dtype=torch.float64)
-        field = walk.group.direction(site.family, walk.state, c)
-        if not all(bool(torch.isfinite(d).all()) for d in field.values()):
+        field = _field(walk, site)
+        if field is None:
             continue
         others = [
             walk.group.sites[k].family
@@ -292,6 +292,20 @@ def independent_translations(walk: Walk, whole_first: bool = False) -> list[str]
         if beside(walk.group.point(walk.state), others, field) > _SPANNED:
             kept.append(name)
     return kept
+
+
+def _with_field(walk: Walk, sites: Mapping[str, Site]) -> list[str]:
+    """Those that do not divide by what is zero at this checkpoint."""
+    return [name for name, site in sites.items() if _field(walk, site) is not None]
+
+
+def _field(walk: Walk, site: Site) -> dict[str, Tensor] | None:
+    """The field of a random element; None where it has no value."""
+    rng = torch.Generator().manual_seed(0)
+    c = torch.randn(site.family.count(), generator=rng, dtype=torch.float64)
+    field = walk.group.direction(site.family, walk.state, c)
+    finite = all(bool(torch.isfinite(d).all()) for d in field.values())
+    return field if finite else None
 
 
 def slide_one(walk: Walk, name: str, seeds_only: bool, merged: bool = False) -> float:

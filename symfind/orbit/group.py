@@ -24,7 +24,7 @@ from symfind.solve.bonds.acting import gains_of
 from symfind.solve.charts.partial import PartialFamily
 from symfind.solve.families.family import MatrixFamily, ScalingFamily
 from symfind.solve.point.evaluate import Point
-from symfind.solve.point.family import Family, Moves
+from symfind.solve.point.family import Family, Moves, bends
 from symfind.solve.point.values import Environment
 from symfind.solve.solver import Derivation
 
@@ -204,7 +204,7 @@ class Group:
         """
         if isinstance(family, FoundFamily):
             return family.acting.flow(self.parameters(state), c, 1.0)
-        if not getattr(family, "loose", False):
+        if not bends(family):
             return self.point(state).flow(family, c, 1.0)
         field, start, there = self._straight(family, state, c)
         return integrate(field, start, 1.0, steps=None) if there is None else there
@@ -267,12 +267,16 @@ class Group:
     @property
     def translations(self) -> dict[str, Site]:
         """Everything else: shifts, parallel paths, relations, inert entries."""
-        linear = (MatrixFamily, ScalingFamily)
-        return {
-            name: s
-            for name, s in self.sites.items()
-            if not isinstance(s.family, (*linear, FoundFamily)) and s.kind != "scaling"
-        }
+        return {name: s for name, s in self._others().items() if s.kind != "scaling"}
+
+    @property
+    def lifted_scales(self) -> dict[str, Site]:
+        """Scalings of weights that parameters make up, which bend: of what is normalised."""
+        return {name: s for name, s in self._others().items() if s.kind == "scaling"}
+
+    def _others(self) -> dict[str, Site]:
+        known = (MatrixFamily, ScalingFamily, FoundFamily)
+        return {name: s for name, s in self.sites.items() if not isinstance(s.family, known)}
 
     @property
     def found(self) -> dict[str, Site]:

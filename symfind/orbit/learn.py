@@ -11,6 +11,7 @@ from symfind.orbit.objective import Objective, between
 from symfind.orbit.steps import Flow, Step, Turn
 from symfind.orbit.walk import Walk
 from symfind.solve.families.family import MatrixFamily
+from symfind.solve.point.family import bends
 from symfind.solve.point.values import Environment
 
 _RATE = 0.03
@@ -36,7 +37,7 @@ def knobs(group: Group, kinds: tuple[str, ...] = ()) -> list[Knob]:
     """Coefficients at zero for every site whose flow is exact: matrices, scales, translations."""
     found = []
     for name, site in group.sites.items():
-        bent = getattr(site.family, "loose", False)
+        bent = bends(site.family)
         n = site.family.count()
         if not bent and n <= _MOST and site.kind != "inert" and (not kinds or site.kind in kinds):
             c = torch.zeros(n, dtype=torch.float64, requires_grad=True)

@@ -17,6 +17,7 @@ from symfind.orbit.group import Group, State
 from symfind.orbit.pivots import independent, pivoted
 from symfind.orbit.steps import Flow
 from symfind.orbit.walk import Walk
+from symfind.solve.point.family import bends
 
 _ROUNDS = 25  # of steps, for all entries together
 _SINGLE = 80  # for one after another
@@ -43,7 +44,7 @@ class _Fields:
             part = columns(point, site.family)
             part = {k: v for k, v in part.items() if k in self.sizes}
             if part and all(bool(torch.isfinite(v).all()) for v in part.values()):
-                loose = bool(getattr(site.family, "loose", False))
+                loose = bends(site.family)
                 parts.append(part)
                 self.owners += [(name, i, loose) for i in range(site.family.count())]
         self.matrix = stacked(parts, self.sizes)

@@ -143,9 +143,7 @@ def _paired(family: MatrixFamily, f: Tensor, name: str, pivots: Pivots) -> Tenso
 def _scales(walk: Walk, pivots: Pivots) -> list[float]:
     """The largest entry that each coefficient scales in one member to ±1."""
     gains, sizes = gain_wires(walk.group), []
-    for name, site in walk.group.scales.items():
-        family = site.family
-        assert isinstance(family, ScalingFamily)
+    for name, family in _scaled(walk.group).items():
         if one_for_each(walk.group, walk.state, family, gains) is None:
             step = _largest(walk, name, family, pivots)
             if step is not None and not walk.lead(step):
@@ -157,6 +155,19 @@ def _scales(walk: Walk, pivots: Pivots) -> list[float]:
     return sizes
 
 
+def _scaled(group: Group) -> dict[str, ScalingFamily]:
+    """Scalings by site: of parameters, and all those of weights that these make up.
+
+    Members of the latter that are parameters themselves are scaled by them as by any other.
+    """
+    found = {name: site.family for name, site in group.scales.items()}
+    for name, site in group.lifted_scales.items():
+        base = getattr(site.family, "base", None)
+        if isinstance(base, ScalingFamily) and base.count() == site.family.count():
+            found[name] = base
+    return {name: f for name, f in found.items() if isinstance(f, ScalingFamily)}
+
+
 def _largest(walk: Walk, name: str, family: ScalingFamily, pivots: Pivots) -> Flow | None:
     """By the first member that every coefficient scales, or by that which the most do.
 
@@ -166,7 +177,7 @@ def _largest(walk: Walk, name: str, family: ScalingFamily, pivots: Pivots) -> Fl
     env = walk.group.environment(walk.state)
     index = coefficient_of(env, family).reshape(-1)
     for k, m in enumerate(family.scaling.members):
-        if m.source.offset is not None or m.source.origin is not None:
+        if m.source.offset is not None or m.source.origin is not None or m.source.chart is not None:
             continue  # a one on the wire would be none in the file
         block = env.take(m.source, m.cell, env.value(m.source)).abs()
         rest = [d for d in range(block.dim()) if d not in m.places]

@@ -10,6 +10,7 @@ from torch import Tensor
 from symfind.orbit.element import Element, joined
 from symfind.orbit.group import Group, State
 from symfind.orbit.steps import Flow, Step
+from symfind.solve.point.family import bends
 
 _BACK = 1e-10  # of what moves, that is left when a flow has led there and back
 
@@ -72,8 +73,7 @@ class Walk:
         return False
 
     def _bends(self, step: Step) -> bool:
-        loose = getattr(self.group.site(step.site).family, "loose", False)
-        return isinstance(step, Flow) and bool(loose)
+        return isinstance(step, Flow) and bends(self.group.site(step.site).family)
 
     def _followed(self, step: Step) -> dict[str, Tensor] | None:
         """Where a step leads; None where that is not known, or costs too much."""

@@ -79,9 +79,7 @@ def _tried(run: Run, op: Op, leaf: Op, chain: list[Op], rng: torch.Generator) ->
     before, size = run.values[id(op)][0], run.theta[leaf.key].numel()
     old = run.theta[leaf.key]
     probe = torch.rand(size, generator=rng, dtype=torch.float64) + 0.5
-    run.change(leaf, old + probe.reshape(old.shape), chain)
-    change = run.values[id(op)][0] - before
-    run.change(leaf, old, chain)
+    change = run.trial(leaf, old + probe.reshape(old.shape), chain) - before
     for dim, n in enumerate(change.shape):
         if n != size:
             continue
@@ -144,13 +142,11 @@ def rescale(
         known = now if 0.0 < now < math.inf else 1e3 if now else _SMALL
         factor = min(max(wanted / known, 1e-3), 1e3) ** (1 / max(power, 1.0))
         total *= factor
-        for x in largest:
-            run.change(x, run.theta[x.key] * factor, chain)
+        run.changes([(x, run.theta[x.key] * factor) for x in largest], chain)
         before, now = now, measure(run, op)
         power = _power(before, now, factor)
     if not wanted / 10 < now < wanted * 10 or _power(first, now, total) < _ANSWER:
-        for x in largest:
-            run.change(x, old[x.key], chain)
+        run.changes([(x, old[x.key]) for x in largest], chain)
 
 
 def _power(before: float, after: float, factor: float) -> float:

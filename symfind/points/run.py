@@ -63,12 +63,28 @@ class Run:
         The chain is of operations that vary; what they read of parameters is evaluated first, and
         whatever else leads from its first to its last, as the cube in a GELU of tanh.
         """
-        self.theta[leaf.key] = value
-        self.visit(leaf)
+        self.changes([(leaf, value)], chain)
+
+    def changes(self, new: Sequence[tuple[Op, Tensor]], chain: Sequence[Op]) -> None:
+        """The same of several parameters at once, for one evaluation of the chain."""
+        for leaf, value in new:
+            self.theta[leaf.key] = value
+            self.visit(leaf)
         for op in self._between(chain):
-            for x in op.operands:
-                self._again(x, leaf)
+            for leaf, _ in new:
+                for x in op.operands:
+                    self._again(x, leaf)
             self.visit(op)
+
+    def trial(self, leaf: Op, value: Tensor, chain: Sequence[Op]) -> Any:
+        """What the last of a chain is on the first draw, were a parameter another; all stays."""
+        before = dict(self.values), self.theta[leaf.key], self.inputs, self.numbers
+        self.inputs = self.inputs[:1]
+        try:
+            self.change(leaf, value, chain)
+            return self.values[id(chain[-1])][0]
+        finally:
+            self.values, self.theta[leaf.key], self.inputs, self.numbers = before
 
     def _between(self, chain: Sequence[Op]) -> list[Op]:
         """All operations on ways from the first of a chain to its last, in order."""

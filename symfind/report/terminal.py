@@ -1,7 +1,7 @@
 """The report on a terminal: one screen that reads well at 80 columns, with or without colour."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -119,17 +119,6 @@ def _factors(report: Report, console: Console) -> None:
     _print(console)
 
 
-def _elsewhere(broke: Sequence[Mapping[str, int]]) -> str:
-    """Counts at other sizes, by the arguments in which these differ from each other."""
-    alike = {name for name in broke[0] if len({one.get(name) for one in broke}) == 1}
-    hidden = {"redundant"} | (alike if len(broke) > 1 else set())
-    return "; ".join(
-        f"{one['redundant']:,} at "
-        + ", ".join(f"{k}={n:,}" for k, n in one.items() if k not in hidden)
-        for one in broke
-    )
-
-
 def _totals(report: Report, console: Console, details: bool) -> None:
     d = report.dimension
     rows = [("parameters", d.parameters, "")]
@@ -159,7 +148,9 @@ def _totals(report: Report, console: Console, details: bool) -> None:
     elif d.formula and not d.formula.isdigit():
         _labelled(console, "", "of this model; not held against other sizes")
     if d.broke:
-        _labelled(console, "", f"at these sizes; no formula that also gives {_elsewhere(d.broke)}")
+        _labelled(
+            console, "", f"at these sizes; no formula that also gives {words.elsewhere(d.broke)}"
+        )
     sizes = d.sizes if details else words.used_sizes(report)
     if sizes:
         _labelled(console, "sizes", ", ".join(sizes_of_layers(sizes)))

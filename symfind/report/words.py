@@ -1,6 +1,6 @@
 """Numbers and sentences that all renderings share."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from symfind.report.certificate import Certificate
 from symfind.report.discrete import Discrete, DiscretePlace
@@ -69,6 +69,17 @@ def axes(one: DiscretePlace) -> str:
         along = f"along dim {', '.join(map(str, dims))} of " if dims else ""
         said.append(along + ", ".join(names))
     return "; ".join(said)
+
+
+def elsewhere(broke: Sequence[Mapping[str, int]]) -> str:
+    """Counts at other sizes, by the arguments in which these differ from each other."""
+    alike = {name for name in broke[0] if len({one.get(name) for one in broke}) == 1}
+    hidden = {"redundant"} | (alike if len(broke) > 1 else set())
+    return "; ".join(
+        f"{one['redundant']:,} at "
+        + ", ".join(f"{k}={n:,}" for k, n in one.items() if k not in hidden)
+        for one in broke
+    )
 
 
 def by_size(factors: tuple[Factor, ...]) -> list[Factor]:

@@ -35,6 +35,7 @@ from symfind.solve.families.paired import paired_families
 from symfind.solve.families.parallel import parallel_families
 from symfind.solve.families.products import product_families
 from symfind.solve.families.quotients import quotient_families
+from symfind.solve.families.renewed import renewed_families
 from symfind.solve.families.sharing import joint, shared_wires
 from symfind.solve.families.shifts import shift_families
 from symfind.solve.families.singular import singular_families
@@ -188,6 +189,7 @@ def _families(lowered: Lowered, limits: Limits) -> tuple[list[Family], list[Scal
             *aside_families(lowered, flows),
             *late_families(lowered, flows, equations),
             *begun_families(lowered, flows),
+            *renewed_families(lowered, flows.relations, equations),
             *softened_families(lowered, flows, scalings),
             *singular_families(lowered, flows, equations),
         ],

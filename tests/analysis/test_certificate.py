@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 import symfind
-from symfind.analysis import verification
+from symfind.analysis import certification, verification
 from symfind.analysis.derived import Derived
 from symfind.budget import OutOfTime
 from symfind.errors import InputError
@@ -261,8 +261,6 @@ def test_interruption(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*args: Any, **kwargs: Any) -> None:
         raise KeyboardInterrupt
 
-    from symfind.analysis import certification
-
     homes: dict[str, Callable[[], None]] = {
         "verify": lambda: monkeypatch.setattr(verification, "verify", interrupted),
         "measure": lambda: monkeypatch.setattr(certification, "measure_nullity", interrupted),
@@ -293,3 +291,15 @@ def test_seen_at_one_point_only() -> None:
     once = replace(measured, points=(3, 5, 4))
     (one,) = {s.kind for s in Remainder(subject, function, once).sets()}
     assert one == "point"
+
+
+def test_a_certificate_may_take_longer_where_more_time_is_allowed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(certification, "SECONDS", 0.01)
+    model = nn.Sequential(nn.Linear(3, 12), nn.Tanh(), nn.Linear(12, 12), nn.ReLU())
+
+    def status(budget: float | None) -> str:
+        return symfind.analyze(model, torch.randn(4, 3), budget=budget).certificate.status
+
+    assert (status(None), status(300.0)) == ("undetermined", "complete")

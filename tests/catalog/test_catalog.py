@@ -7,6 +7,7 @@ import pytest
 import symfind
 from symfind.catalog import blocks, build, entries, kept
 from symfind.catalog.entries import BLOCKS as HEADING
+from symfind.catalog.groups import role
 from symfind.catalog.models import units
 from symfind.catalog.models.decoder import decoder
 from symfind.catalog.sources import references
@@ -78,6 +79,42 @@ def test_build_writes_pages_and_index(tmp_path):
     assert "| [GPT-2 small](gpt2.md) | 59,858,688 | 599,040 | 1.00% | " in index
     assert "complete\N{NO-BREAK SPACE}on\N{NO-BREAK SPACE}twins |" in index
     assert lines == ["[1/2] SwiGLU: skipped", "[2/2] GPT-2 small: complete"]
+
+
+def test_kinds_of_places_are_told_from_names_of_modules(tmp_path):
+    gauge, bias = complete().factors[:2]
+    stream = replace(gauge, site="query · key of transformer.h.*.attn: c_attn")
+    path = replace(bias, site="roberta: embeddings → encoder")
+    assert (role(stream), role(path)) == ("query · key", path.kind)
+    report = replace(complete(), factors=(stream, path))
+    build(tmp_path, ("gpt2",), analyse=lambda entry: report)
+    page = (tmp_path / "gpt2.md").read_text()
+    assert "on the query · key of transformer" in page
+    assert "on roberta: embeddings" in page
+
+
+def test_a_number_in_place_of_a_formula_has_its_reason(tmp_path):
+    broke = ({"width": 3, "redundant": 32}, {"width": 4, "redundant": 7})
+    report = complete()
+    report = replace(report, dimension=replace(
+        report.dimension, formula=str(report.dimension.redundant), sizes={}, broke=broke,
+    ))  # fmt: skip
+    build(tmp_path, ("gpt2",), analyse=lambda entry: report)
+    page = (tmp_path / "gpt2.md").read_text()
+    assert "no formula was found that also gives" in page
+    assert "32 at width=3; 7 at width=4." in page
+
+
+def test_many_tensors_that_are_never_read_have_one_line(tmp_path):
+    lonely = next(f for f in troubled().factors if f.kind == "inert")
+    more = tuple(replace(lonely, id=f"t{k}:unread", parameters=(f"t{k}",)) for k in range(4))
+    report = replace(complete(), factors=(*complete().factors, *more))
+    build(tmp_path, ("gpt2",), analyse=lambda entry: report)
+    page = (tmp_path / "gpt2.md").read_text()
+    assert "- 4 tensors are never read, `t0`, `t1`, `t2` and 1 more: 20 dimensions" in page
+    assert page.count("entries that are never read") == 0
+    assert "Any values do for `t0`, `t1`, `t2`, `t3`." in page
+    assert "\n\n\n" not in page
 
 
 def test_two_builds_are_equal(tmp_path):

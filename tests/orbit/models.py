@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 from tests.ground_truth.layers import ParallelConvs, RMSNorm
 
@@ -180,3 +181,16 @@ def tied() -> GPT:
 
 
 CASES["tied"] = lambda: (tied(), tokens())
+
+
+def weight_normed() -> nn.Sequential:
+    """Directions and lengths of weights apart, before and behind units that can be scaled."""
+    return nn.Sequential(weight_norm(nn.Linear(4, 5)), nn.ReLU(), weight_norm(nn.Linear(5, 3)))
+
+
+def spectral_normed() -> nn.Sequential:
+    """Units that can be scaled, but for what keeps the largest singular value in front of them."""
+    return nn.Sequential(spectral_norm(nn.Linear(4, 3)), nn.ReLU(), nn.Linear(3, 3))
+
+
+CASES["weight-normed"] = lambda: (weight_normed(), torch.randn(7, 4))

@@ -14,7 +14,7 @@ from symfind.orbit import Element
 from symfind.orbit.steps import Flow
 from tests.command import command
 from tests.ground_truth.layers import Attention, GatedMLP, RMSNorm
-from tests.orbit.models import mlp
+from tests.orbit.models import mlp, weight_normed
 
 
 def data(classes: int = 3) -> tuple[Tensor, Tensor]:
@@ -194,6 +194,7 @@ GAUGED = {
     "gated": lambda: GatedMLP(4, 5, nn.SiLU()),
     "rotation": lambda: Stream(RMSNorm),
     "rotation-ones": lambda: Stream(nn.LayerNorm),
+    "weight-norm": weight_normed,
 }
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import symfind
+from symfind.algebra.integrate import integrate
 from symfind.errors import InputError
 from symfind.orbit import Element
 from symfind.orbit.checkpoint import distance
@@ -154,3 +155,20 @@ def test_a_flow_is_not_followed_beyond_a_pole(seed: int) -> None:
         assert element.residual(session.subject.function(), state) < 1e-8
         image = element.apply(state)
         assert max(float(v.abs().max()) for v in image.values()) < 1e3
+
+
+def test_closed_flows_lead_where_their_fields_do(subject_of) -> None:
+    s = subject_of("weight-normed")
+    (site,) = s.group.lifted_scales.values()
+    family, rng = site.family, torch.Generator().manual_seed(2)
+    assert family.loose and family.closed
+    c = torch.randn(family.count(), generator=rng, dtype=torch.float64)
+    there = s.group.flow(family, s.state, c)
+    start = {n: s.state[n] for n in s.group.shapes}
+    followed = integrate(
+        lambda theta: s.group.direction(family, {**s.state, **theta}, c), start, 1.0, steps=None
+    )
+    assert set(there) == set(family.names)
+    for name, value in there.items():
+        assert torch.allclose(value, followed[name], atol=1e-12), name
+    assert distance(s.state, {**s.state, **there}, list(s.group.shapes)) > 0.1

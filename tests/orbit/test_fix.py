@@ -3,14 +3,15 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
 
 import symfind
 from symfind.errors import InputError
-from symfind.orbit import Group
+from symfind.orbit import Element, Group
 from symfind.orbit.canonical import canonical
 from symfind.orbit.checkpoint import distance
 from symfind.orbit.walk import Walk
-from tests.orbit.models import CASES, mlp
+from tests.orbit.models import CASES, mlp, spectral_normed
 
 FORMS = ("pins", "balanced", "canonical")
 
@@ -33,6 +34,25 @@ def test_a_random_image_has_the_same_representative(name, subject_of) -> None:
     assert distance(s.state, s.image, list(s.group.shapes)) > 0.3
     assert distance(one.state, two.state, list(s.group.shapes)) < 1e-8
     assert not one.notes
+
+
+def test_scales_that_turn_with_the_weights_have_one_balance() -> None:
+    torch.manual_seed(0)
+    model, x = spectral_normed().eval().double(), torch.randn(7, 4).double()
+    state = {n: v.detach().clone() for n, v in model.state_dict().items()}
+    group = symfind.open(model, x).group
+    assert group.lifted_scales and not group.held
+    rng = torch.Generator().manual_seed(1)
+    image = Element.random(group, state, rng, 0.5).apply(state)
+    names = list(group.shapes)
+    assert distance(state, image, names) > 0.1
+    one, two = representative(group, state), representative(group, image)
+    assert distance(one.state, two.state, names) < 1e-8
+    # whatever leads along the orbit gains nothing, to first order
+    for name in group.lifted_scales:
+        fields = group.directions(one.state, [group.sites[name].family])
+        point = torch.cat([one.state[n].reshape(-1) for n in names])
+        assert float((fields.T @ point).abs().max()) < 1e-6 * float(fields.norm() * point.norm())
 
 
 @pytest.mark.parametrize(
@@ -146,6 +166,13 @@ def test_units_that_cannot_be_told_apart_are_noted() -> None:
     weights["2.weight"][:, 1] = weights["2.weight"][:, 0]
     found = symfind.fix(model, weights, torch.randn(7, 4))
     assert any("units of equal norm" in note for note in found.notes)
+
+
+def test_rotations_of_normalised_weights_have_no_form_and_are_noted() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(weight_norm(nn.Linear(4, 2)), weight_norm(nn.Linear(2, 3)))
+    found = symfind.fix(model, model.state_dict(), torch.randn(7, 4))
+    assert any("rotations of weights that are normalised" in note for note in found.notes)
 
 
 def test_training_in_the_mask_is_not_moved_by_the_group() -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from tests.rules.asked import attend
 from tests.rules.harness import Case, Net, linear, of, weight
+from tests.rules.streams import centred, scaled
 
 UNSHIFTED = functools.partial(nn.LayerNorm, bias=False)
 
@@ -51,6 +52,35 @@ def again(
     return build
 
 
+def stacked(times: int = 2, norm: Any = nn.LayerNorm, n: int = 4) -> Any:
+    """A layer with a norm in the middle and one behind it, several times (Lan et al. 2020)."""
+
+    def run(m: Any, x: Tensor) -> Tensor:
+        x = m.e(x)
+        for _ in range(times):
+            x = m.one(x + m.b(torch.tanh(m.a(x))))
+            x = m.two(x + m.d(torch.tanh(m.c(x))))
+        return m.r(x)
+
+    return of(run, (16, 5), e=lambda: linear(5, n), a=lambda: linear(n, 3), b=lambda: linear(3, n),
+              c=lambda: linear(n, 3), d=lambda: linear(3, n), one=lambda: norm(n, eps=0.1),
+              two=lambda: norm(n, eps=0.1), r=lambda: linear(n, 2))  # fmt: skip
+
+
+def tied(norm: Any, n: int = 4) -> Any:
+    """A table that is read before a linear map, and behind a norm."""
+
+    def run(m: Any, x: Tensor) -> Any:
+        y = norm(m.b(torch.tanh(m.a(x @ m.t)))) * m.g + m.s
+        return y @ m.t.T
+
+    return of(run, (16, 5), t=lambda: weight(5, n), a=lambda: linear(n, 5), b=lambda: linear(5, n),
+              g=lambda: weight(n), s=lambda: weight(n))  # fmt: skip
+
+
+BARE = functools.partial(nn.LayerNorm, elementwise_affine=False)
+
+
 def twice_read(values: str = "v", over: int = -1) -> Any:
     """Rows that read averages of the same values in two steps, by one weight (Locatello 2020)."""
 
@@ -82,6 +112,13 @@ CASES = [
     Case("attention used twice behind a root mean square", "softmax rms_norm",
          again(norm=nn.RMSNorm)),
     Case("attention used twice in a row", "softmax layer_norm", again(stream=False)),
+    Case("a layer behind its norm, twice", "layer_norm", stacked()),
+    Case("a layer behind its norm, three times", "layer_norm", stacked(3)),
+    Case("a layer behind a norm without a shift, twice", "layer_norm", stacked(norm=UNSHIFTED)),
+    Case("a layer behind a bare norm, twice", "layer_norm", stacked(norm=BARE)),
+    Case("a layer behind a root mean square, twice", "rms_norm", stacked(norm=nn.RMSNorm)),
+    Case("a table before a linear map and behind a norm", "layer_norm", tied(centred)),
+    Case("a table before a linear map and behind a root mean square", "rms_norm", tied(scaled)),
     Case("one use without a bias", "softmax layer_norm", again(out="none")),
     Case("one bias behind two maps", "softmax rms_norm", again(out="one bias",
          norm=nn.RMSNorm)),

@@ -134,9 +134,9 @@ class GraphSAGE(nn.Module):
         links = with_loops(edges, x)
         mean = links / links.sum(dim=1, keepdim=True)
         h = F.relu(torch.cat([self.own(x), self.near(mean @ x)], dim=1))
-        h = h / h.norm(dim=1, keepdim=True)
+        h = F.normalize(h, dim=1)
         h = F.relu(torch.cat([self.own_out(h), self.near_out(mean @ h)], dim=1))
-        return self.head(h / h.norm(dim=1, keepdim=True))
+        return self.head(F.normalize(h, dim=1))
 
 
 def graphsage(d_in: int = 602, d_hidden: int = 128, n_classes: int = 41) -> Built:

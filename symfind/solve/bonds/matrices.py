@@ -6,6 +6,7 @@ what survives in a class is its Lie algebra.
 """
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,13 +59,14 @@ class Matrices:
         lowered: Lowered,
         *,
         blind: bool = False,
-        apart: tuple[Node, int] | None = None,
+        apart: Collection[tuple[Node, int]] = (),
     ) -> None:
         """Read every instance of every primitive once.
 
-        `blind`: only what is not seen at all where constants are not, X = 1 κᵀ. `apart`: a sum and
-        one of its operands, which stays as it is while the others change; or a product with a gain,
-        which is whatever the matrices on either side ask for; or a factor that stays as it is.
+        `blind`: only what is not seen at all where constants are not, X = 1 κᵀ. `apart`: sums, each
+        with one of its operands, which stays as it is while the others change; or a product with a
+        gain, which is whatever the matrices on either side ask for; or a factor that stays; or
+        what is blind, whose result changes by a matrix that makes nothing of it.
         """
         self.lowered = lowered
         self.blind = blind
@@ -205,7 +207,7 @@ class Matrices:
         for at, port in enumerate(instance.inputs):
             if isinstance(port.node, p.Source) and port.node.zero:
                 continue
-            if self.apart == (out.node, at):
+            if (out.node, at) in self.apart:
                 continue
             for name in port.labels:
                 if name in out.labels:
@@ -261,7 +263,8 @@ class Matrices:
                 self._bonds[root].columns.add((dual, q))
             else:
                 self._kill(self._var(x, i))
-        self._rigid(instance.output)
+        for name in set(instance.output.labels) - set(along if (node, 0) in self.apart else ()):
+            self._rigid(instance.output, label=name)
 
     def _level(self, node: p.Centre) -> None:
         """Beside a mean, one change of basis for all values of what it runs over."""
@@ -282,14 +285,14 @@ class Matrices:
         for name, ports in where.items():
             inside = name in out.labels
             if len(ports) == 2 and not inside:
-                if all(self.apart != (node, instance.inputs.index(x)) for x in ports):
+                if all((node, instance.inputs.index(x)) not in self.apart for x in ports):
                     self._same(ports[0], ports[1], name, dual=True)
             elif len(ports) == 1 and inside:
                 self._same(ports[0], out, name)
             elif len(ports) == 2 and inside and (gain := self._gain(ports)) is not None:
                 wire = ports[0] if ports[1].node.index == gain[0] else ports[1]
                 scale = ports[1] if wire is ports[0] else ports[0]
-                if self.apart != (out.node, instance.inputs.index(wire)):
+                if (out.node, instance.inputs.index(wire)) not in self.apart:
                     self._same(wire, out, name, pot=((gain, 1),))
                 bond, _ = self._constrain(self._var(out, out.labels.index(name)))
                 atoms = scale.node.cells[scale.cell].atoms

@@ -67,6 +67,27 @@ class LiftedFamily(Family):
         )  # fmt: skip
         return added(*lifted, *(chart.made_up(env, moves) for chart in self.made))
 
+    @property
+    def closed(self) -> bool:
+        """Whether where its flow leads is known: where the base's is, and polar weights follow."""
+        charts = self.charts
+        polar = bool(charts) and all(isinstance(c, Polar) and c.free is not None for c in charts)
+        return polar and not self.made and not getattr(self.base, "loose", False)
+
+    def flow(self, env: Environment, c: Tensor, t: float) -> Moves:
+        """The wires after time t, where that is known.
+
+        Raises:
+            TypeError: it has to be followed.
+        """
+        if not self.closed:
+            raise TypeError(f"a lifted {self.kind} whose flow has no closed form")
+        parts: list[Moves] = []
+        for source, value in self.base.flow(env, c, t).items():
+            chart = source.chart
+            parts.append(chart.settled(env, value) if isinstance(chart, Polar) else {source: value})
+        return {source: value for part in parts for source, value in part.items()}
+
     def settle(self, before: Environment, theta: dict[str, Tensor], c: Tensor, t: float) -> None:
         """Make wires what the base's own flow makes them, where it is known."""
         base, charts = self.base, self.charts

@@ -76,6 +76,18 @@ class Polar:
             moves[self.free] = value * radial.reshape(value.shape)
         return moves
 
+    def settled(self, env: Environment, weight: Tensor) -> Moves:
+        """The parameters that make another weight, with v as long as it was; it needs a free gain.
+
+        The flows of lifted fields lead there: they leave the length of v and all other gains alone.
+        """
+        if self.free is None:
+            raise TypeError("no gain is free to make a length")
+        norm, value = self.norm(env), env.value(self.free)
+        whole = weight / self.gain(env)
+        length = torch.linalg.vector_norm(whole, dim=self.dims, keepdim=True)
+        return {self.v: norm * whole / length, self.free: value * length.reshape(value.shape)}
+
     def defects(self, sizes: Sizes | None) -> int:
         """How many numbers of a change cannot be made."""
         if self.free is not None:

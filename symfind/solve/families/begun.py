@@ -62,7 +62,7 @@ def _along(node: p.Add, at: int, dim: int, plan: Plan, lowered: Lowered) -> Iter
     place = dim + len(node.axes) - len(x.axes)
     if x.axes[dim].size == 1 or x.axes[dim].root is not node.axes[place].root:
         return
-    equations = Matrices(lowered, apart=(node, at))
+    equations = Matrices(lowered, apart=[(node, at)])
     own, other = equations.along(x, dim), equations.along(node, place)
     if own is None or other is None or own[0] == other[0]:
         return

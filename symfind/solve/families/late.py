@@ -100,7 +100,7 @@ def _apart(
     node: p.Add, dim: int, at: int, relation: Relation, plan: Plan, lowered: Lowered
 ) -> Iterator[Family]:
     """Of one operand that stays as it is."""
-    equations = Matrices(lowered, apart=(node, at))
+    equations = Matrices(lowered, apart=[(node, at)])
     found = equations.along(node, dim), equations.along(node.inputs[at], dim)
     if found[0] is None or found[1] is None or found[0][0] == found[1][0]:
         return

@@ -63,13 +63,14 @@ def _shared(
         modes = (SHARED, NEAREST)
         forms = _forms(source, Limits(), flows, modes)
         for (cell, free, state), absorb in itertools.product(forms, modes):
-            if (source, cell) in whole:
+            beside = (source, cell) in whole  # only together with another
+            if beside and absorb != SHARED:
                 continue
             plan = flows.dispose(source, state, True, absorb)
             several = asked(plan or ())
             if plan and several is None and cell is not None and absorb == SHARED:
                 partly.append(_shifted("parallel", source, cell, free, plan))
-            if not several:
+            if not several or beside:
                 continue
             found = _shifted("parallel", source, cell, free, _once(plan or (), several))
             if cell is not None and _agree(found, several, flows):

@@ -89,7 +89,7 @@ def _of(node: p.Contract, at: int, dim: int, lowered: Lowered, flows: Flows) -> 
     write = flows.undo(gain, canonical(gain, [ARBITRARY] * len(gain.axes)))
     if not write or len(gain.users) != 1:
         return
-    equations = Matrices(lowered, apart=(node, at))
+    equations = Matrices(lowered, apart=[(node, at)])
     before, behind = _turning(equations.frame(wire, dim)), _turning(equations.frame(node, dim))
     if before is None or behind is None or not (before.centred or behind.centred):
         return
@@ -97,7 +97,7 @@ def _of(node: p.Contract, at: int, dim: int, lowered: Lowered, flows: Flows) -> 
         return
     unseen: list[Member] = []
     if behind.centred:
-        found = Matrices(lowered, blind=True, apart=(node, at)).frame(node, dim)
+        found = Matrices(lowered, blind=True, apart=[(node, at)]).frame(node, dim)
         if found is None or found[0].indexed:
             return
         unseen = found[1]

@@ -10,7 +10,7 @@ from symfind.algebra.axes import Sizes
 from symfind.algebra.integrate import Field, followed, integrate
 from symfind.graph import primitives as p
 from symfind.graph.wires import ancestors
-from symfind.solve.point.family import Family, followers
+from symfind.solve.point.family import Family, bends, followers
 from symfind.solve.point.values import Environment
 
 
@@ -71,7 +71,7 @@ class Point:
 
     def flow(self, family: Family, c: Tensor, t: float) -> dict[str, Tensor]:
         """Parameters after time t."""
-        if getattr(family, "loose", False):
+        if bends(family):
             field, steps = self._field(family, c), getattr(family, "steps", 4)
             return self._settled(family, c, t, integrate(field, self.theta, t, steps))
         env = self.environment()
@@ -87,7 +87,7 @@ class Point:
 
     def way(self, family: Family, c: Tensor, t: float) -> tuple[dict[str, Tensor], float]:
         """The same up to where the field ends, and what part of the time that is."""
-        if not getattr(family, "loose", False) or getattr(family, "steps", 4) is not None:
+        if not bends(family) or getattr(family, "steps", 4) is not None:
             return self.flow(family, c, t), 1.0
         moved, part = followed(self._field(family, c), self.theta, t)
         return self._settled(family, c, t * part, moved), part

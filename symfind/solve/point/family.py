@@ -48,6 +48,11 @@ class Family(ABC):
         return tuple(dict.fromkeys(s.key for s in moved))
 
 
+def bends(family: Family) -> bool:
+    """Whether its field changes along its own flow, and where that leads has no closed form."""
+    return bool(getattr(family, "loose", False)) and not getattr(family, "closed", False)
+
+
 def followers(moved: Iterable[p.Source]) -> list[p.Source]:
     """Wires that stay as they are, and whose parameters must therefore follow what moves."""
     sources = list(moved)

@@ -152,7 +152,7 @@ class Turning:
         node, k = asked.node, asked.node.inputs[1 - asked.at]
         if _held(k):
             return None
-        equations = Matrices(self.lowered, apart=(node, asked.at))
+        equations = Matrices(self.lowered, apart=[(node, asked.at)])
         found = equations.along(k, node.labels[1 - asked.at].index(asked.summed))
         if found is None:
             return None
