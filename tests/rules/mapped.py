@@ -111,7 +111,32 @@ CASES = [
     Case("differences of features", "diff", mixed(lambda z: z.diff(dim=-1), 3)),
     Case("differences of features and a bias", "diff", of(
          lambda m, x: m.b(m.a(x).diff(dim=-1)), (12, 3), a=lambda: linear(3, 4),
-         b=lambda: linear(3, 2)), gap="constants behind such an operation", counts=(13, 16)),
+         b=lambda: linear(3, 2))),
+    Case("differences of features before a function", "diff tanh", of(
+         lambda m, x: m.b(m.a(x).diff(dim=-1).tanh()), (12, 3), a=lambda: linear(3, 4),
+         b=lambda: linear(3, 2))),
+    Case("a frozen layer between", "linear", of(
+         lambda m, x: m.b(F.linear(m.a(x), m.c, m.d)), (12, 3), a=lambda: linear(3, 4),
+         b=lambda: linear(5, 2), c=lambda: drawn(5, 4), d=lambda: drawn(5))),
+    Case("a frozen layer before a function", "linear gelu", of(
+         lambda m, x: m.b(F.gelu(F.linear(m.a(x), m.c, m.d))), (12, 3), a=lambda: linear(3, 4),
+         b=lambda: linear(5, 2), c=lambda: drawn(5, 4), d=lambda: drawn(5))),
+    Case("a frozen layer before one without a bias", "linear", of(
+         lambda m, x: m.b(F.linear(m.a(x), m.c, m.d)), (12, 3), a=lambda: linear(3, 4),
+         b=lambda: linear(5, 2, False), c=lambda: drawn(5, 4), d=lambda: drawn(5)),
+         gap="a constant that only what is before it takes up", counts=(10, 18)),
+    Case("a low rank with a frozen half", "linear matmul", of(
+         lambda m, x: m.w(x) + m.b(x @ m.c.mT), (12, 4), w=lambda: linear(4, 3),
+         b=lambda: linear(2, 3, False), c=lambda: drawn(2, 4))),
+    Case("a low rank with a frozen half, of another wire", "linear matmul", of(
+         lambda m, x: m.w(x) + m.b(x.square() @ m.c.mT), (12, 4), w=lambda: linear(4, 3),
+         b=lambda: linear(2, 3, False), c=lambda: drawn(2, 4))),
+    Case("fixed features of data", "linear", of(
+         lambda m, x: m.b(m.a(x @ m.c.mT)), (12, 3), a=lambda: linear(5, 4),
+         b=lambda: linear(4, 2), c=lambda: drawn(5, 3))),
+    Case("fixed features of data behind a function", "linear", of(
+         lambda m, x: m.b(m.a((x @ m.c.mT).cos())), (12, 3), a=lambda: linear(5, 4),
+         b=lambda: linear(4, 2), c=lambda: drawn(5, 3))),
     Case("averages of two features", "avg_pool1d", mixed(
          lambda z: F.avg_pool1d(z[:, None], 2)[:, 0], 2)),
     Case("features in between", "upsample_linear1d", mixed(

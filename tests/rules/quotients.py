@@ -87,4 +87,9 @@ CASES = [
     Case("places over their sums, each of its own scale", "sum div.Tensor", of(
          lambda m, x: m.p * placed(m, x), (30, 3, 3), a=lambda: linear(3, 4),
          r=lambda: linear(4, 3), p=lambda: weight(3, 3))),
+    Case("over a weighted sum", "matmul", over(
+         lambda m, z: z / (z @ m.w)[:, None], w=lambda: weight(4))),
+    Case("over a layer of it", "linear", over(lambda m, z: z / m.l(z), l=lambda: linear(4, 1))),
+    Case("over a function of a layer of it", "linear tanh", over(
+         lambda m, z: z / (2 + m.l(z).tanh()), l=lambda: linear(4, 1))),
 ]  # fmt: skip

@@ -15,9 +15,9 @@ from symfind.algebra.axes import Axis
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Instance, Node, Port
 from symfind.ops.lower import Lowered
-from symfind.solve.bonds.images import Fixed, fixed_map
 from symfind.solve.bonds.matrices import Bond, Matrices, Member
 from symfind.solve.bonds.potentials import NONE, Potential, combine
+from symfind.solve.point.images import Fixed, fixed_map
 from symfind.solve.point.regular import vanishes
 from symfind.solve.transport.effects import squeezed
 from symfind.solve.transport.steps import total

@@ -92,11 +92,14 @@ def _family(equations: Mapped, part: Part, limits: Limits) -> Family | None:
     if frames is None or system is None:
         return None
     members = list(equations.acting(frames))
-    solution = system.solve() if members else None
-    if solution is None or not solution.count:
-        if members:
-            at = members[0][1].source
-            limits.reached(at, "bases on either side of fixed maps: too many, or unclear")
+    if not members:
+        return None
+    solution = system.solve()
+    if solution is None:
+        what = "bases on either side of fixed maps: too many, or unclear how many"
+        limits.reached(members[0][1].source, what)
+        return None
+    if not solution.count:
         return None
     if not _true(system, solution):
         return None

@@ -1,9 +1,9 @@
 """Multiples of what a wire is divided by: z / d moves by a constant where z moves by v d.
 
 What parameters add to z may be v times a linear map that makes d of what they read; the constant v
-is then taken off by a bias behind the quotient. Where d = e + f Σ z is itself made of z, it becomes
-(1 + f Σ v) d, and the quotient moves by v - f Σ v · z / d: then weights that read it make up for
-its size.
+is then taken off by a bias behind the quotient. Where d = e + ℓ(z) is itself made of z, by a linear
+form ℓ, it becomes (1 + ℓ(v)) d, and the quotient moves by v - ℓ(v) z / d: then weights that read it
+make up for its size.
 """
 
 import math
@@ -31,6 +31,29 @@ from symfind.solve.transport.taking import Taken, take
 
 
 @dataclass(frozen=True)
+class Form:
+    """A linear form of a wire along some dimensions: a multiple of a sum, or a weighted one.
+
+    Attributes:
+        dims: what is summed over.
+        factor: of all.
+        weight: of each entry, None for one.
+    """
+
+    dims: tuple[int, ...]
+    factor: float
+    weight: Node | None
+
+    def __call__(self, env: Environment, z: Node, v: Tensor) -> Tensor:
+        """Of what is of size one where it is the same."""
+        v = v.expand([n if d in self.dims else v.shape[d] for d, n in enumerate(env.shape(z))])
+        if self.weight is not None:
+            rows = env.value(self.weight).reshape(-1)
+            return self.factor * (v.reshape(-1) @ rows)
+        return self.factor * v.sum()
+
+
+@dataclass(frozen=True)
 class Quotient:
     """A wire over another.
 
@@ -39,14 +62,14 @@ class Quotient:
         above: what is divided.
         below: by what.
         labels: of its dimensions.
-        sum: where it is made of what is divided: by what that is multiplied, added up.
+        sum: where it is made of what is divided: of which form of that, and a constant.
     """
 
     node: p.Contract
     above: Node
     below: Node
     labels: tuple[Any, ...]
-    sum: float | None
+    sum: Form | None
 
 
 Reader = tuple[Node, Plan]  # a weight, and how it changes
@@ -76,33 +99,46 @@ def _quotient(node: p.Contract) -> Quotient | None:
     return None
 
 
-def _added_up(wire: Node, above: Node, others: Sequence[Node]) -> float | None:
-    """The factor f of a wire e + f Σ z; None for another, or where z is seen elsewhere."""
+def _added_up(wire: Node, above: Node, others: Sequence[Node]) -> Form | None:
+    """The form ℓ of a wire e + ℓ(z); None for another, or where z is seen elsewhere."""
     factor = 1.0
-    while True:
-        if len(wire.users) != 1 and total(wire) is None:
-            return None
-        if isinstance(wire, p.Mix):
-            whole = wire.inputs == (above,) and len(others) == 1 and len(wire.users) == 1
-            own = total(wire)
-            return factor * own if whole and own is not None else None
+    while len(others) == 1 and len(wire.users) == 1:
+        if wire is others[0]:
+            return _form(wire, above, factor)
         if isinstance(wire, p.Pointwise) and wire.slope and wire.slope == wire.slope:
             factor *= wire.slope
             wire = wire.inputs[0]
         elif isinstance(wire, p.View):
             wire = wire.inputs[0]
         elif isinstance(wire, p.Add):
-            moving = [(x, s) for x, s in zip(wire.inputs, wire.signs, strict=True) if not x.fixed]
-            if len(moving) != 1:
+            moving = [(x, s) for x, s in zip(wire.inputs, wire.signs, strict=True) if x.varies]
+            if len(moving) != 1 or moving[0][0].shape != wire.shape:
                 return None
             wire, sign = moving[0]
             factor *= sign
         else:
             return None
+    return None
+
+
+def _form(wire: Node, above: Node, factor: float) -> Form | None:
+    """A multiple of a sum, or of what one weight makes of a wire along some dimensions."""
+    if isinstance(wire, p.Mix):
+        own = total(wire)
+        return None if own is None else Form(wire.dims, factor * own, None)
+    if not isinstance(wire, p.Contract) or len(wire.inputs) != 2 or wire.windows:
+        return None
+    at = wire.inputs.index(above)
+    weight, names = wire.inputs[1 - at], wire.labels[1 - at]
+    wide = [n for n, a in zip(names, weight.axes, strict=True) if a.size > 1]
+    dims = tuple(d for d, n in enumerate(wire.labels[at]) if n in wide)
+    if weight is above or weight.varies or any(n in wire.out for n in wide):
+        return None
+    return Form(dims, factor, weight) if len(dims) == len(wide) == 1 else None
 
 
 def _of(q: Quotient, flows: Flows) -> Iterator[Family]:
-    summed = None if q.sum is None else _mix(q).dims
+    summed = None if q.sum is None else q.sum.dims
     dims = [d for d, a in enumerate(q.node.axes)
             if a.size > 1 and (summed is None or d in summed)]  # fmt: skip
     readers = _readers(q, flows) if q.sum is not None else []
@@ -171,22 +207,11 @@ def _family(
 
 def _size(q: Quotient) -> float:
     """What z / d is multiplied by in the wire, of which it may be known that it sums to one."""
-    return q.sum if q.node.shares and q.sum is not None else 1.0
+    return q.sum.factor if q.node.shares and q.sum is not None else 1.0
 
 
 def _grown(q: Quotient, env: Environment, v: Tensor) -> Tensor:
-    """f Σ v."""
+    """ℓ(v)."""
     if q.sum is None:
-        raise AssertionError("readers of what is divided by its own sum")
-    dims = _mix(q).dims
-    sizes = env.shape(q.above)
-    v = v.expand([n if d in dims else v.shape[d] for d, n in enumerate(sizes)])
-    return q.sum * v.sum()
-
-
-def _mix(q: Quotient) -> p.Mix:
-    """The sum."""
-    mix = next(u for u in q.above.users if u is not q.node)
-    if not isinstance(mix, p.Mix):
-        raise AssertionError("a sum")
-    return mix
+        raise AssertionError("readers of what is divided by its own form")
+    return q.sum(env, q.above, v)

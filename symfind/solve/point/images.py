@@ -4,6 +4,7 @@ What an operation makes of unit vectors is its matrix; that it is one, the same 
 indices, is tried at random values.
 """
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ def fixed_map(node: Node) -> Fixed | None:
             whole = len(node.cells) == len(node.inputs[0].cells) == 1
             names, out = node.labelled()
             if whole and not node.stiff and _alone(node) is not None:
-                return Fixed(0, names[0][d], out[d], lambda _: _measured(node, d))
+                return Fixed(0, names[0][d], out[d], lambda _: measured(node, d))
     return None
 
 
@@ -90,7 +91,8 @@ def _alone(node: Node) -> Op | None:
     return op if whole and plain and real else None
 
 
-def _measured(node: Node, dim: int) -> Tensor | None:
+@functools.cache
+def measured(node: Node, dim: int) -> Tensor | None:
     """What an operation makes of unit vectors along a dimension."""
     x, op = node.inputs[0], _alone(node)
     if op is None or math.prod(x.shape) * x.shape[dim] > LARGEST:
