@@ -12,7 +12,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 
 from symfind.errors import LoadError
 
@@ -54,6 +54,9 @@ def _restored() -> Iterator[None]:
         torch.set_default_dtype(torch.float32)
         if torch.get_default_device().type != "cpu":
             stack.enter_context(torch.device("cpu"))
+        # a forward pass is run hundreds of times; what it prints must not mix with results
+        nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8", errors="replace"))
+        stack.enter_context(redirect_stdout(nowhere))
         try:
             yield
         finally:
@@ -64,7 +67,8 @@ def _restored() -> Iterator[None]:
             if numpy is not None:
                 numpy.random.set_state(drawn)
             if folder is not None and folder != _folder():
-                os.chdir(folder)
+                with suppress(OSError):  # code of the model may have removed it
+                    os.chdir(folder)
 
 
 def _no_errors() -> None:

@@ -20,6 +20,7 @@ from symfind.errors import InputError
 from symfind.report.model import Residual
 from symfind.verify import Function, verify
 from symfind.verify.elements import norm, unit
+from symfind.verify.faraway import holds_far
 from symfind.verify.function import InputsLike, Point
 from symfind.verify.invariance import points_of
 from symfind.verify.sampling import random_direction
@@ -129,7 +130,7 @@ class Trials:
                 budget.check()
                 if not self._stays(family, place):
                     return False
-        return True
+        return holds_far(self.function, family, self.points[0], self.inputs[:2], self.rng)
 
     def _stays(self, family: Acting, theta: Point) -> bool:
         c = family.coefficients(self.rng)

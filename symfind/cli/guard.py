@@ -77,6 +77,12 @@ def message(error: BaseException) -> str:
     if isinstance(error, SymfindError):
         return f"error: {error}"
     what = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+    if isinstance(error, RecursionError):
+        return "error: nested too deeply for Python, which follows " + (
+            f"{sys.getrecursionlimit()} calls within each other; raise that (sys.setrecursionlimit)"
+        )
+    if isinstance(error, FileNotFoundError) and not _folder_exists():
+        return "error: the current folder is no longer there; change to another one"
     if isinstance(error, OSError) and error.filename is not None:
         return f"error: cannot use {os.fsdecode(error.filename)!r}: {error.strerror or error}"
     if isinstance(error, MemoryError) or any(words in what for words in _NO_MEMORY):
@@ -91,6 +97,13 @@ def message(error: BaseException) -> str:
         f"internal error: {what}{where}\n"
         "This is a fault of symfind, not of the model; --debug shows the traceback."
     )
+
+
+def _folder_exists() -> bool:
+    try:
+        return bool(os.getcwd())
+    except OSError:
+        return False
 
 
 def mute_stdout() -> None:

@@ -18,6 +18,7 @@ from symfind.discovery.search import Found
 from symfind.discovery.words import describe
 from symfind.errors import InputError
 from symfind.numerics.spans import span
+from symfind.verify.faraway import holds_far
 from symfind.verify.function import Point
 from symfind.verify.jumps import Path, drawn, jumps
 from symfind.verify.several import Several
@@ -62,9 +63,9 @@ def checked(
 
     At fresh points, the derivative of the output along each generator is compared with that along
     a random direction. And the output itself must stay under the flow of a random combination of
-    all generators, and not jump when that is followed further; where it does not (an operation can
-    claim a derivative of zero that it does not have, or have it almost everywhere: a threshold),
-    each has to show that its own flow leaves the output alone.
+    all generators, also where parameters are large, and not jump when that is followed further;
+    where it does not (an operation can claim a derivative of zero that it does not have, or have it
+    almost everywhere: a threshold), each has to show that its own flow leaves the output alone.
 
     Of the solutions on a neighbourhood those are looked at that add to the span of the others.
 
@@ -190,7 +191,8 @@ class _Trials:
 
         def stays(generator: Discovered) -> bool:
             stay = _change(generator, theta, lambda point: function(point, inputs), value, rng)
-            return stay and not jumps(several, _followed(generator, theta), wider)
+            stay = stay and not jumps(several, _followed(generator, theta), wider)
+            return stay and holds_far(function, generator, theta, wider[:2], rng)
 
         result, parts = [False] * len(found), [range(len(found))] if found else []
         while parts and self._left > 0:

@@ -145,9 +145,11 @@ def _resolve(spec: str, settings: Mapping[str, Any]) -> tuple[nn.Module, Any, st
         if not path.exists() and path.suffix != ".py" and (meant := hint(spec)):
             raise LoadError(f"{path}: no such file{meant}")
         module = import_file(path)
+        assert module.__spec__ is not None and module.__spec__.origin is not None
+        whole = Path(module.__spec__.origin)  # absolute: code of the file may have left its folder
         where = f"{path}:{attr}" if attr != "model" else f"{path}"
         value = attribute(module, attr, str(path))
-        model, example = build(value, where, settings, path.resolve())
+        model, example = build(value, where, settings, whole)
     elif colon and tail:
         module = import_module(head)
         value = attribute(module, tail, head)

@@ -1,6 +1,8 @@
 """Bad input on the real command: one message that names the fault, exit code 2, nothing written."""
 
+import json
 import os
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -107,6 +109,11 @@ FAULTS = {
     "integer-output": (net("return self.a(x).argmax(-1)"), ["no floating-point tensors"]),
     "boolean-output": (net("return self.a(x) > 0"), ["no floating-point tensors"]),
     "no-output": (net("self.a(x)"), ["no floating-point tensors"]),
+    "deep": (
+        "model = nn.Linear(3, 3)\nfor _ in range(500):\n    model = nn.Sequential(model)\n"
+        "example_inputs = torch.ones(1, 3)\n",
+        ["error: nested too deeply for Python", "sys.setrecursionlimit"],
+    ),
 }  # fmt: skip
 
 
@@ -152,3 +159,18 @@ def test_what_was_there_stays_when_the_analysis_fails(tmp_path, monkeypatch):
     (tmp_path / "report.json").write_text("kept")
     assert call("net.py", "--json", "report.json").exit_code == 2
     assert (tmp_path / "report.json").read_text() == "kept"
+
+
+def test_a_file_that_leaves_its_folder_and_removes_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    away = "import os\nos.mkdir('away')\nos.chdir('away')\nos.rmdir(os.getcwd())\n"
+    Path("net.py").write_text(HEADER + away + net("return self.a(x)"))
+    assert call("net.py", "--quiet", "--no-verify", "--certify", "never").exit_code == 0
+    assert Path.cwd() == tmp_path
+
+
+def test_what_forward_prints_is_no_result(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text(HEADER + net("print('here')\nreturn self.a(x)"))
+    result = call("net.py", "--json", "-")
+    assert result.exit_code == 0 and json.loads(result.stdout)["dimension"]["redundant"] == 0

@@ -133,3 +133,45 @@ def test_a_flow_is_followed_once_for_all_times() -> None:
     moved = field("shift", shift("a.bias", 4)).along(theta, one, times)
     for t, there in zip(times, moved, strict=True):
         assert torch.equal(there["a.bias"], theta["a.bias"] + t * torch.arange(1.0, 5.0).double())
+
+
+class Sine(Units):
+    """What comes out is a sine, which is nothing but rounding where parameters are large."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sin(super().forward(x))
+
+
+def test_what_rounding_hides_far_out_stands() -> None:
+    torch.manual_seed(0)
+    tried = trials(Sine(torch.relu)).standing([FoundFamily("f", (SCALE,))])
+    assert [one.family.id for one in tried] == ["f"]
+
+
+@pytest.mark.parametrize("bound", [300.0, 1e6, 1e20])
+def test_a_bound_far_out_shows(bound: float) -> None:
+    torch.manual_seed(0)
+    model = Units(lambda z: z.clamp(0, bound))
+    assert not trials(model).standing([FoundFamily("f", (SCALE,))])
+
+
+class Bounded(nn.Module):
+    """A weight beside its own transpose, between bounds: skew changes do nothing within them."""
+
+    def __init__(self, change) -> None:
+        super().__init__()
+        self.v, self.change = nn.Parameter(torch.randn(3, 3)), change
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ (self.change(self.v) + self.v.T)
+
+
+@pytest.mark.parametrize("change", [
+    lambda v: v.clamp(-100, 100), lambda v: v.clamp(-1e20, 1e20), lambda v: v.where(v > -1e12, 0.0),
+], ids=["near", "far", "threshold"])  # fmt: skip
+def test_what_is_discovered_holds_far_out(change) -> None:
+    torch.manual_seed(0)
+    model, x = Bounded(change), torch.randn(12, 3)
+    report = symfind.analyze(model, x, formula=False)
+    assert report.dimension.redundant == 0 and report.certificate.unexplained == 3
+    assert not symfind.discover(model, x).generators

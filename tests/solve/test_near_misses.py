@@ -12,6 +12,7 @@ from tests.rules.harness import linear, of, weight
 
 FAINT = torch.ones(3, 3)
 FAINT[0, 1] = FAINT[1, 2] = 1e-9
+HALF = torch.ones(3, 3).triu()
 
 
 def divided(size: Any, bound: float) -> Any:
@@ -53,7 +54,14 @@ def summed(change: Any) -> Any:
 NEARLY = torch.eye(4, dtype=torch.float64) + 1e-9 * torch.ones(4, 4, dtype=torch.float64).triu(1)
 SUM = torch.tensor([1, 1, 1, 1 + 1e-9], dtype=torch.float64)
 
-# the model, and how many directions are symmetries
+
+def masked(change: Any) -> Any:
+    """A weight before units, of a parameter of which a mask takes half."""
+    return of(lambda m, x: m.r(F.relu(F.linear(x, change(m.v) * HALF))), (12, 3),
+              v=lambda: weight(3, 3), r=lambda: linear(3, 2))  # fmt: skip
+
+
+# the model, and how many directions are symmetries that rules derive
 CASES = {
     "a twelfth power above a bound": (divided(lambda z: (z.abs() ** 12).sum(-1, True), 1e-5), 0),
     "a fourth power by squares": (divided(lambda z: (z * z * z * z).sum(-1, True), 1e-6), 0),
@@ -62,6 +70,15 @@ CASES = {
     "a filter": (filtered(lambda c: c), 2),
     "a filter that is another far out": (
         filtered(lambda c: torch.where(c.real > -50, c, 2j * c)), 0),
+    "a filter and its size": (filtered(lambda c: c + c.abs()), 0),
+    "a filter that another part of it bends": (filtered(lambda c: c * (1 + c[0].imag)), 1),
+    "a mask": (masked(lambda v: v), 6),
+    "a mask, and steps": (masked(lambda v: v + v.round()), 0),
+    "a mask, and the largest": (masked(lambda v: v + v.argmax(-1, True)), 0),
+    "a mask, and steps far out": (masked(lambda v: v + (v * 1e-4).floor()), 0),
+    "a mask, and a window": (masked(lambda v: v.where((v.abs() < 3e5) | (v.abs() > 9e5), -v)), 0),
+    "a mask, and a bound very far out": (masked(lambda v: v.clamp(-1e20, 1e20)), 3),
+    "a mask, and a threshold of the sum": (masked(lambda v: v * (v.sum() > -1e11)), 0),
     "a mask of small numbers": (made(lambda v: v * FAINT), 0),
     "a triangle and little of the other": (made(lambda v: v.triu() + 1e-9 * v.tril(-1)), 0),
     "skew, and a little symmetric": (made(lambda v: v - v.T + 1e-9 * (v + v.T)), 0),

@@ -24,7 +24,9 @@ from symfind.trace.graph import Graph, Op
 _MOST = 4_000_000  # entries of A
 _FAINT = 1e-6  # of A, relative: singular values that are neither there nor absent
 _SAME = 1e-9  # of slopes at two points, relative
-SCALES = (1.0, 1.0, 1e-4, 1e4, 1e8)  # of points, so that bounds far out are met as well
+_ROUNDING = 1e-12  # of values, relative to the terms that they are sums of
+_SLOPES, _VALUES = 6, 64  # points at which each is looked at
+_LOW, _HIGH = -6.0, 30.0  # decades of sizes; what is further out is there for want of an infinity
 _PATTERNS = {"triu", "tril", "as_strided", "unfold", "roll"}
 _LINEAR = _PATTERNS | {
     "add",
@@ -71,18 +73,20 @@ def _image(op: Op) -> tuple[Sequence[Op], Tensor] | None:
     if not patterned or not 0 < entries <= _MOST:
         return None
     rng = torch.Generator().manual_seed(0)
+    shapes = [x.shape or () for x in roots]
     try:
-        one, *others = (_slope(op, roots, rng, scale) for scale in SCALES)
+        one, *others = (_slope(op, roots, x) for x in points(shapes, rng, _SLOPES))
+        size = float(one.abs().max())
+        if not size or not all(same(one, x) for x in others):
+            return None
+        if not _adds_up(op, roots, one, points(shapes, rng, _VALUES)):
+            return None
     except (LookupError, RuntimeError, NotImplementedError):
-        return None
-    size = float(one.abs().max())
-    if not size or not all(same(one, x) for x in others):
         return None
     values = torch.linalg.svdvals(one)
     if bool(((values > EXACT * size) & (values < _FAINT * values[0])).any()):
         return None  # next to nothing is not to be divided by
-    # What is infinite is no weight.
-    return (roots, one) if bool(torch.isfinite(_value(op, roots, rng)).all()) else None
+    return roots, one
 
 
 def same(one: Tensor, two: Tensor) -> bool:
@@ -101,21 +105,44 @@ def _behind(op: Op) -> Iterator[Op]:
             stack += x.operands
 
 
-def _draw(roots: Sequence[Op], rng: torch.Generator, scale: float = 1.0) -> list[Tensor]:
-    return [scale * torch.randn(x.shape or (), generator=rng, dtype=torch.float64) for x in roots]
+def points(
+    shapes: Sequence[Sequence[int]], rng: torch.Generator, number: int
+) -> Iterator[list[Tensor]]:
+    """Two of size one, and others of all sizes, of all entries alike or each of its own.
+
+    What holds about one and not far out (a bound, a threshold, a window) is met by some of them.
+    """
+    for at in range(number):
+        drawn = [torch.randn(s, generator=rng, dtype=torch.float64) for s in shapes]
+        sizes = [
+            torch.rand(s if at % 2 else (), generator=rng, dtype=torch.float64) for s in shapes
+        ]
+        if at > 1:
+            drawn = [
+                x * 10 ** (_LOW + (_HIGH - _LOW) * u) for x, u in zip(drawn, sizes, strict=True)
+            ]
+        yield drawn
 
 
-def _value(op: Op, roots: Sequence[Op], rng: torch.Generator) -> Tensor:
-    theta = dict(zip((x.key for x in roots), _draw(roots, rng), strict=True))
-    return Environment(theta).value_of(op)
+def _adds_up(op: Op, roots: Sequence[Op], slope: Tensor, at: Iterator[Sequence[Tensor]]) -> bool:
+    """Whether values are A θ + b, all finite: a derivative sees no step, and no detached part."""
+    rest: Tensor | None = None
+    for theta in at:
+        env = Environment(dict(zip((x.key for x in roots), theta, strict=True)))
+        value, flat = env.value_of(op).reshape(-1), torch.cat([x.reshape(-1) for x in theta])
+        rest = value - slope @ flat if rest is None else rest
+        terms = slope.abs() @ flat.abs() + rest.abs() + 1.0
+        if not bool(((value - slope @ flat - rest).abs() <= _ROUNDING * terms).all()):
+            return False
+    return True
 
 
-def _slope(op: Op, roots: Sequence[Op], rng: torch.Generator, scale: float) -> Tensor:
+def _slope(op: Op, roots: Sequence[Op], at: Sequence[Tensor]) -> Tensor:
     def run(*theta: Tensor) -> Tensor:
         env = Environment(dict(zip((x.key for x in roots), theta, strict=True)))
         return env.value_of(op).reshape(-1)
 
-    parts = torch.autograd.functional.jacobian(run, tuple(_draw(roots, rng, scale)))
+    parts = torch.autograd.functional.jacobian(run, tuple(at))
     return torch.cat([part.reshape(len(part), -1) for part in parts], 1)
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from symfind.graph import primitives as p
 from symfind.numerics.decompose import svd
 from symfind.numerics.tolerances import EXACT
-from symfind.solve.charts.affine import SCALES, kernel, same
+from symfind.solve.charts.affine import kernel, points, same
 from symfind.solve.charts.partial import adding, plain_wires, small
 from symfind.solve.point.family import Family
 from symfind.trace.graph import Graph, Op, replace
@@ -27,6 +27,8 @@ from symfind.trace.kernels import run
 
 _MOST = 1_000_000  # entries of a derivative
 _DRAWS = 6
+_POINTS, _VALUES = 6, 16  # at which slopes are compared, and values
+_ROUNDING = 1e-11  # of values, relative to the largest
 
 
 @dataclass(frozen=True)
@@ -40,18 +42,18 @@ class _Region:
         """All that leaves the region, in one row."""
         known: dict[Op, Any] = {self.root: theta, **drawn}
 
+        def made(op: Op) -> Any:
+            return run(op, replace(op.args, value), replace(op.kwargs, value), theta.device)
+
         def value(op: Op) -> Any:
             if op not in known:
-                if op.trainable or op.varies:
-                    args, kwargs = replace(op.args, value), replace(op.kwargs, value)
-                    known[op] = run(op, args, kwargs, theta.device)
-                else:
-                    known[op] = op.value()
-                    if known[op] is None:
-                        raise LookupError(op.name)
+                known[op] = made(op) if op.trainable or op.varies else op.value()
+                if known[op] is None:
+                    raise LookupError(op.name)
             return known[op]
 
-        flat = [value(end) for end in self.ends]
+        # what is drawn where it enters again is held fixed where it ends
+        flat = [made(end) for end in self.ends]
         return torch.cat([x.reshape(-1) for x in flat])
 
     def draw(self, rng: torch.Generator) -> dict[Op, Tensor]:
@@ -83,19 +85,32 @@ class _Region:
             data = self.draw(rng)
             theta = torch.randn(shape, generator=rng, dtype=torch.float64)
             slope = self._slope(theta, data, null)
-            for scale in SCALES if not at else ():
-                other = torch.randn(shape, generator=rng, dtype=torch.float64)
-                if not same(slope, self._slope(scale * other, data, null)):
+            for (other,) in points([shape], rng, _POINTS) if not at else ():
+                if not same(slope, self._slope(other, data, null)):
                     return None
             _, s, vh = svd(slope, full=True)
             largest = largest or float(s[0])
             rank = int((s > EXACT * largest).sum())
             if not rank and at:  # what did nothing at other data does nothing here
-                return null
+                return null if self._stays(null, data, rng) else None
             null = vh[rank:] @ null
             if not len(null):
                 return null
         return null[:0]
+
+    def _stays(self, null: Tensor, data: Mapping[Op, Tensor], rng: torch.Generator) -> bool:
+        """Whether values stay: a derivative sees no step, and no detached part."""
+        for (theta,) in points([self.root.shape or ()], rng, _VALUES):
+            size = theta.abs().max()
+            mixed, other = (size * torch.randn(n, generator=rng, dtype=torch.float64)
+                            for n in (len(null), theta.numel()))  # fmt: skip
+            value, moved, shaken = (
+                self.outputs(theta + x.reshape(theta.shape), data)
+                for x in (torch.zeros_like(theta), mixed @ null, other)
+            )
+            if not float((moved - value).abs().max()) <= _ROUNDING * float(shaken.abs().max()):
+                return False
+        return True
 
     def _slope(self, theta: Tensor, data: Mapping[Op, Tensor], along: Tensor) -> Tensor:
         """Derivatives along some directions, [outputs, directions]."""
