@@ -21,6 +21,7 @@ ENDINGS = (".json", ".md", ".svg", ".html")
 _NAMED = 6  # tensors of a group
 _RELATED = 12
 _LAWS = 10
+_NO_OPERATIONS = ("limit", "count")  # in the list of what rules do not cover
 _LONG = 2500  # letters of a formula that is still read
 
 
@@ -172,11 +173,17 @@ def _discrete(report: Report) -> list[str]:
         for f in report.approximate
     ]
     finite = [f"{code(item.group)}: {plain(words.finite(item))}" for item in report.discrete]
-    without = [f"{code(item.op)} ({plain(item.effect)})" for item in report.unsupported]
+    beyond = [item for item in report.unsupported if item.op in _NO_OPERATIONS]
+    without = [
+        f"{code(item.op)} ({plain(item.effect)})"
+        for item in report.unsupported if item not in beyond
+    ]  # fmt: skip
+    limits = list(dict.fromkeys(plain(item.effect) for item in beyond))
     return lists(
         ("Almost symmetries", "Broken by a small constant, and not counted.", almost),
         ("Discrete part", "", finite),
         ("Operations without a rule", "", without),
+        ("What was left out", "", limits),
     )
 
 
@@ -259,7 +266,7 @@ def _related(entry: Entry, together: Together) -> list[str]:
     )[:5]
     if near and mine:
         lines += ["", "Nearest others: " + ", ".join(map(_link, near)) + "."]
-    return ["## Related entries", "", *lines] if lines else []
+    return ["## Related entries", "", *lines[lines[:1] == [""] :]] if lines else []
 
 
 def _link(entry: Entry) -> str:

@@ -126,7 +126,8 @@ def certificate_sentence(certificate: Certificate) -> str:
     elif certificate.status == "incomplete":
         text = f"incomplete: on {subject} {counts}, unexplained {count(certificate.unexplained)}"
     else:
-        text = f"undetermined{reason}; on {subject} {counts}"
+        measured = certificate.nullity is not None
+        text = f"undetermined{reason}" + (f"; on {subject} {counts}" if measured else "")
     return text + _measurement(certificate)
 
 

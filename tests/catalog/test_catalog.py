@@ -13,7 +13,7 @@ from symfind.catalog.models.decoder import decoder
 from symfind.catalog.sources import references
 from symfind.errors import InputError, OutputError
 from symfind.load.grammar import parse_settings
-from symfind.report import Report
+from symfind.report import Certificate, Report, Unsupported
 from tests.report.examples import complete, empty, troubled
 
 ONLY = ("block-swiglu", "gpt2")
@@ -114,6 +114,19 @@ def test_many_tensors_that_are_never_read_have_one_line(tmp_path):
     assert "- 4 tensors are never read, `t0`, `t1`, `t2` and 1 more: 20 dimensions" in page
     assert page.count("entries that are never read") == 0
     assert "Any values do for `t0`, `t1`, `t2`, `t3`." in page
+    assert "\n\n\n" not in page
+
+
+def test_what_is_not_decided_is_said_without_numbers_that_are_not_there(tmp_path):
+    report = replace(
+        complete(), certificate=Certificate("undetermined", reason="60 s were not enough"),
+        unsupported=(Unsupported("limit", ("mul",), "not looked for: translations"),),
+    )  # fmt: skip
+    build(tmp_path, ("gpt2", "block-swiglu"), analyse=lambda entry: report)
+    page = (tmp_path / "gpt2.md").read_text()
+    assert "\nundetermined: 60 s were not enough.\n" in page
+    assert "## What was left out\n\n- not looked for: translations\n" in page
+    assert "Operations without a rule" not in page
     assert "\n\n\n" not in page
 
 
