@@ -24,12 +24,12 @@ def polynomial(
         axes: the indices whose sizes it may depend on.
         sizes_of: their sizes on each twin.
         symbols: from an index to its sympy symbol.
-        products: whether to try products of differences of sizes: they are many, and need more
-            values to be told apart.
+        products: whether to try sums less a number and products of differences of sizes: they are
+            many, and need more values to be told apart.
 
     Returns:
-        A multiple of a monomial of degree at most two or of a product of differences of sizes, or
-        a sum of two monomials with small coefficients.
+        A multiple of a monomial of degree at most two, of a sum of two sizes less a small number
+        or of a product of differences of sizes, or a sum of two monomials with small coefficients.
     """
     import sympy
 
@@ -82,5 +82,9 @@ def _candidates(
     yield from linear
     if not products:
         return
+    for a, b in itertools.combinations(axes[:_AXES], 2):
+        at = [s.get(a, a.size) + s.get(b, b.size) for s in sizes_of]
+        for k in (1, 2, 3):
+            yield (symbols.get(a) + symbols.get(b) - k,), [v - k for v in at]
     for (f1, v1), (f2, v2) in itertools.combinations_with_replacement(linear, 2):
         yield (*f1, *f2), [x * y for x, y in zip(v1, v2, strict=True)]

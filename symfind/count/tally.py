@@ -341,6 +341,29 @@ def _around(family: Family, others: Sequence[Family]) -> list[Family]:
     return near
 
 
+def described(
+    full: Any, lack: Sequence[int], rank: Sequence[int], sizes_of: Sequence[Mapping[Axis, int]],
+    axes: Sequence[Axis], symbols: Any, wide: bool,
+) -> Any | None:  # fmt: skip
+    """The dimension that a family adds, in terms of sizes; None where that is not understood.
+
+    Args:
+        full: its own dimension.
+        lack: on each twin, how much less it adds.
+        rank: on each twin, what it adds.
+        sizes_of: of twins.
+        axes: the indices that may matter.
+        symbols: from an index to its symbol.
+        wide: whether differences of sizes are large enough to be told from numbers.
+    """
+    if not any(rank):
+        return full - full
+    missing = polynomial(lack, axes, sizes_of, symbols, wide)
+    if missing is not None:
+        return full - missing
+    return polynomial(rank, axes, sizes_of, symbols, wide) if wide else None
+
+
 def _identify(
     family: Family, others: Sequence[Family], series: Series, symbols: Any, wide: bool
 ) -> Tally:
@@ -349,17 +372,16 @@ def _identify(
         return Tally(family, 0, 0, full - full, full - full, known=False)
     axes = list(dict.fromkeys(a for f in _around(family, others) for a in axes_of(f)))
     sizes_of, found = [s for s, _ in series], [n for _, n in series]
-    count = [n.count for n in found]
 
-    def solve(rank: list[int]) -> Any | None:
-        if not any(rank):
-            return full - full
-        lack = polynomial(
-            [n - r for n, r in zip(count, rank, strict=True)], axes, sizes_of, symbols, wide
-        )
-        return None if lack is None else full - lack
+    def solve(rank: list[int], on: list[int]) -> Any | None:
+        at, lack = [sizes_of[k] for k in on], [found[k].count - rank[k] for k in on]
+        return described(full, lack, [rank[k] for k in on], at, axes, symbols, wide)
 
-    algebra, orbit = solve([n.field for n in found]), solve([n.orbit for n in found])
+    every = list(range(len(found)))
+    # Where a family adds nothing at a point it is not asked what it adds as fields.
+    asked = [k for k in every if found[k].orbit]
+    algebra = solve([n.field for n in found], asked if len(asked) > TWINS else every)
+    orbit = solve([n.orbit for n in found], every)
     if algebra is None or orbit is None:
         # Open: nothing of the family is counted, which keeps the count a lower bound.
         return Tally(family, 0, 0, full - full, full - full, known=False)
