@@ -14,6 +14,11 @@ _MOST_WORKERS = 8  # each holds torch and the zoos in memory, about 1.5 GB
 torch.set_num_threads(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long is begun first: at the end one worker would be left alone with it."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """As many as `-n auto` starts: one for each core that this process may use."""

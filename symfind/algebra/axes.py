@@ -322,3 +322,39 @@ def _positions(axis: Axis, choice: list[int], sizes: Sizes | None, np: Any) -> A
         inner, choice = _positions(part, choice, sizes, np)
         result = np.add.outer(result * extent(part, sizes), inner)
     return result, choice
+
+
+def interval(
+    axis: Axis, choice: tuple[int, ...], sizes: Sizes | None = None
+) -> tuple[int, int] | None:
+    """First and number of the positions of one branch, None where they lie apart."""
+    found = _interval(axis.root, choice, sizes)[0]
+    return found if found is None or found[1] else (0, 0)
+
+
+def _interval(
+    axis: Axis, choice: tuple[int, ...], sizes: Sizes | None
+) -> tuple[tuple[int, int] | None, tuple[int, ...]]:
+    axis = axis.root
+    if axis.kind == "atom":
+        return (0, extent(axis, sizes) if axis.size != 1 else 1), choice
+    if axis.kind == "sum":
+        offset = sum(extent(part, sizes) for part in axis.parts[: choice[0]])
+        inner, choice = _interval(axis.parts[choice[0]], choice[1:], sizes)
+        return None if inner is None else (offset + inner[0], inner[1]), choice
+    found: tuple[int, int] | None = (0, 1)
+    for part in axis.parts:
+        inner, choice = _interval(part, choice, sizes)
+        found = _within(found, inner, extent(part, sizes))
+    return found, choice
+
+
+def _within(
+    outer: tuple[int, int] | None, inner: tuple[int, int] | None, size: int
+) -> tuple[int, int] | None:
+    """Positions of pairs whose second index, below a size, runs fastest."""
+    if outer is None or inner is None:
+        return (0, 0) if (outer or inner or (0, 1))[1] == 0 else None
+    if outer[1] <= 1 or 0 in (outer[1], inner[1]):
+        return outer[0] * size + inner[0], outer[1] * inner[1]
+    return (outer[0] * size, outer[1] * size) if inner[1] == size else None

@@ -62,7 +62,7 @@ def examine(
 
         flint()
         session = open(model, progress=tell, **arguments)
-        report = session.report(verify=False, certify="never")
+        report = session.report(verify=False, certify="never", formula=False)
         redundant = report.dimension.redundant
         check_size(report.dimension.parameters, most)
         exact = session.exact(prime, redundant, most)

@@ -37,7 +37,7 @@ def export_command(model: str, form: str, out: str, quiet: bool, **arguments: An
 
         session = symfind.open(model, progress=tell, **arguments)
         if form in ("awq", "smoothquant", "spinquant"):
-            report = session.report(certify="never")
+            report = session.report(certify="never", formula=False)
             wires = session.explain(everything=True).wires
             text = {
                 "awq": recipes.awq,
@@ -75,7 +75,7 @@ def check_command(ctx: click.Context, model: str, file: str, quiet: bool, **argu
 
         content = reading.read(file)
         session = symfind.open(model, progress=tell, **arguments)
-        report = session.report(verify=True, certify="never")
+        report = session.report(verify=True, certify="never", formula=False)
         wires = session.explain(everything=True).wires
         spec = session.permutations() if checking.permuting(content) else None
         found = checking.check(

@@ -72,6 +72,10 @@ def _files(flag: str, name: str, help: str) -> Any:
     "--laws/--no-laws", default=None,
     help="Count what gradient flow conserves; by default where a setting has several values.",
 )  # fmt: skip
+@click.option(
+    "--formula/--no-formula", default=True, show_default=True,
+    help="Count at other sizes of each model's arguments, for a formula in them.",
+)  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Models at a time; one a core.")
 @click.option(
     "--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,

@@ -225,7 +225,8 @@ class Session:
         Raises:
             InputError: the model is not finite on its inputs.
         """
-        factors = [f for f in self.report(discover=True).factors if f.origin == "discovery"]
+        report = self.report(discover=True, formula=False)
+        factors = [f for f in report.factors if f.origin == "discovery"]
         found = {f.id: g for f in factors for g in f.generators if isinstance(g, Acting)}
         return Group(self.derivation, self._shapes(), aliases_of(self.loaded.model), found)
 
@@ -256,7 +257,7 @@ class Session:
             discover: look for all vector fields that explain what no rule does, however long it
                 takes; a few seconds are spent on that in any case.
             discovery: whether it is looked for them at all.
-            formula: hold the count against other sizes, for a formula in the model's arguments.
+            formula: hold the count against other sizes, for a formula; one that is there is given.
 
         Raises:
             InputError: a point is none, or the model is not finite on its inputs.
@@ -267,7 +268,8 @@ class Session:
         subject, counts = self.subject, self.counted
         subject = replace(subject, discover=discover, discovery=discovery)
         wanted = Wanted(verify, certify, places, budget)
-        key = ("report", verify, certify, tuple(places), budget, discover, discovery, formula)
+        asked = ("report", verify, certify, tuple(places), budget, discover, discovery)
+        key = (*asked, formula or (*asked, True) in self._answers)  # one that is there will do
         if key not in self._answers:
             # a small member of a large model is looked for where time is spent on twins too
             twins = certify != "never" and (budget is None or budget >= 2 * FITTED_SECONDS)
@@ -294,7 +296,7 @@ class Session:
             InputError: the model is too large to verify generators on it.
         """
         how = None if steps is None else parse_steps(steps)
-        report = self.report(certify="auto" if check else "never")
+        report = self.report(certify="auto" if check else "never", formula=False)
         return self._once(("laws", check, steps), lambda: laws_of(report, self.subject, check, how))
 
     @alone()

@@ -14,6 +14,7 @@ class Options:
     Attributes:
         laws: whether the conserved quantities of gradient flow are counted as well.
         texts: whether these are kept in words, with what cuts the groups down.
+        formula: whether counts are held against other sizes, for a formula.
     """
 
     output: Literal["raw", "softmax"] = "raw"
@@ -25,6 +26,7 @@ class Options:
     budget: float | None = None
     laws: bool = False
     texts: bool = False
+    formula: bool = True
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,10 @@ class Job:
     @property
     def key(self) -> str:
         """A name that two jobs share only if they ask for the same."""
-        text = json.dumps(asdict(self), sort_keys=True, default=repr)
+        asked = asdict(self)
+        if self.options.formula:
+            del asked["options"]["formula"]  # files that were written without the choice go on
+        text = json.dumps(asked, sort_keys=True, default=repr)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property

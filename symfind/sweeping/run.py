@@ -28,6 +28,7 @@ def sweep(
     verify: bool = True,
     certify: Literal["auto", "always", "never"] = "auto",
     laws: bool = False,
+    formula: bool = True,
     device: str = "cpu",
     seed: int = 0,
     budget: float | None = None,
@@ -56,6 +57,7 @@ def sweep(
         verify: check the generators on each model.
         certify: measure the nullity where a model or its twin is small enough, always, or never.
         laws: count the quantities that gradient flow conserves.
+        formula: hold the counts against other sizes, for a formula in the model's arguments.
         device: where to verify and certify.
         seed: of all random numbers, in each model anew.
         budget: seconds for verification and certificate of a model; half of `seconds` where not
@@ -79,7 +81,9 @@ def sweep(
         OutputError: the file cannot be written, or is none of a sweep.
     """
     budget = budget if budget is not None or seconds is None else seconds / 2
-    options = Options(output, train, verify, certify, device, seed, budget, laws=laws)
+    options = Options(
+        output, train, verify, certify, device, seed, budget, laws=laws, formula=formula
+    )
     specs = [model] if isinstance(model, str) else list(model)
     given = settings or {}
     asked = plan(specs, given, preferred or {}, inputs, options, one_per_module)

@@ -73,7 +73,7 @@ def _analysed(job: Job) -> tuple["Report", "Conserved | None", int, "Session"]:
             if error.setting not in job.preferred or error.setting in job.settings:
                 raise
             del settings[error.setting]
-    report = session.report(o.verify, o.certify, budget=o.budget)
+    report = session.report(o.verify, o.certify, budget=o.budget, formula=o.formula)
     operations = len(reached(session.graph))
     if not o.laws:
         return report, None, operations, session

@@ -50,11 +50,16 @@ class Check:
     def _shaken(self, norms: Mapping[str, float], step: float) -> float:
         """Change of the output under a random change of tensors, by the norm on each."""
         assert self.value is not None
+        point = self._near(norms, step)
+        return float((self.function(point, self.inputs) - self.value).norm()) / step
+
+    def _near(self, norms: Mapping[str, float], step: float) -> Point:
+        """The point after a random change of tensors."""
         point = dict(self.theta)
         for name, size in norms.items():
             drawn = random_direction(point[name].shape, self.rng, step * size)
             point[name] = drawn.to(point[name].device).add_(point[name])
-        return float((self.function(point, self.inputs) - self.value).norm()) / step
+        return point
 
     def infinitesimal(self, elements: Sequence[Element]) -> tuple[float, float]:
         """Residual and random effect of the sum of all elements."""
@@ -94,23 +99,25 @@ class Check:
         elements: Sequence[Element],
         tell: Progress = lambda text: None,
         time: float = _TIME,
+        enough: float = 0.0,
     ) -> tuple[float, float]:
         """Residual and random effect of the flows of all elements, one after the other.
 
         Each is followed up to where its field ends; one alone that fails there, or whose way back
-        leads elsewhere, for a shorter time.
+        leads elsewhere, for a shorter time. A residual that is at most `enough` whatever a random
+        change does is told without that effect.
         """
-        found, part = self._flown(elements, tell, time)
+        found, part = self._flown(elements, tell, time, enough)
         first = found
         while len(elements) == 1 and found[0] > _DOUBT and time > _SHORT:
             if part == 1.0 and elements[0].returns(self.theta, time):
                 break
             time *= (part or 1.0) / 4
-            found, part = self._flown(elements, tell, time)
+            found, part = self._flown(elements, tell, time, enough)
         return first if found[0] > _DOUBT else found
 
     def _flown(
-        self, elements: Sequence[Element], tell: Progress, time: float
+        self, elements: Sequence[Element], tell: Progress, time: float, enough: float
     ) -> tuple[tuple[float, float], float]:
         """Residual and random effect, and the least part of the time that one was followed for."""
         assert self.value is not None
@@ -131,11 +138,16 @@ class Check:
             norms = {n: float((moved.pop(n) - v).norm())
                      for n, v in self.theta.items() if moved[n] is not v}  # fmt: skip
             del moved
+            if along <= enough * _FLOOR * self.size:
+                self._near(norms, 1.0)  # what is drawn next is the same in either case
+                return self._ratio(along, 0.0), least
             return self._ratio(along, self._shaken(norms, 1.0)), least
         except InputError:  # the flow leads out of the domain of the function
             return (math.inf, 0.0), least
 
-    def far(self, elements: Sequence[Element], time: float) -> tuple[float, float]:
+    def far(
+        self, elements: Sequence[Element], time: float, tolerance: float
+    ) -> tuple[float, float]:
         """As `finite`; where so long a way leads out of the domain, nothing can be told."""
-        residual, effect = self.finite(elements, time=time)
+        residual, effect = self.finite(elements, time=time, enough=tolerance)
         return (0.0, effect) if math.isinf(residual) else (residual, effect)

@@ -160,7 +160,7 @@ class _Battery:
             check.keep(self.function(theta, inputs))
             for time in _FAR:
                 standing = [e for e in exact if e.id not in self.failed]
-                test = functools.partial(check.far, time=time)
+                test = functools.partial(check.far, time=time, tolerance=self.tolerance)
                 found, failed = _culprits(test, standing, self.tolerance)
                 self.failed |= failed
                 for name in failed:

@@ -46,16 +46,22 @@ _DROPOUTS = {
 _TABLES = {torch.embedding: 2, F.embedding: 2}
 
 
+_AS_THEY_ARE = {int, float, bool, type(None)}  # most arguments that are no tensors
+
+
 def widen(value: Any) -> Any:
     """Replace every narrow floating tensor and dtype in nested arguments by its double one."""
+    kind = type(value)
+    if kind in _AS_THEY_ARE:
+        return value
+    if kind is tuple or kind is list:
+        return kind([widen(v) for v in value])
     if isinstance(value, Tensor):
         wide = WIDE.get(value.dtype)
         return value if wide is None else value.to(wide)
     if isinstance(value, torch.dtype):
         return WIDE.get(value, value)
-    if type(value) in (tuple, list):
-        return type(value)(widen(v) for v in value)
-    if type(value) is dict:
+    if kind is dict:
         return {k: widen(v) for k, v in value.items()}
     if isinstance(value, str):
         return _WIDE_TYPES.get(value, value)

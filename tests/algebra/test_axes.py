@@ -17,6 +17,7 @@ from symfind.algebra.axes import (
     check_blocks,
     concatenation,
     extent,
+    interval,
     merge,
     positions,
     product,
@@ -80,6 +81,25 @@ def test_the_extent_follows_the_atoms(pair: tuple[Axis, Axis, list[int]], n: int
     sizes = {a: n for a in atoms(one)}
     assert extent(one, sizes) == extent(two, sizes)
     assert extent(one, {}) == one.size
+
+
+def trees(deep: int = 3) -> st.SearchStrategy[Axis]:
+    atom = st.integers(1, 3).map(Axis)
+    if not deep:
+        return atom
+    parts = st.lists(trees(deep - 1), min_size=1, max_size=3)
+    return st.one_of(atom, parts.map(product), parts.map(concatenation))
+
+
+@settings(quick, max_examples=300)
+@given(trees(), st.lists(st.integers(0, 3), min_size=30, max_size=30), st.booleans())
+def test_an_interval_is_where_all_positions_are(tree: Axis, other: list[int], own: bool) -> None:
+    sizes = None if own else dict(zip(atoms(tree), other, strict=False))
+    for choice, _ in branches(tree):
+        flat = positions(tree, choice, sizes).reshape(-1).tolist()
+        start = flat[0] if flat else 0
+        together = flat == list(range(start, start + len(flat)))
+        assert interval(tree, choice, sizes) == ((start, len(flat)) if together else None)
 
 
 def test_a_product_takes_the_parts_of_a_concatenation() -> None:

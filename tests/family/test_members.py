@@ -84,7 +84,7 @@ def test_inputs_longer_than_the_table_are_no_member() -> None:
 
 
 def test_transformer_of_a_dataclass_config_is_certified() -> None:
-    report = symfind.analyze(NANO, verify=False)
+    report = symfind.analyze(NANO, verify=False, formula=False)
     found = report.certificate
     assert found.status == "complete" and found.on == "twin", found.reason
     assert len(found.members) == len(found.twins) >= 2
@@ -100,7 +100,7 @@ def large(monkeypatch) -> dict[str, object]:
     """What is asked of a model all of whose members are said to be large."""
     monkeypatch.setattr(choice, "_EASY", 0)
     settings = {"width": 60, "inputs": 50, "outputs": 40}
-    return {"settings": settings, "verify": False, "budget": 100.0}
+    return {"settings": settings, "verify": False, "budget": 100.0, "formula": False}
 
 
 def test_twins_are_measured_where_members_are_larger(large) -> None:
@@ -123,7 +123,8 @@ def test_members_are_made_smaller_where_twins_say_nothing(large, monkeypatch) ->
 
 def test_the_second_member_is_near_the_first_where_that_is_not_small(monkeypatch) -> None:
     """It differs in every size, and is not searched for again."""
-    asked = {"settings": {"width": 60, "inputs": 50, "outputs": 40}, "verify": False}
+    sizes = {"width": 60, "inputs": 50, "outputs": 40}
+    asked = {"settings": sizes, "verify": False, "formula": False}
     search, least = choice.small, []
     monkeypatch.setattr(choice, "small", lambda *a, **k: (least.append(a[2]), search(*a, **k))[1])
     for lone, searched in ((choice._LONE, [3, 4]), (0, [3])):

@@ -95,6 +95,7 @@ def observed(specs: list[str], certify: bool, jobs: int | None = None) -> list[d
     for sizes, chosen in _by_sizes(specs):
         swept = symfind.sweep(
             chosen, preferred=sizes, verify=certify, certify="auto" if certify else "never",
+            formula=False,
             seconds=900.0, budget=600.0, gigabytes=6.0, jobs=jobs,
             progress=(lambda line: print(line, file=sys.stderr)) if certify else None,
         )  # fmt: skip

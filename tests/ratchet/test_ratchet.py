@@ -29,6 +29,7 @@ def test_every_model_is_written_down() -> None:
     assert sum("failed" in entry for entry in KNOWN.values()) == 0
 
 
+@pytest.mark.slow
 def test_coverage_does_not_shrink() -> None:
     specs = chosen()
     lost = {

@@ -48,6 +48,7 @@ def test_ground_truth_elsewhere(name: str) -> None:
     assert all(p.device.index is None for p in model.parameters())
 
 
+@pytest.mark.slow
 def test_a_large_model_is_certified_through_twins_elsewhere() -> None:
     with second_device() as device:
         report = symfind.analyze(

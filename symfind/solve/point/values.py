@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from symfind.algebra.axes import Sizes, extent, positions
+from symfind.algebra.axes import Sizes, extent, interval, positions
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
 from symfind.trace.graph import Op, replace
@@ -201,9 +201,7 @@ class Environment:
         """
         if torch._C._len_torch_function_stack():
             return None
-        flat = positions(axis, choice, self.sizes).reshape(-1)
-        first, count = int(flat[0]) if len(flat) else 0, len(flat)
-        return (first, count) if (flat[1:] - flat[:-1] == 1).all() else None
+        return interval(axis, choice, self.sizes)
 
     def places(self, axis: Any, choice: tuple[int, ...]) -> Tensor:
         """Flat positions of one block along a dimension."""
