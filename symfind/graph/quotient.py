@@ -25,16 +25,17 @@ def weigh(nodes: list[Node]) -> None:
     Args:
         nodes: in topological order; some are replaced.
     """
-    if not any(_inverts(node) for node in nodes):
+    if not any(inverts(node) for node in nodes):
         return
     products, done = Products(), list[Node]()
     for node in nodes:
-        found = _mean(node, products) if isinstance(node, p.Contract) else None
+        known = any(isinstance(x, p.Contract) and x.shares for x in node.inputs)
+        found = _mean(node, products) if isinstance(node, p.Contract) and not known else None
         done += found or [node]
     nodes[:] = done
 
 
-def _inverts(r: Node) -> bool:
+def inverts(r: Node) -> bool:
     """Whether a wire is one over another."""
     made = isinstance(r, p.Pointwise) and r.varies and r.degree == -1
     return made and (r.apply is torch.reciprocal or getattr(r.op, "base", "") == "reciprocal")  # type: ignore[attr-defined]
@@ -44,7 +45,7 @@ def _mean(node: p.Contract, products: Products) -> list[Node] | None:
     """A product with the reciprocal of a sum of its own weights, as these and their mean."""
     whole = products.of(node)
     for at, (r, names) in enumerate(whole.factors):
-        below = products.of(r.inputs[0]) if _inverts(r) else None
+        below = products.of(r.inputs[0]) if inverts(r) else None
         if below is None or not below.summed:
             continue
         rest = [f for i, f in enumerate(whole.factors) if i != at]
@@ -88,8 +89,9 @@ def _weighed(
 ) -> list[Node] | None:  # fmt: skip
     """A product marked as weights, or these by themselves and the mean that they take."""
     factor = whole.scale / scale
-    if not others and all(n in whole.out for n in summed) and factor == 1:
-        node.shares = tuple(sorted(whole.out.index(n) for n in summed))
+    kept = [n for n in summed if n in whole.out]
+    if not others and kept and whole.summed <= {*summed} and factor == 1:
+        node.shares = tuple(sorted(whole.out.index(n) for n in kept))
         return [node]
     over = [n for n in summed if others and n in others[0][1]]
     if len(others) != 1 or not over or any(n in whole.out for n in summed):

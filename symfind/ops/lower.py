@@ -168,7 +168,7 @@ def _one(builder: Builder, op: Op, made: dict[int, Any], packed: Packed | None =
         return builder.source("parameter", op.shape or (), op, op.key)
     if op.target == "getitem" and (op.trainable or op.varies):
         return made[id(op.args[0])][op.args[1]]
-    if not op.trainable:
+    if not op.trainable and not _multiplied(op):
         # A complex number is no gain that a real change of basis could be taken through.
         whole = op.dtype is not None and op.dtype.is_complex
         role = "input" if op.varies or whole else "constant"
@@ -205,6 +205,18 @@ def _one(builder: Builder, op: Op, made: dict[int, Any], packed: Packed | None =
     if op.shape is not None and result.shape != tuple(op.shape):
         return _rigid(builder, op, inputs, shapes, "a rule of another shape")
     return result
+
+
+def _multiplied(op: Op) -> bool:
+    """Whether data is multiplied by a fixed matrix, and a weight reads what that makes."""
+    if not op.varies or op.base not in ("linear", "matmul", "mm", "addmm"):
+        return False
+    if op.dtype is None or not op.dtype.is_floating_point or balanced(op) or shares(op):
+        return False
+    fixed = [o for o in op.operands if not o.varies]
+    plain = len(op.operands) - len(fixed) == 1 and all(o.value() is not None for o in fixed)
+    wide = any(len([n for n in o.shape or () if n > 1]) == 2 for o in fixed)
+    return plain and wide and any(user.trainable for user in op.users)
 
 
 def _differentiable(dtype: torch.dtype) -> bool:

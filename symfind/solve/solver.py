@@ -30,9 +30,11 @@ from symfind.solve.families.inert import inert_families
 from symfind.solve.families.kernels import Blind, Reach
 from symfind.solve.families.late import late_families
 from symfind.solve.families.looked import looked_families
+from symfind.solve.families.mapped import mapped_families
 from symfind.solve.families.paired import paired_families
 from symfind.solve.families.parallel import parallel_families
 from symfind.solve.families.products import product_families
+from symfind.solve.families.quotients import quotient_families
 from symfind.solve.families.renewed import renewed_families
 from symfind.solve.families.sharing import joint, shared_wires
 from symfind.solve.families.shifts import shift_families
@@ -178,6 +180,7 @@ def _families(lowered: Lowered, limits: Limits) -> tuple[list[Family], list[Scal
         Credit.PATH: [
             *parallel_families(lowered, flows, limits),
             *product_families(lowered, flows, limits),
+            *quotient_families(lowered, flows),
             *paired_families(lowered, flows),
             *skew_families(lowered, flows, limits),
         ],
@@ -194,6 +197,7 @@ def _families(lowered: Lowered, limits: Limits) -> tuple[list[Family], list[Scal
         Credit.LEANING: [f for f in parallel if f.loose],
     }
     families = [f for credit in sorted(found) for f in found[credit] if f.count() > 0]
+    families += mapped_families(lowered, families, limits)
     families += together_families(lowered, flows, families, limits)
     families = without_unknown(families, lowered.nodes, lowered.shapes, limits)
     return families, scalings, equations

@@ -23,12 +23,14 @@ from tests.rules import (
     layers,
     linear_maps,
     made,
+    mapped,
     matrices,
     movement,
     paths,
     patterns,
     pointwise,
     quadratic,
+    quotients,
     recurrent,
     reused,
     running,
@@ -63,6 +65,7 @@ CASES: list[Case] = [
         linear_maps,
         fills,
         made,
+        mapped,
         matrices,
         fourier,
         jointly,
@@ -82,6 +85,7 @@ CASES: list[Case] = [
         weights,
         controls,
         comparing,
+        quotients,
     )
     for case in module.CASES
 ]

@@ -35,6 +35,26 @@ def made(change: Any) -> Any:
     return of(lambda m, x: F.linear(x, change(m.v)), (12, 3), v=lambda: weight(3, 3))
 
 
+def moved(matrix: Tensor, run: Any) -> Any:
+    """A fixed matrix between two layers."""
+    return of(lambda m, x: m.r(run(m.a(x), matrix)), (9, 3), a=lambda: linear(3, 4),
+              r=lambda: linear(4, 2))  # fmt: skip
+
+
+def normed(z: Tensor, c: Tensor) -> Tensor:
+    return F.rms_norm(F.rms_norm(z, (4,)) @ c.to(z), (4,))
+
+
+def summed(change: Any) -> Any:
+    """Over a sum."""
+    return of(lambda m, x: m.r(m.a(x) / change(m.a(x))), (9, 3), a=lambda: linear(3, 4),
+              r=lambda: linear(4, 2))  # fmt: skip
+
+
+NEARLY = torch.eye(4, dtype=torch.float64) + 1e-9 * torch.ones(4, 4, dtype=torch.float64).triu(1)
+SUM = torch.tensor([1, 1, 1, 1 + 1e-9], dtype=torch.float64)
+
+
 def masked(change: Any) -> Any:
     """A weight before units, of a parameter of which a mask takes half."""
     return of(lambda m, x: m.r(F.relu(F.linear(x, change(m.v) * HALF))), (12, 3),
@@ -70,6 +90,18 @@ CASES = {
     "complex data": (of(
         lambda m, x: (torch.complex(x, x * x) * torch.view_as_complex(m.w)).real, (9, 4),
         w=lambda: weight(4, 2)), 0),
+    "nearly a permutation between rectifiers": (moved(
+        NEARLY, lambda z, c: (z.relu() @ c.to(z)).relu()), 1),
+    "nearly a rotation between norms": (moved(NEARLY, normed), 1),
+    "a rotation between norms": (moved(torch.eye(4)[[1, 0, 3, 2]], normed), 7),
+    "a sum above a bound": (summed(lambda z: z.sum(-1, True).clamp(min=1e-9)), 12),
+    "nearly a sum above a bound": (summed(
+        lambda z: (z * SUM.to(z)).sum(-1, True).clamp(min=1e-9)), 12),
+    "a sum, and a faint function of it": (summed(
+        lambda z: z.sum(-1, True) + 1e-9 * z.sum(-1, True).tanh()), 12),
+    "a sum, and faint data": (of(
+        lambda m, x: m.r(m.a(x) / (m.a(x).sum(-1, True) + 1e-9 * x[:, :1].tanh())), (9, 3),
+        a=lambda: linear(3, 4), r=lambda: linear(4, 2)), 12),
 }  # fmt: skip
 
 

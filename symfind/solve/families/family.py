@@ -22,7 +22,8 @@ from symfind.solve.point.values import Environment
 from symfind.solve.transport.absorption import Action
 
 
-def _accumulate(moves: Moves, source: p.Source, change: Tensor) -> None:
+def accumulate(moves: Moves, source: p.Source, change: Tensor) -> None:
+    """Add a change of one parameter to what moves already."""
     moves[source] = moves[source] + change if source in moves else change
 
 
@@ -32,7 +33,7 @@ def carry_out(
     """What actions do about a perturbation, added to what moves already."""
     moves = {} if moves is None else moves
     for action in actions:
-        _accumulate(moves, action.source, action(env, delta).reshape(env.shape(action.source)))
+        accumulate(moves, action.source, action(env, delta).reshape(env.shape(action.source)))
     return moves
 
 
@@ -132,7 +133,7 @@ class MatrixFamily(Family):
         for member in self.members:
             value = env.take(member.source, member.cell, env.value(member.source))
             change = self._act(env, member, y if member.dual else x, value)
-            _accumulate(moves, member.source, env.put(member.source, member.cell, change))
+            accumulate(moves, member.source, env.put(member.source, member.cell, change))
         return moves
 
     def flow(self, env: Environment, c: Tensor, t: float) -> Moves:
@@ -211,7 +212,7 @@ class ScalingFamily(Family):
         moves: Moves = {}
         for source, cell, log in self._factors(env, c):
             block = env.take(source, cell, env.value(source))
-            _accumulate(moves, source, env.put(source, cell, block * log))
+            accumulate(moves, source, env.put(source, cell, block * log))
         return moves
 
     def flow(self, env: Environment, c: Tensor, t: float) -> Moves:

@@ -76,7 +76,7 @@ def _origins(wire: Node) -> Iterator[Node]:
 
 def _of(w: Node, flows: Flows, limits: Limits) -> Iterator[Family]:
     done: list[set[int]] = []
-    for free in _subsets([d for d, a in enumerate(w.axes) if a.size > 1]):
+    for free in subsets([d for d, a in enumerate(w.axes) if a.size > 1]):
         if any(set(free) <= more for more in done):
             continue
         state = canonical(w, [ARBITRARY if d in free else CONSTANT for d in range(len(w.axes))])
@@ -91,7 +91,8 @@ def _of(w: Node, flows: Flows, limits: Limits) -> Iterator[Family]:
             yield _family(w, free, write, taken)
 
 
-def _subsets(dims: Sequence[int]) -> Iterator[tuple[int, ...]]:
+def subsets(dims: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """All of them, the largest first."""
     for n in range(len(dims), -1, -1):
         yield from itertools.combinations(dims, n)
 

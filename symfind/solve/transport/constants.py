@@ -59,8 +59,7 @@ def _movable(node: p.Add, lowered: Lowered, flows: Flows) -> int | None:
         plan = flows.absorption.undo(node, state, PLAIN, skip=at)
         if plan and _moderate(c) and _move(node, at, plan, lowered):
             return at
-        uniform = all(s == CONSTANT for s in state)
-        if plan is None and node.varies and uniform and _moderate(c):
+        if plan is None and node.varies and _moderate(c):
             plan = flows.dispose(node, state, True, PLAIN)
             if plan and _move(node, at, plan, lowered):
                 return at

@@ -185,6 +185,8 @@ class Flows:
         factor = steps.total(user)
         if not flat and factor is not None:
             return self._onward(user, tuple(kept), explicit, absorb, steps.added_up(user, factor))
+        if not flat and not drop and (mapped := steps.mapped(user)) is not None:
+            return self._onward(user, tuple(kept), explicit, absorb, mapped)
         return self._onward(user, tuple(kept), explicit, absorb, step if flat else None)
 
     def _add(

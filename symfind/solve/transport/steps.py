@@ -14,6 +14,7 @@ from symfind.graph import primitives as p
 from symfind.graph.einsum import einsum
 from symfind.graph.index_map import Way
 from symfind.graph.primitives import Node
+from symfind.solve.point.images import fixed_map, measured
 from symfind.solve.point.values import Environment
 from symfind.solve.spans.relation import Relation
 
@@ -111,6 +112,24 @@ def added_up(node: p.Mix, factor: float) -> Step:
         shape = env.shape(node.inputs[0])
         t = t.expand([n if d in node.dims else -1 for d, n in enumerate(shape)])
         return factor * t.sum(node.dims)
+
+    return step
+
+
+def mapped(user: p.Mix) -> Step | None:
+    """A perturbation behind a fixed map of one dimension, None where that is not known."""
+    fixed = fixed_map(user)
+    if fixed is None:
+        return None
+    (dim,) = user.dims
+
+    def step(env: Environment, t: Tensor) -> Tensor:
+        matrix = measured(user, dim)
+        if matrix is None or env.sizes is not None:
+            raise LookupError(f"no matrix for {user.op}")
+        n = matrix.shape[1]
+        t = t.expand([n if d == dim else -1 for d in range(t.dim())])
+        return (t.movedim(dim, -1) @ matrix.T.to(t)).movedim(-1, dim)
 
     return step
 
