@@ -5,6 +5,7 @@ change as much as along a false one. A change therefore tells only where it is m
 a change of all parameters by a billionth of themselves.
 """
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 
@@ -18,6 +19,7 @@ from symfind.verify.elements import norm, unit
 from symfind.verify.function import Function, InputsLike, Point
 from symfind.verify.sampling import random_direction
 
+_TIMES = (2.0, -2.0)  # whichever side of a threshold an entry is on, one leads across
 SIZES = (1e3, 1e8, 1e18, 1e28)  # of what moves; bounds further out stand for an infinity
 _BROKEN = 1e-6  # of what a random change as large does
 _FLOOR = 1e-3  # or of this part of the output
@@ -42,17 +44,61 @@ def holds_far(
         inputs: on which the function is evaluated.
         rng: of elements, and of the changes that they are compared with.
     """
-    for size in SIZES:
+    for size, sign in itertools.product(SIZES, (1.0, -1.0)):
         budget.check()
-        place = {n: v * size if n in generator.parameters else v for n, v in theta.items()}
+        far = sign * size
+        place = {n: v * far if n in generator.parameters else v for n, v in theta.items()}
         c = generator.coefficients(rng)
         scale = unit(generator.direction(place, c), place)
         if not scale or not math.isfinite(scale):
             continue
-        moved = generator.flow(place, c * scale, 1.0)
-        if any(not _stays(function, place, moved, one, rng) for one in inputs):
-            return False
+        for time in _TIMES:
+            moved = generator.flow(place, c * scale, time)
+            if any(not _stays(function, place, moved, one, rng) for one in inputs):
+                return False
+    return _scales_far(function, generator, theta, inputs, rng)
+
+
+def _scales_far(
+    function: Function,
+    generator: Generator,
+    theta: Point,
+    inputs: Sequence[InputsLike],
+    rng: torch.Generator,
+) -> bool:
+    """Whether the outputs stay where a scaling leads from a point to far larger and smaller ones.
+
+    It changes no sign, and from large to large it crosses no threshold; true as well for what is
+    no scaling.
+    """
+    for sign in (1.0, -1.0):
+        budget.check()
+        place = {n: sign * v if n in generator.parameters else v for n, v in theta.items()}
+        rates = _rates(generator, place, generator.coefficients(rng))
+        if rates is None:
+            return True
+        for size, way in itertools.product(SIZES, (1.0, -1.0)):
+            moved = {n: place[n] * (way * math.log(size) * r).exp() for n, r in rates.items()}
+            if any(not _stays(function, place, moved, one, rng) for one in inputs):
+                return False
     return True
+
+
+def _rates(generator: Generator, place: Point, c: Tensor) -> dict[str, Tensor] | None:
+    """By what a scaling multiplies each entry, as logarithms of at most one; None for no scaling.
+
+    Its field is a multiple of every entry, and the same multiple along its flow.
+    """
+    field = generator.direction(place, c)
+    rates = {n: torch.where(place[n] == 0, 0.0, d / place[n]) for n, d in field.items()}
+    top = max((float(r.abs().max()) for r in rates.values() if r.numel()), default=0.0)
+    if not 0.0 < top < math.inf or any(bool(d[place[n] == 0].any()) for n, d in field.items()):
+        return None
+    rates = {n: r / top for n, r in rates.items()}
+    later = {**place, **{n: place[n] * r.exp() for n, r in rates.items()}}
+    again = generator.direction(later, c)
+    same = all(torch.allclose(d / top, rates[n] * later[n], atol=0.0) for n, d in again.items())
+    return rates if same else None
 
 
 def _stays(
@@ -71,6 +117,8 @@ def _stays(
     try:
         value, after, other = (function(p, inputs) for p in (place, there, shaken))
         along = float((after - value).norm())
+        if not math.isfinite(along):
+            return True
         floor = max(float((other - value).norm()), _FLOOR * float(value.norm()))
         if along <= _BROKEN * floor:
             return True

@@ -194,3 +194,22 @@ def test_what_drowns_the_rest_far_out_stands() -> None:
     torch.manual_seed(0)
     moved = field("shift", shift("place", 5))
     assert trials(Mean()).standing([FoundFamily("f", (moved,))])
+
+
+class Chosen(nn.Module):
+    """Entries of a weight, or zeros below a threshold that all scales of another keep away from."""
+
+    def __init__(self, threshold: float) -> None:
+        super().__init__()
+        self.u, self.v = nn.Parameter(torch.randn(2, 2)), nn.Parameter(torch.randn(2, 2))
+        self.threshold = threshold
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.linear(x, torch.where(self.u > self.threshold, self.v, 0.0))
+
+
+@pytest.mark.parametrize("threshold", [-1e6, -1e12])
+def test_scales_lead_to_either_side_of_a_threshold(threshold: float) -> None:
+    torch.manual_seed(0)
+    report = symfind.analyze(Chosen(threshold), torch.randn(9, 2), formula=False)
+    assert report.dimension.redundant == 0 and not report.is_complete
