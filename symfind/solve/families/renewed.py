@@ -11,12 +11,12 @@ layer that is used again behind a norm of its own (Lan et al. 2020, shared param
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from symfind.algebra.axes import Sizes, extent
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
+from symfind.numerics.alike import alike
 from symfind.ops.lower import Lowered
 from symfind.solve.bonds.matrices import Bond, Matrices, Member
 from symfind.solve.families.family import MatrixFamily, NullFamily
@@ -128,7 +128,7 @@ def _agree(places: Sequence[_Place], env: Environment) -> bool:
         first, *rest = (place.relation.vector(env) for place in places)
     except LookupError:
         return False  # a constant of unknown value
-    return all(k.shape == first.shape and torch.allclose(k, first) for k in rest)
+    return all(alike(k, first) for k in rest)
 
 
 def _family(place: _Place, bond: Bond, members: Sequence[Member], lowered: Lowered) -> NullFamily:

@@ -10,6 +10,7 @@ from torch import Tensor
 from symfind.algebra.axes import Sizes, branches, positive
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
+from symfind.numerics.alike import alike
 from symfind.ops.lower import Lowered
 from symfind.solve.families.family import NullFamily, ShiftFamily
 from symfind.solve.limits import Limits
@@ -116,7 +117,7 @@ def _agree(family: ShiftFamily, several: Asked, flows: Flows) -> bool:
                   for sums in several.values()]  # fmt: skip
     except LookupError:
         return False  # a constant of unknown value
-    return all(torch.allclose(v, first) for first, *rest in values for v in rest)
+    return all(alike(v, first) for first, *rest in values for v in rest)
 
 
 def _further(
