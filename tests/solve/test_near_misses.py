@@ -56,17 +56,17 @@ def normed(z: Tensor, c: Tensor) -> Tensor:
     return F.rms_norm(F.rms_norm(z, (4,)) @ c.to(z), (4,))
 
 
-def again(gain: Tensor) -> Any:
-    """A layer used three times, each behind a norm, the last two with another fixed gain."""
+def again(change: Any) -> Any:
+    """A layer used three times, each behind a norm, the last two with another gain."""
 
     def run(m: Any, x: Tensor) -> Tensor:
         x = m.e(x)
-        for more in (torch.ones(4), gain, gain):
-            x = F.layer_norm(x + m.b(torch.tanh(m.a(x))), (4,), eps=0.1) * more.to(x)
+        for more in (m.g, change(m.g), change(m.g)):
+            x = F.layer_norm(x + m.b(torch.tanh(m.a(x))), (4,), eps=0.1) * more
         return m.r(x)
 
     return of(run, (12, 3), e=lambda: linear(3, 4), a=lambda: linear(4, 3),
-              b=lambda: linear(3, 4), r=lambda: linear(4, 2))  # fmt: skip
+              b=lambda: linear(3, 4), r=lambda: linear(4, 2), g=lambda: weight(4))  # fmt: skip
 
 
 def summed(change: Any) -> Any:
@@ -108,8 +108,12 @@ CASES = {
     "skew, and a little symmetric": (made(lambda v: v - v.T + 1e-9 * (v + v.T)), 0),
     "symmetric, and a little skew": (made(lambda v: v + (1 - 1e-9) * v.T), 0),
     "symmetric": (made(lambda v: v + v.T), 3),
-    "a layer used again behind one gain": (again(torch.ones(4)), 10),
-    "a layer used again behind nearly one gain": (again(1 + 1e-9 * torch.arange(4.0).double()), 6),
+    "a layer used again behind one gain": (again(lambda g: g), 7),
+    "a layer used again behind nearly one gain": (
+        again(lambda g: g * (1 + 1e-9 * torch.arange(4.0).to(g))), 6),
+    "a layer used again behind one gain, and bounds": (again(lambda g: g.clamp(-50, 50)), 6),
+    "a layer used again behind one gain, and steps": (
+        again(lambda g: g + (g * 1e-2).round()), 6),
     "one weight of two averages": (averaged(1.0), 10),
     "one weight of nearly two averages": (averaged(1 + 1e-9), 8),
     "channels that are moved": (of(
