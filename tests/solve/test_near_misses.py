@@ -15,6 +15,17 @@ FAINT[0, 1] = FAINT[1, 2] = 1e-9
 HALF = torch.ones(3, 3).triu()
 
 
+def averaged(size: float) -> Any:
+    """Twice of one table, with shares of which the second sum up to another number."""
+
+    def run(m: Any, x: Tensor) -> Tensor:
+        one, two = m.a(x).softmax(-1), m.v(x).softmax(-1) * size
+        return (F.linear(one, m.w) + m.b).tanh() + (F.linear(two, m.w) + m.b).tanh()
+
+    return of(run, (12, 3), a=lambda: linear(3, 4), v=lambda: linear(3, 4),
+              w=lambda: weight(2, 4), b=lambda: weight(2))  # fmt: skip
+
+
 def divided(size: Any, bound: float) -> Any:
     """Of units, by what is kept above a bound."""
     return of(lambda m, x: m.r(m.a(x) / size(m.a(x)).clamp(min=bound)), (9, 3),
@@ -43,6 +54,19 @@ def moved(matrix: Tensor, run: Any) -> Any:
 
 def normed(z: Tensor, c: Tensor) -> Tensor:
     return F.rms_norm(F.rms_norm(z, (4,)) @ c.to(z), (4,))
+
+
+def again(change: Any) -> Any:
+    """A layer used three times, each behind a norm, the last two with another gain."""
+
+    def run(m: Any, x: Tensor) -> Tensor:
+        x = m.e(x)
+        for more in (m.g, change(m.g), change(m.g)):
+            x = F.layer_norm(x + m.b(torch.tanh(m.a(x))), (4,), eps=0.1) * more
+        return m.r(x)
+
+    return of(run, (12, 3), e=lambda: linear(3, 4), a=lambda: linear(4, 3),
+              b=lambda: linear(3, 4), r=lambda: linear(4, 2), g=lambda: weight(4))  # fmt: skip
 
 
 def summed(change: Any) -> Any:
@@ -84,6 +108,14 @@ CASES = {
     "skew, and a little symmetric": (made(lambda v: v - v.T + 1e-9 * (v + v.T)), 0),
     "symmetric, and a little skew": (made(lambda v: v + (1 - 1e-9) * v.T), 0),
     "symmetric": (made(lambda v: v + v.T), 3),
+    "a layer used again behind one gain": (again(lambda g: g), 7),
+    "a layer used again behind nearly one gain": (
+        again(lambda g: g * (1 + 1e-9 * torch.arange(4.0).to(g))), 6),
+    "a layer used again behind one gain, and bounds": (again(lambda g: g.clamp(-50, 50)), 6),
+    "a layer used again behind one gain, and steps": (
+        again(lambda g: g + (g * 1e-2).round()), 6),
+    "one weight of two averages": (averaged(1.0), 10),
+    "one weight of nearly two averages": (averaged(1 + 1e-9), 8),
     "channels that are moved": (of(
         lambda m, x: m.c(F.pad(x, (0, 0, 0, 0, 1, -1))), (2, 2, 4, 4),
         c=lambda: nn.Conv2d(2, 2, 3)), 0),

@@ -26,6 +26,7 @@ from symfind.graph import primitives as p
 from symfind.graph.einsum import einsum
 from symfind.graph.indices import Index, indices
 from symfind.graph.primitives import Node
+from symfind.numerics.alike import alike
 from symfind.ops.lower import Lowered
 from symfind.solve.families.family import NullFamily, ShiftFamily, carry_out
 from symfind.solve.point.drawn import Drawn
@@ -248,7 +249,7 @@ def _equal(env: Environment, one: Relation, two: Relation) -> bool:
         pairs = [(one.vector(env), two.vector(env)), (one.constant(env), two.constant(env))]
     except LookupError:
         return False  # a constant of unknown value
-    return all(a.shape == b.shape and torch.allclose(a, b) for a, b in pairs)
+    return all(alike(a, b) for a, b in pairs)
 
 
 def _added(

@@ -11,16 +11,16 @@ layer that is used again behind a norm of its own (Lan et al. 2020, shared param
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from symfind.algebra.axes import Sizes, extent
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
+from symfind.numerics.alike import all_alike
 from symfind.ops.lower import Lowered
 from symfind.solve.bonds.matrices import Bond, Matrices, Member
 from symfind.solve.families.family import MatrixFamily, NullFamily
-from symfind.solve.point.drawn import Drawn
+from symfind.solve.point.drawn import near_and_far
 from symfind.solve.point.family import Family, Moves
 from symfind.solve.point.values import Environment
 from symfind.solve.spans.relation import Relation
@@ -57,7 +57,6 @@ def renewed_families(
     if not any(_again(w) for wires in lowered.parameters.values() for w in wires):
         return
     places = [place for node in lowered.nodes for place in _places(node, relations)]
-    env = Environment(Drawn(lowered.shapes))
     for blind in {False, any(node.blind for node in lowered.nodes)} if places else ():
         equations = Matrices(lowered, blind=blind, apart={(x.node, x.at) for x in places})
         streams: dict[int, list[_Place]] = {}
@@ -69,7 +68,7 @@ def renewed_families(
             frames = [equations.frame(place.node, place.dim) for place in some]
             if frames[0] is None or None in frames or not any(map(_shared, frames[0][1])):
                 continue
-            if (blind or _cut(known, some, frames[0][0])) and _agree(some, env):
+            if (blind or _cut(known, some, frames[0][0])) and _agree(some, lowered):
                 family = _family(some[0], *frames[0], lowered)
                 if family.count() > 0:
                     yield family
@@ -120,15 +119,19 @@ def _scaled(node: p.Contract) -> int | None:
     return None
 
 
-def _agree(places: Sequence[_Place], env: Environment) -> bool:
+def _agree(places: Sequence[_Place], lowered: Lowered) -> bool:
     """Whether all that stays has the same κ, at parameters drawn at random."""
     if len({place.node.axes[place.dim].root for place in places}) > 1:
         return False
-    try:
+
+    def pairs(env: Environment) -> list[tuple[Tensor, Tensor]]:
         first, *rest = (place.relation.vector(env) for place in places)
+        return [(k, first) for k in rest]
+
+    try:
+        return all_alike(pairs(Environment(at)) for at in near_and_far(lowered.shapes))
     except LookupError:
         return False  # a constant of unknown value
-    return all(k.shape == first.shape and torch.allclose(k, first) for k in rest)
 
 
 def _family(place: _Place, bond: Bond, members: Sequence[Member], lowered: Lowered) -> NullFamily:

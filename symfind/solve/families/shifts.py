@@ -10,11 +10,12 @@ from torch import Tensor
 from symfind.algebra.axes import Sizes, branches, positive
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
+from symfind.numerics.alike import all_alike
 from symfind.ops.lower import Lowered
 from symfind.solve.families.family import NullFamily, ShiftFamily
 from symfind.solve.limits import Limits
 from symfind.solve.point.computed import computed
-from symfind.solve.point.drawn import Drawn
+from symfind.solve.point.drawn import near_and_far
 from symfind.solve.point.values import Environment
 from symfind.solve.spans.linear import complement
 from symfind.solve.transport.absorption import (
@@ -109,14 +110,18 @@ def _once(plan: Plan, several: Asked) -> Plan:
 def _agree(family: ShiftFamily, several: Asked, flows: Flows) -> bool:
     """Whether sums ask the same of what they share, at random parameters."""
     rng = torch.Generator().manual_seed(0)
-    env = Environment(Drawn(flows.lowered.shapes))
-    delta = family.perturbation(env, torch.randn(family.count(), generator=rng).double())
-    try:
+    c = torch.randn(family.count(), generator=rng).double()
+
+    def pairs(env: Environment) -> list[tuple[Tensor, Tensor]]:
+        delta = family.perturbation(env, c)
         values = [[torch.stack([a(env, delta) for a in actions]).sum(0) for actions in sums]
                   for sums in several.values()]  # fmt: skip
+        return [(v, first) for first, *rest in values for v in rest]
+
+    try:
+        return all_alike(pairs(Environment(at)) for at in near_and_far(flows.lowered.shapes))
     except LookupError:
         return False  # a constant of unknown value
-    return all(torch.allclose(v, first) for first, *rest in values for v in rest)
 
 
 def _further(

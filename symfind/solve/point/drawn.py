@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
+_SIZES = (1.0, 1e-3, 1e2, 1e5)
+
 
 class Drawn(Mapping[str, Tensor]):
     """Normal values of all parameters, each drawn once it is asked for.
@@ -14,18 +16,21 @@ class Drawn(Mapping[str, Tensor]):
 
     Args:
         shapes: of the parameters by name.
+        size: how large they are.
     """
 
-    def __init__(self, shapes: Mapping[str, Sequence[int]]) -> None:
+    def __init__(self, shapes: Mapping[str, Sequence[int]], size: float = 1.0) -> None:
         self._shapes = dict(sorted(shapes.items(), key=lambda item: math.prod(item[1])))
         self._seeds = {name: i for i, name in enumerate(shapes)}
+        self._size = size
         self._values: dict[str, Tensor] = {}
 
     def __getitem__(self, name: str) -> Tensor:
         if name not in self._values:
             rng = torch.Generator().manual_seed(self._seeds[name])
             shape = tuple(self._shapes[name])
-            self._values[name] = torch.randn(shape, generator=rng, dtype=torch.float64)
+            value = torch.randn(shape, generator=rng, dtype=torch.float64)
+            self._values[name] = self._size * value
         return self._values[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -34,3 +39,9 @@ class Drawn(Mapping[str, Tensor]):
 
     def __len__(self) -> int:
         return len(self._shapes)
+
+
+def near_and_far(shapes: Mapping[str, Sequence[int]]) -> Iterator[Drawn]:
+    """Parameters of size one first, then smaller and larger: steps and bounds show in some."""
+    for size in _SIZES:
+        yield Drawn(shapes, size)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
+from symfind.numerics.alike import alike
 from symfind.ops.lower import Lowered
 from symfind.solve.point.values import Environment, Noted, known_value
 from symfind.solve.transport.absorption import PLAIN, Action, Plan
@@ -86,7 +87,7 @@ def _move(node: p.Add, at: int, plan: Plan, lowered: Lowered) -> bool:
             one, two = action(env, value), action(twice, value)
         except LookupError:
             return False  # it follows weights that are made of parameters of another graph
-        if env.needed and not torch.allclose(two, 2 * one):
+        if env.needed and not alike(two, 2 * one):
             return False  # it follows the weights, but not in proportion
     weights = [w for key in env.needed for w in lowered.parameters[key]]
     busy = any(a.source.followers or (weights and a.source.offset is not None) for a in plan)

@@ -18,6 +18,7 @@ from torch import Tensor
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
 from symfind.graph.wires import ancestors
+from symfind.numerics.alike import alike
 from symfind.ops.lower import Lowered
 from symfind.solve.point.values import Environment, Noted
 from symfind.solve.transport.absorption import Action
@@ -155,9 +156,9 @@ def _move(steps: Sequence[Step], lowered: Lowered) -> bool:
         double = first.value(twice)
     except LookupError:
         return False  # a constant of unknown value
-    if any(not torch.allclose(v, values[0]) for v in values):
+    if any(not alike(v, values[0]) for v in values):
         return False
-    if env.needed and (len(steps) > 1 or not torch.allclose(double, 2 * values[0])):
+    if env.needed and (len(steps) > 1 or not alike(double, 2 * values[0])):
         return False  # it follows the weights, but not in proportion
     weights = [w for key in env.needed for w in lowered.parameters[key]]
     if len(env.needed) > 1 or any(w.offset is not None or w is source for w in weights):
