@@ -251,9 +251,8 @@ class Session:
             points: where the nullity is measured besides random parameters: "generic", "init" (the
                 model's own initial values) and "weights", as a sequence or joined by commas.
             budget: seconds that verification and certificate may take together, the latter two
-                thirds as many of the processor, a minute where there is no limit or a short one;
-                what is not known then is undetermined, as after an interruption from the keyboard.
-                Code of the model may take as long while it is traced, see `open`.
+                thirds of them or a minute; what is not known then is undetermined, as after an
+                interruption. Code of the model may take as long while it is traced, see `open`.
             discover: look for all vector fields that explain what no rule does, however long it
                 takes; a few seconds are spent on that in any case.
             discovery: whether it is looked for them at all.
