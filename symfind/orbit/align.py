@@ -64,7 +64,7 @@ class Aligned:
         shares: of the squared distance in the common gauge, by kind, that was taken away.
         notes: what had no unique form.
         plain: the nearest that permutations lead the second to, in the gauge as it is.
-        unrest: the largest step, relative, that either was still making when the sweeps towards
+        unrest: the part of the weights that either was still moved by when the sweeps towards
             the common gauge ended; zero where both had come to rest.
     """
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from symfind.discrete.signs import SignFlip
+from symfind.orbit.checkpoint import distance
 from symfind.orbit.frames import coefficient_of, gathered, gram, scaled_squares
 from symfind.orbit.given import commuting
 from symfind.orbit.group import Group, Site, State
@@ -23,9 +24,10 @@ from symfind.solve.point.columns import beside
 from symfind.solve.point.family import Family
 
 _SWEEPS = 400
-_STILL = 1e-12  # largest step of a sweep, relative, in which nothing moves any more
-_WATCHED = 15  # sweeps, of which it is seen how fast the largest step shrinks
-_NEAR = 1e-6  # largest step after all sweeps, at that pace, for which they are not worth their time
+_STILL = 1e-12  # of all weights, by which a sweep moves them when it does no more; steps may cancel
+_WATCHED = 15  # sweeps, of which it is seen how fast what they move shrinks
+_NEAR = 1e-6  # of all weights, that is moved after all sweeps at that pace: not worth their time
+_SAME = 1e-15  # of logarithms, and of a matrix that is the identity
 _SPANNED = 1e-8  # of a field, that is left beside what spans it
 _SINGULAR = 1e-11  # of the largest eigenvalue: a bond that is not filled
 _NEWTON = 60
@@ -49,26 +51,27 @@ def least_norm(walk: Walk, sweeps: int = _SWEEPS) -> None:
 def _settle(walk: Walk, sweeps: int, seeds_only: bool) -> None:
     pin_gains(walk)
     kept, bent = independent_translations(walk), _with_field(walk, walk.group.lifted_scales)
-    largest: list[float] = []
+    moved: list[float] = []
     for _ in range(sweeps):
-        sizes = [
-            *(slide_one(walk, name, seeds_only=seeds_only) for name in kept),
-            *balance_scales(walk),
-            *(slide_one(walk, name, seeds_only=False) for name in bent),
-            *balance_bonds(walk),
-        ]
-        largest.append(max(sizes, default=0.0))
-        if largest[-1] <= _STILL or _stuck(largest, sweeps):
+        before = dict(walk.state)
+        for name in kept:
+            slide_one(walk, name, seeds_only=seeds_only)
+        balance_scales(walk)
+        for name in bent:
+            slide_one(walk, name, seeds_only=False)
+        balance_bonds(walk)
+        moved.append(distance(before, walk.state, list(walk.group.shapes)))
+        if moved[-1] <= _STILL or _stuck(moved, sweeps):
             break
-    walk.unrest = largest[-1] if largest and largest[-1] > _STILL else 0.0
+    walk.unrest = moved[-1] if moved and moved[-1] > _STILL else 0.0
 
 
-def _stuck(largest: list[float], sweeps: int) -> bool:
-    """Whether the steps of sweeps shrink so slowly that all of them would not bring rest."""
-    if len(largest) < 2 * _WATCHED:
+def _stuck(moved: list[float], sweeps: int) -> bool:
+    """Whether what sweeps move shrinks so slowly that all of them would not bring rest."""
+    if len(moved) < 2 * _WATCHED:
         return False
-    pace = (largest[-1] / largest[-1 - _WATCHED]) ** (1 / _WATCHED)
-    return largest[-1] * pace ** (sweeps - len(largest)) > _NEAR
+    pace = (moved[-1] / moved[-1 - _WATCHED]) ** (1 / _WATCHED)
+    return moved[-1] * pace ** (sweeps - len(moved)) > _NEAR
 
 
 def pin_gains(walk: Walk) -> None:
@@ -136,14 +139,13 @@ def one_for_each(
     return None
 
 
-def balance_scales(walk: Walk) -> list[float]:
+def balance_scales(walk: Walk) -> None:
     """Every free scale to where the norm is least: a convex function of its logarithm.
 
     What can only grow or only shrink is given the size of a drawn matrix: the square of its norm
-    is the root of the number of its entries. Returns the largest steps.
+    is the root of the number of its entries.
     """
     gains = gain_wires(walk.group)
-    sizes = []
     for name, site in walk.group.scales.items():
         family = site.family
         assert isinstance(family, ScalingFamily)
@@ -152,10 +154,8 @@ def balance_scales(walk: Walk) -> list[float]:
         terms = list(scaled_squares(walk.group.environment(walk.state), family))
         logs, dead = _least(terms, _entries(family))
         note_dead(walk, name, dead, "zero on one side")
-        sizes.append(float(logs.abs().max()))
-        if sizes[-1] > 1e-15:
+        if float(logs.abs().max()) > _SAME:
             walk.do(Flow(name, logs))
-    return sizes
 
 
 def _entries(family: ScalingFamily) -> float:
@@ -194,12 +194,8 @@ def _least(terms: list[tuple[float, Tensor]], entries: float) -> tuple[Tensor, T
     return t, dead
 
 
-def balance_bonds(walk: Walk) -> list[float]:
-    """Every gl(n) to where the norm is least: GᵀG is a geometric mean of the two Grams.
-
-    Returns the largest steps.
-    """
-    sizes: list[float] = []
+def balance_bonds(walk: Walk) -> None:
+    """Every gl(n) to where the norm is least: GᵀG is a geometric mean of the two Grams."""
     for name, site in walk.group.turning(walk.state).items():
         family = site.family
         assert isinstance(family, MatrixFamily)
@@ -213,11 +209,8 @@ def balance_bonds(walk: Walk) -> list[float]:
         matrix = _balancing(family, one, two)
         if matrix is None:
             walk.note(f"{name}: a bond of less than full rank, which has no least norm")
-        else:
-            sizes.append(float((matrix - torch.eye(matrix.shape[-1]).to(matrix)).abs().max()))
-            if sizes[-1] > 1e-15:
-                walk.do(Turn(name, matrix))
-    return sizes
+        elif float((matrix - torch.eye(matrix.shape[-1]).to(matrix)).abs().max()) > _SAME:
+            walk.do(Turn(name, matrix))
 
 
 def _balancing(family: MatrixFamily, one: Tensor, two: Tensor) -> Tensor | None:
@@ -276,12 +269,13 @@ def independent_translations(walk: Walk, whole_first: bool = False) -> list[str]
 
     One that divides by what is zero at this checkpoint has no field there, and is left out.
     """
+    rng = torch.Generator().manual_seed(0)
     kept: list[str] = []
     sites = walk.group.translations
     names = sorted(sites, key=lambda n: not whole(walk, sites[n].family)) if whole_first else sites
     for name in names:
         site = sites[name]
-        field = _field(walk, site)
+        field = _field(walk, site, rng)
         if field is None:
             continue
         others = [
@@ -296,12 +290,12 @@ def independent_translations(walk: Walk, whole_first: bool = False) -> list[str]
 
 def _with_field(walk: Walk, sites: Mapping[str, Site]) -> list[str]:
     """Those that do not divide by what is zero at this checkpoint."""
-    return [name for name, site in sites.items() if _field(walk, site) is not None]
-
-
-def _field(walk: Walk, site: Site) -> dict[str, Tensor] | None:
-    """The field of a random element; None where it has no value."""
     rng = torch.Generator().manual_seed(0)
+    return [name for name, site in sites.items() if _field(walk, site, rng) is not None]
+
+
+def _field(walk: Walk, site: Site, rng: torch.Generator) -> dict[str, Tensor] | None:
+    """The field of a random element; None where it has no value."""
     c = torch.randn(site.family.count(), generator=rng, dtype=torch.float64)
     field = walk.group.direction(site.family, walk.state, c)
     finite = all(bool(torch.isfinite(d).all()) for d in field.values())

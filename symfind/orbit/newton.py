@@ -21,7 +21,7 @@ from symfind.solve.point.family import bends
 
 _ROUNDS = 25  # of steps, for all entries together
 _SINGLE = 80  # for one after another
-_EACH = 15  # for one of these
+_EACH = 15  # for one of these at least, and to one of its two values; more where they are few
 _REST = 1e-12  # of what entries are to be, absolute, that is left
 _FAR = 0.3  # of the largest entry, that one step moves entries at most
 _HALVED = 5  # times, until a step that gains nothing is given up
@@ -92,12 +92,12 @@ def complete(walk: Walk, near: float, holds: Callable[[State], bool]) -> None:
     zeros = torch.zeros(len(more)).to(goal)
     if _reach(walk, [*first, *more], torch.cat([goal, zeros]), holds, iter(range(_ROUNDS))):
         return
-    rounds = iter(range(_SINGLE))
+    rounds, each = iter(range(_SINGLE)), max(_EACH, _SINGLE // (2 * len(more)))
     for k, entry in enumerate(more[:_TRIED], 1):
         walk.tell(f"pins: entry {k} of {min(len(more), _TRIED)} that are left")
         for value in (0.0, 1.0 if float(_values(walk)[entry]) >= 0 else -1.0):
             wanted = torch.cat([goal, goal.new_tensor([value])])
-            if _reach(walk, [*first, entry], wanted, holds, islice(rounds, _EACH)):
+            if _reach(walk, [*first, entry], wanted, holds, islice(rounds, each)):
                 first, goal = [*first, entry], wanted
                 break
 

@@ -23,7 +23,7 @@ class Walk:
         state: the checkpoint as it is now.
         steps: from the first to the last.
         notes: what has no unique form, in words.
-        unrest: the largest step, relative, of the last sweep towards a gauge; zero where it rests.
+        unrest: what the last sweep towards a gauge moved, of all weights; zero where it rests.
         ceiling: the largest entry to which `lead` leads.
         tell: called with a line on what is being done.
         effort: values of fields that `lead` may yet ask for where flows are integrated.

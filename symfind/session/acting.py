@@ -135,7 +135,7 @@ class Alignment:
         ways: vanilla, permutations only, whole group, learned.
         shares: of the squared distance, what each kind of symmetry took away.
         notes: what has no unique form.
-        unrest: the largest step, relative, that the sweeps towards the common gauge ended with:
+        unrest: the part of the weights that the last sweep towards the common gauge moved:
             zero where it was reached, else both are compared in a gauge that is not quite one.
         imitated: whether losses are those of random inputs, the squared distance of outputs from
             what lies between the outputs of both.

@@ -34,7 +34,7 @@ class Fixed:
         rounded: the same when the result is rounded to the dtypes of the file.
         form: pins, balanced or canonical.
         notes: where there is no unique form, and why.
-        unrest: the largest step, relative, that the sweeps towards the gauge ended with; zero where
+        unrest: the part of the weights that the last sweep towards the gauge moved; zero where
             it was reached.
     """
 
