@@ -2,12 +2,14 @@
 
 Far out some functions are nothing but rounding (a sine of 1e20), and along a true symmetry they
 change as much as along a false one. A change therefore tells only where it is more than that under
-a change of all parameters by a billionth of themselves.
+a change of all parameters by a billionth of themselves, and than what following a flow there and
+back leaves.
 """
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -19,7 +21,7 @@ from symfind.verify.elements import norm, unit
 from symfind.verify.function import Function, InputsLike, Point
 from symfind.verify.sampling import random_direction
 
-_TIMES = (2.0, -2.0)  # whichever side of a threshold an entry is on, one leads across
+_TIMES = (1.0, -1.0)  # of flows; along longer ones what integration leaves would be a change
 SIZES = (1e3, 1e8, 1e18, 1e28)  # of what moves; bounds further out stand for an infinity
 _BROKEN = 1e-6  # of what a random change as large does
 _FLOOR = 1e-3  # or of this part of the output
@@ -53,8 +55,9 @@ def holds_far(
         if not scale or not math.isfinite(scale):
             continue
         for time in _TIMES:
-            moved = generator.flow(place, c * scale, time)
-            if any(not _stays(function, place, moved, one, rng) for one in inputs):
+            there = {**place, **generator.flow(place, c * scale, time)}
+            back = partial(generator.flow, there, c * scale, -time)
+            if any(not _stays(function, place, there, one, rng, back) for one in inputs):
                 return False
     return _scales_far(function, generator, theta, inputs, rng)
 
@@ -79,7 +82,9 @@ def _scales_far(
             return True
         for size, way in itertools.product(SIZES, (1.0, -1.0)):
             moved = {n: place[n] * (way * math.log(size) * r).exp() for n, r in rates.items()}
-            if any(not _stays(function, place, moved, one, rng) for one in inputs):
+            there = {**place, **moved}
+            back: partial[dict[str, Tensor]] = partial(dict, place)
+            if any(not _stays(function, place, there, one, rng, back) for one in inputs):
                 return False
     return True
 
@@ -104,16 +109,16 @@ def _rates(generator: Generator, place: Point, c: Tensor) -> dict[str, Tensor] |
 def _stays(
     function: Function,
     place: Point,
-    moved: Mapping[str, Tensor],
+    there: Point,
     inputs: InputsLike,
     rng: torch.Generator,
+    back: Callable[[], Mapping[str, Tensor]],
 ) -> bool:
-    there = {**place, **moved}
+    """Whether the outputs at both are the same, but for rounding and what a way back leaves."""
     shaken = {
-        **place,
-        **{n: place[n] + random_direction(v.shape, rng, norm([v - place[n]]))
-           for n, v in moved.items()},
-    }  # fmt: skip
+        n: v if there[n] is v else v + random_direction(v.shape, rng, norm([there[n] - v]))
+        for n, v in place.items()
+    }
     try:
         value, after, other = (function(p, inputs) for p in (place, there, shaken))
         along = float((after - value).norm())
@@ -121,6 +126,9 @@ def _stays(
             return True
         floor = max(float((other - value).norm()), _FLOOR * float(value.norm()))
         if along <= _BROKEN * floor:
+            return True
+        again = {**there, **back()}
+        if along <= _CLEAR * float((function(again, inputs) - value).norm()):
             return True
         return any(
             along <= _CLEAR * float((function(_blurred(p, rng), inputs) - v).norm())
