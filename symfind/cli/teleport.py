@@ -55,7 +55,7 @@ def teleport_command(
         )
         write_bytes(out, packed(found.weights, out))
     text = (
-        f"{objective:12} {found.before:.6g} -> {found.after:.6g}\n"
+        f"{objective:12} {found.before:.4g} -> {found.after:.4g}\n"
         f"moved        by {found.moved:.1%} of the weights\n"
         f"outputs      change by {found.residual:.1e} in float64, {found.rounded:.1e} as saved\n"
         f"written      {near(out)}\n"

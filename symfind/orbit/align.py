@@ -24,6 +24,7 @@ from symfind.orbit.unknowns import Metric, Order, entries_alike, tensors_alike
 from symfind.orbit.walk import Walk
 
 _SAME = 1e-12  # distance, relative, of what needs no other start
+_AS_NEAR = 1e-9  # of a squared distance, by which no walk is nearer than one before it
 _STARTS = 4  # of the descent: held by what is fixed, from where it is, and in other orders
 
 Tell = Callable[[str], None]
@@ -170,16 +171,17 @@ def way_between(
 
 
 def _best(start: Walk, target: State, alike: Measure, only: Sequence[type], seed: int) -> Walk:
-    """The nearest of several descents."""
+    """The nearest of several descents, and the first of those that lead as near."""
     walks, metric = [], alike(start.group, target)
     least = _SAME**2 * Walk(start.group, target).norm()
     for k in range(_STARTS):
         walk = start.copy()
         descend(walk, target, metric, only, seed + k, anchored=k % 2 == 0)
-        walks.append((gap(walk, target, metric), k, walk))
+        walks.append((gap(walk, target, metric), walk))
         if gap(walk, target) <= least:
             break
-    return min(walks, key=lambda w: w[:2])[2]
+    nearest = min(far for far, _ in walks)
+    return next(walk for far, walk in walks if far <= nearest * (1 + _AS_NEAR))
 
 
 def _shares(
