@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
 
 import symfind
 from tests.rules.harness import linear, of, weight
@@ -171,3 +172,11 @@ def test_a_weight_made_in_many_steps() -> None:
     model, args = of(halved, (12, 3), v=lambda: weight(3, 3))()[:2]
     report = symfind.analyze(model, args, certify="never", formula=False)
     assert report.dimension.redundant == 3
+
+
+def test_fixed_maps_beside_weights_that_parameters_make() -> None:
+    torch.manual_seed(0)
+    fixed = nn.Linear(3, 3, bias=False).requires_grad_(False)
+    model = nn.Sequential(weight_norm(nn.Linear(4, 3)), fixed, weight_norm(nn.Linear(3, 2)))
+    report = symfind.analyze(model, torch.randn(9, 4), verify=False, certify="never", formula=False)
+    assert not report.unsupported and 0 < report.dimension.redundant <= 18
