@@ -34,6 +34,11 @@ class Lowered:
     gaps: list[tuple[Op, str]]  # operations treated as rigid for want of a rule
     _met: dict[Node, list[Instance]] = field(init=False, default_factory=dict, repr=False)
 
+    @property
+    def charted(self) -> bool:
+        """Whether parameters stand for weights that those of another graph make up."""
+        return any(w.chart is not None for wires in self.parameters.values() for w in wires)
+
     def instances(self, node: Node) -> list[Instance]:
         """Blocks of a primitive, found once: for when no operand changes any more."""
         if node not in self._met:

@@ -53,8 +53,8 @@ def mapped_families(lowered: Lowered, known: Sequence[Family], limits: Limits) -
         known: families that are derived already.
         limits: where systems that are too large are noted.
     """
-    if any(w.chart is not None for wires in lowered.parameters.values() for w in wires):
-        return  # of weights that parameters make up
+    if lowered.charted:
+        return
     equations = Mapped(lowered)
     point, found = Point(Drawn(lowered.shapes)), list(known)
     for part in _parts(equations):

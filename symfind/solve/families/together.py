@@ -59,8 +59,8 @@ def together_families(
         known: families that are derived already.
         limits: where systems that are too large are noted.
     """
-    if any(w.chart is not None for wires in lowered.parameters.values() for w in wires):
-        return  # of weights that parameters make up
+    if lowered.charted:
+        return
     point, found = Point(Drawn(lowered.shapes)), list(known)
     for system, z in _systems(lowered, flows.relations, point.environment()):
         if len(system.seeds) < 2:
