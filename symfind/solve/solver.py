@@ -45,6 +45,7 @@ from symfind.solve.families.together import together_families
 from symfind.solve.limits import Limits
 from symfind.solve.point.computed import without_unknown
 from symfind.solve.point.family import Family
+from symfind.solve.stretches.untold import untold_families
 from symfind.solve.transport.averages import take_averages
 from symfind.solve.transport.constants import take_up_constants
 from symfind.solve.transport.flows import Flows
@@ -81,8 +82,9 @@ def derive(graph: Graph, output: str = "raw") -> Derivation:
         taps = tap_families(graph, found.parameters, found.families)
         spectral = spectral_families(graph, found.parameters, found.families)
         found = replace(found, families=[*found.families, *taps, *spectral])
-        more = _in_part(graph, output, found)
-        return replace(found, families=[*found.families, *more]) if more else found
+        found = replace(found, families=[*found.families, *_in_part(graph, output, found)])
+        more = untold_families(graph, found.parameters, found.families)
+        return replace(found, families=[*found.families, *more])
 
 
 def _in_part(graph: Graph, output: str, found: Derivation) -> list[Family]:

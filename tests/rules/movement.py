@@ -18,11 +18,8 @@ from tests.rules.harness import (
     weight,
 )
 
-PERMUTED = "a change of basis conjugated by a constant permutation"
 ITSELF = "an index that meets its own permutation"
-SPLIT = "a bond that is split and joined again is one index"
 COPIES = "relations between copies of one wire"
-MASKED = "positions at which a constant mask leaves an entry"
 ROWS = torch.tensor([2, 0, 3])
 SHIFTS = (torch.arange(4)[:, None] + torch.arange(4)) % 4
 
@@ -74,16 +71,13 @@ def shuffled_halves(m: Any, x: Tensor) -> Tensor:
 
 CASES = [
     Case("view", "view", between(lambda z: F.relu(z.view(-1, 2, 2)).view(-1, 4))),
-    Case("view-linear", "view", between(lambda z: z.view(-1, 2, 2).flatten(1)),
-         gap=SPLIT, counts=(16, 20)),
-    Case("unflatten", "view", between(lambda z: z.unflatten(-1, (2, 2)).flatten(-2)),
-         gap=SPLIT, counts=(16, 20)),
+    Case("view-linear", "view", between(lambda z: z.view(-1, 2, 2).flatten(1))),
+    Case("unflatten", "view", between(lambda z: z.unflatten(-1, (2, 2)).flatten(-2))),
     Case("squeeze", "unsqueeze squeeze", between(lambda z: z.unsqueeze(1).cos().squeeze(1))),
     Case("permute", "permute",
          sequences(lambda z: heads(z).permute(2, 3, 0, 1).relu().permute(2, 3, 0, 1).flatten(2))),
     Case("transpose", "transpose", sequences(lambda z: z.transpose(1, 2).relu().transpose(1, 2))),
-    Case("swap-in-features", "transpose", between(lambda z: heads(z).mT.flatten(1)),
-         gap=PERMUTED, counts=(16, 20)),
+    Case("swap-in-features", "transpose", between(lambda z: heads(z).mT.flatten(1))),
     Case("movedim", "transpose", sequences(lambda z: z.movedim(1, 2).sin().movedim(1, 2))),
     Case("channel-shuffle", "channel_shuffle",
          of(lambda m, x: m.r(F.channel_shuffle(m.w(x), 2)), (3, 2, 3, 3),
@@ -143,7 +137,7 @@ CASES = [
     Case("index-select-linear", "index_select", between(lambda z: z.index_select(1, ROWS), 4, 3)),
     Case("index-select-repeated", "index_select",
          between(lambda z: z.relu().index_select(1, torch.tensor([2, 0, 2])), 4, 3),
-         gap=COPIES, counts=(11, 15)),
+         gap=COPIES, counts=(14, 15)),
     Case("index-permutation", "index.Tensor", between(lambda z: z[:, [2, 0, 1, 3]])),
     Case("index-permutation-relu", "index.Tensor",
          between(lambda z: z[:, [2, 0, 1, 3]].relu())),
@@ -206,8 +200,7 @@ CASES = [
          lambda m, x: m.r(m.w(x).masked_scatter((x[:, :1] > 0).expand(12, 3), m.v(x)).relu()),
          (12, 3), w=lambda: linear(3, 3), v=lambda: linear(3, 3), r=lambda: linear(3, 3))),
     Case("tril", "tril", sequences(lambda z: z @ (z.mT @ z).tril())),
-    Case("tril-linear", "tril", sequences(lambda z: z.tril()),
-         gap=MASKED, counts=(4, 5)),
+    Case("tril-linear", "tril", sequences(lambda z: z.tril())),
     Case("slice-scatter", "slice_scatter",
          sequences(lambda z: z.slice_scatter(z[:, :2].relu(), 1, 1, 3))),
     Case("select-scatter", "select_scatter",

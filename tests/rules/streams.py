@@ -162,8 +162,7 @@ CASES = [
     Case("attention that is used twice behind two norms", "layer_norm", of(
          lambda m, x: twice(m, x, m.p), (12, 3, 4), e=lambda: linear(4, 4),
          n=lambda: nn.LayerNorm(4), p=lambda: nn.LayerNorm(4),
-         **{n: (lambda: linear(4, 3, False)) for n in "qkv"}, o=lambda: linear(3, 4, False)),
-         gap="gains and shifts of two norms that one layer reads", counts=(19, 22)),
+         **{n: (lambda: linear(4, 3, False)) for n in "qkv"}, o=lambda: linear(3, 4, False))),
     Case("post-norm stream", "layer_norm", ended(lambda z: F.layer_norm(z, (4,)))),
     Case("post-norm stream, eps zero", "layer_norm",
          ended(lambda z: F.layer_norm(z, (4,), eps=0.0))),
@@ -173,7 +172,7 @@ CASES = [
     Case("stream before a norm without a mean", "rms_norm",
          ended(lambda z: F.rms_norm(z, (4,), eps=0.1))),
     Case("stream before a norm of groups", "group_norm", ended(lambda z: F.group_norm(z, 2)),
-         gap="one direction for each group, and matrices across groups", counts=(10, 18)),
+         gap="one direction for each group, and matrices across groups", counts=(14, 18)),
     Case("post-norm stream with a gain and a position", "layer_norm",
          of(lambda m, x: residual(m, x, lambda z: F.layer_norm(z * m.g + m.p, (4,))), (8, 3, 6),
             e=lambda: linear(6, 4), a=lambda: linear(4, 3), b=lambda: linear(3, 4),

@@ -16,7 +16,7 @@ FAINT[0, 1] = FAINT[1, 2] = 1e-9
 HALF = torch.ones(3, 3).triu()
 
 
-def averaged(size: float) -> Any:
+def shared(size: float) -> Any:
     """Twice of one table, with shares of which the second sum up to another number."""
 
     def run(m: Any, x: Tensor) -> Tensor:
@@ -76,6 +76,20 @@ def summed(change: Any) -> Any:
               r=lambda: linear(4, 2))  # fmt: skip
 
 
+def averaged(faint: float, times: int = 1) -> Any:
+    """A mean of few places, beside a look at one of them."""
+
+    def run(m: Any, x: Tensor) -> Tensor:
+        y = m.c(m.a(x).tanh())
+        one = y[:, :2, 0, 0]
+        for _ in range(times):
+            one = faint * one
+        return torch.cat([m.r(y.mean((2, 3))), one], 1)
+
+    return of(run, (9, 2, 2, 2), a=lambda: nn.Conv2d(2, 3, 1), r=lambda: linear(3, 2),
+              c=lambda: nn.Conv2d(3, 3, 3, padding=1))  # fmt: skip
+
+
 NEARLY = torch.eye(4, dtype=torch.float64) + 1e-9 * torch.ones(4, 4, dtype=torch.float64).triu(1)
 SUM = torch.tensor([1, 1, 1, 1 + 1e-9], dtype=torch.float64)
 
@@ -115,11 +129,16 @@ CASES = {
     "a layer used again behind one gain, and bounds": (again(lambda g: g.clamp(-50, 50)), 6),
     "a layer used again behind one gain, and steps": (
         again(lambda g: g + (g * 1e-2).round()), 6),
-    "one weight of two averages": (averaged(1.0), 10),
-    "one weight of nearly two averages": (averaged(1 + 1e-9), 8),
+    "one weight of two averages": (shared(1.0), 10),
+    "one weight of nearly two averages": (shared(1 + 1e-9), 8),
+    "a mean of few places": (averaged(0.0), 66),
+    "a mean of few places, and one": (averaged(1e-3), 40),
+    "a mean of few places, and faintly one": (averaged(1e-9), 2),
+    "a mean of few places, and one below rounding": (averaged(1e-14), 2),
+    "a mean of few places, and one below rounding by steps": (averaged(1e-4, 4), 2),
     "channels that are moved": (of(
         lambda m, x: m.c(F.pad(x, (0, 0, 0, 0, 1, -1))), (2, 2, 4, 4),
-        c=lambda: nn.Conv2d(2, 2, 3)), 0),
+        c=lambda: nn.Conv2d(2, 2, 3)), 18),
     "complex data": (of(
         lambda m, x: (torch.complex(x, x * x) * torch.view_as_complex(m.w)).real, (9, 4),
         w=lambda: weight(4, 2)), 0),
