@@ -147,6 +147,8 @@ CASES = [
         "heads behind one another, one weight",
         "softmax cat",
         stacked(weighed=True),
+        gap="heads that one weight reads are not asked one by one",
+        counts=(34, 38),
     ),
     Case("latents", "softmax layer_norm", latents()),
     Case("latents behind a root mean square", "softmax rms_norm", latents(norm=nn.RMSNorm)),

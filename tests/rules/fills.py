@@ -186,7 +186,8 @@ CASES = [
     Case("gain-half-zero", "", gained(torch.relu), gap=HALF, counts=(12, 15)),
     case("gain-of-softmax", gained(lambda g: g.softmax(0))),
     Case("gain-of-softmax-filled", "", gained(
-        lambda g: g.masked_fill(torch.arange(3) < 1, -math.inf).softmax(0))),
+        lambda g: g.masked_fill(torch.arange(3) < 1, -math.inf).softmax(0)),
+        gap="a unit that is off", counts=(11, 15)),
     Case("weight-chosen-by-weight", "", of(
          lambda m, x: m.r((x @ torch.where(m.g > 0, m.a, m.b).mT).tanh()), (12, 3),
          g=lambda: weight(3, 3), a=lambda: weight(3, 3), b=lambda: weight(3, 3),

@@ -88,5 +88,6 @@ CASES = [
                            * F.rms_norm(F.embedding(x.flip(1), m.t), (3,), eps=0.1)).sin()),
          t=lambda: weight(12, 3), h=lambda: linear(3, 2)), bounds=ROWS),
     Case("a weight reads what places are mixed of", "embedding",
-         beside(F.layer_norm, more=lambda m, e: m.v(e.mean(1, keepdim=True))), bounds=ROWS),
+         beside(F.layer_norm, more=lambda m, e: m.v(e.mean(1, keepdim=True))), bounds=ROWS,
+         gap="another number where places are mixed", counts=(1, 5)),
 ]  # fmt: skip

@@ -127,7 +127,8 @@ CASES = [
          w=lambda: weight(3, 2), r=lambda: weight(2, 3))),
     Case("einsum-heads", "einsum", of(
          lambda m, x: torch.einsum("bhd,hdo->bo", torch.einsum("bi,ihd->bhd", x, m.w), m.r),
-         (12, 5), w=lambda: weight(5, 2, 2), r=lambda: weight(2, 2, 4))),
+         (12, 5), w=lambda: weight(5, 2, 2), r=lambda: weight(2, 2, 4)),
+         gap="two indices that are always read together", counts=(12, 16)),
     Case("einsum-ellipsis", "einsum", of(
          lambda m, x: torch.einsum("...i,oi->...o", torch.einsum("...i,oi->...o", x, m.w), m.r),
          (3, 4, 3), w=lambda: weight(2, 3), r=lambda: weight(3, 2))),
@@ -148,7 +149,7 @@ CASES = [
     Case("einsum-diagonal", "einsum", of(
          lambda m, x: m.r(torch.einsum("bii->bi", m.w(x))), (4, 3, 3),
          w=lambda: linear(3, 3), r=lambda: linear(3, 2)),
-         rigid=("aten.einsum.default",)),
+         rigid=("aten.einsum.default",), gap="an index twice in one operand", counts=(3, 6)),
     Case("conv1d", "conv1d", conv(nn.Conv1d, 2, 3, d=1)),
     Case("conv2d", "conv2d", conv(nn.Conv2d, 2, 3)),
     Case("conv3d", "conv3d", conv(nn.Conv3d, 2, 2, d=3, size=3)),

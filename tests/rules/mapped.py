@@ -123,7 +123,8 @@ CASES = [
          b=lambda: linear(5, 2), c=lambda: drawn(5, 4), d=lambda: drawn(5))),
     Case("a frozen layer before one without a bias", "linear", of(
          lambda m, x: m.b(F.linear(m.a(x), m.c, m.d)), (12, 3), a=lambda: linear(3, 4),
-         b=lambda: linear(5, 2, False), c=lambda: drawn(5, 4), d=lambda: drawn(5))),
+         b=lambda: linear(5, 2, False), c=lambda: drawn(5, 4), d=lambda: drawn(5)),
+         gap="a constant that only what is before it takes up", counts=(10, 18)),
     Case("a low rank with a frozen half", "linear", of(
          lambda m, x: m.w(x) + m.b(x @ m.c.mT), (12, 4), w=lambda: linear(4, 3),
          b=lambda: linear(2, 3, False), c=lambda: drawn(2, 4))),

@@ -18,7 +18,9 @@ from tests.rules.harness import (
     weight,
 )
 
+PERMUTED = "a change of basis conjugated by a constant permutation"
 ITSELF = "an index that meets its own permutation"
+SPLIT = "a bond that is split and joined again is one index"
 COPIES = "relations between copies of one wire"
 ROWS = torch.tensor([2, 0, 3])
 SHIFTS = (torch.arange(4)[:, None] + torch.arange(4)) % 4
@@ -71,13 +73,16 @@ def shuffled_halves(m: Any, x: Tensor) -> Tensor:
 
 CASES = [
     Case("view", "view", between(lambda z: F.relu(z.view(-1, 2, 2)).view(-1, 4))),
-    Case("view-linear", "view", between(lambda z: z.view(-1, 2, 2).flatten(1))),
-    Case("unflatten", "view", between(lambda z: z.unflatten(-1, (2, 2)).flatten(-2))),
+    Case("view-linear", "view", between(lambda z: z.view(-1, 2, 2).flatten(1)),
+         gap=SPLIT, counts=(16, 20)),
+    Case("unflatten", "view", between(lambda z: z.unflatten(-1, (2, 2)).flatten(-2)),
+         gap=SPLIT, counts=(16, 20)),
     Case("squeeze", "unsqueeze squeeze", between(lambda z: z.unsqueeze(1).cos().squeeze(1))),
     Case("permute", "permute",
          sequences(lambda z: heads(z).permute(2, 3, 0, 1).relu().permute(2, 3, 0, 1).flatten(2))),
     Case("transpose", "transpose", sequences(lambda z: z.transpose(1, 2).relu().transpose(1, 2))),
-    Case("swap-in-features", "transpose", between(lambda z: heads(z).mT.flatten(1))),
+    Case("swap-in-features", "transpose", between(lambda z: heads(z).mT.flatten(1)),
+         gap=PERMUTED, counts=(16, 20)),
     Case("movedim", "transpose", sequences(lambda z: z.movedim(1, 2).sin().movedim(1, 2))),
     Case("channel-shuffle", "channel_shuffle",
          of(lambda m, x: m.r(F.channel_shuffle(m.w(x), 2)), (3, 2, 3, 3),

@@ -175,7 +175,8 @@ MAPS = [
         e=lambda: linear(4, 3, False), w=lambda: linear(3, 6, False), r=lambda: linear(6, 3))),
     Case("identity and a gain, joined, beside a matrix", "cat", rows(
         lambda m, x: m.r((lambda s: torch.cat([s, 2 * s.flip(-1)], -1) + m.w(s))(m.e(x))),
-        e=lambda: linear(4, 3, False), w=lambda: linear(3, 6, False), r=lambda: linear(6, 3))),
+        e=lambda: linear(4, 3, False), w=lambda: linear(3, 6, False), r=lambda: linear(6, 3)),
+        gap="a map of several wires is not followed further", counts=(27, 36)),
     Case("two wires, joined, beside a matrix of one", "cat", rows(
         lambda m, x: m.r(torch.cat([m.e(x), m.f(x)], -1) + m.w(m.e(x))),
         e=lambda: linear(4, 3, False), f=lambda: linear(4, 3, False),
@@ -229,7 +230,8 @@ MAPS = [
         s=lambda: weight(2), u=lambda: linear(4, 3), v=lambda: linear(4, 3))),
     Case("identity beside a low rank", "linear", rows(
         lambda m, x: (lambda s: s + m.b(m.a(s)))(m.e(x)), e=lambda: linear(4, 3, False),
-        a=lambda: linear(3, 1, False), b=lambda: linear(1, 3, False))),
+        a=lambda: linear(3, 1, False), b=lambda: linear(1, 3, False)),
+        gap="what comes before takes up an invertible map", counts=(1, 6)),
 ]  # fmt: skip
 
 EXPERTS = [

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from tests.rules.harness import Case, linear, of, weight
 
+MADE = "weights that are multiplied by each other, beside others"
+
 
 def read(seen: Any, conv: Any = None, places: tuple[int, ...] = (2, 2), out: int = 2) -> Any:
     """A convolution of units on few places, of which something is read by a linear map."""
@@ -81,9 +83,10 @@ CASES = [
     Case("values of few sums", "scaled_dot_product_attention", looked(lambda y: y)),
     Case("a weight beside one that depends on its size", "linalg_vector_norm", of(
         made, (12, 3), a=lambda: linear(3, 3), w=lambda: weight(2, 3), u=lambda: weight(2, 3),
-        h=lambda: linear(2, 4))),
+        h=lambda: linear(2, 4)), gap=MADE, counts=(2, 10)),
     Case("a map of what a fixed map adds to", "matmul", of(
-        beside, (12, 3), a=lambda: linear(3, 3), b=lambda: linear(3, 3), w=lambda: weight(2, 3))),
+        beside, (12, 3), a=lambda: linear(3, 3), b=lambda: linear(3, 3), w=lambda: weight(2, 3)),
+         gap=MADE, counts=(4, 10)),
     # near misses
     Case("a mean of functions of few places", "conv2d", read(lambda y: y.tanh().mean((2, 3)))),
     Case("a mean of few places, and of their sizes", "abs",

@@ -21,9 +21,9 @@ _SUMS = {
     "repeat_interleave", "tile", "im2col", "unfold",
 }  # fmt: skip
 _PRODUCTS = {
-    "mul", "linear", "matmul", "mm", "bmm", "mv", "dot", "addmm", "baddbmm", "addmv", "outer",
-    "einsum", "bilinear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
-    "conv_transpose3d", "square", "addcmul",
+    "mul", "linear", "matmul", "mm", "bmm", "mv", "dot", "vdot", "addmm", "baddbmm", "addmv",
+    "outer", "einsum", "bilinear", "conv1d", "conv2d", "conv3d", "conv_transpose1d",
+    "conv_transpose2d", "conv_transpose3d", "square", "addcmul",
 }  # fmt: skip
 _ONE = {"index", "index_select", "gather", "embedding", "masked_fill"}  # of the first operand alone
 _SMOOTH = {"_weight_norm", "sqrt", "rsqrt", "reciprocal", "exp", "sigmoid", "tanh", "softmax",

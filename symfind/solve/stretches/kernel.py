@@ -58,6 +58,23 @@ class Untold:
                 return vh[_rank(s) if clear else len(vh) :].T, draws
         return vh[len(vh) :].T, draws
 
+    def times(self, env: Environment) -> Tensor:
+        """Which parameters are multiplied by which, themselves included: truths, [roots, roots]."""
+        before = self._each(env)
+        found = torch.zeros(len(before), len(before), dtype=torch.bool)
+        for i, root in enumerate(self.roots):
+            rng = torch.Generator().manual_seed(2 + i)
+            other = torch.randn(root.shape or (), generator=rng, dtype=torch.float64)
+            after = self._each(Environment({**env.theta, root.key: other.to(**env.like)}))
+            for k, (one, two) in enumerate(zip(before, after, strict=True)):
+                found[i, k] = float((one - two).abs().max()) > EXACT * float(one.abs().max())
+        return found | found.T
+
+    def _each(self, env: Environment) -> tuple[Tensor, ...]:
+        rng = torch.Generator().manual_seed(0)
+        rows = slope(self.stretch, env, self.roots, rng, even=False)
+        return rows.split([math.prod(r.shape or ()) for r in self.roots], 1)
+
     def directions(self, env: Environment, count: int) -> Tensor:
         """So many of them, [entries, count], that depend smoothly on the point."""
         rng = torch.Generator().manual_seed(0)
@@ -120,29 +137,40 @@ def _basis(columns: Tensor) -> Tensor:
 
 
 def chosen(
-    roots: Sequence[Op], null: Tensor, beside: Beside
+    roots: Sequence[Op], null: Tensor, times: Tensor, beside: Beside
 ) -> Iterator[tuple[tuple[Op, ...], int]]:
-    """Parameters that together make changes that are new, and how many.
+    """Parameters that may be translated together by what is new, and by how much.
+
+    What is told is affine in parameters that are not multiplied by each other: what changes of
+    these are not told does not depend on them, and a group of translations acts.
 
     Args:
         roots: all parameters, in the order of the rows.
         null: orthonormal changes that nothing tells.
+        times: which parameters are multiplied by which.
         beside: what is known, to which what is given is added.
     """
-    for root in roots:
-        alone = _on({root}, roots, null)
+    single = [{i} for i in range(len(roots)) if not times[i, i]]
+    for some in (*single, *(_apart(i, single, times) for (i,) in single)):
+        alone = _on({roots[i] for i in some}, roots, null)
         new = beside.new(alone)
-        if new:
-            beside.add(alone)
-            yield (root,), new
-    new = beside.new(null)
-    if new:
-        kept = list(roots)
-        for root in sorted(roots, key=lambda r: -math.prod(r.shape or ())):
-            fewer = [r for r in kept if r is not root]
-            if beside.new(_on(set(fewer), roots, null)) == new:
-                kept = fewer
-        yield tuple(kept), new
+        if not new:
+            continue
+        for i in sorted(some, key=lambda i: -math.prod(roots[i].shape or ())):
+            fewer = _on({roots[k] for k in some if k != i}, roots, null)
+            if len(some) > 1 and beside.new(fewer) == new:
+                some, alone = some - {i}, fewer
+        beside.add(alone)
+        yield tuple(roots[i] for i in sorted(some)), new
+
+
+def _apart(first: int, single: Sequence[set[int]], times: Tensor) -> set[int]:
+    """Parameters, one of them given, of which none is multiplied by another."""
+    found = {first}
+    for (i,) in single:
+        if not any(bool(times[i, k]) for k in found):
+            found.add(i)
+    return found
 
 
 def _on(some: set[Op], roots: Sequence[Op], null: Tensor) -> Tensor:

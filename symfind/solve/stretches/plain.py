@@ -9,19 +9,19 @@ from symfind.solve.stretches.cut import Stretch
 from symfind.trace.graph import Op
 
 _EACH, _ALL = 5.0, 8.0  # decades from one: of a number, and of all that may be multiplied
-_TIMES = {"mul", "div", "add", "sub", "rsub", "addcmul", "linear", "matmul", "mm", "bmm", "einsum",
-          "addmm", "baddbmm", "conv1d", "conv2d", "conv3d", "batch_norm"}  # fmt: skip
+_PLUS = {"add", "sub", "rsub", "masked_fill", "cat", "stack", "pad", "constant_pad_nd"}
+_TIMES = {"mul", "div"}
 
 
 def plain(stretch: Stretch) -> bool:
     """Whether all numbers together are of ordinary size that are added or multiply.
 
-    What is added at an end alone is not told apart from what leaves there, and may be of any size.
+    What is added last may be of any size.
     """
     own, whole = set(stretch.ops), 0.0
     for op in (*stretch.ops, *_makers(stretch)):
-        last = op.base in ("add", "sub", "rsub") and not own.intersection(op.users)
-        found = max(map(_decades, _numbers(op)), default=0.0) if op.base in _TIMES else 0.0
+        last = op.base in _PLUS and op in own and own.isdisjoint(op.users)
+        found = max(map(_decades, _numbers(op)), default=0.0)
         whole += 0.0 if last else found
         if not last and found > _EACH:
             return False
@@ -41,9 +41,10 @@ def _makers(stretch: Stretch) -> Iterator[Op]:
 
 def _numbers(op: Op) -> Iterator[float]:
     """What is fixed of its operands."""
-    for x in (*op.args[:2], *op.kwargs.values()):
-        if isinstance(x, int | float):
-            yield float(x)
+    if op.base in _PLUS | _TIMES:
+        for x in (*op.args, *op.kwargs.values()):
+            if isinstance(x, int | float):
+                yield float(x)
     for x in op.operands:
         value = x.value() if x.constant else None
         if isinstance(value, Tensor) and value.is_floating_point():

@@ -16,6 +16,8 @@ from symfind.solve.stretches.cut import ATTENTION, NORMS, Exit, Stretch
 from symfind.trace.graph import Op, replace
 from symfind.trace.kernels import run
 
+_LEAST = 1e-3  # of the size of an exit, relative: what is told below that may be rounding
+
 
 class Told:
     """One evaluation of a stretch."""
@@ -30,13 +32,13 @@ class Told:
         """
         self._stretch, self._env, self._rng = stretch, env, rng
         self._known: dict[Op, Any] = {}
+        self._own = set(stretch.ops)
 
     def exits(self) -> list[Tensor]:
-        """All that leaves, each of size one."""
+        """All that leaves."""
         for op in self._stretch.ops:
             self._known[op] = self._made(op)
-        exits = [self._left(one) for one in self._stretch.exits]
-        return [x / x.detach().square().mean().sqrt().clamp(min=1e-30) for x in exits]
+        return [self._left(one) for one in self._stretch.exits]
 
     def _value(self, op: Op) -> Any:
         if not op.varies:
@@ -48,7 +50,7 @@ class Told:
     def _drawn(self, op: Op) -> Tensor:
         """Of what enters."""
         if op.dtype is not None and not op.dtype.is_floating_point:
-            rows = min(u.args[0].shape[0] for u in op.users if u in self._stretch.ops)
+            rows = min(u.args[0].shape[0] for u in op.users if u in self._own)
             found = torch.randint(rows, op.shape or (), generator=self._rng)
             return found.to(self._env.like["device"])
         x = self._normal(op.shape or ())
@@ -148,7 +150,9 @@ def _finite(x: Any) -> Any:
     return x
 
 
-def slope(stretch: Stretch, env: Environment, roots: Sequence[Op], rng: torch.Generator) -> Tensor:
+def slope(
+    stretch: Stretch, env: Environment, roots: Sequence[Op], rng: torch.Generator, even: bool = True
+) -> Tensor:
     """Derivatives of what leaves by some parameters, or of as many random sums of that as matter.
 
     Args:
@@ -156,19 +160,31 @@ def slope(stretch: Stretch, env: Environment, roots: Sequence[Op], rng: torch.Ge
         env: values at the point.
         roots: parameters that move.
         rng: for what enters.
+        even: whether all that leaves counts alike, however much it tells.
 
     Returns:
         Shape [sums, entries of the parameters].
     """
     leaves = {r.key: env.given(r.key).detach() for r in roots}
     count = sum(w.numel() for w in leaves.values())
+    lengths: list[int] = []
 
     def left(own: dict[str, Tensor]) -> Tensor:
         exits = Told(stretch, Environment({**env.theta, **own}, None, env.constants), rng).exits()
+        lengths.extend(x.numel() for x in exits)
         return torch.cat([x.reshape(-1) for x in exits])
 
     flat, back, *_ = torch.func.vjp(left, leaves)
-    n, rows = len(flat), count + count // 4 + 8
-    some = torch.eye(n) if n <= rows else torch.randn(rows, n, generator=rng) / n**0.5
-    (grads,) = torch.func.vmap(back, randomness="same")(some.to(flat))
-    return torch.cat([grads[r.key].reshape(len(some), -1) for r in roots], 1)
+
+    def rows(sums: Tensor) -> Tensor:
+        (grads,) = torch.func.vmap(back, randomness="same")(sums)
+        return torch.cat([grads[r.key].reshape(len(sums), -1) for r in roots], 1)
+
+    n, most = len(flat), count + count // 4 + 8
+    each = torch.block_diag(*(torch.randn(k, generator=rng) / k**0.5 for k in lengths))
+    sizes = rows(each.to(flat)).norm(dim=1)  # of what each exit tells
+    sizes = sizes.clamp(min=_LEAST * float(sizes.max()) or 1.0)
+    some = torch.eye(n) if n <= most else torch.randn(most, n, generator=rng) / n**0.5
+    if not even:
+        return rows(some.to(flat))
+    return rows(some.to(flat) / sizes.repeat_interleave(torch.tensor(lengths).to(flat.device)))

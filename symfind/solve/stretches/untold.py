@@ -2,8 +2,10 @@
 
 Of products of weights with nothing between, of weights and means over few places, of a map beside
 another one that it makes up for: the kernel of the derivative of all that leaves a stretch. It is
-the solution of a local equation, which is solved in numbers at every point. A parameter alone comes
-first, then the fewest that together change along what is left.
+the solution of a local equation, which is solved in numbers at every point. Of this those changes
+are kept that are translations of parameters that are not multiplied by each other, and so do not
+depend on these: a group acts. (Two residual maps of low rank tell less than they have parameters,
+and no group is the reason.) A parameter alone comes first, then several together.
 """
 
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
@@ -60,11 +62,12 @@ def _of(
     if entries(stretch.roots) > _MOST or sum(f.count() for f in near) > _DIRECTIONS:
         return
     whole = Untold(stretch, stretch.roots)
-    null, draws = whole.settled(point.environment())
+    env = point.environment()
+    null, draws = whole.settled(env)
     if not null.shape[1]:
         return
     beside = Beside(point, near, keys)
-    for roots, new in chosen(stretch.roots, null, beside):
+    for roots, new in chosen(stretch.roots, null, whole.times(env), beside):
         yield _family(replace(whole, roots=roots, draws=draws), new, sources)
 
 
@@ -82,5 +85,5 @@ def _family(untold: Untold, count: int, sources: Mapping[str, p.Source]) -> Fami
 
     return NullFamily(
         kind="parallel" if len(wires) > 1 else "shift", sources=wires, width=width, build=build,
-        loose=True, piecewise=True, held=True, steps=None,
+        piecewise=True,
     )  # fmt: skip
