@@ -27,7 +27,7 @@ def test_nothing_of_a_large_model_is_drawn_for_weights_that_it_does_not_make() -
 
 
 def test_parameters_of_several_sizes_are_drawn_once(monkeypatch) -> None:
-    """Each is asked for only while it is looked at; what is asked for late is as large as the rest."""
+    """What is asked for late is as large as the rest."""
     shapes, drawn, randn = {"weight": (3, 2), "bias": (3,)}, [], torch.randn
     unit = dict(Drawn(shapes))
     monkeypatch.setattr(torch, "randn", lambda *a, **k: drawn.append(a) or randn(*a, **k))
