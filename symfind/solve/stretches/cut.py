@@ -68,7 +68,7 @@ def stretches(graph: Graph) -> Iterator[Stretch]:
     read = {root: list(_readers(root)) for root in graph.parameters.values()}
     parts = _Parts(inside)
     for op in inside:
-        parts.join([op, *(x for x in _carried(op) if x in inside)])
+        parts.join([op, *(x for x in carried(op) if x in inside)])
         if op.base == ATTENTION:
             parts.join([x for x in op.args[:2] if x in inside])
     for users in read.values():
@@ -105,7 +105,7 @@ class _Parts:
         return list(found.values())
 
 
-def _carried(op: Op) -> Sequence[Op]:
+def carried(op: Op) -> Sequence[Op]:
     """Operands of which an operation is a sum or a product."""
     if op.base == ATTENTION:
         return op.operands[2:3]
@@ -132,7 +132,7 @@ def _smooth(ops: Iterable[Op]) -> bool:
         op = stack.pop()
         if op in seen or op.varies or not op.trainable or op.target == "parameter":
             continue
-        if not (_summed(op) or _times(op) or op.base in _SMOOTH):
+        if not (_real(op) and (summed(op) or _times(op) or op.base in _SMOOTH)):
             return False
         seen.add(op)
         stack += op.operands
@@ -157,7 +157,7 @@ def _inside(op: Op) -> bool:
             return op.args[1].target == "input" and not first.varies
         case "scaled_dot_product_attention":
             return _attends(op)
-    return all(map(_real, varying)) and (_summed(op) or _times(op))
+    return all(map(_real, (op, *varying))) and (summed(op) or _times(op))
 
 
 def _attends(op: Op) -> bool:
@@ -169,7 +169,7 @@ def _attends(op: Op) -> bool:
     return len(heads) == 1 and fixed and plain and all(x.varies for x in op.args[:3])
 
 
-def _summed(op: Op) -> bool:
+def summed(op: Op) -> bool:
     """Whether an operation is linear in all its operands together."""
     if op.base in _ONE:
         return [x for x in op.operands if x.varies or x.trainable] == [op.args[0]]
@@ -186,6 +186,7 @@ def _times(op: Op) -> bool:
 
 
 def _real(x: Op) -> bool:
+    """Whether entries are neither complex nor whole numbers, to which others are rounded."""
     return x.dtype is None or x.dtype.is_floating_point
 
 
@@ -203,7 +204,7 @@ def _exits(inside: Collection[Op], own: set[Op]) -> Iterator[Exit]:
 
 def _passes(op: Op, reader: Op) -> bool:
     """Whether what is seen of an operand is seen where the result leaves, or as scores."""
-    return op in _carried(reader) or (reader.base == ATTENTION and op in reader.args[:2])
+    return op in carried(reader) or (reader.base == ATTENTION and op in reader.args[:2])
 
 
 def _blind(reader: Op, op: Op) -> bool:

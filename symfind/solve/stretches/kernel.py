@@ -13,7 +13,7 @@ from symfind.solve.point.evaluate import Point
 from symfind.solve.point.family import Family
 from symfind.solve.point.values import Environment
 from symfind.solve.stretches.cut import Stretch
-from symfind.solve.stretches.told import slope
+from symfind.solve.stretches.told import most, slope
 from symfind.trace.graph import Op
 
 _FAINT = 1e-9  # singular values, relative, that are neither there nor absent
@@ -22,7 +22,7 @@ _DRAWS = 10  # doublings of how many inputs are looked at
 
 
 def entries(roots: Sequence[Op]) -> int:
-    """Of some parameters."""
+    """Of some parameters, or results."""
     return sum(math.prod(r.shape or ()) for r in roots)
 
 
@@ -39,6 +39,10 @@ class Untold:
     stretch: Stretch
     roots: tuple[Op, ...]
     draws: int = 1
+
+    def numbers(self) -> int:
+        """How many there are in all results, for as many sums of what leaves as are taken."""
+        return entries(self.stretch.ops) * most(entries(self.roots))
 
     def settled(self, env: Environment) -> tuple[Tensor, int]:
         """A basis at a point, [entries, number], and how many draws it took.

@@ -1,7 +1,8 @@
 """What a stretch tells of its parameters where random data enter, and its derivative.
 
 Shares of a softmax sum to one and what a centred norm gives to zero, so what is drawn for these
-does; dually neither sees what is added to all entries.
+does; dually neither sees what is added to all entries. Rows of a table are looked up by shares as
+well: of all of them, which no number of drawn places is sure to be.
 """
 
 import math
@@ -51,8 +52,7 @@ class Told:
         """Of what enters."""
         if op.dtype is not None and not op.dtype.is_floating_point:
             rows = min(u.args[0].shape[0] for u in op.users if u in self._own)
-            found = torch.randint(rows, op.shape or (), generator=self._rng)
-            return found.to(self._env.like["device"])
+            return _shares(self._normal([*(op.shape or ()), rows]), -1, None)
         x = self._normal(op.shape or ())
         return _shares(x, op.args[1], _allowed(op.args[0])) if op.base == "softmax" else x
 
@@ -64,6 +64,9 @@ class Told:
             return self._normed(op)
         if op.base == ATTENTION:
             return self._shares(op) @ self._value(op.args[2])
+        if op.base == "embedding":
+            shares = self._value(op.args[1])
+            return shares @ self._value(op.args[0])[: shares.shape[-1]]
         if op.base == "masked_fill" and not math.isfinite(_number(op.args[2])):
             return self._value(op.args[0])
         args, kwargs = replace(op.args, self._value), replace(op.kwargs, self._value)
@@ -150,6 +153,11 @@ def _finite(x: Any) -> Any:
     return x
 
 
+def most(count: int) -> int:
+    """How many random sums of what leaves tell all that it tells of so many entries."""
+    return count + count // 4 + 8
+
+
 def slope(
     stretch: Stretch, env: Environment, roots: Sequence[Op], rng: torch.Generator, even: bool = True
 ) -> Tensor:
@@ -180,11 +188,11 @@ def slope(
         (grads,) = torch.func.vmap(back, randomness="same")(sums)
         return torch.cat([grads[r.key].reshape(len(sums), -1) for r in roots], 1)
 
-    n, most = len(flat), count + count // 4 + 8
+    n, sums = len(flat), most(count)
     each = torch.block_diag(*(torch.randn(k, generator=rng) / k**0.5 for k in lengths))
     sizes = rows(each.to(flat)).norm(dim=1)  # of what each exit tells
     sizes = sizes.clamp(min=_LEAST * float(sizes.max()) or 1.0)
-    some = torch.eye(n) if n <= most else torch.randn(most, n, generator=rng) / n**0.5
+    some = torch.eye(n) if n <= sums else torch.randn(sums, n, generator=rng) / n**0.5
     if not even:
         return rows(some.to(flat))
     return rows(some.to(flat) / sizes.repeat_interleave(torch.tensor(lengths).to(flat.device)))

@@ -28,6 +28,7 @@ from symfind.trace.graph import Graph
 
 _MOST = 1000  # entries of parameters of a stretch
 _DIRECTIONS = 1500  # that are known of these
+_NUMBERS = 30_000_000  # of all results, for every sum of what leaves
 
 
 def untold_families(
@@ -45,7 +46,7 @@ def untold_families(
     point = drawn({name: wire.shape for name, wire in sources.items()})
     found: list[Family] = []
     for stretch in stretches(graph):
-        if all(r.key in sources for r in stretch.roots) and plain(stretch):
+        if all(r.key in sources for r in stretch.roots):
             try:
                 found += _of(stretch, point, sources, [*known, *found])
             except (LookupError, RuntimeError, TypeError, NotImplementedError):
@@ -63,6 +64,8 @@ def _of(
         return
     whole = Untold(stretch, stretch.roots)
     env = point.environment()
+    if whole.numbers() > _NUMBERS or not plain(stretch, env):
+        return
     null, draws = whole.settled(env)
     if not null.shape[1]:
         return
