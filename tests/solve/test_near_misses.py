@@ -157,6 +157,8 @@ CASES = {
         lambda c: c * c * c)(1e-5 * z)), 2),
     "a mean of few places, and a product that is added faintly": (
         looked(lambda z: torch.addcmul(torch.zeros_like(z), z, z, value=1e-14)), 2),
+    "a mean of few places, one that is faint and one that is not": (
+        looked(lambda z: torch.cat([1e-4 * z * 1e-4 * z, 1e4 * z, z / 1e-2], 1)), 2),
     "a mean of few places, and one divided by much": (looked(
         lambda z: F.avg_pool2d(z[..., None], 1, divisor_override=10**14)[..., 0]), 2),
     "a mean of few places, and whole numbers": (looked(lambda z: z.long().to(z)), 40),

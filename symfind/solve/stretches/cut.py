@@ -132,7 +132,7 @@ def _smooth(ops: Iterable[Op]) -> bool:
         op = stack.pop()
         if op in seen or op.varies or not op.trainable or op.target == "parameter":
             continue
-        if not (_real(op) and (summed(op) or _times(op) or op.base in _SMOOTH)):
+        if not (_real(op) and (summed(op) or times(op) or op.base in _SMOOTH)):
             return False
         seen.add(op)
         stack += op.operands
@@ -157,7 +157,7 @@ def _inside(op: Op) -> bool:
             return op.args[1].target == "input" and not first.varies
         case "scaled_dot_product_attention":
             return _attends(op)
-    return all(map(_real, (op, *varying))) and (summed(op) or _times(op))
+    return all(map(_real, (op, *varying))) and (summed(op) or times(op))
 
 
 def _attends(op: Op) -> bool:
@@ -176,7 +176,7 @@ def summed(op: Op) -> bool:
     return op.base in _SUMS or facts(op).moves
 
 
-def _times(op: Op) -> bool:
+def times(op: Op) -> bool:
     """Whether it is a product of its operands, or a quotient."""
     if op.base == "div":
         return len(op.args) == 2 and not op.kwargs

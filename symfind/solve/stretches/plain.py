@@ -1,14 +1,13 @@
 """Fixed numbers in a stretch: not so small or large that what it tells could pass for rounding."""
 
 import math
-from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 import torch
 from torch import Tensor
 
 from symfind.solve.point.values import Environment
-from symfind.solve.stretches.cut import ATTENTION, Stretch, carried, summed
+from symfind.solve.stretches.cut import ATTENTION, Stretch, carried, summed, times
 from symfind.trace.graph import Op
 
 _EACH, _ALL = 5.0, 8.0  # decades from one: of a number, and of all that may be multiplied
@@ -16,6 +15,8 @@ _PLUS = {"add", "sub", "rsub", "masked_fill", "cat", "stack", "pad", "constant_p
 _TIMES = {"mul", "div"}
 _CURVED = {"exp", "sigmoid", "tanh", "softmax", "log_softmax"}
 _STEEP = 6.0  # of what these read: they are nearly flat beyond
+
+_Decades = tuple[float, float]  # below one, and above
 
 
 def plain(stretch: Stretch, env: Environment) -> bool:
@@ -27,9 +28,10 @@ def plain(stretch: Stretch, env: Environment) -> bool:
     if any(op.base in _CURVED and _flat(op, env) for op in makers):
         return False
     sizes = {op: _size(op, stretch.ops) for op in (*stretch.ops, *makers)}
-    times = _Times(stretch.ops, [op for op, size in sizes.items() if size])
-    whole = sum(sizes[op] * n for op, n in times.all().items())
-    return max(sizes.values()) <= _EACH and whole <= _ALL
+    if any(max(size) > _EACH for size in sizes.values()):
+        return False
+    small, large = zip(*_Reach(stretch.ops, sizes).all(), strict=True)
+    return max(small) + max(large) <= _ALL
 
 
 def _makers(stretch: Stretch) -> Iterator[Op]:
@@ -48,41 +50,52 @@ def _flat(op: Op, env: Environment) -> bool:
     return float(torch.where(x.isfinite(), x, 0.0).abs().max()) > _STEEP
 
 
-class _Times:
-    """How often numbers are multiplied by themselves, as far as they reach.
+class _Reach:
+    """How many decades below and above one are what numbers make when they are multiplied.
 
     Of a sum it is the most of any summand, of a product the sum of all factors.
     """
 
-    def __init__(self, ops: Collection[Op], having: Collection[Op]) -> None:
-        """Of operations in order, some of which have numbers."""
-        self._own, self._having = set(ops), set(having)
-        self._known: dict[Op, Counter[Op]] = {}
+    def __init__(self, ops: Collection[Op], sizes: Mapping[Op, _Decades]) -> None:
+        """Of operations in order, with what their own numbers are."""
+        self._own, self._sizes = set(ops), sizes
+        self._known: dict[Op, _Decades] = {}
         for op in ops:  # in order, so that no call is deep
             self.of(op)
 
-    def all(self) -> Counter[Op]:
-        """The most there are anywhere."""
-        found = Counter[Op]()
-        for one in self._known.values():
-            found |= one
-        return found
+    def all(self) -> Collection[_Decades]:
+        """Of all results."""
+        return self._known.values()
 
-    def of(self, op: Op) -> Counter[Op]:
+    def of(self, op: Op) -> _Decades:
         """Of a result."""
         if op not in self._known:
-            self._known[op] = self._made(op) if self._inside(op) else Counter()
+            self._known[op] = self._made(op) if self._inside(op) else (0.0, 0.0)
         return self._known[op]
 
     def _inside(self, op: Op) -> bool:
-        return op in self._own if op.varies else op.trainable
+        return op in self._own if op.varies else op in self._sizes
 
-    def _made(self, op: Op) -> Counter[Op]:
-        found = Counter({op: 1}) if op in self._having else Counter[Op]()
-        for x in op.operands if op.base == ATTENTION else carried(op):
-            for _ in range(_power(op)):
-                found = found | self.of(x) if summed(op) else found + self.of(x)
-        return found
+    def _made(self, op: Op) -> _Decades:
+        operands = op.operands if op.base == ATTENTION else carried(op)
+        found = [self.of(x) for x in operands for _ in range(_power(op))]
+        if op.base == "div" and isinstance(op.args[1], Op):
+            found[-1] = found[-1][::-1]
+        elif not _straight(op):
+            found = [_either(one) for one in found]
+        join = max if summed(op) else sum
+        small, large = self._sizes[op]
+        below, above = zip(*found, strict=True) if found else ((0.0,), (0.0,))
+        return small + join(below), large + join(above)
+
+
+def _straight(op: Op) -> bool:
+    """Whether what is small makes what is small, and what is large what is large."""
+    return op.base != "div" and (summed(op) or times(op))
+
+
+def _either(size: _Decades) -> _Decades:
+    return max(size), max(size)
 
 
 def _power(op: Op) -> int:
@@ -91,10 +104,13 @@ def _power(op: Op) -> int:
     return 2 if op.base == "square" else 1
 
 
-def _size(op: Op, own: Collection[Op]) -> float:
+def _size(op: Op, own: Collection[Op]) -> _Decades:
+    """Of the least and the largest of the numbers of an operation; of what is added last, none."""
     last = op.base in _PLUS and op in own and not any(u in own for u in op.users)
-    numbers = (*_scales(op), *(() if last else _fixed(op)))
-    return max(map(_decades, numbers), default=0.0)
+    numbers = [*_scales(op), *(() if last else _fixed(op))]
+    ends = [math.log10(abs(x)) for x in numbers if x and math.isfinite(x)]
+    size = max(0.0, -min(ends, default=0.0)), max(0.0, *ends, 0.0)
+    return size if _straight(op) and not op.base.startswith("avg_pool") else _either(size)
 
 
 def _scales(op: Op) -> Iterator[float]:
@@ -117,7 +133,3 @@ def _fixed(op: Op) -> Iterator[float]:
 
 def _number(x: object) -> bool:
     return isinstance(x, int | float)
-
-
-def _decades(x: float) -> float:
-    return abs(math.log10(abs(x))) if x and math.isfinite(x) else 0.0
