@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from symfind.numerics.decompose import svd
+from symfind.numerics.decompose import right
 from symfind.numerics.spans import beyond_span, span
 from symfind.verify import Nullity
 
@@ -39,7 +39,7 @@ def set_apart(measured: Nullity, approximate: Tensor) -> tuple[Nullity, Tensor]:
     if not near.shape[1] or null.shape[1] == known.shape[1]:
         return measured, approximate[:, :0]
     # combinations of them that lie within the null space
-    _, values, vh = svd(near - null @ (null.T @ near), full=True)
+    values, vh = right(near - null @ (null.T @ near))
     seen = near @ vh[int((values > _NULL).sum()) :].T
     seen = beyond_span(span(seen), known)
     count = seen.shape[1]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from symfind.conserve.fields import Fields, Theta, curl, random_directions
-from symfind.numerics.decompose import svd
+from symfind.numerics.decompose import right, svd
 from symfind.numerics.rank import widest_gap
 
 POINTS = 3
@@ -119,7 +119,7 @@ def _kernel(rows: Tensor, test: Tensor, scale: Tensor) -> tuple[Tensor, bool]:
     if count == 0:
         return rows.new_zeros(0, 0), True
     matrix = rows / scale / math.sqrt(len(rows))
-    _, values, vh = svd(matrix, full=True)
+    values, vh = right(matrix)
     values = torch.cat([values, values.new_zeros(count - len(values))])
     # The terms have size one: where all cancel, the largest singular value is rounding noise.
     spectrum = widest_gap(torch.cat([values.new_ones(1).maximum(values[:1]), values]))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from symfind.numerics.decompose import svd
+from symfind.numerics.decompose import right, svd
 
 MOST_SETS = 12
 _ZERO = 1e-7  # of a unit vector, below which an entry or a direction is none
@@ -81,9 +81,7 @@ def _smallest(sizes: Mapping[str, int], known: Tensor, beyond: Tensor, least: in
 
 def _kernel(matrix: Tensor) -> Tensor:
     """Orthonormal columns that a matrix of moderate size takes to zero."""
-    if len(matrix) > matrix.shape[1]:
-        matrix = torch.linalg.qr(matrix, mode="r").R
-    _, values, vh = svd(matrix, full=True)
+    values, vh = right(matrix)
     return vh[int((values > _ZERO).sum()) :].T
 
 
@@ -99,7 +97,7 @@ def _sparse(vectors: Tensor, unexplained: Tensor) -> Tensor:
         unexplained: the part of each that is not known.
     """
     # Known ones first: they clear their pivots, and what remains is reduced among itself.
-    _, values, vh = svd(unexplained, full=True)
+    values, vh = right(unexplained)
     rank = int((values > _ZERO).sum())
     known, rest = vectors @ vh[rank:].T, vectors @ vh[:rank].T
     reduced = _eliminated(torch.cat([known, rest], 1))[:, known.shape[1] :]

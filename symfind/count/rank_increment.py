@@ -18,7 +18,7 @@ from symfind.numerics.decompose import svd
 from symfind.numerics.tolerances import ABSENT
 
 if TYPE_CHECKING:  # slow to import, and small models have no need of it
-    from scipy.sparse import csc_array
+    from scipy.sparse import csc_array, csr_array
 
 INDEPENDENT = 1e-5  # columns that keep this part of their length are clearly independent
 _SIGNS = 8  # of every row, in a sketch
@@ -98,7 +98,7 @@ def _beyond(
     for inside, columns in blocks:
         here = torch.from_numpy(place[inside])
         free[here] = False
-        part, sure = _less(_dense(before[:, columns], inside), left[here], exact)
+        part, sure = _less(before[:, columns].tocsr()[inside], left[here], exact)
         parts.append(part)
         clear = clear and sure
     if len(alone):
@@ -109,7 +109,7 @@ def _beyond(
     return torch.cat([*parts, left[free]]), clear
 
 
-def _less(before: Tensor, added: Tensor, exact: bool) -> tuple[Tensor, bool]:
+def _less(before: "Tensor | csr_array", added: Tensor, exact: bool) -> tuple[Tensor, bool]:
     """Columns less their part in the span of others, over rows that keep the rank of both.
 
     With it, whether it was no more than their part in that span: of dependent columns only where
@@ -118,15 +118,39 @@ def _less(before: Tensor, added: Tensor, exact: bool) -> tuple[Tensor, bool]:
     width = before.shape[1]
     if not width:
         return added, True
-    both = pressed(torch.cat([before, added], 1))
-    before, added = both[:, :width], both[:, width:]
+    sketch = press(before.shape[0], width + added.shape[1])
+    before, added = _through(sketch, before), _through(sketch, added)
     if exact:
         u, s, _ = svd(before)
-        q, clear = u[:, s > ABSENT * s[0]], True
-    else:
-        q, r = torch.linalg.qr(before)
-        clear = width <= len(before) and bool((r.diagonal().abs() > INDEPENDENT).all())
+        return remainder(u[:, s > ABSENT * s[0]], added), True
+    q, r = torch.linalg.qr(before)
+    clear = width <= len(before) and bool((r.diagonal().abs() > INDEPENDENT).all())
+    if not clear and (fewer := _thinned(before, r)) is not None:
+        q, clear = fewer, True
     return remainder(q, added), clear
+
+
+def _thinned(columns: Tensor, factor: Tensor) -> Tensor | None:
+    """An orthonormal basis of dependent columns, by those that are not within the span of others.
+
+    What is left out is seen to be within the span of the rest, which is seen to be independent:
+    that takes a decomposition into orthogonal and triangular, many times as cheap as singular
+    values.
+
+    Args:
+        columns: of unit norm.
+        factor: the triangular factor of all of them.
+
+    Returns:
+        The basis; None where it is not as clear as that.
+    """
+    kept = factor.diagonal().abs() > INDEPENDENT
+    kept = torch.cat([kept, kept.new_zeros(columns.shape[1] - len(kept))])
+    q, r = torch.linalg.qr(columns[:, kept])
+    if not independent_columns(r):
+        return None
+    left = remainder(q, columns[:, ~kept])
+    return q if bool((left.norm(dim=0) < ABSENT).all()) else None
 
 
 def remainder(q: Tensor, added: Tensor) -> Tensor:
@@ -177,8 +201,14 @@ def pressed(matrix: Tensor) -> Tensor:
     Every row is added with random signs to a few of the new ones: a sparse sign embedding
     (Martinsson, Tropp, "Randomized numerical linear algebra", 2020, section 9.2).
     """
-    sketch = press(*matrix.shape)
-    return matrix if sketch is None else torch.from_numpy(sketch @ matrix.numpy())
+    return _through(press(*matrix.shape), matrix)
+
+
+def _through(sketch: "csc_array | None", matrix: "Tensor | csr_array") -> Tensor:
+    """A matrix over the rows that a sketch makes of its own: what is sparse is dense only there."""
+    if isinstance(matrix, Tensor):
+        return matrix if sketch is None else torch.from_numpy(sketch @ matrix.numpy())
+    return torch.from_numpy((matrix if sketch is None else sketch @ matrix).toarray())
 
 
 def press(rows: int, width: int) -> "csc_array | None":

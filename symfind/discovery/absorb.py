@@ -18,7 +18,7 @@ from symfind import budget
 from symfind.discovery.monomials import Monomial
 from symfind.discovery.rationalise import echelon
 from symfind.discovery.samples import Part
-from symfind.numerics.decompose import svd
+from symfind.numerics.decompose import right
 
 _PROJECTED = 1e-11  # of a unit vector, from which it is part of a projection; less is an error
 _SPARE, _MOST = 3, 40  # points beyond what the values of a field need, and at most
@@ -202,9 +202,7 @@ def _kernel(moves: Tensor, equations: Tensor) -> Tensor | None:
     """Columns that all equations take to zero; None where some are nearly taken there."""
     sizes = moves.norm(dim=0).clamp(min=1e-300)
     scaled = equations / sizes
-    if len(scaled) > scaled.shape[1]:
-        scaled = torch.linalg.qr(scaled, mode="r").R
-    _, values, vh = svd(scaled, full=True)
+    values, vh = right(scaled)
     rank = int((values > _ZERO).sum())
     if rank and float(values[rank - 1]) < _CLEAR:
         return None

@@ -15,7 +15,7 @@ from torch import Tensor
 from symfind.discovery.absorb import Fields, absorb
 from symfind.discovery.monomials import Monomial
 from symfind.discovery.samples import Part, Sample
-from symfind.numerics.decompose import svd
+from symfind.numerics.decompose import right
 from symfind.numerics.rank import Spectrum, widest_gap
 from symfind.numerics.rowspace import RowSpace
 from symfind.numerics.tolerances import NOISE
@@ -198,11 +198,10 @@ def solve(unknowns: Unknowns, part: Part) -> Solution:
 
 def _decided(matrix: Tensor) -> tuple[Spectrum, Tensor]:
     """The rank of a matrix, and its null vectors that vanish in the last coordinate, without it."""
-    factor = torch.linalg.qr(matrix, mode="r").R if len(matrix) > matrix.shape[1] else matrix
-    _, values, vh = svd(factor, full=True)
+    values, vh = right(matrix)
     spectrum = widest_gap(values)
     null = vh[spectrum.rank :].T
     last = null[-1:]
     if null.shape[1] and float(last.norm()) > _ZERO:
-        null = null @ svd(last, full=True)[2][1:].T
+        null = null @ right(last)[1][1:].T
     return spectrum, null[:-1]

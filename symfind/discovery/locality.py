@@ -15,7 +15,7 @@ from torch import Tensor
 
 from symfind.count.carriers import MOST_SETS, Carried, carried
 from symfind.discovery.samples import Samples
-from symfind.numerics.decompose import svd
+from symfind.numerics.decompose import right
 from symfind.numerics.spans import beyond_span, span
 from symfind.verify.function import Point
 
@@ -69,11 +69,9 @@ class Locality:
         for name in tensors:
             outside[self.samples.slices[name]] = False
         elsewhere = self.null[outside]
-        if len(elsewhere) > elsewhere.shape[1]:
-            elsewhere = torch.linalg.qr(elsewhere, mode="r").R
         if not len(elsewhere):
             return self.null
-        _, values, vh = svd(elsewhere, full=True)
+        values, vh = right(elsewhere)
         return self.null @ vh[int((values > _OUTSIDE).sum()) :].T
 
     def _moves(self, name: str, vectors: Tensor) -> bool:

@@ -22,3 +22,16 @@ def svd(matrix: Tensor, full: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         mixing = torch.linalg.qr(drawn).Q.to(matrix)
         u, s, vh = torch.linalg.svd(matrix @ mixing, full_matrices=full)
         return u, s, vh @ mixing.T
+
+
+def right(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """S and Vᵀ of a matrix, the latter completed to a square.
+
+    U, which would have as many columns as the matrix has rows, is not computed.
+
+    Args:
+        matrix: of any shape [rows, columns].
+    """
+    tall = len(matrix) > matrix.shape[1]
+    _, values, vh = svd(torch.linalg.qr(matrix, mode="r").R if tall else matrix, full=True)
+    return values, vh

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from symfind import budget
-from symfind.numerics.decompose import svd
+from symfind.numerics.decompose import right
 from symfind.numerics.elimination import Elimination
 from symfind.numerics.mixing import Mixing
 from symfind.numerics.norms import VECTORS, eigenvalue_bounds, gaussian
@@ -178,9 +178,7 @@ def _eliminated(matrix: Tensor, scales: Tensor, exact: bool = True) -> Revealed 
 def _decomposed(matrix: Tensor, scales: Tensor) -> Revealed:
     """By all singular values."""
     scaled = matrix / scales
-    tall = len(matrix) > matrix.shape[1]
-    factor = torch.linalg.qr(scaled, mode="r").R if tall else scaled
-    _, values, vh = svd(factor, full=True)
+    values, vh = right(scaled)
     spectrum = widest_gap(values)
     basis = vh[spectrum.rank :].T
     largest = float(values[0]) if len(values) else 0.0

@@ -43,6 +43,7 @@ from symfind.trace import Graph, Op
 _FEW, _FEWER = 0.2, 0.1  # quantile, relative to the median, at which a unit switches, or two times
 _DISTINCT = 1e-6  # of the spread of a channel: closer values are one
 _MARGIN = 0.15  # of the range of a unit, that lies beyond
+_BEYOND, _MOST_BEYOND = 0.6, 0.4  # of the distance of two kinks, and of the range at most, each way
 _FAR = 2.0  # kinks that are further apart than this are out of reach of a wire of unit spread
 _REACH = 0.65  # of the distance of two kinks: the deviation of a wire that crosses both
 _ACROSS = 1.5  # of that distance: from the lowest tenth of a channel to its highest
@@ -213,7 +214,7 @@ def _middle(
 ) -> Tensor:
     """The mean that a channel is to have, so that some quantile of it lies between the kinks.
 
-    Not at an end of it, where half of the values are one.
+    Not at an end of it, where half of the values are one: it reaches beyond all of them.
     """
     sided = _FEW if len(places) == 1 else _FEWER
     sided, switch = min(sided, switch / 2), switch if len(places) == 1 else 0.5
@@ -222,7 +223,9 @@ def _middle(
     index = ((switch + sided * (2 * drawn - 1)) * (flat.shape[1] - 1)).long()
     low, high = order[:, 0], order[:, -1]
     level = _between(order, order.gather(1, index[:, None]))
-    level = level.clamp(min=low + _MARGIN * (high - low), max=high - _MARGIN * (high - low))
+    apart = torch.full_like(low, _BEYOND * (max(places) - min(places)))
+    edge = torch.minimum(apart, _MOST_BEYOND * (high - low)).maximum(_MARGIN * (high - low))
+    level = level.clamp(min=low + edge, max=high - edge)
     return (max(places) + min(places)) / 2 + flat.mean(1) - level
 
 

@@ -169,6 +169,11 @@ def _same_or(op: Op, target: str, source: Op, *args: Any) -> Op:
     return source if source.shape == op.shape else _set(op, target, source, *args)
 
 
+def _padded(op: Op) -> Any:
+    """The operand, where nothing is added on any side."""
+    return op if any(op.args[1]) else op.args[0]
+
+
 def _chunk(op: Op) -> Op:
     """In pieces of one size (the last may be smaller), and not in a number of pieces."""
     source, _, dim = op.args
@@ -355,6 +360,7 @@ _REWRITES: dict[str, Callable[[Op], Any]] = {
     "narrow": _narrow,
     **dict.fromkeys(("chunk", "unsafe_chunk"), _chunk),
     "narrow_copy": _narrow,
+    **dict.fromkeys(("pad", "constant_pad_nd"), _padded),
     "select": _select,
     "select_copy": _select,
     "add": _sum_with(0),

@@ -67,8 +67,10 @@ class _Misfit(Exception):
 
 
 class _TooShort(Exception):
-    def __init__(self, axis: Axis, size: int) -> None:
-        self.least = Least(axis, size)
+    """Tables with fewer rows than are looked up in them, and how many these are."""
+
+    def __init__(self, least: Sequence[Least]) -> None:
+        self.least = least
 
 
 def build_twin(
@@ -107,8 +109,7 @@ def build_twin(
         try:
             return _Build(relations, sizes, examples or {}, bounds or {}, unchanged).twin(most)
         except _TooShort as short:
-            # A table must have as many rows as are looked up in it.
-            bounded.append(short.least)
+            bounded += short.least
         except _Misfit as misfit:
             # Its arguments say more than is known here: it keeps its sizes.
             why = f"{_at(misfit.op)}: {misfit.why}"
@@ -137,6 +138,7 @@ class _Build:
         self.examples, self.bounds = examples, bounds
         self.exact = exact
         self.made: dict[int, Op] = {}
+        self.longer: list[Least] = []  # rows that tables lack
 
     def twin(self, most: int | None = None) -> Twin:
         new = self.graph()
@@ -154,6 +156,8 @@ class _Build:
         graph = self.relations.graph
         for op in graph.ops:
             self.made[id(op)] = self._op(op)
+        if self.longer:
+            raise _TooShort(self.longer)
         parameters = {}
         for name, op in graph.parameters.items():
             if id(op) not in self.made:  # nothing reads it, so that its sizes are related to none
@@ -260,7 +264,7 @@ class _Build:
             if top > self.sizes(axis):
                 if top > axis.size:
                     raise Unbuildable(f"{_at(op)} looks up row {top - 1} of {axis.size}")
-                raise _TooShort(axis, top)
+                self.longer.append(Least(axis, top))
 
     def _shrunk(self) -> dict[str, Tensor]:
         """What the example inputs become, as far as that is known."""

@@ -103,7 +103,7 @@ def shortened(graph: Graph, runs: Sequence[Run], kept: Mapping[int, int] | None 
         if stay < len(run.layers):
             gone.update(range(run.layers[stay].first, run.layers[-1].last + 1))
             instead[id(run.layers[-1].after)] = run.layers[stay - 1].after
-    ops = [op for i, op in enumerate(graph.ops) if i not in gone]
+    ops = [op for i, op in enumerate(graph.ops) if i not in gone or op.constant]
 
     def current(op: Op) -> Op:
         while id(op) in instead:
@@ -201,8 +201,13 @@ def _end(ops: Sequence[Op], passing: Sequence[frozenset[int]], start: int) -> in
 
 
 def _spelling(graph: Graph, stretch: Stretch) -> Hashable:
-    """What a stretch does: equal for stretches that differ only in the values of their leaves."""
-    inside = {id(op): i for i, op in enumerate(graph.ops[stretch.first : stretch.last + 1])}
+    """What a stretch does: equal for stretches that differ only in the values of their leaves.
+
+    What is computed of nothing and read by others, too, is none of its operations: it stands where
+    it is read first.
+    """
+    own = _own(graph, stretch)
+    inside = {id(op): i for i, op in enumerate(own)}
     leaves: dict[int, int] = {}
 
     def word(x: Op) -> Hashable:
@@ -210,8 +215,7 @@ def _spelling(graph: Graph, stretch: Stretch) -> Hashable:
             return "before"
         if id(x) in inside:
             return "inside", inside[id(x)]
-        own = x.target in ("parameter", "constant") and all(id(u) in inside for u in x.users)
-        if own:
+        if x.target in ("parameter", "constant") and all(id(u) in inside for u in x.users):
             number = leaves.setdefault(id(x), len(leaves))
             return "leaf", number, x.target, x.shape, str(x.dtype), x.trainable
         return "beside", id(x)
@@ -224,6 +228,14 @@ def _spelling(graph: Graph, stretch: Stretch) -> Hashable:
         return repr(tree)
 
     return tuple(
-        (op.target, op.shape, spell(op.args), spell(sorted(op.kwargs.items())))
-        for op in graph.ops[stretch.first : stretch.last + 1]
+        (op.target, op.shape, spell(op.args), spell(sorted(op.kwargs.items()))) for op in own
     )
+
+
+def _own(graph: Graph, stretch: Stretch) -> list[Op]:
+    """The operations of a stretch, but constants that are read elsewhere."""
+    found: dict[int, Op] = {}
+    for op in reversed(graph.ops[stretch.first : stretch.last + 1]):
+        if not op.constant or all(id(u) in found for u in op.users):
+            found[id(op)] = op
+    return [*reversed(found.values())]

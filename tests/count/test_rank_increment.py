@@ -64,3 +64,40 @@ def test_full_rank_is_seen_without_a_decomposition(monkeypatch) -> None:
     assert increment(added[:, :0], close) == 12
     monkeypatch.setattr(torch.linalg, "svdvals", never)
     assert increment(added[:, :0], added) == 12
+
+
+def _never(*_: object, **__: object) -> None:
+    raise AssertionError("decomposed")
+
+
+def test_clearly_dependent_columns_are_thinned_without_singular_values(monkeypatch) -> None:
+    rng = torch.Generator().manual_seed(3)
+    before = blocks(rng, [(30, 8, 5), (30, 4, 4)])
+    added = torch.cat([before[:, :2], torch.randn(60, 1, generator=rng, dtype=torch.float64)], 1)
+    monkeypatch.setattr("symfind.count.rank_increment.svd", _never)
+    assert increment(before, torch.cat([added, torch.zeros(60, 20)], 1)[:, :9]) == 1
+
+
+def test_what_is_nearly_dependent_is_left_to_singular_values(monkeypatch) -> None:
+    """One column is another up to 1e-6: there, and not clearly there."""
+    rng = torch.Generator().manual_seed(4)
+    before = torch.randn(60, 5, generator=rng, dtype=torch.float64)
+    near = before[:, :1] + 1e-6 * torch.randn(60, 1, generator=rng, dtype=torch.float64)
+    before = torch.cat([before, near], 1)
+    added = torch.cat([before[:, :1] - near, torch.zeros(60, 5)], 1)
+    assert increment(before, added) == 0
+    monkeypatch.setattr("symfind.count.rank_increment.svd", _never)
+    with pytest.raises(AssertionError, match="decomposed"):
+        increment(before, torch.cat([added, before[:, 2:3]], 1))
+
+
+def test_many_sparse_rows_are_pressed_before_they_are_dense(monkeypatch) -> None:
+    """What is made dense has few more rows than columns."""
+    made = []
+    rng = torch.Generator().manual_seed(5)
+    whole = torch.randn(4000, 9, generator=rng, dtype=torch.float64)
+    toarray = csc_array.toarray
+    for kind in type(csc_array((1, 1)).tocsr()), csc_array:
+        monkeypatch.setattr(kind, "toarray", lambda m: made.append(m.shape) or toarray(m))
+    assert sparse_increment(csc_array(whole.numpy()), 8) == 1
+    assert made and all(rows < 4000 or columns == 1 for rows, columns in made)

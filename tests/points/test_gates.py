@@ -61,3 +61,30 @@ def test_outliers_do_not_decide(monkeypatch: pytest.MonkeyPatch) -> None:
     assert within() > 0.3
     monkeypatch.setattr(enliven, "cross", lambda *given: None)
     assert within() < 0.3
+
+
+def test_what_rests_at_a_kink_half_of_the_time_crosses_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A channel of a gate reads one of a gate alone: many of its values are one, at an end."""
+
+    def beyond() -> float:
+        """The least part of the values of a channel that is beyond either kink."""
+        found = []
+        for seed in range(4):
+            torch.manual_seed(seed)
+            model = nn.Sequential(nn.Conv1d(3, 8, 1), nn.ReLU6(), nn.Conv1d(8, 8, 1, groups=8),
+                                  nn.ReLU6(), nn.Conv1d(8, 2, 1))  # fmt: skip
+            subject = symfind.open(model, torch.randn(1, 3, 5)).subject
+            theta = subject.function().random_point(torch.Generator().manual_seed(seed))
+            fresh, rng = subject.fresh(), torch.Generator().manual_seed(seed + 1)
+            x = torch.cat([fresh(rng).args[0].double() for _ in range(100)])
+            bound = {name: value for name, value in theta.items() if name[0] in "02"}
+            values = torch.func.functional_call(model[:3].double(), bound, (x,))
+            flat = values.movedim(1, 0).flatten(1)
+            found += [(flat < 0).double().mean(1), (flat > APART).double().mean(1)]
+        return float(torch.cat(found).min())
+
+    assert beyond() > 0.02
+    monkeypatch.setattr(enliven, "_BEYOND", 0.0)
+    assert beyond() == 0.0

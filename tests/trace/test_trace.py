@@ -208,3 +208,17 @@ def test_where_names_the_users_line() -> None:
     graph = trace(models.Frozen(), (torch.randn(2, 3),), {"gain": torch.ones(2)})
     (relu,) = [op for op in graph.ops if op.target == "aten.relu.default"]
     assert relu.where.startswith("models.py:") and "self.second(torch.relu" in relu.where
+
+
+def test_padding_by_nothing_is_no_operation() -> None:
+    class Padded(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.read = nn.Linear(4, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            same = nn.functional.pad(x, (0, 0, 0, 0))
+            return self.read(nn.functional.pad(same, (0, 1)))
+
+    graph = check(Padded(), (torch.randn(2, 3),))
+    assert sum("pad" in op.target for op in graph.ops) == 1

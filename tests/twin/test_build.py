@@ -5,7 +5,7 @@ import torch
 
 from symfind.points.facts import kinks
 from symfind.trace import Graph, Op, execute, trace
-from symfind.twin import Unbuildable, build_twin
+from symfind.twin import Unbuildable, build, build_twin
 from symfind.twin.dense import appended, thinned
 from symfind.twin.depth import KEPT, runs, shortened
 from symfind.twin.module import TwinFunction
@@ -176,6 +176,60 @@ def test_repeated_layers_can_be_taken_out() -> None:
     assert list(short.parameters) == list(expected.parameters)
     (a,), (b,) = execute(short, theta, [x]), execute(expected, theta, [x])
     assert torch.equal(a, b)
+
+
+class Scaled(Deep):
+    """Every layer with the same constant, which is computed once, in the first of them."""
+
+    def __init__(self, layers: int) -> None:
+        super().__init__(layers)
+        self.start = torch.nn.Linear(8, 8)
+
+    def forward(self, x):
+        x = self.start(x)
+        for up, down in zip(self.up, self.down, strict=True):
+            x = x + down(torch.tanh(up(x))) * torch.full((8, 2), 2.0)[:, 1]
+        return x
+
+
+def test_constants_that_layers_share_are_part_of_none() -> None:
+    deep = trace(Scaled(7), (torch.randn(3, 8),), {})
+    (run,) = runs(deep)
+    assert len(run.layers) == 7
+    short = shortened(deep, [run])
+    x = torch.randn(3, 8, dtype=torch.float64)
+    expected = trace(Scaled(KEPT), (torch.randn(3, 8),), {})
+    theta = generic(expected)
+    (a,), (b,) = execute(short, theta, [x]), execute(expected, theta, [x])
+    assert torch.equal(a, b)
+
+
+class Tables(torch.nn.Module):
+    """Biases by position, in tables of which constants say which rows are read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tables = torch.nn.ParameterList(torch.zeros(20 + i, 3) for i in range(4))
+        self.last = torch.nn.Linear(3, 5)
+        self.register_buffer("where", torch.tensor([17, 3, 9]))
+
+    def forward(self, x):
+        return self.last(x + sum(table[self.where].sum(0) for table in self.tables))
+
+
+def test_all_tables_get_their_rows_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = []
+
+    def counted(*args, **kwargs):
+        tries.append(args)
+        return choose(*args, **kwargs)
+
+    choose = build.choose
+    monkeypatch.setattr(build, "choose", counted)
+    twin = build_twin(trace(Tables(), (torch.randn(2, 3),), {}))
+    assert len(tries) == 2
+    rows = [twin.graph.parameters[f"tables.{i}"].shape[0] for i in range(4)]
+    assert min(rows) >= 18
 
 
 def appending(layers: int):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from symfind.numerics.decompose import svd
+from symfind.numerics.decompose import right, svd
 from symfind.numerics.tolerances import EXACT
 
 FAINT = 1e-6  # relative: singular values that are neither there nor absent
@@ -216,7 +216,7 @@ class _Solver:
     def _leaf(self, side: Side) -> Value:
         rank, size = side.rows.shape
         back = torch.linalg.pinv(side.rows)
-        _, _, vh = svd(side.rows, full=True)
+        _, vh = right(side.rows)
         kernel, rest = vh[rank:].T, self._block(size - rank, size)
 
         def value(c: Tensor) -> Tensor:
@@ -248,7 +248,7 @@ class _Solver:
         matrix = torch.func.vmap(self._missing)(unit).T
         sizes = matrix.norm(dim=1, keepdim=True)
         matrix = matrix / torch.where(sizes > EXACT * sizes.max(), sizes, torch.inf)
-        _, s, vh = svd(matrix, full=True)
+        s, vh = right(matrix)
         live = s > EXACT * len(s) * s[0]
         if bool((live & (s < FAINT * s[0])).any()):
             return None

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from symfind.algebra.axes import Sizes
 from symfind.graph import primitives as p
-from symfind.numerics.decompose import svd
+from symfind.numerics.decompose import right
 from symfind.numerics.tolerances import EXACT
 from symfind.ops.facts import facts
 from symfind.solve.charts.partial import adding, plain_wires, small, split
@@ -163,7 +163,7 @@ def unmade_families(
 
     def unmade() -> Iterator[Family]:
         for roots, slope in affine.values():
-            _, s, vh = svd(slope, full=True)
+            s, vh = right(slope)
             null = vh[int((s > EXACT * s[0]).sum()) :]
             if len(null):
                 yield kernel(plain_wires([sources[x.key] for x in roots]), null)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from symfind.graph import primitives as p
-from symfind.numerics.decompose import svd
+from symfind.numerics.decompose import right
 from symfind.numerics.tolerances import EXACT
 from symfind.solve.charts.affine import kernel, points, same
 from symfind.solve.charts.partial import adding, plain_wires, small
@@ -88,7 +88,7 @@ class _Region:
             for (other,) in points([shape], rng, _POINTS) if not at else ():
                 if not same(slope, self._slope(other, data, null)):
                     return None
-            _, s, vh = svd(slope, full=True)
+            s, vh = right(slope)
             largest = largest or float(s[0])
             rank = int((s > EXACT * largest).sum())
             if not rank and at:  # what did nothing at other data does nothing here

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from symfind.algebra.axes import Sizes
 from symfind.graph import primitives as p
-from symfind.numerics.decompose import svd
+from symfind.numerics.decompose import right
 from symfind.numerics.tolerances import EXACT
 from symfind.ops.formulas import NAMES
 from symfind.solve.charts.partial import adding, plain_wires, small
@@ -88,7 +88,7 @@ def tap_families(
             seen = chain.seen()
             if seen is None:
                 continue
-            _, s, vh = svd(seen, full=True)
+            s, vh = right(seen)
             null = vh[int((s > EXACT * s[:1]).sum()) :]
             if len(null):
                 (wire,) = plain_wires([sources[chain.op.args[1].key]])

@@ -32,6 +32,7 @@ from symfind.solve.transport.absorption import (
     Action,
     Plan,
 )
+from symfind.solve.transport.pieces import joined, spread
 from symfind.solve.transport.state import ARBITRARY, CONSTANT, State, block, blocks, canonical
 from symfind.solve.transport.steps import Step, level, minus, multiply, negative, pass_average
 from symfind.solve.transport.turning import Turning
@@ -70,7 +71,8 @@ class Flows:
         ):
             return None if node.users else ()
         plan: list[Action] = []
-        for user in node.users:
+        users = self._rejoined(node, state, explicit, absorb, plan)
+        for user in users:
             for at, x in enumerate(user.inputs):
                 if x is node:
                     part = self.through(user, at, state, explicit, absorb)
@@ -78,6 +80,20 @@ class Flows:
                         return None
                     plan.extend(part)
         return tuple(plan)
+
+    def _rejoined(
+        self, node: Node, state: State, explicit: bool, absorb: Absorb, plan: list[Action]
+    ) -> Sequence[Node]:
+        """Take back what is added to all of what pieces are joined to; what else reads a wire."""
+        joins, users = joined(node, state)
+        for join in joins:
+            even = (CONSTANT,) * len(join.axes)
+            part = self._onward(join, even, explicit, absorb, spread(join))
+            if part is None:
+                plan.clear()
+                return node.users
+            plan.extend(part)
+        return users
 
     def _onward(
         self, user: Node, state: State, explicit: bool, absorb: Absorb, step: Step | None,
