@@ -2,7 +2,7 @@
 
 import torch
 
-from symfind.solve.point.drawn import Drawn
+from symfind.solve.point.drawn import Drawn, near_and_far
 from symfind.solve.solver import derive
 from symfind.trace import trace
 
@@ -24,3 +24,19 @@ def test_nothing_of_a_large_model_is_drawn_for_weights_that_it_does_not_make() -
         )  # 80 TB
     graph = trace(model, (torch.zeros(1, 6, device="meta"),), {})
     assert "gauge" in {f.kind for f in derive(graph).families}
+
+
+def test_parameters_of_several_sizes_are_drawn_once(monkeypatch) -> None:
+    """What is asked for late is as large as the rest."""
+    shapes, drawn, randn = {"weight": (3, 2), "bias": (3,)}, [], torch.randn
+    unit = dict(Drawn(shapes))
+    monkeypatch.setattr(torch, "randn", lambda *a, **k: drawn.append(a) or randn(*a, **k))
+    sizes = []
+    for i, point in enumerate(near_and_far(shapes)):
+        ratio = point["weight"] / unit["weight"]
+        sizes.append(float(ratio[0, 0]))
+        assert torch.allclose(ratio, ratio[0, 0].expand(3, 2), rtol=1e-12)
+        if i > 1:
+            assert torch.allclose(point["bias"], ratio[0, 0] * unit["bias"], rtol=1e-12)
+    assert len(drawn) == 2
+    assert sizes[0] == 1.0 and min(sizes) < 0.01 and max(sizes) > 1e4

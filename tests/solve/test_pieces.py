@@ -34,13 +34,26 @@ class Merging(nn.Module):
         return (split - split.mean(2, keepdim=True)).view(x.shape) + x
 
 
+class Reduced(Merging):
+    """The stream is written by a matrix behind a norm with a bias, as after an earlier merging."""
+
+    def __init__(self, window: int) -> None:
+        super().__init__(window)
+        self.start = nn.Sequential(nn.Linear(3, 6), nn.Tanh(), nn.LayerNorm(6))
+        self.write = nn.Linear(6, 4, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(self.start(x))
+
+
+@pytest.mark.parametrize("kind", [Merging, Reduced])
 @pytest.mark.parametrize("window", [2, 3])
 def test_what_is_the_same_in_all_pieces_is_unseen(
-    window: int, monkeypatch: pytest.MonkeyPatch
+    kind: type[Merging], window: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(together, "MOST", 0)  # as where there are too many unknowns
     found = symfind.analyze(
-        Merging(window), torch.randn(1, 6, 6, 3), verify=False, formula=False, discovery=False
+        kind(window), torch.randn(1, 6, 6, 3), verify=False, formula=False, discovery=False
     )
     assert (found.certificate.status, found.certificate.unexplained) == ("complete", 0)
 

@@ -33,6 +33,12 @@ class Drawn(Mapping[str, Tensor]):
             self._values[name] = self._size * value
         return self._values[name]
 
+    def resize(self, size: float) -> None:
+        """Make all of them so large, in place: those that were given out as well."""
+        for value in self._values.values():
+            value.mul_(size / self._size)
+        self._size = size
+
     def __iter__(self) -> Iterator[str]:
         """The smallest first, of which one asks what they have in common."""
         return iter(self._shapes)
@@ -42,6 +48,11 @@ class Drawn(Mapping[str, Tensor]):
 
 
 def near_and_far(shapes: Mapping[str, Sequence[int]]) -> Iterator[Drawn]:
-    """Parameters of size one first, then smaller and larger: steps and bounds show in some."""
+    """Parameters of size one first, then smaller and larger: steps and bounds show in some.
+
+    They are drawn once and made larger in place, so that each hold until the next are asked for.
+    """
+    drawn = Drawn(shapes)
     for size in _SIZES:
-        yield Drawn(shapes, size)
+        drawn.resize(size)
+        yield drawn

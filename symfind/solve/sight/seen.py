@@ -9,6 +9,7 @@ its operand. Rows only ever say too much, so that what is found to be blind is b
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import torch
@@ -30,6 +31,7 @@ from symfind.graph.indices import (
 )
 from symfind.graph.primitives import Node
 from symfind.solve.point.values import Environment
+from symfind.solve.sight.pieces import alike, joined
 from symfind.solve.sight.rows import (
     Factor,
     Form,
@@ -71,16 +73,17 @@ class Sight:
     def _observe(self, node: Node, shape: Form) -> Seen | None:
         parts: dict[int, Seen] = {}
         whole = volume(node, shape.inner)
-        for user in node.users:
-            part = self._through(user, node, shape)
+        joins, users = joined(node, shape)
+        apart = (self._through(user, node, shape) for user in users)
+        for part in chain(apart, (alike(j, f, self.seen, self._blunt) for j, f in joins.items())):
             if part is None:
                 return None
             parts[id(part.rows)] = part
             if sum(known.rank(None) for known in parts.values()) >= whole(None):
                 return None
-        if len(parts) <= 1:
-            return next(iter(parts.values()), None)
         several = list(parts.values())
+        if len(several) <= 1:
+            return several[0] if several else None
         return Seen(
             lambda sizes: least(whole(sizes), sum(part.rank(sizes) for part in several)),
             lambda env: torch.cat([part.rows(env) for part in several]),
@@ -301,12 +304,8 @@ class Sight:
         """
         other, names = user.inputs[1 - at], user.labels[1 - at]
         dims = [d for d, n in enumerate(names) if k == [(n, 0)] and n not in user.out]
-        if (
-            not user.inputs[at].varies
-            or len(dims) != 1
-            or user.windows
-            or len(parts(other.axes[dims[0]])) != 1
-        ):
+        lone = len(dims) == 1 and len(parts(other.axes[dims[0]])) == 1
+        if not (lone and user.inputs[at].varies) or user.windows:
             return None
         span = self.spans.reached(other, dims[0])
         if span is None:
