@@ -249,7 +249,10 @@ class Members:
 
     def _outcome(self, m: _Measured) -> str:
         c = m.certificate
-        return f"{m.own.redundant} derived, {c.nullity} measured at {self._spelled(m.member, [])}"
+        by = "no formula there" if m.formula is None else f"{m.formula} by the formula"
+        told = "" if m.formula == m.own.redundant else f", {by}"
+        spelled = self._spelled(m.member, [])
+        return f"{m.own.redundant} derived, {c.nullity} measured{told} at {spelled}"
 
     def _single(self, short: Short) -> bool:
         """Whether the members have one layer of a kind of which the model has several."""

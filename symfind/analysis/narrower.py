@@ -8,6 +8,7 @@ from symfind.analysis.subject import Subject
 from symfind.family.depth import shortened
 from symfind.family.family import Family, Member, Values, name_of
 from symfind.family.places import Place
+from symfind.family.small import richer
 
 MOST_PARAMETERS = 25_000_000
 _ROWS = 1000  # of a table that one token reads
@@ -54,6 +55,8 @@ def narrower(subject: Subject) -> Narrower | None:
                 break
     if member.parameters > MOST_PARAMETERS:
         return None
+    # what tables do not span has symmetries of its own, each of which costs a decomposition
+    member = richer(family, short.member, member, 1.0, 2 * MOST_PARAMETERS)
     changed = {name_of(p): n for p, n in member.values.items() if family.base.get(p) != n}
     return Narrower(member, changed)
 

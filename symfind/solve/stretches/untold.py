@@ -70,6 +70,8 @@ def _of(
     if not null.shape[1]:
         return
     beside = Beside(point, near, keys)
+    if not beside.new(null):
+        return
     for roots, new in chosen(stretch.roots, null, whole.times(env), beside):
         yield _family(replace(whole, roots=roots, draws=draws), new, sources)
 
