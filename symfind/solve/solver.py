@@ -69,12 +69,14 @@ class Derivation:
         return {name: wires[0] for name, wires in self.lowered.parameters.items()}
 
 
-def derive(graph: Graph, output: str = "raw") -> Derivation:
+def derive(graph: Graph, output: str = "raw", symbolic: bool = False) -> Derivation:
     """Derive every family of generators from a traced graph.
 
     Args:
         graph: what `symfind.trace.trace` returns.
         output: "raw" or "softmax".
+        symbolic: leave out what is solved for in numbers, at the sizes of this graph alone: small
+            members of a family have more of that than the others.
     """
     lowered = lower(graph, output)
     with _deep(len(lowered.nodes)):
@@ -83,7 +85,7 @@ def derive(graph: Graph, output: str = "raw") -> Derivation:
         spectral = spectral_families(graph, found.parameters, found.families)
         found = replace(found, families=[*found.families, *taps, *spectral])
         found = replace(found, families=[*found.families, *_in_part(graph, output, found)])
-        more = untold_families(graph, found.parameters, found.families)
+        more = [] if symbolic else untold_families(graph, found.parameters, found.families)
         return replace(found, families=[*found.families, *more])
 
 
