@@ -312,7 +312,7 @@ class Sampled:
     def _derived(self, graph: Graph) -> Counted | None:
         """What is counted at a member, None where that takes much longer than at the first."""
         with fitting_threads(0):
-            derivation = derive(graph, self.output, symbolic=True)
+            derivation = derive(graph, self.output)
             families = derivation.families
             if not moderate(families):
                 return None

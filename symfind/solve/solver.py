@@ -45,7 +45,6 @@ from symfind.solve.families.together import together_families
 from symfind.solve.limits import Limits
 from symfind.solve.point.computed import without_unknown
 from symfind.solve.point.family import Family
-from symfind.solve.stretches.untold import untold_families
 from symfind.solve.transport.averages import take_averages
 from symfind.solve.transport.constants import take_up_constants
 from symfind.solve.transport.flows import Flows
@@ -69,14 +68,12 @@ class Derivation:
         return {name: wires[0] for name, wires in self.lowered.parameters.items()}
 
 
-def derive(graph: Graph, output: str = "raw", symbolic: bool = False) -> Derivation:
+def derive(graph: Graph, output: str = "raw") -> Derivation:
     """Derive every family of generators from a traced graph.
 
     Args:
         graph: what `symfind.trace.trace` returns.
         output: "raw" or "softmax".
-        symbolic: leave out what is solved for in numbers, at the sizes of this graph alone: small
-            members of a family have more of that than the others.
     """
     lowered = lower(graph, output)
     with _deep(len(lowered.nodes)):
@@ -84,9 +81,8 @@ def derive(graph: Graph, output: str = "raw", symbolic: bool = False) -> Derivat
         taps = tap_families(graph, found.parameters, found.families)
         spectral = spectral_families(graph, found.parameters, found.families)
         found = replace(found, families=[*found.families, *taps, *spectral])
-        found = replace(found, families=[*found.families, *_in_part(graph, output, found)])
-        more = [] if symbolic else untold_families(graph, found.parameters, found.families)
-        return replace(found, families=[*found.families, *more])
+        more = _in_part(graph, output, found)
+        return replace(found, families=[*found.families, *more]) if more else found
 
 
 def _in_part(graph: Graph, output: str, found: Derivation) -> list[Family]:

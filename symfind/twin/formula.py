@@ -31,7 +31,7 @@ def count(
     """
     with fitting_threads(0):
         symbols = names if isinstance(names, Symbols) else Symbols(names)
-        derivation = switched_off(derive(graph, output, symbolic=True), without)
+        derivation = switched_off(derive(graph, output), without)
         return counted(graph, derivation, symbols, numbers=not names)
 
 

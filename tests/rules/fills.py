@@ -187,7 +187,7 @@ CASES = [
     case("gain-of-softmax", gained(lambda g: g.softmax(0))),
     Case("gain-of-softmax-filled", "", gained(
         lambda g: g.masked_fill(torch.arange(3) < 1, -math.inf).softmax(0)),
-        gap="a unit that is off", counts=(11, 15)),
+        gap="a unit that is off", counts=(10, 15)),
     Case("weight-chosen-by-weight", "", of(
          lambda m, x: m.r((x @ torch.where(m.g > 0, m.a, m.b).mT).tanh()), (12, 3),
          g=lambda: weight(3, 3), a=lambda: weight(3, 3), b=lambda: weight(3, 3),

@@ -70,7 +70,8 @@ def two_sums(m: Any, x: Tensor) -> Tensor:
 CASES = [
     Case("averages that are added up besides", "einsum", of(
          two_sums, (9, 4, 3), q=lambda: linear(3, 2), k=lambda: linear(3, 2),
-         v=lambda: linear(3, 6), b=lambda: weight(2))),
+         v=lambda: linear(3, 6), b=lambda: weight(2)),
+         gap="values that are only seen added up", counts=(6, 24)),
     Case("linear attention", "matmul sum div.Tensor", kernel(elu)),
     Case("linear attention with the mean of the keys", "matmul mean", kernel(
          elu, total=lambda k: k.mean(1, True))),

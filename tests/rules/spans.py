@@ -161,7 +161,8 @@ CASES = [
          r=lambda: nn.Conv2d(3, 2, 2, stride=2))),
     Case("narrow-channels-before-padding", "conv2d", of(
          lambda m, x: m.r(m.w(x)).tanh(), (6, 2, 4, 4), w=lambda: nn.Conv2d(2, 3, 1),
-         r=lambda: nn.Conv2d(3, 2, 3, padding=1))),
+         r=lambda: nn.Conv2d(3, 2, 3, padding=1)), counts=(9, 11),
+         gap="the middle of a kernel never meets the padding"),
     Case("centred-and-permuted", "linear", of(
          lambda m, x: m.w(F.layer_norm(x, (3,)).transpose(0, 1).permute(1, 0, 2)).tanh(), (8, 4, 3),
          w=lambda: linear(3, 2))),

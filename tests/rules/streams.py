@@ -162,7 +162,8 @@ CASES = [
     Case("attention that is used twice behind two norms", "layer_norm", of(
          lambda m, x: twice(m, x, m.p), (12, 3, 4), e=lambda: linear(4, 4),
          n=lambda: nn.LayerNorm(4), p=lambda: nn.LayerNorm(4),
-         **{n: (lambda: linear(4, 3, False)) for n in "qkv"}, o=lambda: linear(3, 4, False))),
+         **{n: (lambda: linear(4, 3, False)) for n in "qkv"}, o=lambda: linear(3, 4, False)),
+         gap="gains and shifts of two norms that one layer reads", counts=(19, 22)),
     Case("post-norm stream", "layer_norm", ended(lambda z: F.layer_norm(z, (4,)))),
     Case("post-norm stream, eps zero", "layer_norm",
          ended(lambda z: F.layer_norm(z, (4,), eps=0.0))),

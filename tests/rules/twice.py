@@ -53,7 +53,8 @@ CASES = [
             lambda m, y: torch.cat([y, y], -1)[:, 2:], 2),
     Case("a wire stacked with itself and summed", "stack", of(
         _behind(lambda m, x: torch.stack([m.a(x), m.b(x), m.a(x)], 1).sum(1) + m.p), (12, 3),
-        a=lambda: linear(3, 2), b=lambda: linear(3, 2), p=size(2), r=lambda: linear(2, 2))),
+        a=lambda: linear(3, 2), b=lambda: linear(3, 2), p=size(2), r=lambda: linear(2, 2)),
+        gap=COPIES, counts=(4, 10)),
     Case("a bias joined with itself", "cat", of(
         _behind(lambda m, x: m.a(x) + torch.cat([m.b, m.b]) + m.p), (12, 3),
         a=lambda: linear(3, 4), b=size(2), p=size(4), r=lambda: linear(4, 2))),
