@@ -3,10 +3,13 @@
 One more or less of such an integer adds or removes parameters and leaves the shapes of the others.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from symfind.family.family import Family, Member, Values, name_of
+from symfind.family.family import Family, Member, Values, name_of, trained
 from symfind.family.places import Place
+
+Shapes = Mapping[str, tuple[int, ...]]
 
 KEPT = 2
 _MOST = 300  # more is no number of layers
@@ -53,16 +56,14 @@ def shortened(family: Family, kept: int = KEPT) -> Short | str:
 
 
 def _counts_layers(family: Family, member: Member, place: Place) -> bool:
-    n = member.values[place]
-    less = family.member({**member.values, place: n - 1})
-    return isinstance(less, Member) and grown(less, member)
+    less = family.tensors({**member.values, place: member.values[place] - 1})
+    return less is not None and grown(less, trained(member.loaded.model))
 
 
-def grown(less: Member, more: Member) -> bool:
+def grown(less: Shapes, more: Shapes) -> bool:
     """Whether one has all parameters of another, of the same shapes, and others."""
-    few = {name: op.shape for name, op in less.graph.parameters.items()}
-    many = {name: op.shape for name, op in more.graph.parameters.items()}
-    return len(few) < len(many) and all(many.get(name) == shape for name, shape in few.items())
+    same = all(more.get(name) == shape for name, shape in less.items())
+    return len(less) < len(more) and same
 
 
 def with_layers(member: Member, depths: dict[Place, int]) -> Values:

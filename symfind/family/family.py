@@ -124,9 +124,18 @@ class Family:
 
     def scalars(self, values: Values) -> int | None:
         """How many parameters a member has, None where there is no such model."""
+        model = self._built(values)
+        return None if model is None else _scalars(model)
+
+    def tensors(self, values: Values) -> dict[str, tuple[int, ...]] | None:
+        """The shapes of the parameters of a member, which is not traced, by name."""
+        model = self._built(values)
+        return None if model is None else trained(model)
+
+    def _built(self, values: Values) -> torch.nn.Module | None:
         try:
             with ending(self._patience):
-                return _scalars(self._again(values)[0])
+                return self._again(values)[0]
         except Unended:
             self._unended += 1
         except Exception:  # whatever a constructor raises
@@ -175,8 +184,13 @@ class Family:
         return resized(self.inputs, {**self.given, **values})
 
 
+def trained(model: torch.nn.Module) -> dict[str, tuple[int, ...]]:
+    """The shapes of what is trained of a model, by name."""
+    return {n: tuple(w.shape) for n, w in model.named_parameters() if w.requires_grad}
+
+
 def _scalars(model: torch.nn.Module) -> int:
-    return sum(math.prod(w.shape) for w in model.parameters() if w.requires_grad)
+    return sum(map(math.prod, trained(model).values()))
 
 
 _FAMILIES: WeakKeyDictionary[Graph, Family] = WeakKeyDictionary()

@@ -17,6 +17,15 @@ from torch.utils.weak import WeakIdKeyDictionary
 _HUGE = 2**28  # elements: a gibibyte in float32
 _FROZEN = 2**22  # entries of a parameter that is made frozen, up to which it keeps its values
 _REAL = 2**31  # parameters of a model that is built with values, if it must
+_DRAWS = {
+    "normal_",
+    "uniform_",
+    "trunc_normal_",
+    "kaiming_normal_",
+    "kaiming_uniform_",
+    "xavier_normal_",
+    "xavier_uniform_",
+}  # in place: methods, and initialisers under their names
 _FACTORIES = {torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn, torch.full}
 
 
@@ -51,7 +60,11 @@ def meta_parameters() -> Iterator[None]:
 
 
 class _HugeOnMeta(TorchFunctionMode):
-    """Gives tensors that no memory may hold no storage from the start."""
+    """Gives tensors that no memory may hold no storage from the start, and draws nothing for those.
+
+    Where there are no values to draw, to find that out takes longer than all else that makes a
+    layer: half a millisecond a tensor.
+    """
 
     def __torch_function__(
         self,
@@ -65,6 +78,10 @@ class _HugeOnMeta(TorchFunctionMode):
             empty = func(*args, **{**kwargs, "device": "meta"})
             if empty.numel() > _HUGE:
                 return empty
+        if getattr(func, "__name__", "") in _DRAWS:
+            drawn = args[0] if args else kwargs.get("tensor")
+            if isinstance(drawn, torch.Tensor) and drawn.is_meta:
+                return drawn
         return func(*args, **kwargs)
 
 
