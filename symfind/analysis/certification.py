@@ -206,7 +206,7 @@ class _Certification:
         """The judgement with what is unexplained; None where that was not seen in time."""
         try:
             return self._explained(self.judgement(), self._measurement)
-        except (KeyboardInterrupt, OutOfTime):
+        except OutOfTime:
             return None
 
     @cached_property

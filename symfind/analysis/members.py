@@ -27,6 +27,10 @@ from symfind.twin.formula import at_sizes, corresponds, count
 from symfind.verify.threads import fitting_threads
 
 _PERIOD = 8  # layers after which a pattern of them comes again, at most
+_UNSEEN = (
+    "small models of the family have more null directions; there was no time left to see whether "
+    "these are special"
+)
 _WORDS = "Measured on small models of the same family, made with other arguments: "
 
 # with what is unexplained; None where time ran out before that was known
@@ -236,11 +240,7 @@ class Members:
         if found.status == "incomplete":
             full = self._explained(found, last)
             if full is None:
-                reason = (
-                    "small models of the family have more null directions; there was no time left"
-                )
-                reason += " to see whether these are special"
-                return replace(found, status="undetermined", reason=reason)
+                return replace(found, status="undetermined", reason=_UNSEEN)
             found = full
             if any(s.kind != "structural" for s in found.unexplained_sets):
                 reason = "small models of the family have more null directions, but special ones"
