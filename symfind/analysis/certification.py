@@ -17,7 +17,7 @@ from symfind.analysis.discovered import (
     looked_at_on_twins,
     not_looked,
 )
-from symfind.analysis.members import Members
+from symfind.analysis.members import Explain, Members
 from symfind.analysis.points import Values
 from symfind.analysis.remainder import Remainder, sentences, some_of
 from symfind.analysis.subject import Subject
@@ -136,9 +136,7 @@ def _elsewhere(found: Derived, subject: Subject) -> tuple[Certificate, Derived]:
     return replace(last, reason=f"{members.reason}; {twins.reason}"), more
 
 
-def _measured(
-    found: Derived, subject: Subject
-) -> tuple[Certificate, Callable[[], Certificate | None] | None]:
+def _measured(found: Derived, subject: Subject) -> tuple[Certificate, Explain | None]:
     # what is found on a member alone is no family of any size
     certification = _Certification(found, replace(subject, discovery=False), glances=_GLANCES)
     judged = certification.judgement()
