@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -17,7 +17,7 @@ from symfind.analysis.discovered import (
     looked_at_on_twins,
     not_looked,
 )
-from symfind.analysis.members import Members
+from symfind.analysis.members import Explain, Members
 from symfind.analysis.points import Values
 from symfind.analysis.remainder import Remainder, sentences, some_of
 from symfind.analysis.subject import Subject
@@ -136,14 +136,11 @@ def _elsewhere(found: Derived, subject: Subject) -> tuple[Certificate, Derived]:
     return replace(last, reason=f"{members.reason}; {twins.reason}"), more
 
 
-def _measured(
-    found: Derived, subject: Subject
-) -> tuple[Certificate, Callable[[], Certificate] | None]:
+def _measured(found: Derived, subject: Subject) -> tuple[Certificate, Explain | None]:
     # what is found on a member alone is no family of any size
     certification = _Certification(found, replace(subject, discovery=False), glances=_GLANCES)
     judged = certification.judgement()
-    explained = partial(certification.certificate, {})
-    return judged, explained if judged.status == "incomplete" else None
+    return judged, certification.explained if judged.status == "incomplete" else None
 
 
 class _Certification:
@@ -202,6 +199,13 @@ class _Certification:
             return _cut(result, "interrupted before all was looked at")
         except OutOfTime:
             return _cut(result, "the time limit was reached before all was looked at")
+
+    def explained(self) -> Certificate | None:
+        """The judgement with what is unexplained; None where that was not seen in time."""
+        try:
+            return self._explained(self.judgement(), self._measurement)
+        except OutOfTime:
+            return None
 
     @cached_property
     def function(self) -> Function:

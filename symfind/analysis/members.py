@@ -27,10 +27,16 @@ from symfind.twin.formula import at_sizes, corresponds, count
 from symfind.verify.threads import fitting_threads
 
 _PERIOD = 8  # layers after which a pattern of them comes again, at most
+_UNSEEN = (
+    "small models of the family have more null directions; there was no time left to see whether "
+    "these are special"
+)
 _WORDS = "Measured on small models of the same family, made with other arguments: "
 
+# with what is unexplained; None where time ran out before that was known
+Explain = Callable[[], Certificate | None]
 # the certificate of a small model, and what says besides what is unexplained, if anything is
-Measure = Callable[[Derived, Subject], tuple[Certificate, Callable[[], Certificate] | None]]
+Measure = Callable[[Derived, Subject], tuple[Certificate, Explain | None]]
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class _Measured:
     own: Counted
     formula: int | None
     certificate: Certificate
-    explained: Callable[[], Certificate] | None = None
+    explained: Explain | None = None
 
     @property
     def agrees(self) -> bool:
@@ -232,7 +238,10 @@ class Members:
             reason = "with one layer of a kind more was measured; two are too large"
             return replace(found, status="undetermined", reason=reason)
         if found.status == "incomplete":
-            found = self._explained(found, last)
+            full = self._explained(found, last)
+            if full is None:
+                return replace(found, status="undetermined", reason=_UNSEEN)
+            found = full
             if any(s.kind != "structural" for s in found.unexplained_sets):
                 reason = "small models of the family have more null directions, but special ones"
                 return replace(found, status="undetermined", reason=reason)
@@ -259,9 +268,11 @@ class Members:
         return any(short.member.values[p] == 1 < n for p, n in short.depths.items())
 
     @staticmethod
-    def _explained(found: Certificate, last: _Measured) -> Certificate:
-        """With what can be said of what a member has beyond what is derived."""
+    def _explained(found: Certificate, last: _Measured) -> Certificate | None:
+        """With what can be said of what a member has beyond what is derived; None for too late."""
         full = found if last.explained is None else last.explained()
+        if full is None:
+            return None
         if full.status != "incomplete":  # what was found on a small model is not known of this one
             return found
         return replace(full, on=found.on, at={}, twins=found.twins, members=found.members)

@@ -19,8 +19,8 @@ from symfind.sweeping.limits import Limits
 Analyse = Callable[[Entry], Report]
 Progress = Callable[[str], None]
 
-SECONDS = 150.0  # by the clock, for verification and certificate of one entry
-_LIMITS = Limits(None, 8.0, 240.0)  # of one entry; above 240 s of the processor it is stopped
+SECONDS = 360.0  # by the clock, for verification and certificate of one entry
+_LIMITS = Limits(None, 8.0, 480.0)  # of one entry; above 480 s of the processor it is stopped
 
 
 @dataclass(frozen=True)

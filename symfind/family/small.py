@@ -1,7 +1,7 @@
 """Members of a family that are small enough to be measured, and rich enough to show everything."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from symfind.family.depth import Short
 from symfind.family.family import Family, Member, Values
@@ -68,15 +68,13 @@ def _with(family: Family, member: Member, place: Place, n: int) -> dict[Place, i
 
 def poor(family: Family, model: Member, member: Member) -> bool:
     """Whether a member has fewer tokens than units, where the model has more."""
-    return any(
-        member.values[place] < _widest(member, member.values[place])
-        for place in family.given
-        if place[0] == "bound" and family.base[place] >= _widest(model, family.base[place])
-    )
+    large = _large(family, model)
+    widest = _widest(member, {member.values[place] for place in large})
+    return any(member.values[place] < widest for place in large)
 
 
 def richer(family: Family, model: Member, member: Member, times: float, most: int) -> Member:
-    """The member with a vocabulary of so many times what is widest, if that of the model is large.
+    """The member with vocabularies of so many times what is widest, if the model's are large.
 
     What a network does to single tokens is seen of as many of them as there are; where these are
     fewer than units, more is null than in the model, whose vocabulary is large.
@@ -86,20 +84,19 @@ def richer(family: Family, model: Member, member: Member, times: float, most: in
         model: with its own sizes.
         member: the small one.
         times: how many times what is widest.
-        most: parameters that it may have.
+        most: parameters that it may have; several vocabularies share what is left of them.
     """
-    for place in family.given:
-        if place[0] != "bound" or family.base[place] < _widest(model, family.base[place]):
-            continue
-        now = member.values[place]
-        widest = _widest(member, now)
-        rows = min(family.base[place], int(times * widest) + 3)
+    large = _large(family, model)
+    widest = _widest(member, {member.values[place] for place in large})
+    for left, place in zip(range(len(large), 0, -1), large, strict=True):
+        now, rows = member.values[place], min(family.base[place], int(times * widest) + 3)
         made = _longer(family, member, place, rows)
-        if made is not None and made.parameters > most:  # as many as fit, unless they are few
+        room = member.parameters + (most - member.parameters) // left
+        if made is not None and made.parameters > room:  # as many as fit, unless they are few
             each = (made.parameters - member.parameters) // (rows - now)
-            rows = now + (most - member.parameters) // max(each, 1)
+            rows = now + (room - member.parameters) // max(each, 1)
             made = _longer(family, member, place, rows) if rows >= _ENOUGH * widest else None
-        if made is not None and made.parameters <= most:
+        if made is not None and made.parameters <= room:
             member = made
     return member
 
@@ -112,9 +109,17 @@ def _longer(family: Family, member: Member, place: Place, rows: int) -> Member |
     return made if isinstance(made, Member) and made.steps == member.steps else None
 
 
-def _widest(member: Member, table: int) -> int:
-    dims = {n for op in member.graph.parameters.values() for n in op.shape or () if n != table}
-    return max(dims, default=1)
+def _large(family: Family, model: Member) -> list[Place]:
+    """Vocabularies that are at least as large as what is widest beside all of them."""
+    tables = [place for place in family.given if place[0] == "bound"]
+    widest = _widest(model, {family.base[place] for place in tables})
+    return [place for place in tables if family.base[place] >= widest]
+
+
+def _widest(member: Member, tables: Collection[int]) -> int:
+    """The largest size of a parameter that is no number of rows of a table."""
+    dims = {n for op in member.graph.parameters.values() for n in op.shape or ()}
+    return max(dims.difference(tables), default=1)
 
 
 def apart(

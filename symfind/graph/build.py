@@ -14,6 +14,7 @@ from symfind.graph.settled import settled
 from symfind.graph.single import inside, repeated, single
 from symfind.graph.slim import entry_by_entry, slim
 from symfind.graph.tangled import entangled, mixed
+from symfind.graph.terms import once
 from symfind.graph.transposed import as_they_are
 from symfind.graph.uniform import is_uniform, number
 
@@ -89,7 +90,7 @@ class Construction:
     def add(self, *terms: Node, signs: Sequence[float] | None = None) -> Node:
         """A signed sum under broadcasting. Constants that are zero everywhere are left out."""
         axes = self._broadcast(terms)
-        sign = list(signs or [1.0] * len(terms))
+        terms, sign = once(terms, signs or [1.0] * len(terms))
         terms = tuple(t if s else self.zeros(t.shape) for t, s in zip(terms, sign, strict=True))
         kept = [(t, s) for t, s in zip(terms, sign, strict=True) if not is_uniform(t, 0.0)]
         shape = [a.size for a in axes]

@@ -152,7 +152,7 @@ def _families(lowered: Lowered, limits: Limits) -> tuple[list[Family], list[Scal
 
     With them the scalings and the equations between matrices that they come from.
     """
-    flows = Flows(lowered)
+    flows = Flows(lowered, limits)
     shifts = [*shift_families(lowered, flows, limits), *looked_families(lowered, flows)]
     inert = [f for f in shifts if f.kind == "inert"]
     dead = {(f.seed, f.cell) for f in inert if isinstance(f, ShiftFamily) and f.whole}

@@ -216,3 +216,20 @@ class _Periodic(nn.Module):
 def periodic(width: int = 16, depth: int = 6) -> tuple[nn.Module, Tensor]:
     """Every third layer is linear: x + W x, of which not all is derived."""
     return _Periodic(width, depth), torch.randn(4, 5)
+
+
+class Pairs(nn.Module):
+    """A perceptron over the rows of two tables."""
+
+    def __init__(self, users: int, items: int, size: int) -> None:
+        super().__init__()
+        self.user, self.item = nn.Embedding(users, size), nn.Embedding(items, size)
+        self.hidden, self.out = nn.Linear(2 * size, 3 * size), nn.Linear(3 * size, 1)
+
+    def forward(self, user: torch.Tensor, item: torch.Tensor) -> torch.Tensor:
+        x = torch.cat([self.user(user), self.item(item)], -1)
+        return self.out(self.hidden(x).relu())
+
+
+def pairs(users: int = 600, items: int = 400, size: int = 8):
+    return Pairs(users, items, size), (torch.randint(users, (9,)), torch.randint(items, (9,)))

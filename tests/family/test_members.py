@@ -9,7 +9,10 @@ import torch
 import symfind
 from symfind.analysis import choice
 from symfind.analysis.choice import Choice
+from symfind.analysis.derived import Derived
+from symfind.analysis.remainder import Remainder
 from symfind.analysis.twins import ByTwins
+from symfind.budget import OutOfTime
 from symfind.family import Family, Member
 from symfind.family.depth import Short, shortened
 from symfind.family.family import name_of
@@ -184,6 +187,20 @@ def test_as_many_tokens_as_fit_or_none_more() -> None:
     assert tokens(few.parameters + (2 * widest - 10) * each) == 9
 
 
+def test_of_two_tables_both_have_more_rows_than_what_is_wide() -> None:
+    """Neither counts as wide beside the other."""
+    own = family(f"{FACTORIES}:pairs")
+    places = {spelled(p): p for p in own.base}
+    users, items = (p for p in own.given if p[0] == "bound")
+    changes = {places["users"]: 5, users: 5, places["items"]: 4, items: 4, places["size"]: 3}
+    model, few = own.member({}), own.member(changes)
+    assert isinstance(model, Member) and isinstance(few, Member)
+    rich = richer(own, model, few, 2.5, 5000)
+    assert rich.values[users] == rich.values[items] == int(2.5 * 9) + 3
+    some = richer(own, model, few, 2.5, few.parameters + 2 * 3 * 15)  # as many more of each
+    assert (some.values[users], some.values[items]) == (20, 19)
+
+
 def test_what_does_as_the_small_member_does_differs_from_it() -> None:
     """A small member that leaves out a step of the model has a second one that does, too."""
     own = family(f"{FACTORIES}:windowed")
@@ -310,3 +327,20 @@ def test_what_a_member_leaves_unexplained_is_not_measured_again() -> None:
     )
     assert report.certificate.unexplained_sets
     assert told.count("measuring the nullity") == sum(t.startswith("a model of") for t in told)
+
+
+def test_of_what_is_special_about_a_member_it_has_to_be_seen(monkeypatch) -> None:
+    """More may be null because it is small; where there was no time to look, nothing is claimed."""
+
+    def late(self: Remainder) -> None:
+        raise OutOfTime
+
+    def none(self: ByTwins) -> tuple[Certificate, Derived]:
+        return Certificate("skipped", reason="not asked"), self.found
+
+    monkeypatch.setattr(Remainder, "sets", late)
+    monkeypatch.setattr(ByTwins, "certificate", none)
+    asked = {"verify": False, "formula": False, "discovery": False, "without": ["scaling"]}
+    report = symfind.analyze(f"{FACTORIES}:pairs", **asked)
+    assert report.certificate.status == "undetermined" and report.certificate.unexplained == 6
+    assert "no time left to see whether these are special" in report.certificate.reason

@@ -1,5 +1,7 @@
 """What is measured at a point is not asked of models that are large."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
@@ -49,3 +51,30 @@ def test_constants_of_a_layer_used_twice(monkeypatch: pytest.MonkeyPatch) -> Non
         session = symfind.open(_Again(4), torch.randn(3, 4))
         counts.append(session.counted.redundant)
     assert counts[0] == counts[1]
+
+
+class _Added(nn.Module):
+    """A wire that is added to itself again and again, as it is or changed."""
+
+    def __init__(self, times: int, changed: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.u, self.v, self.times, self.changed = nn.Linear(3, 4), nn.Linear(4, 2), times, changed
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[N, 3] to [N, 2]."""
+        y = self.u(x)
+        for _ in range(self.times):
+            y = y + self.changed(y)
+        return self.v(y).tanh()
+
+
+@pytest.mark.parametrize(
+    ("changed", "least"),
+    [(lambda y: y, 18), (lambda y: y / 2, 18), (lambda y: y.flip(-1), 1)],
+    ids=["itself", "half", "turned"],
+)
+def test_twice_as_many_ways_at_every_sum_are_not_followed_one_by_one(changed, least) -> None:
+    """A billion ways from the first layer to the last, which take no longer than a few."""
+    model, x = _Added(30, changed), torch.randn(5, 3)
+    report = symfind.analyze(model, x, verify=False, certify="never", formula=False)
+    assert least <= report.dimension.redundant <= 18  # eight numbers make the function

@@ -35,11 +35,11 @@ def late_families(lowered: Lowered, flows: Flows, equations: Matrices) -> Iterat
         flows: of it.
         equations: of all changes of basis; where any acts on a wire, there is nothing to add.
     """
-    spans = Spans(flows.relations)
+    spans, linear = Spans(flows.relations), _Linear()
     for node in lowered.nodes:
         if isinstance(node, p.Add) and sum(x.varies for x in node.inputs) > 1:
             for dim, axis in enumerate(node.axes):
-                if axis.size == 1 or not _linear(node, dim):
+                if axis.size == 1 or not linear(node, dim):
                     continue
                 found = equations.along(node, dim)
                 if found is not None and not _free(equations.bond(found[0])):
@@ -52,30 +52,35 @@ def _free(bond: Bond) -> bool:
     return not held
 
 
-def _linear(wire: Node, dim: int) -> bool:
+class _Linear:
     """Whether nothing but weights reads a wire along a dimension, apart from sums and movements."""
-    for user in wire.users:
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int], bool] = {}
+
+    def __call__(self, wire: Node, dim: int) -> bool:
+        """Whether none does: asked once of every wire, however many ways lead there."""
+        key = wire.index, dim
+        if key not in self._known:
+            self._known[key] = bool(wire.users) and all(self._by(u, wire, dim) for u in wire.users)
+        return self._known[key]
+
+    def _by(self, user: Node, wire: Node, dim: int) -> bool:
         match user:
             case p.Add() if wire.shape == user.shape:
-                along = dim
+                return self(user, dim)
             case p.Pointwise() if user.slope:
-                along = dim
+                return self(user, dim)
             case p.Peak() | p.Order():
                 return False
             case p.Movement() | p.Mix():
                 at = user.inputs.index(wire)
                 outs = [r.outs[0] for r in user.index_map(at)
                         if r.way is Way.SAME and r.ins == (dim,)]  # fmt: skip
-                if not outs:
-                    return False
-                along = outs[0]
-            case p.Contract() if sum(x.varies for x in user.inputs) == 1 and not user.windows:
-                continue
-            case _:
-                return False
-        if not _linear(user, along):
-            return False
-    return bool(wire.users)
+                return bool(outs) and self(user, outs[0])
+            case p.Contract():
+                return sum(x.varies for x in user.inputs) == 1 and not user.windows
+        return False
 
 
 def _of(node: p.Add, dim: int, spans: Spans, lowered: Lowered, flows: Flows) -> Iterator[Family]:

@@ -4,7 +4,7 @@ Every second row and the rows between, side by side: a vector that is added ever
 both, and a norm behind them sees nothing of it where each alone would be seen.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from torch import Tensor
 
@@ -12,10 +12,10 @@ from symfind.algebra.axes import least
 from symfind.graph import primitives as p
 from symfind.graph.indices import indices, passage
 from symfind.graph.primitives import Node
+from symfind.graph.rejoined import rejoined
 from symfind.solve.point.values import Environment
 from symfind.solve.sight.rows import Form, Seen, form, lengths_of, volume
 
-_LONGEST = 12  # operations between a wire and where its pieces are joined
 Joined = Mapping[p.Join, Form]  # with the form of every piece
 
 
@@ -26,38 +26,12 @@ def joined(node: Node, shape: Form) -> tuple[Joined, Sequence[Node]]:
         node: the wire.
         shape: of a perturbation of it.
     """
-    reached = {user: list(_ends(user, node, shape, _LONGEST)) for user in node.users}
-    sound = {user: ends for user, ends in reached.items() if ends and None not in ends}
-    places = [end for ends in sound.values() for end in ends if end is not None]
-    found: dict[p.Join, Form] = {}
-    for join in dict.fromkeys(end[0] for end in places):
-        mine = [end for end in places if end[0] is join]
-        every = sorted(at for _, at, _ in mine) == list(range(len(join.inputs)))
-        if not every or len({one for *_, one in mine}) > 1:
-            return {}, node.users
-        found[join] = mine[0][2]
-    return found, [user for user in node.users if user not in sound]
+    return rejoined(node, shape, _carried)
 
 
-_End = tuple[p.Join, int, Form] | None
-
-
-def _ends(user: Node, x: Node, shape: Form, longest: int) -> Iterator[_End]:
-    """Joins that a reader of a wire leads to, with the place there; None for anything else."""
-    places = [at for at, y in enumerate(user.inputs) if y is x]
-    if isinstance(user, p.Join):
-        yield from ((user, at, shape) for at in places)
-        return
-    new = _carried(user, x, shape) if len(places) == 1 and longest else None
-    if new is None or not user.users:
-        yield None
-        return
-    for reader in user.users:
-        yield from _ends(reader, user, new, longest - 1)
-
-
-def _carried(user: Node, x: Node, shape: Form) -> Form | None:
+def _carried(user: Node, at: int, shape: Form) -> Form | None:
     """The form behind an operation that moves or mixes entries along flat indices alone."""
+    x = user.inputs[at]
     if isinstance(user, p.Mix):
         kept = user.unit == 1.0 and not user.drop and not isinstance(user, p.Order)
         mixed = {s for s in indices(x) if s[0] in user.dims}

@@ -8,6 +8,7 @@ the graph.
 """
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -16,6 +17,7 @@ from symfind.algebra.axes import Sizes, extent
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
 from symfind.ops.lower import Lowered
+from symfind.solve.limits import Limits
 from symfind.solve.point.values import Environment
 from symfind.solve.spans.relations import AffineRelations
 from symfind.solve.transport import state as states
@@ -37,13 +39,15 @@ from symfind.solve.transport.state import ARBITRARY, CONSTANT, State, block, blo
 from symfind.solve.transport.steps import Step, level, minus, multiply, negative, pass_average
 from symfind.solve.transport.turning import Turning
 
+_WAYS = 256  # in which one parameter takes back what comes along as many paths
+
 
 class Flows:
     """Answers for one lowered graph."""
 
-    def __init__(self, lowered: Lowered) -> None:
-        """Nothing is computed until asked."""
-        self.lowered = lowered
+    def __init__(self, lowered: Lowered, limits: Limits | None = None) -> None:
+        """Nothing is computed until asked; where that would be too much is noted in the limits."""
+        self.lowered, self.limits = lowered, limits or Limits()
         self.relations = AffineRelations()
         self.absorption = Absorption(lowered, self.relations)
         self.turning = Turning(lowered)
@@ -79,6 +83,9 @@ class Flows:
                     if part is None:
                         return None
                     plan.extend(part)
+        if len(plan) > _WAYS and max(Counter(a.source for a in plan).values()) > _WAYS:
+            self.limits.reached(node, f"one parameter is asked in more than {_WAYS} ways")
+            return None
         return tuple(plan)
 
     def _rejoined(

@@ -4,18 +4,17 @@ Every second row and the rows between, side by side: what is added everywhere is
 a norm behind them sees nothing of it where it would see what is added to one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from torch import Tensor
 
 from symfind.graph import primitives as p
 from symfind.graph.primitives import Node
+from symfind.graph.rejoined import rejoined
 from symfind.solve.point.values import Environment
 from symfind.solve.transport import state as states
 from symfind.solve.transport.state import CONSTANT, State
 from symfind.solve.transport.steps import Step
-
-_LONGEST = 12  # operations between a wire and where its pieces are joined
 
 
 def joined(node: Node, state: State) -> tuple[Sequence[p.Join], Sequence[Node]]:
@@ -27,14 +26,8 @@ def joined(node: Node, state: State) -> tuple[Sequence[p.Join], Sequence[Node]]:
     """
     if not _even(node, state) or not any(isinstance(u, p.Movement | p.Mix) for u in node.users):
         return (), node.users
-    ends = {user: list(_ends(user, node, _LONGEST)) for user in node.users}
-    sound = {user: found for user, found in ends.items() if found and None not in found}
-    places = [end for found in sound.values() for end in found if end is not None]
-    joins = {join: range(len(join.inputs)) for join, _ in places}
-    for join, every in joins.items():
-        if sorted(at for j, at in places if j is join) != list(every):
-            return (), node.users
-    return list(joins), [user for user in node.users if user not in sound]
+    joins, others = rejoined(node, CONSTANT, _kept)
+    return list(joins), others
 
 
 def spread(join: p.Join) -> Step:
@@ -46,28 +39,15 @@ def spread(join: p.Join) -> Step:
     return step
 
 
-def _keeps(user: Node, at: int) -> bool:
-    """Whether a reader gives the same everywhere, where an operand is the same everywhere."""
+def _kept(user: Node, at: int, same: str) -> str | None:
+    """What is the same everywhere, where a reader of it gives the same everywhere."""
     if isinstance(user, p.Mix):
-        return user.unit == 1.0 and not isinstance(user, p.Order)
+        return same if user.unit == 1.0 and not isinstance(user, p.Order) else None
     if not isinstance(user, p.Movement):
-        return False
+        return None
     new = states.forth(user, at, (CONSTANT,) * len(user.inputs[at].axes))
-    return new is not None and _even(user, new)
+    return same if new is not None and _even(user, new) else None
 
 
 def _even(node: Node, state: State) -> bool:
     return all(s == CONSTANT or n == 1 for s, n in zip(state, node.shape, strict=True))
-
-
-def _ends(user: Node, x: Node, longest: int) -> Iterator[tuple[p.Join, int] | None]:
-    """Joins that a reader of a wire leads to, with the place there; None for anything else."""
-    places = [at for at, y in enumerate(user.inputs) if y is x]
-    if isinstance(user, p.Join):
-        yield from ((user, at) for at in places)
-        return
-    if len(places) > 1 or not longest or not user.users or not _keeps(user, places[0]):
-        yield None
-        return
-    for reader in user.users:
-        yield from _ends(reader, user, longest - 1)
