@@ -41,12 +41,14 @@ class Verified:
     Attributes:
         function: what was evaluated, where that was not the model on all of its inputs.
         theta: a point at which it was.
+        words: what is to be said of inputs beyond the given ones.
     """
 
     verification: Verification
     approximate: tuple[Factor, ...]
     function: Function | None = None
     theta: Point | None = None
+    words: str = ""
 
     @property
     def proven(self) -> bool:

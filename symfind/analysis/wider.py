@@ -67,6 +67,7 @@ def wider(
 
     found: dict[str, Draw] = {}
     found[_differing([x.dtype for x in given])] = values
+    found["a larger batch"] = lambda rng: values(rng, batch)  # before all that are larger as well
     if any(map(is_float, given)):
         found |= magnitudes(larger)
     if any(is_integer(x) and x.ndim > 1 for x in given):
@@ -76,7 +77,6 @@ def wider(
         found[f"rows of {words}"] = special(numbers, alone=True)
     if any(x.dtype == torch.bool for x in given):
         found["other masks"] = masks
-    found["a larger batch"] = lambda rng: values(rng, batch)
     if first is not None and first.ndim > 1:
         found["longer inputs"] = longer
     return found

@@ -10,6 +10,7 @@ import torch
 from symfind import __version__
 from symfind.analysis.certification import certify_derived
 from symfind.analysis.derived import Derived
+from symfind.analysis.doubled import on_a_batch_of_one
 from symfind.analysis.points import Values
 from symfind.analysis.subject import Subject
 from symfind.analysis.verification import (
@@ -106,11 +107,15 @@ class Examination:
             return
         self.subject.tell("permutations, signs and reflections")
         proven, function = self.verified.here, self.verified.function
+        words = "" if function or not proven else self._of_one_row()
         function = (function or self.subject.function()) if proven else None
         self.discrete = self._discrete(function, self.verified.theta)
-        self.verified = replace(self.verified, theta=None)  # as large as the model
+        self.verified = replace(self.verified, theta=None, words=words)  # points are large
         if self.verified.proven:
             self.lasting = Checked(self.found, self.verified, self.discrete)
+
+    def _of_one_row(self) -> str:
+        return on_a_batch_of_one(self.found, self.subject, self.verified.theta)
 
     def _discrete(
         self, function: Function | None, theta: Point | None = None
@@ -137,6 +142,8 @@ class Examination:
     def _written(self) -> Report:
         loaded, found = self.subject.loaded, self.found
         certificate = self.certificate or Certificate("undetermined", reason=self.stopped)
+        words = "\n".join(line for line in (certificate.words, self.verified.words) if line)
+        certificate = replace(certificate, words=words)
         algebra, symmetry, inert = found.orbit()
         dimension = Dimension.of(
             found.parameters, algebra, symmetry, inert, found.formula(), found.sizes()

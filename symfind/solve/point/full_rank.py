@@ -21,6 +21,7 @@ from symfind.solve.point.values import Environment
 
 LARGEST = 4_000_000  # entries of a matrix that is looked at
 NOISE = 1e-9  # of its largest singular value
+_POINTS = 4  # at which vectors are looked at: on one side of a kink some may be zero
 
 _known: MutableMapping[Node, dict[tuple[Hashable, ...], bool]] = WeakKeyDictionary()
 
@@ -35,15 +36,16 @@ def full_rank(
         names: a label for each of its dimensions.
         shared: labels of dimensions along each of which there is a matrix of its own.
         summed: labels of the rows.
-        made: labels of the columns, no more than there are rows.
+        made: labels of the columns, no more than there are rows; without any, of vectors it is
+            asked whether none of them is zero.
     """
-    if _plain(x) or not made:
+    if _plain(x):
         return True
     order = tuple(names.index(n) for n in (*shared, *summed, *made))
     key = (*order, len(shared), len(summed))
     known = _known.setdefault(x, {})
     if key not in known:
-        known[key] = _seen(x, names, shared, summed, made)
+        known[key] = _seen(x, names, shared, summed, made) if made else _not_zero(x, names, summed)
     return known[key]
 
 
@@ -75,11 +77,27 @@ def _seen(
     return bool((values[:, -1] > NOISE * values[:, 0]).all())
 
 
-def _drawn(x: Node) -> Iterator[tuple[str, Tensor]]:
+def _not_zero(x: Node, names: Sequence[Hashable], summed: Sequence) -> bool:
+    """Whether no vector is zero wherever it was looked at, as what a constant zero scales is."""
+    found = torch.zeros(())
+    for seed in range(_POINTS):
+        try:
+            value = Environment(dict(_drawn(x, seed))).value(x)
+        except (LookupError, RuntimeError):
+            return False
+        rows = [d for d, n in enumerate(names) if n in summed]
+        size = value.abs().amax(rows) if rows else value.abs()
+        found = torch.maximum(found.to(size), size)
+        if bool((found > 0).all()):
+            return True
+    return False
+
+
+def _drawn(x: Node, seed: int = 0) -> Iterator[tuple[str, Tensor]]:
     """Random parameters of which a wire is made."""
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     for n in ancestors([x]):
         if isinstance(n, p.Source) and n.chart is not None:
-            yield from _drawn(n.chart.node)
+            yield from _drawn(n.chart.node, seed)
         elif isinstance(n, p.Source) and n.role == "parameter":
             yield n.key, torch.randn(n.shape, generator=generator, dtype=torch.float64)
