@@ -13,13 +13,14 @@ from symfind.verify.batching import batching
 from symfind.verify.function import Call, Function, InputsLike, Point
 from symfind.verify.infinite import finite
 from symfind.verify.reverse import pulled_back
+from symfind.verify.volume import measured
 from symfind.verify.windows import Windows
 
 _ENTRIES = 20_000_000  # that one block of rows, and each activation's part of it, should stay below
+_ALL = 40_000_000  # and all that is computed for its inputs: of more, memory is waited for
 _ROWS = 1024  # of one block,
 _SOON = 3  # of the first so many; of twice as many in the next, and so on,
 _MANY_ROWS = 4096  # up to so many
-_ACTIVATIONS = 10  # numbers in the largest activation, per number of the input (a guess)
 _COMBINED = 16  # rows of one input at least, where it has as many,
 _SMALL = 1200  # parameters, beyond which no more than half of what an input has: all outputs
 # together often pass through fewer numbers than they are, and say no more than those do,
@@ -72,14 +73,18 @@ class Rows:
         self._pool: list[_Chunk] = []
         self._room = _POOL
         self._elements = _size(function.inputs)
-        widest = max(function.count, _ACTIVATIONS * self._elements, 1)
-        self._budget = max(1, min(_ROWS, _ENTRIES // widest, 2 * function.count))
-        self._most = min(_MANY_ROWS, _ENTRIES // widest)
+        self._budget = self._most = self._at_once = 1  # not known before anything is evaluated
 
     def prepare(self, theta: Point) -> None:
-        """Look at the size of the output."""
-        if not self._outputs:
-            self._outputs = max(self.function(theta, self.draw(self.rng)).numel(), 1)
+        """Look at the size of the output, and at how much is computed for it."""
+        if self._outputs:
+            return
+        value, volume = measured(lambda: self.function(theta, self.draw(self.rng)))
+        self._outputs = max(value.numel(), 1)
+        widest = max(self.function.count, volume.largest, 1)
+        self._budget = max(1, min(_ROWS, _ENTRIES // widest, 2 * self.function.count))
+        self._most = min(_MANY_ROWS, _ENTRIES // widest)
+        self._at_once = max(1, _ALL // max(volume.total, 1))
 
     @property
     def width(self) -> int:
@@ -95,7 +100,8 @@ class Rows:
         if self.batched is False:
             return 1
         most = max(self._budget, self._most)
-        return max(1, min(self._budget * (1 + index // _SOON), most) // self.width)
+        rows = min(self._budget * (1 + index // _SOON), most)
+        return max(1, min(rows // self.width, self._at_once))
 
     def block(self, theta: Point, index: int) -> Tensor:
         """Rows of the inputs number `index` of their sequence, shape (draws * width, parameters).
