@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 SECONDS = 60
 MEMORY = 4 << 30
 DEPTHS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers", "decoder_layers",
-          "encoder_layers", "num_decoder_layers")  # fmt: skip
+          "encoder_layers", "num_decoder_layers", "num_self_attends_per_block")  # fmt: skip
 TORCHVISION = ("alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "googlenet",
                "mnasnet1_0", "mobilenet_v3_small", "r3d_18", "regnet_y_400mf", "resnet50",
                "resnext50_32x4d", "shufflenet_v2_x1_0", "swin_t", "vit_b_16")  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from symfind.family.depth import KEPT, Short, shortened
+from symfind.family.depth import KEPT, Short, shortened, with_layers
 from symfind.family.family import Family, Member
 from symfind.family.fewest import fewest
 from symfind.family.shrink import Shrinking
@@ -15,6 +15,7 @@ from symfind.family.small import FEW, Fits, apart, poor, richer, small
 
 MOST_PARAMETERS = 6500
 _EASY = 3600  # parameters of a member that is measured in seconds
+_HARD = 300_000_000  # numbers that are computed for its Jacobian, of one that is measured so
 _EXTRA = 500  # that a change of one integer may add beyond
 _LONE = 1600  # parameters of one of which the next, with larger integers, is slow to measure,
 _BESIDE = 2  # if it has more than so many times as many
@@ -71,14 +72,28 @@ class Choice:
                 return f"the model cannot be made again: {short}"
             if found is not None and short.member.values == found[0].member.values:
                 break
-            first = self._first(short)
-            here = self._poor(short, first), first.member.parameters
-            if found is None or here < (self._poor(*found), found[1].member.parameters):
+            first = (found and self._fewer(short, found[1])) or self._first(short)
+            if found is None or self._cost(short, first) < self._cost(*found):
                 found = short, first
-            if here <= (False, _EASY):
+            if self._cost(*found) <= (False, _EASY, _HARD):
                 break
         assert found is not None
         return found
+
+    def _cost(self, short: Short, one: Shrinking) -> tuple[bool, int, int]:
+        """Whether it has few tokens, parameters beyond those of an easy one, and its work."""
+        member = one.member
+        return self._poor(short, one), max(_EASY, member.parameters), member.work
+
+    def _fewer(self, short: Short, before: Shrinking) -> Shrinking | None:
+        """The same small member with fewer layers, where it is easy with more."""
+        if before.member.parameters > _EASY or self._poor(short, before):
+            return None
+        layers = {p: short.member.values[p] for p in short.depths}
+        made = self.family.member(with_layers(before.member, layers))
+        if isinstance(made, str) or made.signature != short.member.signature:
+            return None
+        return replace(before, member=made)
 
     def several(self, short: Short, first: Shrinking) -> Iterator[Member]:
         """Members, each of which differs from the one before in as much as can be.
@@ -91,7 +106,8 @@ class Choice:
         if near is not None:
             yield near.member
         wide = near or self._apart(short, first, self._small(short, _WIDE))
-        quick = wide.member.parameters <= _SLOW and not self._poor(short, wide)
+        quick = wide.member.parameters <= _SLOW and wide.member.work <= _HARD
+        quick = quick and not self._poor(short, wide)
         if quick and near is None:
             yield wide.member
         narrow = self._apart(short, wide if quick else first, self._small(short, _NARROW))
@@ -110,14 +126,19 @@ class Choice:
         return richer(self.family, short.member, member, times, MOST_PARAMETERS)
 
     def _first(self, short: Short) -> Shrinking:
-        """Not the smallest, of which all is narrow, unless the next is large."""
+        """Not the smallest, of which all is narrow, unless the next is large or computes much."""
         tried: list[Shrinking] = []
+        easy: list[Shrinking] = []
         for least in (3, _NARROW):
             tried.append(self._small(short, least))
             if tried[-1].member.parameters <= _EASY and not self._poor(short, tried[-1]):
-                return tried[-1]
-            if tried[-1].hurried and self.otherwise is not None and self.otherwise():
+                easy.append(tried[-1])
+            if easy and easy[0].member.work <= _HARD:
+                return easy[0]
+            if not easy and tried[-1].hurried and self.otherwise is not None and self.otherwise():
                 raise Large
+        if easy:
+            return min(easy, key=_work)
         if self.otherwise is not None and self.otherwise():
             raise Large
         tried += [self._small(short, least, ordered=False) for least in (4, 3)]
@@ -145,7 +166,7 @@ class Choice:
         In everything but a few integers, as many as of those.
         """
         near, size = replace(first), first.member.parameters
-        if not _LONE < size <= _EASY:
+        if size > _EASY or (size <= _LONE and first.member.work <= _HARD // 4):
             return None
         most = min(max(_EASY, _BESIDE * size), MOST_PARAMETERS)
         same = apart(self.family, short, first, near, most, most, self._fits(short))
@@ -173,3 +194,7 @@ class Choice:
 
 def _parameters(one: Shrinking) -> int:
     return one.member.parameters
+
+
+def _work(one: Shrinking) -> int:
+    return one.member.work

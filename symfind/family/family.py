@@ -45,6 +45,11 @@ class Member:
         return sum(math.prod(op.shape or ()) for op in self.graph.parameters.values())
 
     @cached_property
+    def work(self) -> int:
+        """Of its Jacobian, about: numbers that are computed for one input, for every parameter."""
+        return self.parameters * sum(math.prod(op.shape or ()) for op in self.graph.ops)
+
+    @cached_property
     def signature(self) -> Hashable:
         """The operations in order."""
         return signature(self.graph)

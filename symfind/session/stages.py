@@ -21,6 +21,7 @@ from symfind.report.discrete import Discrete
 from symfind.report.model import Timing
 
 T = TypeVar("T")
+_SELDOM = 10_000, 20, 20  # objects, and small and middle collections, until the next
 
 
 @dataclass(frozen=True)
@@ -82,15 +83,20 @@ def uncollected() -> Iterator[None]:
 def settled() -> Iterator[None]:
     """Collections of cycles that look at what is made from here on, and not at all before it.
 
-    Every large one would walk through the modules of all libraries and the traced model again.
+    Every large one would walk through the modules of all libraries and the traced model again. They
+    come more seldom, too: nearly all that is made stays until a small model is done with.
     """
     if gc.get_freeze_count():  # somebody else's, which could not be told from ours
         yield
         return
+    before = gc.get_threshold()
     gc.freeze()
+    if all(before):  # else they are switched off
+        gc.set_threshold(*map(max, before, _SELDOM))
     try:
         yield
     finally:
+        gc.set_threshold(*before)
         gc.unfreeze()
 
 

@@ -344,3 +344,17 @@ def test_of_what_is_special_about_a_member_it_has_to_be_seen(monkeypatch) -> Non
     report = symfind.analyze(f"{FACTORIES}:pairs", **asked)
     assert report.certificate.status == "undetermined" and report.certificate.unexplained == 6
     assert "no time left to see whether these are special" in report.certificate.reason
+
+
+@pytest.mark.parametrize(("hard", "layers"), [(choice._HARD, 2), (1, 1)])
+def test_what_computes_much_has_one_layer_of_a_kind(hard, layers, monkeypatch) -> None:
+    monkeypatch.setattr(choice, "_HARD", hard)
+    own = family(NANO)
+    model = own.member({})
+    assert isinstance(model, Member)
+    shapes = {name: tuple(op.shape or ()) for name, op in model.graph.parameters.items()}
+    found = Choice(own, shapes).first()
+    assert not isinstance(found, str)
+    short, first = found
+    assert {first.member.values[p] for p in short.depths} == {layers}
+    assert first.member.signature == short.member.signature

@@ -154,3 +154,17 @@ def test_collections_are_as_before_once_a_certificate_is_there() -> None:
         assert gc.get_freeze_count()  # of somebody else
     finally:
         gc.unfreeze()
+
+
+def test_collections_are_as_often_as_before_afterwards() -> None:
+    before = gc.get_threshold()
+    for given in (before, (0, *before[1:]), (50_000, 30, 30)):
+        gc.set_threshold(*given)
+        try:
+            with settled():
+                inside = gc.get_threshold()
+                assert all(a >= b for a, b in zip(inside, given, strict=True))
+                assert bool(given[0]) == (inside[0] >= 10_000)
+            assert gc.get_threshold() == given
+        finally:
+            gc.set_threshold(*before)

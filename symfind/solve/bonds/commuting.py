@@ -98,7 +98,25 @@ class System:
 
     def solve(self) -> "Solution | None":
         """All solutions; None where there are too many unknowns, or it is unclear how many."""
+        self._settle()
         return _Solver(self).solution()
+
+    def _settle(self) -> None:
+        """What vanishes makes vanish what it is passed on to: h Q = 0 for Q of full rank."""
+        for root, form in self.forms.items():
+            if {"skew", "diagonal"} <= form:
+                self.forms[root] = form | {"zero"}
+        plain = [side for side in self.sides if side.shift is None and side.factor]
+        before = -1
+        while before < (before := self._vanishing()):
+            for side in plain:
+                if "zero" in self.forms[side.root]:
+                    self.zero.add(side.middle)
+                elif side.middle in self.zero and len(side.rows) == side.rows.shape[1]:
+                    self.forms[side.root] |= {"zero"}
+
+    def _vanishing(self) -> int:
+        return len(self.zero) + sum("zero" in form for form in self.forms.values())
 
 
 @dataclass(frozen=True)
@@ -158,7 +176,7 @@ class _Solver:
         else:
             self.values[root] = self._leaf(lead)
         for side in sides:
-            if side is not lead and not self._determines(side):
+            if side is not lead and not self._empty(side) and not self._determines(side):
                 self.left.append(side)
 
     # unknowns ----------------------------------------------------------------------------
@@ -173,7 +191,7 @@ class _Solver:
 
     def _unknown(self, n: int, form: frozenset[str]) -> Value:
         """A matrix of a form; what does not come of itself is an equation."""
-        if "zero" in form or {"skew", "diagonal"} <= form:
+        if "zero" in form:
             return self._zeros(n)
         if "diagonal" in form:
             row = self._block(1, n)
@@ -188,6 +206,11 @@ class _Solver:
 
             return skew
         return self._block(n, n)
+
+    def _empty(self, side: Side) -> bool:
+        """Whether a map asks nothing: it takes what vanishes to what vanishes."""
+        zero = "zero" in self.system.forms[side.root] and side.middle in self.system.zero
+        return zero and side.shift is None
 
     def _determines(self, side: Side) -> bool:
         """Whether h is what a matrix says, the map being one to one on its side."""
