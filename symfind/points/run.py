@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from symfind.points.facts import leaves
 from symfind.trace import Graph, Op, replace
 from symfind.trace.constants import evaluate
 from symfind.trace.kernels import run, widen
@@ -70,10 +69,9 @@ class Run:
         for leaf, value in new:
             self.theta[leaf.key] = value
             self.visit(leaf)
+        made = self._made_of({id(leaf) for leaf, _ in new})
         for op in self._between(chain):
-            for leaf, _ in new:
-                for x in op.operands:
-                    self._again(x, leaf)
+            self._again(op.operands, made)
             self.visit(op)
 
     def trial(self, leaf: Op, value: Tensor, chain: Sequence[Op]) -> Any:
@@ -103,9 +101,22 @@ class Run:
                 found.append(op)
         return found
 
-    def _again(self, x: Op, leaf: Op) -> None:
-        if x.varies or not x.trainable or x.target == "parameter" or leaf not in leaves(x):
-            return
-        for y in x.operands:
-            self._again(y, leaf)
-        self.visit(x)
+    def _made_of(self, changed: set[int]) -> set[int]:
+        """All that parameters which were changed are in, and no input; the parameters not."""
+        made = set(changed)
+        for op in self.graph.ops:
+            if op.trainable and not op.varies and any(id(x) in made for x in op.operands):
+                made.add(id(op))
+        return made - changed
+
+    def _again(self, read: Sequence[Op], made: set[int]) -> None:
+        """Evaluate again what wires are made of, each operation once; it is taken out of `made`."""
+        found, stack = dict[int, Op](), list(read)
+        while stack:
+            op = stack.pop()
+            if id(op) in made and id(op) not in found:
+                found[id(op)] = op
+                stack.extend(op.operands)
+        for op in sorted(found.values(), key=lambda op: self._place[id(op)]):
+            self.visit(op)
+        made -= found.keys()

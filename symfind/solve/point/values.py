@@ -32,6 +32,7 @@ class Environment:
         self.constants = constants or {}
         self._values: dict[int, Tensor] = {}
         self._ops: dict[int, Any] = {}
+        self.slopes: dict[Node, Tensor] = {}  # of functions of single entries, once asked for
         first = next(iter(theta.values()), torch.zeros((), dtype=torch.float64))
         self.like: dict[str, Any] = {"dtype": first.dtype, "device": first.device}
 
